@@ -1,0 +1,64 @@
+# Everything a fresh machine needs is Python >= 3.11 with venv, git and make:
+#   make test     set up, then formatting, lint, types, tests and coverage
+#   make demo     set up, then examples/demo.py: tables, demo/sweep.nc, demo/curves.png
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := test
+.PHONY: help setup test lint format check demo bench clean distclean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+# Stamps: each is what was installed, made again when pyproject.toml changes.
+$(VENV)/.base:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runcube needs Python >= 3.11; set PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base pyproject.toml
+	$(PIP) install --quiet --editable '.[all]' --group dev
+	@touch $@
+
+$(VENV)/.user: $(VENV)/.base pyproject.toml
+	$(PIP) install --quiet --editable '.[plot]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.base pyproject.toml
+	$(PIP) install --quiet --editable '.[all]' --group bench
+	@touch $@
+
+setup: $(VENV)/.dev ## make the developers' environment in .venv
+
+lint: $(VENV)/.dev ## formatting, ruff, mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+
+format: $(VENV)/.dev ## format and repair what ruff can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: $(VENV)/.dev ## tests and doctests alone, without coverage
+	$(BIN)/python -m pytest
+
+test: lint ## lint, then tests and doctests with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+demo: $(VENV)/.user ## run examples/demo.py on examples/logs
+	$(BIN)/python examples/demo.py
+
+bench: $(VENV)/.bench ## time the loading of large sweeps
+	$(BIN)/python -m benchmarks.load
+
+clean: ## remove what was made, except the environment
+	rm -rf build dist demo htmlcov .coverage .coverage.* .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
+	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment too
+	rm -rf $(VENV)
