@@ -1,0 +1,172 @@
+"""The x-axis of a cube: which quantity it is, and how the runs line up on it (rules 11, 12)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from runcube.model import UnknownNameError
+from runcube.xnames import is_time_like
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.model import Curves, RunLog
+    from runcube.tracks import Trial
+
+Align = Literal["auto", "union", "order"]
+# An axis must keep this share of the logged points apart to be chosen by itself.
+KEEPS_APART = 0.95
+_FAMILIAR = ("epoch", "step", "global_step", "training_iteration", "iteration", "iter")
+# More labels than this many times the longest run's: the runs share no x.
+UNION_LIMIT = 4.0
+
+
+@dataclass(frozen=True)
+class XAxis:
+    """The chosen axis: ``name`` as logged, ``dim`` as an identifier, ``labels`` (x,)."""
+
+    name: str
+    dim: str
+    align: Literal["union", "order"]
+    labels: NDArray[Any]
+    reason: str
+
+
+def axis_names(logs: Iterable[RunLog]) -> list[str]:
+    """Every x-like quantity of the logs, in order of first appearance."""
+    return list(dict.fromkeys(name for log in logs for c in log.curves for name in c.x))
+
+
+def choose_x(logs: Sequence[RunLog], x: str | None = None) -> tuple[str, str]:
+    """Choose the axis by rule 11, or check the one asked for.
+
+    Returns
+    -------
+    name, reason : str
+
+    Raises
+    ------
+    UnknownNameError
+        If no record carries ``x``.
+    """
+    names = axis_names(logs)
+    if x is not None:
+        if names and x not in names:
+            near = difflib.get_close_matches(x, names, n=3) or names
+            raise UnknownNameError(f"x={x!r}: no such axis in the logs; there are {near}")
+        return x, "asked for"
+    axes = [name for name in names if not is_time_like(name)]
+    if len(axes) < 2:
+        return (axes or names or ["step"])[0], "the only axis"
+    apart = {name: _kept_apart(logs, name) for name in axes}
+    good = [name for name in axes if apart[name] >= KEEPS_APART]
+    if not good:
+        best = max(axes, key=lambda name: apart[name])
+        lost = 1 - apart[best]
+        return best, f"no axis keeps 95 % of the points apart; {best} loses the fewest ({lost:.0%})"
+    spread = {name: _spread(logs, name) for name in good}
+    best = min(good, key=lambda name: (spread[name], _familiar(name)))
+    return best, "the fewest labels for the longest run"
+
+
+def _familiar(name: str) -> int:
+    """Rank among axes that do equally well: the name that people use first."""
+    last = name.rsplit("/", 1)[-1]
+    return _FAMILIAR.index(last) if last in _FAMILIAR else len(_FAMILIAR)
+
+
+def _kept_apart(logs: Iterable[RunLog], name: str) -> float:
+    """Share of the logged points that have an x of their own within their curve."""
+    points = kept = 0
+    for log in logs:
+        for curves in log.curves:
+            logged, distinct = _points(curves, name)
+            points += logged
+            kept += distinct
+    return kept / points if points else 0.0
+
+
+def _points(curves: Curves, name: str) -> tuple[int, int]:
+    logged = int(curves.logged.sum())
+    x = curves.x.get(name)
+    if x is None:
+        return logged, 0
+    present = ~np.isnan(x) if x.dtype.kind == "f" else np.ones(len(x), dtype=bool)
+    rising = x[present]
+    if len(rising) < 2 or (rising[1:] > rising[:-1]).all():
+        return logged, int(curves.logged[:, present].sum())
+    masks = {row.tobytes(): row for row in curves.logged}
+    counts = {key: len(np.unique(x[row & present])) for key, row in masks.items()}
+    return logged, sum(counts[row.tobytes()] for row in curves.logged)
+
+
+def curves_on(logs: Iterable[RunLog], name: str) -> frozenset[tuple[str, str]]:
+    """Curves, as (split, metric), whose points an axis keeps apart over all runs."""
+    points: Counter[tuple[str, str]] = Counter()
+    kept: Counter[tuple[str, str]] = Counter()
+    for log in logs:
+        for curves in log.curves:
+            x = curves.x.get(name)
+            for metric, logged in zip(curves.metrics, curves.logged, strict=True):
+                points[curves.split, metric] += int(logged.sum())
+                if x is not None:
+                    mine = x[logged]
+                    kept[curves.split, metric] += len(np.unique(mine[mine == mine]))
+    return frozenset(c for c in points if points[c] and kept[c] >= KEEPS_APART * points[c])
+
+
+def _spread(logs: Iterable[RunLog], name: str) -> float:
+    """Labels of the union for each label of the longest run."""
+    union: set[float] = set()
+    longest = 1
+    for log in logs:
+        mine: set[float] = set()
+        for curves in log.curves:
+            if name in curves.x:
+                mine.update(curves.x[name].tolist())
+        mine = {value for value in mine if value == value}
+        longest = max(longest, len(mine))
+        union |= mine
+    return len(union) / longest
+
+
+def line_up(
+    trials: Sequence[Trial], name: str, reason: str, align: Align, taken: Iterable[str]
+) -> XAxis:
+    """Labels of the axis over the trials, and whether they share it (rule 12)."""
+    distinct: dict[tuple[str, bytes], NDArray[Any]] = {}
+    longest = 0
+    for trial in trials:
+        mine = {(t.x.dtype.str, t.x.tobytes()): t.x for t in trial.tracks}
+        distinct |= mine
+        longest = max([longest, *(len(own) for own in mine.values())])
+        if len(mine) > 1:
+            longest = max(longest, len(np.unique(np.concatenate(list(mine.values())))))
+    arrays = list(distinct.values())
+    labels = np.unique(np.concatenate(arrays)) if arrays else np.empty(0, dtype=np.int64)
+    chosen: Literal["union", "order"] = "order" if align == "order" else "union"
+    if align == "auto" and len(labels) > UNION_LIMIT * longest:
+        chosen = "order"
+        reason += f"; {len(labels)} distinct values over runs of at most {longest}"
+    if chosen == "order":
+        return XAxis(name, "point", chosen, np.arange(longest, dtype=np.int64), reason)
+    return XAxis(name, identifier(name, taken), chosen, labels, reason)
+
+
+def identifier(name: str, taken: Iterable[str]) -> str:
+    """Spell a logged name so that ``.sel(name=…)`` works and nothing else has it."""
+    spelled = re.sub(r"\W+", "_", name.rsplit("/", 1)[-1]) or "x"
+    if spelled[0].isdigit():
+        spelled = f"x_{spelled}"
+    used = set(taken)
+    while spelled in used:
+        spelled = f"x_{spelled}"
+    return spelled

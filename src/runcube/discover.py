@@ -1,0 +1,168 @@
+"""From a path to the headers of its runs: which reader reads which file, and what is no log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runcube.files import list_tree, natural_key, read_bytes
+from runcube.model import NoRunsError, Problem
+from runcube.pathkeys import keys_from_paths
+from runcube.readers.base import resolve_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from runcube.files import Tree
+    from runcube.model import LogFile, Request, RunHeader, RunLog, Source
+    from runcube.readers.base import Reader
+
+# A file of another kind that nobody claims (a checkpoint, a picture) is not worth a word.
+_LOG_LIKE = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+_LFS = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A source and the reader that claimed it: one parse task."""
+
+    reader: Reader
+    source: Source
+
+
+@dataclass
+class Found:
+    """Everything that one look at a path tells."""
+
+    root: Path
+    jobs: list[Job] = field(default_factory=list)
+    headers: list[RunHeader] = field(default_factory=list)
+    path_keys: list[dict[str, Any]] = field(default_factory=list)
+    digests: list[str | None] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+
+
+def discover(path: str | Path, reader: str | Reader, path_keys: str | None) -> Found:
+    """List the files under a path, let the readers claim theirs, and read the headers.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such path.
+    NoRunsError
+        If nothing under it is a log that the reader knows.
+    """
+    readers = resolve_reader(reader)
+    tree = list_tree(Path(path).expanduser())
+    found = Found(tree.root)
+    found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
+    for candidate in readers:
+        for source in candidate.find(tree):
+            tree.claim(source.files)
+            found.jobs.append(Job(candidate, source))
+    found.jobs.sort(key=lambda job: natural_key(job.source.path))
+    for job in found.jobs:
+        headers, problem = read_headers(job)
+        found.headers += headers
+        if problem is not None:
+            found.skipped.append(problem)
+    found.skipped += [_name(tree, file) for file in tree.unclaimed() if _is_log_like(file)]
+    if not found.headers:
+        raise NoRunsError(_nothing(path, tree, found.skipped, readers))
+    found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
+    found.digests = _digests(found.headers)
+    return found
+
+
+def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
+    """Headers of one source, or what kept them from being read."""
+    try:
+        return job.reader.headers(job.source), None
+    except OSError as error:
+        return [], Problem("unreadable", error.strerror or str(error), job.source.path)
+    except Exception as error:  # a reader's bug must cost its file, not the sweep
+        return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
+
+
+def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | None]:
+    """Parse one source, or say what kept it from being read."""
+    job, request = task
+    try:
+        return job.reader.read(job.source, request), None
+    except OSError as error:
+        return [], Problem("unreadable", error.strerror or str(error), job.source.path)
+    except Exception as error:  # as above
+        return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
+
+
+def _is_log_like(file: LogFile) -> bool:
+    return file.path.endswith(_LOG_LIKE)
+
+
+def _name(tree: Tree, file: LogFile) -> Problem:
+    """Say what a file is that no reader claimed."""
+    if not file.size:
+        return Problem("empty", "the file is empty", file.path)
+    try:
+        with (tree.root / file.path).open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        return Problem("unreadable", error.strerror or str(error), file.path)
+    head = tree.head(file.path)
+    if head.startswith(_LFS):
+        message = "a Git LFS pointer, not the file itself: run git lfs pull"
+        return Problem("lfs_pointer", message, file.path)
+    if not head.strip(b"\0 \t\r\n"):
+        return Problem("empty", "the file holds nothing but blanks", file.path)
+    message = "no training log that a reader knows; JsonlReader(...) says outright what is what"
+    return Problem("not_a_log", message, file.path)
+
+
+def _nothing(
+    path: str | Path, tree: Tree, skipped: Sequence[Problem], readers: Sequence[Reader]
+) -> str:
+    if not tree.files:
+        return f"{path}: the directory is empty; pass the directory that holds the logs"
+    kinds = ", ".join(sorted({p.kind for p in skipped})) or "no file that looks like a log"
+    names = ", ".join(reader.name for reader in readers)
+    return (
+        f"{path}: no training logs among {len(tree.files)} files ({kinds}); "
+        f"readers asked: {names}; pass the directory of the logs, or reader=JsonlReader(...)"
+    )
+
+
+def _digests(headers: Sequence[RunHeader]) -> list[str | None]:
+    """Hash the logs that may be copies: same size and same configuration as another's."""
+    alike: dict[tuple[int, str], list[int]] = defaultdict(list)
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for index, header in enumerate(headers):
+        if not header.key:
+            by_size[header.source.files[0].size].append(index)
+    for size, members in by_size.items():
+        if len(members) > 1:
+            for index in members:
+                alike[size, repr(headers[index].config)].append(index)
+    digests: list[str | None] = [None] * len(headers)
+    for members in alike.values():
+        if len(members) > 1:
+            for index in members:
+                digests[index] = _digest(headers[index].source)
+    return digests
+
+
+def _digest(source: Source) -> str | None:
+    try:
+        parts = (read_bytes(f"{source.root}/{file.path}")[0] for file in source.files)
+        return _hash(parts)
+    except OSError:
+        return None
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,180 @@
+"""Finding files and getting their bytes: the only module that touches the file system to read.
+
+Readers see a ``Tree`` (the listing) and ask it for heads; parse tasks call ``read_bytes``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from runcube.model import LogFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HEAD_BYTES = 1 << 13
+_DIGITS = re.compile(r"(\d+)")
+# A listing that descends into these finds other people's JSON, never a training log.
+_PRUNED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", "node_modules", ".venv"})
+
+
+@lru_cache(maxsize=1 << 17)
+def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which ``run_2`` comes before ``run_10``, directory by directory."""
+    parts = _DIGITS.split(path.replace("/", "\0"))
+    return tuple([(1, int(p), p) if i % 2 else (0, 0, p) for i, p in enumerate(parts)])
+
+
+class Tree:
+    """The files under a root, in natural path order, and which of them a reader has claimed."""
+
+    def __init__(self, root: Path, files: list[LogFile], unreadable: list[tuple[str, str]]) -> None:
+        self.root = root
+        self.files = {file.path: file for file in files}
+        self.unreadable = unreadable
+        self._claimed: set[str] = set()
+        self._children: dict[str, dict[str, LogFile]] = {}
+        for file in files:
+            folder, _, name = file.path.rpartition("/")
+            self._children.setdefault(folder, {})[name] = file
+        # Readers look at the same file one after the other: a few heads are enough.
+        self.head = lru_cache(maxsize=64)(self._head)
+
+    def unclaimed(self) -> Iterator[LogFile]:
+        """Files that no reader has claimed yet, in natural path order."""
+        return (file for path, file in self.files.items() if path not in self._claimed)
+
+    def claim(self, files: tuple[LogFile, ...]) -> None:
+        """Keep ``files`` from being offered to the next reader."""
+        self._claimed.update(file.path for file in files)
+
+    def folder(self, path: str) -> dict[str, LogFile]:
+        """Files directly inside a folder (``""``: the root), by name."""
+        return self._children.get(path, {})
+
+    def _head(self, path: str) -> bytes:
+        try:
+            return read_head(self.root / path)
+        except OSError:
+            return b""
+
+
+def list_tree(path: Path) -> Tree:
+    """List the regular files at or under ``path``; symbolic links are followed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``path`` does not exist.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or directory")
+    if path.is_file():
+        stat = path.stat()
+        return Tree(path.parent, [LogFile(path.name, stat.st_size, stat.st_mtime_ns)], [])
+    walk = _Walk()
+    walk.into(str(path), "")
+    walk.files.sort(key=lambda file: natural_key(file.path))
+    return Tree(path, walk.files, walk.unreadable)
+
+
+class _Walk:
+    """A listing that follows links to directories, each directory once."""
+
+    def __init__(self) -> None:
+        self.files: list[LogFile] = []
+        self.unreadable: list[tuple[str, str]] = []
+        self._seen: set[tuple[int, int]] = set()
+
+    def into(self, folder: str, prefix: str) -> None:
+        try:
+            stat = os.stat(folder)
+            if (stat.st_dev, stat.st_ino) in self._seen:
+                return
+            self._seen.add((stat.st_dev, stat.st_ino))
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            self.unreadable.append((prefix.rstrip("/"), _reason(error)))
+            return
+        # Links last: a directory goes by its own name rather than by a link to it.
+        for entry in sorted(entries, key=os.DirEntry.is_symlink):
+            try:
+                self._take(entry, prefix + entry.name)
+            except OSError as error:
+                self.unreadable.append((prefix + entry.name, _reason(error)))
+
+    def _take(self, entry: os.DirEntry[str], path: str) -> None:
+        if entry.is_dir():
+            if entry.name not in _PRUNED:
+                self.into(entry.path, path + "/")
+        elif entry.is_file():
+            stat = entry.stat()
+            self.files.append(LogFile(path, stat.st_size, stat.st_mtime_ns))
+        elif entry.is_symlink():
+            self.unreadable.append((path, "a link to nothing"))
+
+
+def read_head(path: str | Path, size: int = HEAD_BYTES) -> bytes:
+    """First bytes of a file, decompressed, up to ``size`` or the end of its first line."""
+    with open(path, "rb") as stream:
+        data = stream.read(size)
+        if _is_gzip(data):
+            return _gunzip(data, size)[0]
+        while b"\n" not in data:
+            more = stream.read(size)
+            if not more:
+                break
+            data += more
+    return data
+
+
+def read_bytes(path: str | Path) -> tuple[bytes, str | None]:
+    """All bytes of a file, decompressed, and what is wrong with the compression if anything is.
+
+    A gzip file that was cut gives everything up to the cut.
+    """
+    with open(path, "rb", buffering=0) as stream:
+        data = stream.read()
+    return _gunzip(data) if _is_gzip(data) else (data, None)
+
+
+def _is_gzip(data: bytes) -> bool:
+    return data[:2] == b"\x1f\x8b"
+
+
+def _gunzip(data: bytes, limit: int = 0) -> tuple[bytes, str | None]:
+    parts: list[bytes] = []
+    while data:
+        inflate = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(inflate.decompress(data, limit))
+        except zlib.error as error:
+            # Decompress again in small steps: what precedes the damage is good data.
+            parts.extend(_gunzip_prefix(data))
+            return b"".join(parts), f"gzip: {error}"
+        if limit:
+            return b"".join(parts), None
+        if not inflate.eof:
+            return b"".join(parts), "gzip: the stream ends before its end marker"
+        data = inflate.unused_data
+        if not _is_gzip(data):
+            break
+    return b"".join(parts), None
+
+
+def _gunzip_prefix(data: bytes, step: int = 256) -> Iterator[bytes]:
+    inflate = zlib.decompressobj(wbits=31)
+    for start in range(0, len(data), step):
+        try:
+            yield inflate.decompress(data[start : start + step])
+        except zlib.error:
+            return
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,290 @@
+"""From a path to a plan or a cube: ``scan``, ``load_runs``, ``load_tree``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import xarray as xr
+
+from runcube.axes import axis_names, identifier
+from runcube.contest import ContestPolicy, settle_cells, settle_on
+from runcube.cube import build_cube
+from runcube.discover import discover
+from runcube.pipeline import (
+    Policy,
+    inner_labels,
+    load_attrs,
+    names_tuple,
+    parse_found,
+    plan_found,
+    raise_first,
+    read_statuses,
+    warn_once,
+)
+from runcube.planner import PlanPolicy
+from runcube.xnames import is_time_like
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from runcube.axes import Align
+    from runcube.completion import OnDuplicate
+    from runcube.contest import Contest
+    from runcube.model import RunLog
+    from runcube.parallel import Progress
+    from runcube.pipeline import Errors
+    from runcube.readers.base import Reader
+    from runcube.sweep import Sweep
+
+
+def scan(
+    path: str | Path,
+    *,
+    reader: str | Reader = "auto",
+    path_keys: str | None = None,
+    dims: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    seed: str | None = "auto",
+    layout: Literal["auto", "grid", "configs"] = "auto",
+) -> Sweep:
+    """Say what varies in a sweep, from the headers of its logs alone.
+
+    Parameters
+    ----------
+    path : path-like
+        Directory of the logs, or one log.
+    reader : str or Reader
+        ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
+        ``JsonlReader(x="step")``, reads only its own layout.
+    path_keys : str, optional
+        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
+    dims : sequence of str, optional
+        Hyperparameters that become dims, instead of those that the rules choose.
+    exclude : sequence of str
+        Hyperparameters to leave out.
+    rename : mapping, optional
+        New names: ``{"model.weights": "init"}``. Two old keys may get one new name.
+    relabel : mapping, optional
+        New values: ``{"model.weights": {None: "random", "DEFAULT": "pretrained"}}``.
+    seed : str or None
+        Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart.
+    layout : {"auto", "grid", "configs"}
+        Layout that ``load_runs`` would give the cube.
+
+    Returns
+    -------
+    Sweep
+        The plan: ``explain()`` as text, ``table()`` as a DataFrame.
+
+    Raises
+    ------
+    FileNotFoundError, NoRunsError
+        If there is no such path, or no log under it.
+    UnknownNameError
+        If an argument names a hyperparameter that is not there; the message has the nearest names.
+
+    Examples
+    --------
+    >>> import runcube as rc
+    >>> sweep = rc.scan("examples/logs")
+    >>> list(sweep.dims)
+    ['weights', 'lr', 'weight_decay', 'seed']
+    """
+    plan_policy = PlanPolicy(dims, exclude, rename or {}, relabel or {}, seed, layout)
+    policy = Policy(reader, path_keys, plan_policy)
+    found = discover(path, reader, path_keys)
+    sweep = plan_found(found, policy)
+    return replace(sweep, read_statuses=lambda: read_statuses(found, sweep, policy))
+
+
+def load_runs(
+    path: str | Path,
+    *,
+    reader: str | Reader = "auto",
+    path_keys: str | None = None,
+    dims: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    seed: str | None = "auto",
+    layout: Literal["auto", "grid", "configs"] = "auto",
+    x: str | None = None,
+    align: Align = "auto",
+    splits: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    messages: bool = False,
+    expected: float | None = None,
+    on_duplicate: OnDuplicate = "prefer_complete",
+    errors: Errors = "warn",
+    progress: bool | Progress = False,
+) -> xr.Dataset:
+    """Load a directory of training logs as one labelled cube.
+
+    Parameters
+    ----------
+    path, reader, path_keys, dims, exclude, rename, relabel, seed, layout
+        As for :func:`scan`.
+    x : str, optional
+        Axis of the curves (``epoch``, ``step``, …); by default the one that keeps the points apart
+        with the fewest labels.
+    align : {"auto", "union", "order"}
+        ``"union"``: x is the dim, with the sorted union of the runs' values. ``"order"``: the dim
+        is ``point`` (0, 1, 2, …) and x a coordinate of each run.
+    splits, metrics : str or sequence of str, optional
+        Load only these, in this order; the others are not decoded.
+    messages : bool
+        Add the coordinate ``messages``: the text lines of each run.
+    expected : float, optional
+        Length that a complete run has, in units of x, instead of what its configuration promises.
+    on_duplicate : {"prefer_complete", "first", "last", "raise"}
+        Which run stays where two share a cell; the others are in ``ds.attrs["skipped"]``.
+    errors : {"warn", "raise"}
+        ``"raise"`` makes the first problem an exception, other than files that are no logs.
+    progress : bool or callable
+        Show a bar, or be told ``(bytes done, bytes in all, files)``.
+
+    Returns
+    -------
+    Dataset
+        ``curve`` (float64) and ``logged`` (bool) on (*cell dims*, split, metric, x); see
+        ``docs/data-model.md``.
+
+    Raises
+    ------
+    FileNotFoundError, NoRunsError
+        If there is no such path, or no log under it.
+    UnknownNameError
+        If an argument names what is not there; the message has the nearest names.
+    PlanError
+        If arguments contradict each other, or with ``on_duplicate="raise"``.
+    CubeTooLargeError
+        If the cube would not fit in memory; raised before it is allocated.
+    LogError
+        With ``errors="raise"``.
+
+    Warns
+    -----
+    SweepWarning
+        Once, at the end: the problems by kind, and what no rule could decide.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs", metrics=["acc1"], splits=["val"])
+    >>> ds.curve.dims
+    ('weights', 'lr', 'weight_decay', 'seed', 'split', 'metric', 'epoch')
+    """
+    policy = Policy(
+        reader,
+        path_keys,
+        PlanPolicy(dims, exclude, rename or {}, relabel or {}, seed, layout),
+        ContestPolicy(x, align, expected, on_duplicate),
+        names_tuple(splits),
+        names_tuple(metrics),
+        messages,
+        errors,
+    )
+    found = discover(path, reader, path_keys)
+    parsed = parse_found(found, plan_found(found, policy), policy, progress)
+    labels = inner_labels(parsed.logs, policy)
+    contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    parsed.logs.clear()
+    skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
+    if errors == "raise":
+        raise_first(skipped, parsed.sweep, contest)
+    ds = build_cube(parsed.sweep, contest, labels, messages=messages)
+    ds.attrs = load_attrs(found, parsed.sweep, skipped, policy) | ds.attrs
+    warn_once(ds, parsed.sweep, contest, skipped)
+    return ds
+
+
+def load_tree(
+    path: str | Path,
+    *,
+    reader: str | Reader = "auto",
+    path_keys: str | None = None,
+    dims: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    seed: str | None = "auto",
+    layout: Literal["auto", "grid", "configs"] = "auto",
+    splits: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    messages: bool = False,
+    expected: float | None = None,
+    on_duplicate: OnDuplicate = "prefer_complete",
+    errors: Errors = "warn",
+    progress: bool | Progress = False,
+) -> xr.DataTree:
+    """Load logs that write some metrics per step and others per epoch: one cube for each axis.
+
+    Every node is a complete cube with the same labels of cells, splits and metrics, and its own
+    coordinates. A curve is in each node whose axis keeps 95 % of its points apart.
+
+    Parameters
+    ----------
+    path, reader, path_keys, dims, exclude, rename, relabel, seed, layout
+        As for :func:`scan`.
+    splits, metrics, messages, expected, on_duplicate, errors, progress
+        As for :func:`load_runs`.
+
+    Returns
+    -------
+    DataTree
+        A child for each axis (``/epoch``, ``/step``); the root holds attrs alone.
+
+    Raises
+    ------
+    FileNotFoundError, NoRunsError, UnknownNameError, PlanError, CubeTooLargeError, LogError
+        As :func:`load_runs`.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     tree = rc.load_tree("examples/logs")
+    >>> list(tree.children)
+    ['epoch']
+    """
+    policy = Policy(
+        reader,
+        path_keys,
+        PlanPolicy(dims, exclude, rename or {}, relabel or {}, seed, layout),
+        ContestPolicy(None, "auto", expected, on_duplicate),
+        names_tuple(splits),
+        names_tuple(metrics),
+        messages,
+        errors,
+    )
+    found = discover(path, reader, path_keys)
+    parsed = parse_found(found, plan_found(found, policy), policy, progress)
+    labels = inner_labels(parsed.logs, policy)
+    main = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    skipped = [*parsed.sweep.skipped, *parsed.failures, *main.losers]
+    if errors == "raise":
+        raise_first(skipped, parsed.sweep, main)
+    attrs = load_attrs(found, parsed.sweep, skipped, policy)
+    nodes = {}
+    for name in _tree_axes(parsed.logs, main):
+        contest = settle_on(main, name, parsed.sweep)
+        node = build_cube(parsed.sweep, contest, labels, messages=messages)
+        node.attrs = attrs | node.attrs
+        nodes[contest.axis.dim if contest.axis.align == "union" else identifier(name, ())] = node
+    tree = xr.DataTree.from_dict(nodes)
+    tree.attrs = attrs
+    warn_once(next(iter(nodes.values())), parsed.sweep, main, skipped)
+    return tree
+
+
+def _tree_axes(logs: Sequence[RunLog], main: Contest) -> list[str]:
+    """Axes of the logs, the one of ``load_runs`` first."""
+    axes = [name for name in axis_names(logs) if not is_time_like(name)]
+    return list(dict.fromkeys([main.axis.name, *axes]))

@@ -1,0 +1,113 @@
+"""Options of the command line: what they are called and how their text is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+Command = Callable[..., "bool | None"]
+Option = Callable[[Command], Command]
+
+_WORDS = {"none": None, "null": None, "true": True, "false": False}
+
+
+def _listed(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+    names = [name.strip() for text in given for name in text.split(",")]
+    return [name for name in names if name] if given else None
+
+
+def _pairs(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+    pairs: dict[str, str] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not (name and sign):
+            raise click.BadParameter(f"expected NAME=VALUE, got {text!r}")
+        if name in pairs:
+            raise click.BadParameter(f"{name} is given twice")
+        pairs[name] = value
+    return pairs
+
+
+def choices_of(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+    """Read ``NAME=VALUE``, where a name may be given several times."""
+    chosen: dict[str, list[str]] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not (name and sign):
+            raise click.BadParameter(f"expected NAME=VALUE, got {text!r}")
+        chosen.setdefault(name, []).append(value)
+    return chosen
+
+
+def _relabelled(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+    relabel: dict[str, dict[Any, Any]] = {}
+    for text in given:
+        key, colon, change = text.partition(":")
+        old, sign, new = change.partition("=")
+        if not (key and colon and sign):
+            raise click.BadParameter(f"expected KEY:OLD=NEW, got {text!r}")
+        relabel.setdefault(key, {})[_value(old)] = _value(new)
+    return relabel
+
+
+def _value(text: str) -> Any:
+    """None, bools and numbers as JSON or Python spell them; a text in quotes is a text anyway."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, list | dict) else value
+
+
+def _seed(_ctx: click.Context, _option: click.Parameter, given: str) -> str | None:
+    return None if given.lower() == "none" else given
+
+
+def many(name: str, callback: Callable[..., Any], metavar: str, text: str) -> Option:
+    """Make an option that can be given several times."""
+    return click.option(name, multiple=True, callback=callback, metavar=metavar, help=text)
+
+
+def _one_of(name: str, choices: Sequence[str], text: str) -> Option:
+    return click.option(
+        name, type=click.Choice(choices), default=choices[0], show_default=True, help=text
+    )
+
+
+PLAN: dict[str, Option] = {
+    "reader": click.option(
+        "--reader", default="auto", help="Layout of the logs: native, jsonl, ray, …"
+    ),
+    "path_keys": click.option(
+        "--path-keys", metavar="TEMPLATE", help="Keys in the path: '{study}/trial_{trial}'."
+    ),
+    "dims": many("--dims", _listed, "A,B", "Hyperparameters that become dims."),
+    "exclude": many("--exclude", _listed, "A,B", "Hyperparameters to leave out."),
+    "rename": many("--rename", _pairs, "OLD=NEW", "Another name for a hyperparameter."),
+    "relabel": many("--relabel", _relabelled, "KEY:OLD=NEW", "Another value: weights:null=random."),
+    "seed": click.option(
+        "--seed", default="auto", callback=_seed, help="Key of the seed, auto, replicate or none."
+    ),
+    "layout": _one_of("--layout", ["auto", "grid", "configs"], "Layout of the cube."),
+}
+LOADING: dict[str, Option] = {
+    "x": click.option("--x", help="Axis of the curves: epoch, step, …"),
+    "align": _one_of("--align", ["auto", "union", "order"], "How runs with other x share an axis."),
+    "splits": many("--splits", _listed, "A,B", "Load only these splits."),
+    "metrics": many("--metrics", _listed, "A,B", "Load only these metrics."),
+    "expected": click.option(
+        "--expected", type=float, help="Length of a complete run, in units of x."
+    ),
+    "on_duplicate": _one_of(
+        "--on-duplicate",
+        ["prefer_complete", "first", "last", "raise"],
+        "Which of two runs in a cell stays.",
+    ),
+    "errors": _one_of("--errors", ["warn", "raise"], "'raise' stops at the first problem."),
+}
+EXIT_CODE: Option = click.option("--exit-code", is_flag=True, help="Exit with 1 if there is any.")

@@ -1,0 +1,254 @@
+"""The road of every load: find, plan, parse, and what goes into the attrs and the warning."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import warnings
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from runcube.arrays import clean_text
+from runcube.contest import ContestPolicy, settle_cells
+from runcube.cube import Labels
+from runcube.discover import read_logs
+from runcube.exclusions import is_excluded_name
+from runcube.gather import drop_copies
+from runcube.hparams import flatten
+from runcube.model import (
+    LogError,
+    NoRunsError,
+    Problem,
+    Request,
+    Status,
+    SweepWarning,
+    UnknownNameError,
+)
+from runcube.parallel import run_tasks, watched
+from runcube.planner import PlanPolicy, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import xarray as xr
+
+    from runcube.contest import Contest
+    from runcube.discover import Found
+    from runcube.model import RunLog
+    from runcube.parallel import Progress
+    from runcube.readers.base import Reader
+    from runcube.sweep import Sweep
+
+Errors = Literal["warn", "raise"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Every decision of a load, as its arguments spell it; recorded in ``ds.attrs["policies"]``."""
+
+    reader: str | Reader = "auto"
+    path_keys: str | None = None
+    plan: PlanPolicy = field(default_factory=PlanPolicy)
+    contest: ContestPolicy = field(default_factory=ContestPolicy)
+    splits: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] | None = None
+    messages: bool = False
+    errors: Errors = "warn"
+
+    def as_json(self) -> str:
+        """Spell it for the attrs."""
+        own = {
+            "reader": getattr(self.reader, "name", self.reader),
+            "path_keys": self.path_keys,
+            "splits": self.splits,
+            "metrics": self.metrics,
+            "messages": self.messages,
+            "errors": self.errors,
+        }
+        return json.dumps(own | asdict(self.plan) | asdict(self.contest), default=repr)
+
+
+@dataclass
+class Parsed:
+    """Logs that hold a run of the plan, with its index; what they held may have made it grow."""
+
+    sweep: Sweep
+    logs: list[RunLog]
+    runs: list[int]
+    failures: list[Problem]
+
+
+def names_tuple(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Spell one name, several or None as a tuple or None."""
+    if names is None:
+        return None
+    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
+
+
+def plan_found(found: Found, policy: Policy) -> Sweep:
+    """Plan a sweep from its headers, copies left out."""
+    kept, copies = drop_copies(found.headers, found.digests, found.path_keys)
+    return plan(
+        [found.headers[i] for i in kept],
+        policy.plan,
+        path_keys=[found.path_keys[i] for i in kept],
+        skipped=[*found.skipped, *copies],
+    )
+
+
+def parse_found(
+    found: Found, sweep: Sweep, policy: Policy, progress: bool | Progress = False
+) -> Parsed:
+    """Parse every log that holds a run of the plan; plan again if a log held more runs."""
+    planned = {header.source.path for header in sweep.headers}
+    jobs = [job for job in found.jobs if job.source.path in planned]
+    request = Request(
+        None if policy.splits is None else frozenset(policy.splits),
+        None if policy.metrics is None else frozenset(policy.metrics),
+        policy.messages,
+        sweep.settled,
+    )
+    sizes = [job.source.size for job in jobs]
+    logs: list[RunLog] = []
+    failures: list[Problem] = []
+    tasks = [(job, request) for job in jobs]
+    for read, problem in run_tasks(read_logs, tasks, sizes, watched(progress)):
+        logs += read
+        if problem is not None:
+            failures.append(problem)
+    _name_reconfigured(logs)
+    known = {(header.source.path, header.key) for header in found.headers}
+    new = {_id(log): log.header for log in logs if _id(log) not in known}
+    if new:
+        by_path = {h.source.path: k for h, k in zip(found.headers, found.path_keys, strict=True)}
+        found.headers += new.values()
+        found.path_keys += [by_path.get(path, {}) for path, _ in new]
+        found.digests += [None] * len(new)
+        sweep = plan_found(found, policy)
+    index = {(h.source.path, h.key): i for i, h in enumerate(sweep.headers)}
+    logs = [log for log in logs if _id(log) in index]
+    if not logs:
+        raise NoRunsError(f"{found.root}: no log could be read: {failures[0] if failures else ''}")
+    return Parsed(sweep, logs, [index[_id(log)] for log in logs], failures)
+
+
+def _id(log: RunLog) -> tuple[str, str]:
+    return log.header.source.path, log.header.key
+
+
+def _name_reconfigured(logs: Sequence[RunLog]) -> None:
+    """Make an attempt with another configuration a run of its own: its values belong elsewhere."""
+    first: dict[tuple[str, str], dict[str, Any]] = {}
+    for log in logs:
+        known = first.setdefault(_id(log), dict(log.header.config))
+        if log.attempt and not _same_setting(known, log.header.config):
+            key = f"{log.header.key}@{log.attempt + 1}"
+            log.header = replace(log.header, key=key)
+            message = "a later configuration line differs from the first: a run of its own"
+            log.problems.append(Problem("reconfigured", message, log.header.source.path))
+
+
+def _same_setting(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if one == other:
+        return True
+    left, right = flatten(one), flatten(other)
+    differing = [k for k in left.keys() | right.keys() if left.get(k, k) != right.get(k, k)]
+    return all(is_excluded_name(key) for key in differing)
+
+
+def read_statuses(found: Found, sweep: Sweep, policy: Policy) -> list[Status]:
+    """Status of each run of a plan; this reads the logs."""
+    parsed = parse_found(found, sweep, policy)
+    contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    ids = [(h.source.path, h.key) for h in parsed.sweep.headers]
+    by_id = {ids[run]: status for run, status in contest.statuses.items()}
+    return [by_id.get((h.source.path, h.key), Status.FAILED) for h in sweep.headers]
+
+
+def inner_labels(logs: Sequence[RunLog], policy: Policy) -> Labels:
+    """Splits and metrics in order of first appearance, or as asked for.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    splits = dict.fromkeys(s for log in logs for s in log.splits)
+    metrics = dict.fromkeys(m for log in logs for m in log.metrics)
+    _check_known("splits", policy.splits, splits)
+    _check_known("metrics", policy.metrics, metrics)
+    held_splits, held_metrics = _held(logs)
+    return Labels(
+        policy.splits or tuple(s for s in splits if s in held_splits),
+        policy.metrics or tuple(m for m in metrics if m in held_metrics),
+    )
+
+
+def _held(logs: Sequence[RunLog]) -> tuple[set[str], set[str]]:
+    """Names under which anything was logged."""
+    splits: set[str] = set()
+    metrics: set[str] = set()
+    for log in logs:
+        for curves in log.curves:
+            if metrics.issuperset(curves.metrics) and curves.split in splits:
+                continue
+            logged = curves.logged.any(axis=1)
+            metrics.update(curves.metrics[i] for i in np.flatnonzero(logged))
+            if logged.any():
+                splits.add(curves.split)
+    return splits, metrics
+
+
+def _check_known(what: str, asked: tuple[str, ...] | None, known: Mapping[str, None]) -> None:
+    for name in asked or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or list(known)[:8]
+            raise UnknownNameError(f"{what}={name!r}: not in the logs; there are {near}")
+
+
+def raise_first(skipped: Sequence[Problem], sweep: Sweep, contest: Contest) -> None:
+    """Make the first problem an exception; a file that is no log is none."""
+    own = [p for entry in contest.entries for p in entry.trial.problems]
+    for problem in (*skipped, *(p for _, p in sweep.problems), *own):
+        if problem.kind != "not_a_log":
+            raise LogError(f"{problem.path}: {problem}")
+
+
+def load_attrs(
+    found: Found, sweep: Sweep, skipped: Sequence[Problem], policy: Policy
+) -> dict[str, Any]:
+    """Say where a cube comes from and how it was made: text and numbers only."""
+    named = [
+        {"path": clean_text(p.path), "kind": p.kind, "message": clean_text(p.message)}
+        for p in skipped
+    ]
+    return {
+        "Conventions": "runcube-1",
+        "runcube_version": version("runcube"),
+        "source": clean_text(str(found.root)),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
+        "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
+        "skipped": json.dumps(named),
+        "policies": clean_text(policy.as_json()),
+        "layout": sweep.layout,
+    }
+
+
+def warn_once(ds: xr.Dataset, sweep: Sweep, contest: Contest, skipped: Sequence[Problem]) -> None:
+    """Count the problems, and name what no rule could decide."""
+    counts = Counter(p.kind for p in skipped)
+    counts.update(p.kind for entry in contest.entries for p in entry.trial.problems)
+    counts.update(p.kind for _, p in sweep.problems)
+    lines = [f"  {note}" for note in (*sweep.notes, *contest.notes)]
+    if counts:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+        lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
+    if lines:
+        runs = int((ds["status"] != "absent").sum())
+        head = f"{ds.attrs['source']}: {runs} runs loaded"
+        warnings.warn("\n".join([head, *lines]), SweepWarning, stacklevel=3)

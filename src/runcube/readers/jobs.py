@@ -1,0 +1,90 @@
+"""The newer native layout: ``metrics.jsonl`` and, in a folder above, ``jobs/<id>.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from runcube.model import Problem, Request, RunHeader, RunLog, Source, Status
+from runcube.readers.engine import read_headers, read_log
+from runcube.readers.roles import Options
+from runcube.readers.sidecar import load_sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from runcube.files import Tree
+    from runcube.model import LogFile
+
+_LOGS = ("metrics.jsonl", "metrics.jsonl.gz")
+_STATUS = {
+    **dict.fromkeys(("completed", "complete", "finished", "done", "success"), Status.COMPLETE),
+    **dict.fromkeys(("failed", "crashed", "error", "errored"), Status.FAILED),
+    **dict.fromkeys(
+        ("killed", "running", "stopped", "cancelled", "canceled", "preempted", "pending", "queued"),
+        Status.INCOMPLETE,
+    ),
+}
+_OPTIONS = Options(run=False, in_log=False)
+
+
+@dataclass(frozen=True)
+class JobsReader:
+    """Reads runs whose configuration and status stand in ``<ancestor>/jobs/<id>.json``.
+
+    The directory of the log is named after the job: ``<id>`` or ``<name>_<id>``.
+    """
+
+    name: str = "native-jobs"
+
+    def find(self, tree: Tree) -> Iterator[Source]:
+        """Yield a source for each ``metrics.jsonl`` that has a job file."""
+        for file in list(tree.unclaimed()):
+            folder, _, name = file.path.rpartition("/")
+            job = _job_file(tree, folder) if name in _LOGS else None
+            if job is not None:
+                yield Source(str(tree.root), file.path, (file, job))
+
+    def headers(self, source: Source) -> Sequence[RunHeader]:
+        """Give the one run of a log, with the configuration of its job."""
+        job, _ = _job(source)
+        headers = read_headers(replace(source, files=source.files[:1]), _OPTIONS)
+        return [_with_config(header, source, job) for header in headers]
+
+    def read(self, source: Source, request: Request) -> Sequence[RunLog]:
+        """Parse the one run of a log."""
+        job, problems = _job(source)
+        _, runs = read_log(replace(source, files=source.files[:1]), _OPTIONS, request)
+        for run in runs:
+            run.header = _with_config(run.header, source, job)
+            run.problems = [p for p in run.problems if p.kind != "no_config"] + problems
+            if not run.header.has_config:
+                path = source.files[1].path
+                run.problems.append(Problem("no_config", "the job has no configuration", path))
+            run.marker = _STATUS.get(str(job.get("status", "")).lower())
+        return runs
+
+
+def _job_file(tree: Tree, folder: str) -> LogFile | None:
+    """Find the job of a run directory: the longest id that a ``jobs`` folder above knows."""
+    parts = folder.split("/") if folder else [tree.root.name]
+    words = parts[-1].split("_")
+    ids = ["_".join(words[i:]) for i in range(len(words))]
+    for depth in range(len(parts) - 1, -1, -1):
+        known = tree.folder("/".join([*parts[:depth], "jobs"]))
+        for job in ids:
+            if job and f"{job}.json" in known:
+                return known[f"{job}.json"]
+    return None
+
+
+def _job(source: Source) -> tuple[dict[str, Any], list[Problem]]:
+    return load_sidecar(source, source.files[1].path)
+
+
+def _with_config(header: RunHeader, source: Source, job: Mapping[str, Any]) -> RunHeader:
+    config = job.get("config")
+    config = dict(config) if isinstance(config, dict) else {}
+    if config and job.get("tags") is not None:
+        config.setdefault("tags", job["tags"])
+    return replace(header, source=source, config=config, has_config=bool(config))

@@ -1,0 +1,203 @@
+"""The native layout: one JSONL file a run, configuration first, then records of ``agg_stats``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.files import read_bytes, read_head
+from runcube.model import Curves, Problem, RunHeader, RunLog, Source, Status
+from runcube.readers.epochs import epochs_by_marker
+from runcube.readers.lines import BadLine, decode_line, split_lines
+from runcube.readers.native_lines import TRAIN_TIME, is_config, read_attempts, seconds_of
+from runcube.readers.native_typed import OWN_KEYS, NotPlainError, read_typed
+from runcube.readers.scalars import ScalarColumns, as_axis, flat_items
+from runcube.xnames import is_time_like, is_x_like
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.files import Tree
+    from runcube.model import Request
+    from runcube.readers.native_lines import Attempt, SplitRows
+    from runcube.readers.native_typed import TypedLog, TypedSplit
+
+_SUFFIXES = (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz")
+
+
+@dataclass(frozen=True)
+class NativeReader:
+    """Reader of the native layout (``json_out.jsonl`` or any ``*.jsonl``)."""
+
+    name: str = "native"
+
+    def find(self, tree: Tree) -> Iterator[Source]:
+        """Yield each log that begins with a configuration, a text or an ``agg_stats`` record."""
+        for file in list(tree.unclaimed()):
+            if file.size and file.path.endswith(_SUFFIXES) and _looks_native(tree.head(file.path)):
+                yield Source(str(tree.root), file.path, (file,))
+
+    def headers(self, source: Source) -> list[RunHeader]:
+        """Give the run of a log from its first lines."""
+        head = read_head(f"{source.root}/{source.path}")
+        config = _find_config(head)
+        if config is None and len(head) < source.size:
+            config = _find_config(read_bytes(f"{source.root}/{source.path}")[0])
+        has_metrics = True if b'"agg_stats"' in head else None
+        if has_metrics is None and len(head) >= source.size:
+            has_metrics = False
+        return [_header(source, config, has_metrics)]
+
+    def read(self, source: Source, request: Request) -> list[RunLog]:
+        """Parse a log: a ``RunLog`` for each configuration line in it."""
+        data, damage = read_bytes(f"{source.root}/{source.path}")
+        try:
+            typed = read_typed(data, texts=request.messages)
+            logs = [_typed_log(source, typed, request)]
+        except NotPlainError:
+            attempts = read_attempts(data, source.path, messages=request.messages)
+            logs = [_log(source, number, a, request) for number, a in enumerate(attempts)]
+        if damage is not None:
+            logs[-1].problems.append(Problem("truncated_tail", damage, source.path))
+        return logs
+
+
+def _looks_native(head: bytes) -> bool:
+    return b'"dict_config"' in head or b'"agg_stats"' in head or head.startswith(b'{"type": "str"')
+
+
+def _find_config(data: bytes) -> Any:
+    if b'"dict_config"' not in data:
+        return None
+    for line in split_lines(data):
+        if b'"dict_config"' in line.data:
+            try:
+                value = decode_line(line.data)
+            except BadLine:
+                continue
+            if is_config(value):
+                return value["value"]
+    return None
+
+
+def _header(source: Source, config: Any, has_metrics: bool | None) -> RunHeader:
+    return RunHeader(
+        source, config=config or {}, has_config=config is not None, has_metrics=has_metrics
+    )
+
+
+def _log(source: Source, number: int, attempt: Attempt, request: Request) -> RunLog:
+    header = _header(source, attempt.config, any(r.stats for r in attempt.rows.values()))
+    log = RunLog(header, messages=attempt.messages, problems=attempt.problems, attempt=number)
+    if attempt.config is None:
+        message = "no configuration line in this log"
+        log.problems.insert(0, Problem("no_config", message, source.path))
+    found: list[Curves] = []
+    for split, rows in attempt.rows.items():
+        curves = _curves(split, rows, attempt, source)
+        if curves is not None:
+            found.append(curves)
+    _finish(log, found, _name_order(attempt), request)
+    if attempt.train_time is not None:
+        log.train_time = attempt.train_time
+        log.marker = Status.COMPLETE
+    return log
+
+
+def _typed_log(source: Source, typed: TypedLog, request: Request) -> RunLog:
+    log = RunLog(_header(source, typed.config, bool(typed.splits)))
+    found = [_typed_curves(split, rows, typed) for split, rows in typed.splits.items()]
+    _finish(log, found, list(typed.names), request)
+    log.messages = typed.texts
+    times = [seconds_of(m) for text in typed.times if (m := TRAIN_TIME.match(text))]
+    if times:
+        log.train_time = sum(times)
+        log.marker = Status.COMPLETE
+    return log
+
+
+def _finish(log: RunLog, found: list[Curves], order: list[str], request: Request) -> None:
+    """Name what the log has, keep what is asked for, in the order of the log."""
+    log.splits = tuple(curves.split for curves in found)
+    held = {name for curves in found for name in curves.metrics}
+    log.metrics = tuple(name for name in order if name in held)
+    wanted = [c for c in found if request.splits is None or c.split in request.splits]
+    log.curves = [_only(curves, log.metrics, request.metrics) for curves in wanted]
+
+
+def _typed_curves(split: str, rows: TypedSplit, typed: TypedLog) -> Curves:
+    logged = ~np.isnan(rows.values)  # a logged NaN takes the exact road
+    present = logged.any(axis=1)
+    values, names = rows.values, typed.names
+    if not present.all():
+        values, logged = values[present], logged[present]
+        names = tuple(names[i] for i in np.flatnonzero(present))
+    x = {
+        name: as_axis(column, ~np.isnan(column))
+        for name, column in zip(typed.extras, rows.extras, strict=True)
+        if not np.isnan(column).all()
+    }
+    if all(is_time_like(name) for name in x):
+        ordinals = np.searchsorted(np.array(typed.marker_lines, dtype=np.int64), rows.lines)
+        x = {"epoch": _epochs(ordinals, typed.markers), **x}
+    return Curves(split, x, names, values, logged, rows.lines)
+
+
+def _curves(split: str, rows: SplitRows, attempt: Attempt, source: Source) -> Curves | None:
+    """Build curves from whole records, which may carry further keys beside their statistics."""
+    kept = [i for i, record in enumerate(rows.stats) if record is not None]
+    if not kept:
+        return None
+    columns = ScalarColumns(len(kept), source.path)
+    beside = ScalarColumns(len(kept), source.path)
+    for row, i in enumerate(kept):
+        record, line = rows.stats[i], rows.lines[i]
+        columns.put_record(row, line, record["agg_stats"])
+        for name, value in flat_items(_beside(record)):
+            axis = is_x_like(name) or is_time_like(name)
+            (beside if axis else columns).put(row, line, name, value)
+    x = {name: as_axis(*beside.column(name)) for name in beside.names}
+    if all(is_time_like(name) for name in x):
+        x = {"epoch": _epochs(rows.ordinals, attempt.markers)[kept], **x}
+    names = columns.names
+    attempt.problems += columns.problems() + beside.problems()
+    lines = np.array(rows.lines, dtype=np.int64)[kept]
+    return Curves(split, x, names, *columns.stack(names), lines)
+
+
+def _epochs(ordinals: Sequence[int] | NDArray[np.int64], markers: list[int]) -> NDArray[np.int64]:
+    if markers:
+        return epochs_by_marker(ordinals, markers)
+    return np.arange(len(ordinals), dtype=np.int64)
+
+
+def _name_order(attempt: Attempt) -> list[str]:
+    """Names of the metrics by first appearance in the log, whatever their split."""
+    records = [
+        (line, record)
+        for rows in attempt.rows.values()
+        for line, record in zip(rows.lines, rows.stats, strict=True)
+        if record is not None
+    ]
+    names: dict[str, None] = {}
+    for _, record in sorted(records, key=lambda pair: pair[0]):
+        names.update(dict.fromkeys(name for name, _ in flat_items(record["agg_stats"])))
+        names.update(dict.fromkeys(n for n, _ in flat_items(_beside(record))))
+    return list(names)
+
+
+def _beside(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in OWN_KEYS}
+
+
+def _only(curves: Curves, order: tuple[str, ...], asked: frozenset[str] | None) -> Curves:
+    """Bring the metrics into the order of the log, and keep those asked for."""
+    names = tuple(n for n in order if n in curves.metrics and (asked is None or n in asked))
+    if names == curves.metrics:
+        return curves
+    at = [curves.metrics.index(name) for name in names]
+    return replace(curves, metrics=names, values=curves.values[at], logged=curves.logged[at])

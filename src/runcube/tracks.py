@@ -1,0 +1,201 @@
+"""Rows of a run to tracks: curves that share their rows, each x once, in order of x.
+
+Here a log's own history is resolved: attempts, resumes, repeated and missing x (rules 13 and 14
+of ``docs/policies.md``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.model import Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runcube.model import Curves, RunLog
+
+
+@dataclass(slots=True)
+class Track:
+    """Metrics of one split that were logged in the same rows.
+
+    ``rows`` index the columns of ``curves`` in order of x; ``x`` (rows,) is strictly increasing;
+    ``metrics`` index ``curves.metrics``.
+    """
+
+    curves: Curves
+    metrics: NDArray[np.intp]
+    rows: NDArray[np.intp] | slice
+    x: NDArray[Any]
+
+
+@dataclass(slots=True)
+class Trial:
+    """One attempt of a run on the chosen x: what competes for a cell."""
+
+    log: RunLog
+    tracks: list[Track] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    attempt: int = 0
+
+    @property
+    def points(self) -> int:
+        """Values that were logged."""
+        return sum(len(track.metrics) * len(track.x) for track in self.tracks)
+
+    @property
+    def ends(self) -> dict[str, float]:
+        """Largest x of each split."""
+        found: dict[str, float] = {}
+        for track in self.tracks:
+            if len(track.x):
+                split = track.curves.split
+                found[split] = max(found.get(split, -np.inf), float(track.x[-1]))
+        return found
+
+
+def trials_of(log: RunLog, x: str) -> list[Trial]:
+    """Resolve a parsed run on the axis ``x``: one trial for each attempt in it.
+
+    Parameters
+    ----------
+    log : RunLog
+    x : str
+        Name of the axis; rows that lack it are counted as ``missing_x``.
+
+    Returns
+    -------
+    list of Trial
+        In file order, never empty; the log's own problems stand with each.
+    """
+    problems = list(log.problems)
+    tracks = [track for curves in log.curves for track in _raw_tracks(curves, x)]
+    _drop_missing(tracks, x, log, problems)
+    if all(_rising(track.x) for track in tracks):
+        return [Trial(log, tracks, problems, log.attempt)]
+    trials = []
+    for number, part in enumerate(_attempts(tracks)):
+        trial = Trial(log, [], list(problems), log.attempt + number)
+        trial.tracks = [_resolve(track, x, trial) for track in part]
+        trials.append(trial)
+    return trials
+
+
+def _rising(x: NDArray[Any]) -> bool:
+    return len(x) < 2 or bool((x[1:] > x[:-1]).all())
+
+
+def _raw_tracks(curves: Curves, x: str) -> list[Track]:
+    values = curves.x.get(x)
+    if values is None:
+        values = np.full(len(curves.lines), np.nan)
+    if curves.logged.all():
+        return [Track(curves, np.arange(len(curves.metrics)), slice(None), values)]
+    groups: dict[bytes, list[int]] = {}
+    for index, mask in enumerate(curves.logged):
+        groups.setdefault(mask.tobytes(), []).append(index)
+    tracks = []
+    for members in groups.values():
+        rows = np.flatnonzero(curves.logged[members[0]])
+        tracks.append(Track(curves, np.array(members), rows, values[rows]))
+    return tracks
+
+
+def _indices(track: Track) -> NDArray[np.intp]:
+    if isinstance(track.rows, slice):
+        return np.arange(len(track.curves.lines))[track.rows]
+    return track.rows
+
+
+def _keep(track: Track, mask: NDArray[Any]) -> Track:
+    return Track(track.curves, track.metrics, _indices(track)[mask], track.x[mask])
+
+
+def _drop_missing(tracks: list[Track], x: str, log: RunLog, problems: list[Problem]) -> None:
+    """Take out rows without x; count them."""
+    lost: set[int] = set()
+    for index, track in enumerate(tracks):
+        if track.x.dtype.kind == "f" and (missing := np.isnan(track.x)).any():
+            lost.update(track.curves.lines[_indices(track)[missing]].tolist())
+            kept = _keep(track, ~missing)
+            if len(kept.x) and bool((kept.x == np.floor(kept.x)).all()) and _exact(kept.x):
+                kept.x = kept.x.astype(np.int64)
+            tracks[index] = kept
+    if lost:
+        message = f"{len(lost)} record{'s' * (len(lost) > 1)} without {x}"
+        problems.append(Problem("missing_x", message, log.header.source.path, min(lost)))
+
+
+def _exact(x: NDArray[Any]) -> bool:
+    return bool((np.abs(x) < 2**53).all())
+
+
+def _attempts(tracks: list[Track]) -> list[list[Track]]:
+    """Cut where a curve steps back to its first x or before: there a new attempt begins."""
+    lines = np.concatenate([t.curves.lines[_indices(t)] for t in tracks])
+    which = np.repeat(np.arange(len(tracks)), [len(t.x) for t in tracks])
+    values = np.concatenate([t.x.astype(np.float64) for t in tracks])
+    number = np.zeros(len(lines), dtype=np.int64)
+    first: dict[int, float] = {}
+    last: dict[int, float] = {}
+    attempt = 0
+    for i in np.lexsort((which, lines)):
+        track, value = int(which[i]), float(values[i])
+        if track in first and value < last[track] and value <= first[track]:
+            attempt += 1
+            first.clear()
+        first.setdefault(track, value)
+        last[track] = value
+        number[i] = attempt
+    parts = []
+    for part in range(attempt + 1):
+        mine = [_keep(t, number[which == i] == part) for i, t in enumerate(tracks)]
+        parts.append([t for t in mine if len(t.x)])
+    return parts
+
+
+def _resolve(track: Track, x: str, trial: Trial) -> Track:
+    """Give each x once: a resume replaces what follows it, else the last value wins."""
+    values = track.x
+    if len(values) > 1 and (values == values[0]).all() and _moves(track):
+        message = f"{_shown(track)}: {x} stays {values[0]}; {len(values)} values numbered by order"
+        _note(trial, track, "repeated_x", message)
+        return Track(track.curves, track.metrics, track.rows, np.arange(len(values)))
+    # Where x steps back a resume begins: it replaces every earlier row from its own x on.
+    back = np.append(False, values[1:] < values[:-1])
+    resumed = np.where(back, values.astype(np.float64), np.inf)
+    lowest_after = np.append(np.minimum.accumulate(resumed[::-1])[::-1][1:], np.inf)
+    standing = values < lowest_after
+    if not standing.all():
+        count = int((~standing).sum())
+        message = f"{_shown(track)}: {count} rows replaced by those after a resume"
+        _note(trial, track, "superseded_rows", message)
+        track = _keep(track, standing)
+    latest = np.append(track.x[1:] != track.x[:-1], True)
+    if not latest.all():
+        count = int((~latest).sum())
+        again = track.x[np.flatnonzero(~latest)[0]]
+        message = f"{_shown(track)}: {count} rows repeat their {x} (first {again}); the last wins"
+        _note(trial, track, "repeated_x", message)
+        track = _keep(track, latest)
+    return track
+
+
+def _moves(track: Track) -> bool:
+    """Whether any of the metrics took two values: else the rows are one row, logged again."""
+    values = track.curves.values[np.ix_(track.metrics, _indices(track))]
+    return bool((values != values[:, :1]).any())
+
+
+def _shown(track: Track) -> str:
+    names = [track.curves.metrics[i] for i in track.metrics[:3]]
+    return f"{track.curves.split} {', '.join(names)}{' …' * (len(track.metrics) > 3)}"
+
+
+def _note(trial: Trial, track: Track, kind: str, message: str) -> None:
+    line = int(track.curves.lines[_indices(track)[0]]) if len(track.x) else None
+    trial.problems.append(Problem(kind, message, trial.log.header.source.path, line))

@@ -1,0 +1,108 @@
+"""Names of quantities that run along a curve: epochs, steps, samples, time.
+
+Readers use them to tell an x-axis from a metric, the cube to choose among several.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Counts of work done so far. What counts the work of one iteration (``timesteps_this_iter``), or
+# counts something that is an outcome (``episodes``), is a metric.
+_COUNT = re.compile(
+    r"""
+    _?(?:epoch|epochs|epoch_(?:num|idx|index|id)|num_epochs?_(?:done|trained|completed))
+    |_?(?:(?:global|train|training|trainer|optimizer|opt|total|env|environment|agent
+        |gradient|grad|update|learner|num|sgd)_)?(?:time)?steps?
+    |(?:time)?steps?_(?:total|done|count|num|idx|index|trained|sampled|so_far)
+    |(?:num|total|n)_(?:env_|agent_|train_|time|env_time|agent_time)?steps
+        (?:_(?:trained|sampled|done|total|lifetime))*
+    |(?:num_|total_|n_)?(?:env|agent|grad|gradient|optimizer)_?(?:time)?steps?
+        (?:_(?:trained|sampled|done|total|lifetime))*
+    |(?:(?:global|training|train|total|num|n)_)?iter(?:s|ation|ations)?
+        (?:_(?:num|idx|index|total|since_restore))?
+    |timesteps_since_restore
+    |(?:num_|total_|n_)?(?:updates?|batches|frames?|samples|tokens|images|examples|sequences)
+        _(?:seen|trained|processed|consumed|total|so_far|done)
+    |(?:total_)?(?:updates?|batches|frames?|samples|tokens|images|examples|sequences)
+    |(?:num|n)_(?:updates|batches|frames)
+    |(?:num_|total_|n_)?(?:sample|token|image|example|frame|batch|update)_(?:count|idx|index|total)
+    |(?:num_|total_|n_)?(?:input_)?tokens_seen
+    |batch|batch_(?:num|number)|minibatch|round|rounds|round_(?:num|idx)|generation
+    |kimgs?|nimgs?
+    """,
+    re.VERBOSE,
+)
+
+# Time since the start, or since 1970. Durations of one step (``data_time``) are metrics.
+_TIME = re.compile(
+    r"""
+    _?(?:wall|wall_?clock)(?:_?time)?(?:_?(?:s|sec|secs|seconds|ms|min|mins|minutes|h|hours))?
+    |_?time(?:_(?:s|sec|secs|seconds|ms))?
+    |_?timestamps?(?:_(?:s|ms|ns|sec|utc|unix))?
+    |_?runtime(?:_(?:s|sec|secs|seconds|ms|min|minutes|h|hours))?
+    |(?:time_)?(?:total|elapsed|since_restore|since_start|so_far)_time(?:_(?:s|sec|secs|seconds|ms|min|minutes|h|hours))?
+    |time_(?:total|elapsed|since_restore|since_start|so_far)(?:_(?:s|sec|secs|seconds|ms|min|minutes|h|hours))?
+    |(?:total_|train_|training_|relative_)?elapsed(?:_(?:time|s|sec|secs|seconds|ms|min|mins|minutes|h|hours))*
+    |(?:total|cumulative|cum|accumulated|accum|relative|rel)_(?:train_|training_|run)?time(?:_(?:s|sec|secs|seconds|ms|min|minutes|h|hours))?
+    |unix_?time
+    |date_?time|date
+    """,
+    re.VERBOSE,
+)
+
+# Elapsed time whose last value is how long the run took; a clock (timestamp) is not.
+_ELAPSED = re.compile(
+    r"clock|^_?wall|runtime|elapsed|total|cumulative|cum_|accum|since_start|so_far"
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SECONDS = {"ms": 1e-3, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hours": 3600.0}
+
+
+def _last_segment(name: str) -> str:
+    last = re.split(r"[/.]", name)[-1]
+    return _CAMEL.sub("_", last).lower().replace("-", "_").replace(" ", "_")
+
+
+def is_count_like(name: str) -> bool:
+    """Whether a column of this name counts work done so far (``epoch``, ``tokens_seen``, …)."""
+    return _COUNT.fullmatch(_last_segment(name)) is not None
+
+
+def is_time_like(name: str) -> bool:
+    """Whether a column of this name is a clock or an elapsed time.
+
+    Only the name is judged: ``time`` is the duration of one step in some loggers, which shows in
+    values that fall.
+
+    Examples
+    --------
+    >>> [is_time_like(n) for n in ("wall_clock_sec", "time_total_s", "time_this_iter_s", "step")]
+    [True, True, False, False]
+    """
+    return _TIME.fullmatch(_last_segment(name)) is not None
+
+
+def is_x_like(name: str) -> bool:
+    """Whether a column of this name runs along a curve rather than being a value on it.
+
+    Examples
+    --------
+    >>> [is_x_like(n) for n in ("epoch", "train/global_step", "_runtime", "loss", "episodes_total")]
+    [True, True, True, False, False]
+    """
+    return is_count_like(name) or is_time_like(name)
+
+
+def elapsed_seconds(name: str) -> float | None:
+    """Seconds in one unit of an elapsed-time column; None where the name is not of elapsed time.
+
+    Examples
+    --------
+    >>> elapsed_seconds("time_total_s"), elapsed_seconds("elapsed_ms"), elapsed_seconds("timestamp")
+    (1.0, 0.001, None)
+    """
+    last = _last_segment(name)
+    if not is_time_like(name) or "stamp" in last or _ELAPSED.search(last) is None:
+        return None
+    return _SECONDS.get(last.rpartition("_")[2], 1.0)
