@@ -1,0 +1,1 @@
+"""Benchmarks: logs that are made here, rivals, and ``python -m benchmarks.load``."""
