@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version as _version
 
+from runcube import accessor as _accessor  # noqa: F401, registers ds.sweep
 from runcube.layouts import to_configs, to_grid
 from runcube.load import load_runs, load_tree, scan
 from runcube.logger import RunLogger

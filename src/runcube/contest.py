@@ -86,8 +86,9 @@ def settle_cells(
     contest = _compete(entrants, status, sweep, policy, axis)
     for (run, _), one in sorted(zip(trials, status, strict=True), key=lambda t: RANK[t[1]]):
         contest.statuses[run] = one
-    kept = [entry.trial for entry in contest.entries]
-    contest.axis = line_up(kept, name, reason, axis.align, taken)
+    if contest.losers:
+        kept = [entry.trial for entry in contest.entries]
+        contest.axis = line_up(kept, name, reason, axis.align, taken)
     if axis.align == "order" and policy.align == "auto":
         contest.notes.append(f"x={name!r}: {axis.reason}; align='union' keeps {name} as the dim")
     if "95 %" in reason:

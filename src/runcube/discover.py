@@ -136,20 +136,22 @@ def _nothing(
 
 def _digests(headers: Sequence[RunHeader]) -> list[str | None]:
     """Hash the logs that may be copies: same size and same configuration as another's."""
-    alike: dict[tuple[int, str], list[int]] = defaultdict(list)
     by_size: dict[int, list[int]] = defaultdict(list)
     for index, header in enumerate(headers):
         if not header.key:
             by_size[header.source.files[0].size].append(index)
-    for size, members in by_size.items():
-        if len(members) > 1:
-            for index in members:
-                alike[size, repr(headers[index].config)].append(index)
     digests: list[str | None] = [None] * len(headers)
-    for members in alike.values():
-        if len(members) > 1:
-            for index in members:
-                digests[index] = _digest(headers[index].source)
+    for members in by_size.values():
+        alike: list[list[int]] = []
+        for index in members if len(members) > 1 else ():
+            config = headers[index].config
+            group = next((g for g in alike if headers[g[0]].config == config), None)
+            if group is None:
+                alike.append([index])
+            else:
+                group.append(index)
+        for index in (i for group in alike if len(group) > 1 for i in group):
+            digests[index] = _digest(headers[index].source)
     return digests
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -44,26 +45,30 @@ def run_tasks(
             progress(done, total, number)
 
 
-def watched(progress: bool | Progress) -> Progress | None:
-    """Make the callable that a ``progress=`` argument stands for."""
+@contextmanager
+def watched(progress: bool | Progress) -> Iterator[Progress | None]:
+    """Make the callable that a ``progress=`` argument stands for; a bar goes away at the end."""
     if callable(progress):
-        return progress
-    return _rich_progress() if progress else None
+        yield progress
+    elif not progress:
+        yield None
+    else:
+        with _bar() as step:
+            yield step
 
 
-def _rich_progress() -> Progress:
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    bar = Bar(
-        "{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn(), transient=True
-    )
-    task = bar.add_task("reading logs")
-    bar.start()
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Bar(*columns, transient=True, console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading logs", total=None)
 
-    def step(done: int, total: int, files: int) -> None:
-        bar.update(task, completed=done, total=total, description=f"reading logs ({files:,} files)")
-        if done >= total:
-            bar.stop()
+        def step(done: int, total: int, files: int) -> None:
+            text = f"reading logs ({files:,} files)"
+            bar.update(task, completed=done, total=total, description=text)
 
-    return step
+        yield step

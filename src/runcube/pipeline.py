@@ -117,10 +117,11 @@ def parse_found(
     logs: list[RunLog] = []
     failures: list[Problem] = []
     tasks = [(job, request) for job in jobs]
-    for read, problem in run_tasks(read_logs, tasks, sizes, watched(progress)):
-        logs += read
-        if problem is not None:
-            failures.append(problem)
+    with watched(progress) as step:
+        for read, problem in run_tasks(read_logs, tasks, sizes, step):
+            logs += read
+            if problem is not None:
+                failures.append(problem)
     _name_reconfigured(logs)
     known = {(header.source.path, header.key) for header in found.headers}
     new = {_id(log): log.header for log in logs if _id(log) not in known}

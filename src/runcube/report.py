@@ -135,6 +135,11 @@ def missing_configs(ds: xr.Dataset, *, all_combinations: bool = False) -> list[d
         label stands for one. A key that the run would not have is left out, and so is the seed
         where runs draw their own. ``_status`` is the run's status, ``_path`` its log.
 
+    Notes
+    -----
+    A string ``"None"`` or ``"True"`` on an axis that never holds the value itself has the same
+    label as the value, and comes back as the value.
+
     Raises
     ------
     PlanError

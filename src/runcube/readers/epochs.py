@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def epochs_by_marker(
-    ordinals: Sequence[int] | NDArray[np.int64], markers: Sequence[int]
+    ordinals: Sequence[int] | NDArray[np.int64], markers: Sequence[int] | NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Epochs of one split's records from the markers before them.
 
@@ -38,7 +38,9 @@ def epochs_by_marker(
     """
     which = np.asarray(ordinals, dtype=np.int64) - 1
     starts = np.asarray(markers, dtype=np.int64)
-    if which.size and which[0] >= 0 and (np.diff(which) > 0).all():
+    if len(which) == len(starts) and np.array_equal(which, np.arange(len(starts))):
+        return starts  # one record after each marker
+    if which.size and which[0] >= 0 and (which[1:] > which[:-1]).all():
         return starts[which]
     _, first, inverse, counts = np.unique(
         which, return_index=True, return_inverse=True, return_counts=True

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runcube.files import Tree
     from runcube.model import Request
     from runcube.readers.native_lines import Attempt, SplitRows
-    from runcube.readers.native_typed import TypedLog, TypedSplit
+    from runcube.readers.native_typed import TypedLog
 
 _SUFFIXES = (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz")
 
@@ -110,14 +110,40 @@ def _log(source: Source, number: int, attempt: Attempt, request: Request) -> Run
 
 def _typed_log(source: Source, typed: TypedLog, request: Request) -> RunLog:
     log = RunLog(_header(source, typed.config, bool(typed.splits)))
-    found = [_typed_curves(split, rows, typed) for split, rows in typed.splits.items()]
-    _finish(log, found, list(typed.names), request)
+    _finish(log, _typed_curves(typed), list(typed.names), request)
     log.messages = typed.texts
     times = [seconds_of(m) for text in typed.times if (m := TRAIN_TIME.match(text))]
     if times:
         log.train_time = sum(times)
         log.marker = Status.COMPLETE
     return log
+
+
+def _typed_curves(typed: TypedLog) -> list[Curves]:
+    """Curves of each split; a logged NaN takes the exact road, so NaN is what was not logged."""
+    logged = ~np.isnan(typed.values)
+    every = bool(logged.all())
+    ordinals = np.searchsorted(typed.marker_lines, typed.lines)
+    curves = []
+    for split, rows in typed.splits.items():
+        names, values, mine = typed.names, typed.values[:, rows], logged[:, rows]
+        if not every:
+            present = np.flatnonzero(mine.any(axis=1))
+            names = tuple(names[i] for i in present)
+            values, mine = values[present], mine[present]
+        x = _typed_own_x(typed, rows) if typed.extras else {}
+        if all(is_time_like(name) for name in x):
+            x = {"epoch": _epochs(ordinals[rows], typed.markers), **x}
+        curves.append(Curves(split, x, names, values, mine, typed.lines[rows]))
+    return curves
+
+
+def _typed_own_x(typed: TypedLog, rows: slice) -> dict[str, NDArray[Any]]:
+    return {
+        name: as_axis(column, ~np.isnan(column))
+        for name, column in zip(typed.extras, typed.own[:, rows], strict=True)
+        if not np.isnan(column).all()
+    }
 
 
 def _finish(log: RunLog, found: list[Curves], order: list[str], request: Request) -> None:
@@ -127,24 +153,6 @@ def _finish(log: RunLog, found: list[Curves], order: list[str], request: Request
     log.metrics = tuple(name for name in order if name in held)
     wanted = [c for c in found if request.splits is None or c.split in request.splits]
     log.curves = [_only(curves, log.metrics, request.metrics) for curves in wanted]
-
-
-def _typed_curves(split: str, rows: TypedSplit, typed: TypedLog) -> Curves:
-    logged = ~np.isnan(rows.values)  # a logged NaN takes the exact road
-    present = logged.any(axis=1)
-    values, names = rows.values, typed.names
-    if not present.all():
-        values, logged = values[present], logged[present]
-        names = tuple(names[i] for i in np.flatnonzero(present))
-    x = {
-        name: as_axis(column, ~np.isnan(column))
-        for name, column in zip(typed.extras, rows.extras, strict=True)
-        if not np.isnan(column).all()
-    }
-    if all(is_time_like(name) for name in x):
-        ordinals = np.searchsorted(np.array(typed.marker_lines, dtype=np.int64), rows.lines)
-        x = {"epoch": _epochs(ordinals, typed.markers), **x}
-    return Curves(split, x, names, values, logged, rows.lines)
 
 
 def _curves(split: str, rows: SplitRows, attempt: Attempt, source: Source) -> Curves | None:
@@ -169,8 +177,10 @@ def _curves(split: str, rows: SplitRows, attempt: Attempt, source: Source) -> Cu
     return Curves(split, x, names, *columns.stack(names), lines)
 
 
-def _epochs(ordinals: Sequence[int] | NDArray[np.int64], markers: list[int]) -> NDArray[np.int64]:
-    if markers:
+def _epochs(
+    ordinals: Sequence[int] | NDArray[np.int64], markers: Sequence[int] | NDArray[np.int64]
+) -> NDArray[np.int64]:
+    if len(markers):
         return epochs_by_marker(ordinals, markers)
     return np.arange(len(ordinals), dtype=np.int64)
 

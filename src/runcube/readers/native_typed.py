@@ -25,6 +25,7 @@ OWN_KEYS = frozenset({"type", "value", "title", "data_name", "agg_stats"})
 # How far to look for the log's own keys; what first appears later takes the exact road.
 _PROBE_LINES = 12
 _NAN = float("nan")
+_NEWLINE = ord("\n")
 _MARKER = ">> Start Epoch:"
 
 
@@ -33,22 +34,33 @@ class NotPlainError(ValueError):
 
 
 @dataclass(slots=True)
-class TypedSplit:
-    """Columns of one split: line numbers (rows,), values (metrics, rows), own x (keys, rows)."""
-
-    lines: NDArray[np.int64]
-    values: NDArray[np.float64]
-    extras: NDArray[np.float64]
-
-
-@dataclass(slots=True)
 class TypedLog:
-    """A whole log: its first configuration, the columns of each split, its texts and markers."""
+    """A whole log as a table of its records, split after split, with its texts.
+
+    ``splits`` maps each split to its records, in file order; ``lines`` (records,) are line numbers;
+    ``values`` (metrics, records) is NaN where a record lacks a metric; ``own`` (keys, records)
+    holds the keys beside ``agg_stats`` that ``extras`` names. A marker on line
+    ``marker_lines[i]`` begins epoch ``markers[i]``.
+    """
 
     config: dict[str, Any]
     names: tuple[str, ...]
     extras: tuple[str, ...]
-    splits: dict[str, TypedSplit] = field(default_factory=dict)
+    splits: dict[str, slice]
+    lines: NDArray[np.int64]
+    values: NDArray[np.float64]
+    own: NDArray[np.float64]
+    texts: list[str]
+    times: list[str]
+    marker_lines: NDArray[np.int64]
+    markers: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class _Taken:
+    """Records of each split with their line numbers, and the texts."""
+
+    rows: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     times: list[str] = field(default_factory=list)
     marker_lines: list[int] = field(default_factory=list)
@@ -139,17 +151,26 @@ def read_typed(data: bytes, *, texts: bool) -> TypedLog:
         records = layout.decode(memoryview(data)[first:])
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
-    if len(records) + 1 != data.count(b"\n") + (data[-1:] != b"\n"):
-        raise NotPlainError("blank lines, or several records on a line")
-    log = TypedLog(config, names, extras)
-    for split, (lines, members) in _take(records, log, texts).items():
-        own = [np.array([getattr(m, f) for m in members]) for f in layout.extras]
-        log.splits[split] = TypedSplit(
-            np.array(lines, dtype=np.int64),
-            layout.values([member.agg_stats for member in members]),
-            np.array(own).reshape(len(own), len(members)),
-        )
-    return log
+    # Blank lines, or several records on a line: the exact road numbers and names them.
+    newlines = np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
+    if len(records) + 1 != newlines + (data[-1:] != b"\n"):
+        raise NotPlainError("not one record on each line")
+    taken = _take(records, texts)
+    splits, lines, members = _in_a_row(taken.rows)
+    own = [np.array([getattr(m, f) for m in members], dtype=np.float64) for f in layout.extras]
+    return TypedLog(
+        config,
+        names,
+        extras,
+        splits,
+        np.array(lines, dtype=np.int64),
+        layout.values([member.agg_stats for member in members]),
+        np.array(own).reshape(len(own), len(members)),
+        taken.texts,
+        taken.times,
+        np.array(taken.marker_lines, dtype=np.int64),
+        np.array(taken.markers, dtype=np.int64),
+    )
 
 
 def _config(line: bytes) -> dict[str, Any]:
@@ -161,9 +182,9 @@ def _config(line: bytes) -> dict[str, Any]:
     raise NotPlainError("the first line is no configuration")
 
 
-def _take(records: list[Any], log: TypedLog, texts: bool) -> dict[str, tuple[list[int], list[Any]]]:
-    """Sort the records by split, with their line numbers; file the texts."""
-    rows: dict[str, tuple[list[int], list[Any]]] = {}
+def _take(records: list[Any], keep_texts: bool) -> _Taken:
+    taken = _Taken()
+    rows = taken.rows
     for number, record in enumerate(records, 2):
         split = record.data_name
         if split:
@@ -174,19 +195,34 @@ def _take(records: list[Any], log: TypedLog, texts: bool) -> dict[str, tuple[lis
             members.append(record)
             continue
         text = record.value
-        if text is None or record.agg_stats is not None:
+        if text:
+            if text.startswith(_MARKER):
+                epoch = text[len(_MARKER) :].strip()
+                if not epoch.isdecimal():
+                    raise NotPlainError("a marker with more than its number")
+                taken.marker_lines.append(number)
+                taken.markers.append(int(epoch))
+            elif text.startswith("Training time"):
+                taken.times.append(text)
+            if keep_texts:
+                taken.texts.append(text)
+        elif text is None or record.agg_stats is not None:
             raise NotPlainError("a record that is neither a text nor of a split")
-        if text.startswith(_MARKER):
-            epoch = text[len(_MARKER) :].strip()
-            if not epoch.isdecimal():
-                raise NotPlainError("a marker with more than its number")
-            log.marker_lines.append(number)
-            log.markers.append(int(epoch))
-        elif text.startswith("Training time"):
-            log.times.append(text)
-        if texts and text:
-            log.texts.append(text)
-    return rows
+    return taken
+
+
+def _in_a_row(
+    rows: dict[str, tuple[list[int], list[Any]]],
+) -> tuple[dict[str, slice], list[int], list[Any]]:
+    """One split after the other, and where each stands."""
+    splits: dict[str, slice] = {}
+    lines: list[int] = []
+    members: list[Any] = []
+    for split, (mine, records) in rows.items():
+        splits[split] = slice(len(lines), len(lines) + len(mine))
+        lines += mine
+        members += records
+    return splits, lines, members
 
 
 class _Probed(msgspec.Struct):
