@@ -1,6 +1,7 @@
 import itertools
 import random
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -572,3 +573,25 @@ def test_ten_thousand_runs_are_planned_at_once():
     s = sweep(configs)
     assert time.perf_counter() - start < 10
     assert list(s.dims) == ["lr", "wd", "seed"]
+
+
+def test_reruns_of_crashed_runs_do_not_leave_the_grid():
+    """Rule 10 settles them; only whole runs that share a cell make rule 8b fire."""
+    whole = [
+        replace(header({"lr": lr, "seed": seed}, f"{lr}_{seed}"), finished=True)
+        for lr in (1, 2)
+        for seed in range(3)
+    ]
+    crashed = replace(header({"lr": 1, "seed": 0}, "crashed"), finished=False)
+    assert plan([crashed, *whole]).layout == "grid"
+    assert plan([replace(crashed, finished=True), *whole]).layout == "configs"
+    assert plan([replace(h, finished=None) for h in (crashed, *whole)]).layout == "configs"
+
+
+def test_seeds_are_judged_on_the_dims_that_were_asked_for():
+    runs = [
+        header({"lr": lr, "seed": seed, "noise": 7.5 * lr + seed}, f"{lr}_{seed}")
+        for lr in (1, 2)
+        for seed in range(4)
+    ]
+    assert plan(runs, PlanPolicy(dims=["lr"])).seed_axis.kind == "labels"

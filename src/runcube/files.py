@@ -15,9 +15,11 @@ from runcube.model import LogFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
     from pathlib import Path
 
 HEAD_BYTES = 1 << 13
+TAIL_BYTES = 1 << 9
 _DIGITS = re.compile(r"(\d+)")
 # A listing that descends into these finds other people's JSON, never a training log.
 _PRUNED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", "node_modules", ".venv"})
@@ -121,15 +123,29 @@ class _Walk:
 
 def read_head(path: str | Path, size: int = HEAD_BYTES) -> bytes:
     """First bytes of a file, decompressed, up to ``size`` or the end of its first line."""
-    with open(path, "rb") as stream:
-        data = stream.read(size)
-        if _is_gzip(data):
-            return _gunzip(data, size)[0]
-        while b"\n" not in data:
-            more = stream.read(size)
-            if not more:
-                break
-            data += more
+    with open(path, "rb", buffering=0) as stream:
+        return _head(stream, size)
+
+
+def read_ends(path: str | Path) -> tuple[bytes, bytes]:
+    """First bytes as ``read_head``, and the last few; none of a compressed file."""
+    with open(path, "rb", buffering=0) as stream:
+        head = _head(stream, HEAD_BYTES)
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, end - TAIL_BYTES))
+        tail = stream.read(TAIL_BYTES)
+    return head, b"" if str(path).endswith(".gz") else tail
+
+
+def _head(stream: FileIO, size: int) -> bytes:
+    data = stream.read(size) or b""
+    if _is_gzip(data):
+        return _gunzip(data, size)[0]
+    while b"\n" not in data:
+        more = stream.read(size)
+        if not more:
+            break
+        data += more
     return data
 
 

@@ -53,7 +53,7 @@ def assign_roles(table: KeyTable, policy: PlanPolicy) -> Roles:
     both = sorted(out & kept)
     if both:
         raise PlanError(f"exclude: {', '.join(both)} is asked for by dims or seed as well")
-    seed, excluded = _seed_and_exclusions(table, wanted, out, kept)
+    seed, excluded = _seed_and_exclusions(table, wanted, out, kept, asked)
     live = [c for c in table.varying if c.key not in excluded and c.key != seed.key]
     if asked is None:
         codes = table.columns[seed.key].codes if seed.key and seed.kind == "labels" else None
@@ -89,9 +89,13 @@ def _wanted_seed(table: KeyTable, policy: PlanPolicy) -> WantedSeed:
 
 
 def _seed_and_exclusions(
-    table: KeyTable, wanted: WantedSeed, out: Collection[str], kept: Collection[str]
+    table: KeyTable,
+    wanted: WantedSeed,
+    out: Collection[str],
+    kept: Collection[str],
+    asked: Collection[str] | None,
 ) -> tuple[SeedChoice, dict[str, str]]:
-    """Rules 3 to 5; ``kept`` are the keys that the user asked for."""
+    """Rules 3 to 5; ``kept`` are the keys that the user asked for, ``asked`` those as dims."""
     excluded = {c.key: BY_ARGUMENT for c in table.varying if c.key in out}
     varying = [c for c in table.varying if c.key not in excluded]
     candidates = [c for c in varying if is_seed_name(c.key) and c.key not in kept]
@@ -103,6 +107,8 @@ def _seed_and_exclusions(
     varying = [c for c in varying if c.key not in excluded]
     excluded |= texts_of_a_run(varying, safe, table.n_runs)
     others = [c for c in varying if c.key not in excluded and c not in candidates]
+    if asked is not None:
+        others = [c for c in others if c.key in asked]
     if wanted == "auto" and not candidates:
         constants = [c for c in table.columns.values() if c.n_labels == 1 and c.key not in out]
         found = constant_seed([c for c in constants if is_seed_name(c.key) and c.key not in kept])

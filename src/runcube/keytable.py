@@ -33,7 +33,13 @@ class KeyTable:
         for key, short in self.names.items():
             if short == name and key in self.renamed:
                 return key
-        return self.aliases[name] if name in self.aliases else resolve(name, self.names, argument)
+        return self.aliases[name] if name in self.aliases else resolve(name, self._shown, argument)
+
+    @property
+    def _shown(self) -> dict[str, str]:
+        """Names, those that vary first, so that an error lists them first."""
+        varying = {column.key for column in self.varying}
+        return dict(sorted(self.names.items(), key=lambda item: item[0] not in varying))
 
     @property
     def varying(self) -> list[Column]:

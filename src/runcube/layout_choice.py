@@ -37,6 +37,7 @@ def choose_layout(
     cells: NDArray[np.int64],
     n_cells: int,
     has_metrics: NDArray[np.bool_],
+    whole: NDArray[np.bool_],
     numeric: Mapping[str, Column],
     axes: Collection[str],
     *,
@@ -52,6 +53,9 @@ def choose_layout(
         Cells of the grid.
     has_metrics : (n_runs,) bool
         False where a run is known to have logged no metric.
+    whole : (n_runs,) bool
+        False where a run is known to be cut short: rule 10 settles such a run, so that reruns of
+        crashed ones do not make rule 8b leave the grid.
     numeric : mapping
         The varying numeric keys, dims or not, without the seed.
     axes : collection of str
@@ -61,16 +65,17 @@ def choose_layout(
     n_runs = len(cells)
     groups = group(list(cells.T), n_runs)
     shared = int((occurrence(groups) > 0).sum())
+    rivals = int((occurrence(groups[whole]) > 0).sum())
     fill = len(np.unique(groups[has_metrics])) / n_cells
     continuous = _continuous(numeric, axes, cells)
-    layout, reason, noteworthy = _choose(cells, shared, fill, continuous, seed_kind)
+    layout, reason, noteworthy = _choose(cells, shared, rivals, fill, continuous, seed_kind)
     if wanted != "auto":
         noteworthy, reason = False, f'asked for with layout="{wanted}"'
         layout = wanted
     separate = (
         shared > 0
         and layout == "configs"
-        and (seed_kind == "none" or (wanted == "auto" and shared > _MAX_SHARED * n_runs))
+        and (seed_kind == "none" or (wanted == "auto" and rivals > _MAX_SHARED * n_runs))
     )
     rows = _rows(cells, occurrence(groups) if separate else None)
     return LayoutChoice(layout, reason, noteworthy, fill, separate, rows)
@@ -79,6 +84,7 @@ def choose_layout(
 def _choose(
     cells: NDArray[np.int64],
     shared: int,
+    rivals: int,
     fill: float,
     continuous: Sequence[str],
     seed_kind: SeedKind,
@@ -86,8 +92,8 @@ def _choose(
     n_runs = len(cells)
     if shared and seed_kind == "none":
         return "configs", f"{_runs(shared)} that nothing tells from an earlier one", False
-    if shared > _MAX_SHARED * n_runs:
-        return "configs", f"{shared} of {n_runs} runs share a cell with an earlier one", False
+    if rivals > _MAX_SHARED * n_runs:
+        return "configs", f"{rivals} of {n_runs} runs share a cell with an earlier one", False
     if cells.shape[1] == 1:
         return "configs", "no hyperparameter varies", False
     if len(continuous) > 1:

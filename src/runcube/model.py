@@ -127,6 +127,9 @@ class RunHeader:
         False where the layout owes a configuration and this log has none.
     has_metrics : bool or None
         None where the header does not tell.
+    finished : bool or None
+        Whether the logger's own end marker stands at the end of the log; None where the layout
+        has none, or a header does not tell.
     """
 
     source: Source
@@ -136,6 +139,7 @@ class RunHeader:
     varying: frozenset[str] = frozenset()
     has_config: bool = True
     has_metrics: bool | None = None
+    finished: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ def plan(
         cells.codes,
         math.prod(cells.sizes),
         np.array([header.has_metrics is not False for header in gathered.headers]),
+        _may_be_whole(gathered.headers),
         {key: table.columns[key] for key in roles.live if table.columns[key].numeric},
         roles.axes,
         seed_kind=cells.seed.kind,
@@ -112,6 +113,17 @@ def plan(
         names=roles.names,
     )
     return replace(sweep, notes=plan_notes(sweep, chosen, unplaced))
+
+
+def _may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
+    """Runs that rule 10 would not put behind a whole one, as far as headers tell.
+
+    A log without an end marker is cut short only where other logs of the sweep have one.
+    """
+    marked = any(header.finished for header in headers)
+    return np.array(
+        [h.has_metrics is not False and (h.finished or not marked) for h in headers], dtype=bool
+    )
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.files import read_bytes, read_head
+from runcube.files import TAIL_BYTES, read_bytes, read_ends
 from runcube.model import Curves, Problem, RunHeader, RunLog, Source, Status
 from runcube.readers.epochs import epochs_by_marker
 from runcube.readers.lines import BadLine, decode_line, split_lines
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runcube.readers.native_lines import Attempt, SplitRows
     from runcube.readers.native_typed import TypedLog
 
+_ENDED = b'"Training time '
 _SUFFIXES = (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz")
 
 
@@ -43,14 +44,14 @@ class NativeReader:
 
     def headers(self, source: Source) -> list[RunHeader]:
         """Give the run of a log from its first lines."""
-        head = read_head(f"{source.root}/{source.path}")
+        head, tail = read_ends(f"{source.root}/{source.path}")
         config = _find_config(head)
         if config is None and len(head) < source.size:
             config = _find_config(read_bytes(f"{source.root}/{source.path}")[0])
         has_metrics = True if b'"agg_stats"' in head else None
         if has_metrics is None and len(head) >= source.size:
             has_metrics = False
-        return [_header(source, config, has_metrics)]
+        return [_header(source, config, has_metrics, _ENDED in tail)]
 
     def read(self, source: Source, request: Request) -> list[RunLog]:
         """Parse a log: a ``RunLog`` for each configuration line in it."""
@@ -61,6 +62,9 @@ class NativeReader:
         except NotPlainError:
             attempts = read_attempts(data, source.path, messages=request.messages)
             logs = [_log(source, number, a, request) for number, a in enumerate(attempts)]
+        tail = b"" if source.path.endswith(".gz") else data[-TAIL_BYTES:]
+        for log in logs:
+            log.header = replace(log.header, finished=_ENDED in tail)
         if damage is not None:
             logs[-1].problems.append(Problem("truncated_tail", damage, source.path))
         return logs
@@ -84,9 +88,15 @@ def _find_config(data: bytes) -> Any:
     return None
 
 
-def _header(source: Source, config: Any, has_metrics: bool | None) -> RunHeader:
+def _header(
+    source: Source, config: Any, has_metrics: bool | None, finished: bool | None = None
+) -> RunHeader:
     return RunHeader(
-        source, config=config or {}, has_config=config is not None, has_metrics=has_metrics
+        source,
+        config=config or {},
+        has_config=config is not None,
+        has_metrics=has_metrics,
+        finished=finished,
     )
 
 
