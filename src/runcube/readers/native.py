@@ -57,7 +57,7 @@ class NativeReader:
         """Parse a log: a ``RunLog`` for each configuration line in it."""
         data, damage = read_bytes(f"{source.root}/{source.path}")
         try:
-            typed = read_typed(data, texts=request.messages)
+            typed = read_typed(data, texts=request.messages, metrics=request.metrics)
             logs = [_typed_log(source, typed, request)]
         except NotPlainError:
             attempts = read_attempts(data, source.path, messages=request.messages)
@@ -111,7 +111,8 @@ def _log(source: Source, number: int, attempt: Attempt, request: Request) -> Run
         curves = _curves(split, rows, attempt, source)
         if curves is not None:
             found.append(curves)
-    _finish(log, found, _name_order(attempt), request)
+    held = {name for curves in found for name in curves.metrics}
+    _finish(log, found, tuple(n for n in _name_order(attempt) if n in held), request)
     if attempt.train_time is not None:
         log.train_time = attempt.train_time
         log.marker = Status.COMPLETE
@@ -120,7 +121,7 @@ def _log(source: Source, number: int, attempt: Attempt, request: Request) -> Run
 
 def _typed_log(source: Source, typed: TypedLog, request: Request) -> RunLog:
     log = RunLog(_header(source, typed.config, bool(typed.splits)))
-    _finish(log, _typed_curves(typed), list(typed.names), request)
+    _finish(log, _typed_curves(typed), typed.names, request)
     log.messages = typed.texts
     times = [seconds_of(m) for text in typed.times if (m := TRAIN_TIME.match(text))]
     if times:
@@ -136,7 +137,7 @@ def _typed_curves(typed: TypedLog) -> list[Curves]:
     ordinals = np.searchsorted(typed.marker_lines, typed.lines)
     curves = []
     for split, rows in typed.splits.items():
-        names, values, mine = typed.names, typed.values[:, rows], logged[:, rows]
+        names, values, mine = typed.columns, typed.values[:, rows], logged[:, rows]
         if not every:
             present = np.flatnonzero(mine.any(axis=1))
             names = tuple(names[i] for i in present)
@@ -156,11 +157,10 @@ def _typed_own_x(typed: TypedLog, rows: slice) -> dict[str, NDArray[Any]]:
     }
 
 
-def _finish(log: RunLog, found: list[Curves], order: list[str], request: Request) -> None:
+def _finish(log: RunLog, found: list[Curves], names: tuple[str, ...], request: Request) -> None:
     """Name what the log has, keep what is asked for, in the order of the log."""
     log.splits = tuple(curves.split for curves in found)
-    held = {name for curves in found for name in curves.metrics}
-    log.metrics = tuple(name for name in order if name in held)
+    log.metrics = names
     wanted = [c for c in found if request.splits is None or c.split in request.splits]
     log.curves = [_only(curves, log.metrics, request.metrics) for curves in wanted]
 

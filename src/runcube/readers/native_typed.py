@@ -37,14 +37,16 @@ class NotPlainError(ValueError):
 class TypedLog:
     """A whole log as a table of its records, split after split, with its texts.
 
-    ``splits`` maps each split to its records, in file order; ``lines`` (records,) are line numbers;
-    ``values`` (metrics, records) is NaN where a record lacks a metric; ``own`` (keys, records)
-    holds the keys beside ``agg_stats`` that ``extras`` names. A marker on line
-    ``marker_lines[i]`` begins epoch ``markers[i]``.
+    ``splits`` maps each split to its records, in file order; ``lines`` (records,) are line
+    numbers; ``names`` are all metrics of the log, ``columns`` those asked for; ``values``
+    (columns, records) is NaN where a record lacks one; ``own`` (keys, records) holds the keys
+    beside ``agg_stats`` that ``extras`` names. A marker on line ``marker_lines[i]`` begins epoch
+    ``markers[i]``.
     """
 
     config: dict[str, Any]
     names: tuple[str, ...]
+    columns: tuple[str, ...]
     extras: tuple[str, ...]
     splits: dict[str, slice]
     lines: NDArray[np.int64]
@@ -68,14 +70,23 @@ class _Taken:
 
 
 class _Layout:
-    """Decoder of records with these metrics and further keys, and the table its floats make."""
+    """Decoder of records with these metrics and further keys, and the table its floats make.
 
-    def __init__(self, names: tuple[str, ...], extras: tuple[str, ...]) -> None:
+    Of the metrics only the wanted ones are decoded to floats.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], extras: tuple[str, ...], wanted: tuple[str, ...]
+    ) -> None:
         fields = [f"m{i}" for i in range(len(names))]
+        self.fields = [f for f, name in zip(fields, names, strict=True) if name in wanted]
         self.extras = [f"x{i}" for i in range(len(extras))]
         stats = msgspec.defstruct(
             "Stats",
-            [(f, float, _NAN) for f in fields],
+            [
+                (f, float, _NAN) if f in self.fields else (f, msgspec.Raw, msgspec.Raw())
+                for f in fields
+            ],
             rename=dict(zip(fields, names, strict=True)),
             forbid_unknown_fields=True,
             gc=False,
@@ -96,7 +107,9 @@ class _Layout:
         )
         self.decode = msgspec.json.Decoder(record).decode_lines
         self.encode = msgspec.msgpack.Encoder().encode
-        self.table = self._table(stats(*map(float, range(len(names)))), names, fields)
+        self.table: np.dtype[np.void] | None = None
+        if wanted == names:
+            self.table = self._table(stats(*map(float, range(len(names)))), names, fields)
 
     def _table(self, sample: Any, names: tuple[str, ...], fields: list[str]) -> np.dtype[np.void]:
         packed = self.encode(sample)
@@ -112,14 +125,20 @@ class _Layout:
         return np.dtype(spec | {"itemsize": len(packed)})  # type: ignore[call-overload,no-any-return]
 
     def values(self, stats: list[Any]) -> NDArray[np.float64]:
-        """Columns (metrics, rows) of the statistics; NaN where a record lacks one."""
+        """Columns (wanted, rows) of the statistics; NaN where a record lacks one."""
+        out = np.empty((len(self.fields), len(stats)))
+        if self.table is None:
+            if None in stats:
+                raise NotPlainError("a record without agg_stats")
+            for i, name in enumerate(self.fields):
+                out[i] = [getattr(record, name) for record in stats]
+            return out
         packed = self.encode(stats)
-        rows = len(stats)
-        if len(packed) - rows * self.table.itemsize not in (1, 3, 5):
+        lead = len(packed) - len(stats) * self.table.itemsize
+        if lead not in (1, 3, 5):
             raise NotPlainError("a record without agg_stats")
-        view = np.frombuffer(packed, self.table, rows, len(packed) - rows * self.table.itemsize)
-        out = np.empty((len(self.table.names or ()), rows))
-        for i, name in enumerate(self.table.names or ()):
+        view = np.frombuffer(packed, self.table, len(stats), lead)
+        for i, name in enumerate(self.fields):
             out[i] = view[name]
         return out
 
@@ -127,7 +146,9 @@ class _Layout:
 _layout = lru_cache(maxsize=256)(_Layout)
 
 
-def read_typed(data: bytes, *, texts: bool) -> TypedLog:
+def read_typed(
+    data: bytes, *, texts: bool = False, metrics: frozenset[str] | None = None
+) -> TypedLog:
     """Parse a log that holds nothing unusual.
 
     Parameters
@@ -135,6 +156,8 @@ def read_typed(data: bytes, *, texts: bool) -> TypedLog:
     data : bytes
     texts : bool
         Keep the text lines.
+    metrics : frozenset of str, optional
+        Decode only these.
 
     Raises
     ------
@@ -147,7 +170,8 @@ def read_typed(data: bytes, *, texts: bool) -> TypedLog:
     try:
         config = _config(data[start:first])
         names, extras = _probe(data, first)
-        layout = _layout(names, extras)
+        columns = tuple(name for name in names if metrics is None or name in metrics)
+        layout = _layout(names, extras, columns)
         records = layout.decode(memoryview(data)[first:])
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
@@ -161,6 +185,7 @@ def read_typed(data: bytes, *, texts: bool) -> TypedLog:
     return TypedLog(
         config,
         names,
+        columns,
         extras,
         splits,
         np.array(lines, dtype=np.int64),

@@ -1,0 +1,294 @@
+"""From logs to cube: attempts, duplicates, axes, layouts, policies, on small sweeps."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import runcube as rc
+from runcube.testing import write_native
+
+
+def load(root, loader=rc.load_runs, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        return loader(root, **options)
+
+
+def write(root, name, config, values, split="val", metric="loss"):
+    write_native(root / name, config, [{split: {metric: v}} for v in values])
+
+
+def jsonl(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+
+
+def skipped(ds):
+    return [(p["path"].partition("/")[0], p["kind"]) for p in json.loads(ds.attrs["skipped"])]
+
+
+def assert_same(one, other):
+    xr.testing.assert_identical(one, other)
+    for name in other.variables:
+        assert one[name].dtype == other[name].dtype, name
+
+
+@pytest.fixture
+def grid(tmp_path):
+    for lr in (0.1, 0.2):
+        for seed in (0, 1, 2):
+            write(tmp_path, f"{lr}_{seed}", {"lr": lr, "seed": seed, "epochs": 3}, [lr, seed, 1])
+    return tmp_path
+
+
+def test_the_cube_is_as_the_data_model_says(grid):
+    ds = rc.load_runs(grid)
+    assert ds.curve.dims == ds.logged.dims == ("lr", "seed", "split", "metric", "epoch")
+    assert list(ds.data_vars) == ["curve", "logged"]
+    kinds = {name: ds[name].dtype.kind for name in ds.variables}
+    assert kinds == {
+        "curve": "f", "logged": "b", "lr": "f", "seed": "i", "split": "U", "metric": "U",
+        "epoch": "i", "run_id": "U", "path": "U", "status": "U", "train_time": "f",
+        "n_problems": "i", "problems": "O", "run_config": "O",
+    }  # fmt: skip
+    cells = ("lr", "seed")
+    for name in ("run_id", "path", "status", "train_time", "n_problems", "problems", "run_config"):
+        assert ds[name].dims == cells
+    assert ds.lr.attrs == {"hparam": "lr", "long_name": "lr"}
+    assert ds.train_time.attrs["units"] == "s"
+    assert json.loads(ds.attrs["constant_hparams"]) == {"epochs": 3}
+    assert all(isinstance(v, str | int | float) for v in ds.attrs.values())
+    policies = json.loads(ds.attrs["policies"])
+    assert policies["on_duplicate"] == "prefer_complete"
+    assert policies["layout"] == "auto"
+
+
+def test_selecting_while_loading_is_selecting_afterwards(digits, digits_cube):
+    some = load(digits[0], metrics=["acc1", "loss"], splits=["val"], messages=True)
+    want = digits_cube.sel(metric=["acc1", "loss"], split=["val"])
+    xr.testing.assert_identical(some.curve.drop_vars("messages"), want.curve)
+    xr.testing.assert_identical(some.logged.drop_vars("messages"), want.logged)
+    assert ">> Done" in str(some.messages.values[0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [("prefer_complete", "b"), ("first", "a"), ("last", "c")],
+)
+def test_two_runs_in_one_cell_compete_and_losers_are_named(grid, policy, kept):
+    config = {"lr": 0.3, "seed": 0, "epochs": 3}
+    write(grid, "a", config, [1])
+    write(grid, "b", config, [1, 2, 3])
+    write(grid, "c", config, [1, 2])
+    ds = load(grid, layout="grid", on_duplicate=policy)
+    assert str(ds.run_id.sel(lr=0.3, seed=0).values) == kept
+    assert sorted(skipped(ds)) == sorted((n, "duplicate_run") for n in {"a", "b", "c"} - {kept})
+
+
+def test_two_runs_in_one_cell_can_be_refused(grid):
+    write(grid, "twin", {"lr": 0.1, "seed": 0, "epochs": 3}, [5, 5, 5])
+    with pytest.raises(rc.PlanError, match=r"0\.1_0.*twin"):
+        load(grid, layout="grid", on_duplicate="raise")
+
+
+def test_a_complete_loser_is_in_the_warning_with_the_argument_that_brings_it_in(grid):
+    for name in ("x", "y"):
+        config = {"lr": 0.1, "seed": 9, "epochs": 3, "tag": name}
+        write(grid, name, config, [1, 2, 3])
+    with pytest.warns(rc.SweepWarning, match=r"tag.*dims="):
+        rc.load_runs(grid, layout="grid")
+    ds = load(grid, layout="grid", dims=["lr", "tag"])
+    assert {"x", "y"} <= set(ds.run_id.values.flat)
+
+
+def test_an_appended_attempt_with_another_configuration_is_a_run_of_its_own(grid):
+    log = grid / "0.1_0" / "json_out.jsonl"
+    other = grid / "other"
+    write(grid, "other", {"lr": 0.7, "seed": 0, "epochs": 3}, [7, 8, 9])
+    log.write_text(log.read_text() + (other / "json_out.jsonl").read_text())
+    (other / "json_out.jsonl").unlink()
+    ds = load(grid)
+    assert ds.lr.values.tolist() == [0.1, 0.2, 0.7]
+    assert ds.curve.sel(lr=0.7, seed=0).values.ravel().tolist() == [7, 8, 9]
+    assert ds.curve.sel(lr=0.1, seed=0).values.ravel().tolist() == [0.1, 0, 1]
+
+
+def test_drawn_seeds_become_replicates_and_are_kept(tmp_path):
+    for i, lr in enumerate([0.1] * 3 + [0.2] * 3 + [0.3] * 3):
+        write(tmp_path, f"run_{i}", {"lr": lr, "seed": 1000 + 7 * i}, [i])
+    ds = load(tmp_path)
+    assert ds.seed.values.tolist() == [0, 1, 2]
+    assert ds.seed_value.dtype == np.int64
+    assert ds.seed_value.sel(lr=0.2).values.tolist() == [1021, 1028, 1035]
+
+
+def test_without_a_seed_nothing_is_averaged_in_silence(tmp_path):
+    for number, folder in enumerate(("a/m", "a/n", "b/m", "b/n")):
+        write(tmp_path, f"{folder}/trial_1", {"lr": 0.1}, [number])
+    with pytest.warns(rc.SweepWarning, match="path_keys="):
+        ds = rc.load_runs(tmp_path)
+    assert dict(ds.sizes) | {"config": 4, "seed": 1} == dict(ds.sizes)
+    ds = load(tmp_path, path_keys="{study}/{workload}/trial_{trial}")
+    assert ds.curve.dims[:3] == ("study", "workload", "seed")
+    ds = load(tmp_path, seed="replicate")
+    assert ds.sizes["seed"] == 4
+
+
+def test_a_conditional_hyperparameter_lies_on_the_dim_that_decides_it(tmp_path):
+    for model, depth in (("small", 4), ("large", 12)):
+        for seed in (0, 1):
+            write(tmp_path, f"{model}{seed}", {"model": model, "depth": depth, "seed": seed}, [1])
+    ds = load(tmp_path)
+    assert ds.depth.dims == ("model",)
+    assert ds.depth.sel(model="large") == 12
+
+
+def test_another_x_like_quantity_is_a_coordinate_shared_or_per_run(tmp_path):
+    for seed in (0, 1):
+        rows = [{"config": {"seed": seed}}]
+        rows += [
+            {"epoch": e, "samples": 64 * e, "wall_time": e + seed / 2, "val_loss": e}
+            for e in range(3)
+        ]
+        jsonl(tmp_path / f"{seed}.jsonl", rows)
+    ds = load(tmp_path)
+    assert ds.curve.dims[-1] == "epoch"
+    assert ds.samples.dims == ("epoch",)
+    assert ds.samples.values.tolist() == [0, 64, 128]
+    assert set(ds.wall_time.dims) == {"config", "seed", "epoch"}
+    assert ds.wall_time.sel(seed=1).values.ravel().tolist() == [0.5, 1.5, 2.5]
+
+
+def test_runs_that_share_no_x_are_aligned_by_order_and_nothing_is_lost(tmp_path):
+    rng = np.random.default_rng(0)
+    want = {}
+    for seed in range(8):
+        steps = np.sort(rng.choice(10_000, size=5 + seed % 3, replace=False)).tolist()
+        want[seed] = steps
+        rows = [{"config": {"seed": seed}}]
+        rows += [{"step": s, "val_loss": s / 10} for s in steps]
+        jsonl(tmp_path / f"{seed}.jsonl", rows)
+    with pytest.warns(rc.SweepWarning, match="align='union'"):
+        ds = rc.load_runs(tmp_path)
+    assert ds.curve.dims[-1] == "point"
+    assert ds.step.dims == ("config", "seed", "point")
+    for seed, steps in want.items():
+        curve = ds.curve.sel(seed=seed).squeeze().values
+        step = ds.step.sel(seed=seed).squeeze().values
+        assert step[: len(steps)].tolist() == steps
+        assert curve[: len(steps)].tolist() == [s / 10 for s in steps]
+        assert np.isnan(step[len(steps) :]).all()
+    union = load(tmp_path, align="union")
+    assert union.curve.dims[-1] == "step"
+    assert int(union.logged.sum()) == int(ds.logged.sum()) == sum(map(len, want.values()))
+
+
+@pytest.fixture
+def two_axes(tmp_path):
+    for seed in (0, 1):
+        rows = [{"config": {"seed": seed, "lr": 0.1}}]
+        for epoch in range(3):
+            steps = range(10 * epoch, 10 * epoch + 10)
+            rows += [{"step": s, "epoch": epoch, "train_loss": s + seed / 2} for s in steps]
+            rows.append({"step": 10 * epoch + 9, "epoch": epoch, "val_acc": epoch + seed / 2})
+        jsonl(tmp_path / f"{seed}.jsonl", rows)
+    return tmp_path
+
+
+def test_a_tree_has_a_complete_cube_for_each_axis(two_axes):
+    tree = load(two_axes, rc.load_tree)
+    assert set(tree.children) == {"step", "epoch"}
+    step, epoch = tree["step"].to_dataset(), tree["epoch"].to_dataset()
+    for name in ("seed", "split", "metric"):
+        assert step[name].identical(epoch[name])
+    train = step.curve.sel(split="train", metric="loss", seed=1).squeeze()
+    assert train.values.tolist() == [s + 0.5 for s in range(30)]
+    acc = epoch.curve.sel(split="val", metric="acc", seed=1).squeeze()
+    assert acc.values.tolist() == [0.5, 1.5, 2.5]
+    # Thirty steps do not fit on three epochs.
+    assert not epoch.logged.sel(split="train").any()
+    assert not tree.to_dataset().variables
+    assert epoch.status.identical(step.status)
+
+
+def test_x_can_be_chosen(two_axes):
+    ds = load(two_axes, x="epoch", splits="val")
+    assert ds.curve.dims[-1] == "epoch"
+    with pytest.raises(rc.UnknownNameError, match="epoch"):
+        load(two_axes, x="epohc")
+
+
+def test_expected_overrules_what_the_configuration_promises(grid):
+    assert set(load(grid).status.values.flat) == {"complete"}
+    assert set(load(grid, expected=4).status.values.flat) == {"incomplete"}
+
+
+def test_a_grid_that_cannot_fit_is_refused_before_it_is_made(tmp_path, monkeypatch):
+    from runcube import arrays
+
+    for i in range(30):
+        config = {"a": i * 1.1, "b": (i * 7) % 30 + 0.5, "seed": 0}
+        write(tmp_path, f"r{i}", config, [1, 2])
+    monkeypatch.setattr(arrays, "available_bytes", lambda: 10_000)
+    assert load(tmp_path).sizes["config"] == 30
+    with pytest.raises(rc.CubeTooLargeError, match=r"900.*layout='configs'|cells.*configs"):
+        load(tmp_path, layout="grid", dims=["a", "b"])
+
+
+def test_the_warning_names_the_layout_and_the_argument_that_pins_it(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(30):
+        config = {"lr": rng.random(), "wd": rng.random(), "seed": i % 3}
+        write(tmp_path, f"r{i}", config, [i])
+    with pytest.warns(rc.SweepWarning, match='layout="grid"'):
+        ds = rc.load_runs(tmp_path)
+    assert ds.attrs["layout"] == "configs"
+    assert ds.lr.dims == ds.wd.dims == ("config",)
+
+
+def test_rows_that_a_grid_cannot_tell_apart_are_refused_by_to_grid(tmp_path):
+    for number, name in enumerate("abc"):
+        write(tmp_path, name, {"lr": 0.1}, [number])
+    ds = load(tmp_path)
+    assert ds.sizes["config"] == 3
+    with pytest.raises(rc.PlanError, match="several rows of config"):
+        rc.to_grid(ds)
+
+
+def test_a_selection_goes_to_the_grid_of_what_is_left(digits_cube):
+    configs = rc.to_configs(digits_cube)
+    some = configs.isel(config=np.flatnonzero((configs.lr == 3.0).values))
+    grid = rc.to_grid(some)
+    assert grid.lr.values.tolist() == [3.0]
+    assert grid.curve.sel(lr=3.0).equals(digits_cube.curve.sel(lr=3.0))
+    assert rc.to_configs(digits_cube.sel(lr=[3.0])).sizes["config"] == 8
+    assert "lr" not in rc.to_configs(digits_cube.sel(lr=3.0)).dims
+
+
+def test_problems_are_listed_with_file_and_line_twenty_a_run(tmp_path):
+    write(tmp_path, "a", {"seed": 0}, [1] * 40)
+    log = tmp_path / "a" / "json_out.jsonl"
+    lines = log.read_text().splitlines()
+    for i in range(5, 30):
+        lines[i] = "{broken"
+    log.write_text("\n".join(lines) + "\n")
+    write(tmp_path, "b", {"seed": 1}, [1] * 40)
+    ds = load(tmp_path)
+    table = rc.problems(ds)
+    assert table["line"].iloc[0] == 6
+    assert table["path"].iloc[0] == "a/json_out.jsonl"
+    assert len(table) == 21
+    assert "5 more" in table["message"].iloc[-1]
+    assert int(ds.n_problems.sel(seed=0).item()) == 25
+
+
+def test_long_and_odd_text_survives_netcdf(tmp_path):
+    write(tmp_path, "a", {"seed": 0, "note": "x" * 100_000, "uni": "é\u0000\ud800"}, [1])
+    write(tmp_path, "b", {"seed": 1, "note": "y", "uni": "ß"}, [float("nan")])
+    ds = load(tmp_path, messages=True)
+    ds.to_netcdf(tmp_path / "a.nc")
+    with xr.open_dataset(tmp_path / "a.nc") as back:
+        assert_same(back.load(), ds)
