@@ -85,7 +85,11 @@ def run_once(name: str, root: Path, into: Measured) -> None:
     command = [sys.executable, "-W", "ignore", "-c", CHILD, name, str(root)]
     here = Path(__file__).parent.parent
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    # An installed package has its bytecode: so has this one.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        command, cwd=here, env=environment, capture_output=True, text=True, check=False
+    )
     seconds = time.perf_counter() - start
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

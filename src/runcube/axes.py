@@ -145,13 +145,16 @@ def line_up(
     distinct: dict[tuple[str, bytes], NDArray[Any]] = {}
     longest = 0
     for trial in trials:
-        mine = {(t.x.dtype.str, t.x.tobytes()): t.x for t in trial.tracks}
+        # Splits mostly share one array of x: look at each array once.
+        arrays = {id(track.x): track.x for track in trial.tracks}.values()
+        mine = {(x.dtype.str, x.tobytes()): x for x in arrays}
         distinct |= mine
         longest = max([longest, *(len(own) for own in mine.values())])
         if len(mine) > 1:
             longest = max(longest, len(np.unique(np.concatenate(list(mine.values())))))
-    arrays = list(distinct.values())
-    labels = np.unique(np.concatenate(arrays)) if arrays else np.empty(0, dtype=np.int64)
+    labels = np.empty(0, dtype=np.int64)
+    if distinct:
+        labels = np.unique(np.concatenate(list(distinct.values())))
     chosen: Literal["union", "order"] = "order" if align == "order" else "union"
     if align == "auto" and len(labels) > UNION_LIMIT * longest:
         chosen = "order"

@@ -102,7 +102,10 @@ def _scatter(
             into, rows = metrics.of(track)
             if split is not None and len(rows):
                 block = curve[cell, split], logged[cell, split]
-                _put(block, into, _as_slice(at), track.curves.values[rows][:, track.rows])
+                values = track.curves.values
+                if len(rows) < len(values):
+                    values = values[rows]
+                _put(block, into, at, values[:, track.rows])
         along.own_x(cell, own)
         entry.trial.tracks = []
         entry.trial.log.curves = []
@@ -159,7 +162,7 @@ class _Positions:
 
     def __init__(self, axis: XAxis) -> None:
         self._axis = axis
-        self._known: dict[tuple[str, bytes], NDArray[np.intp]] = {}
+        self._known: dict[tuple[str, bytes], Index] = {}
 
     def own(self, entry: Entry) -> NDArray[Any] | None:
         """Sorted x of one run, where runs are aligned by order."""
@@ -167,12 +170,12 @@ class _Positions:
             return None
         return np.unique(np.concatenate([track.x for track in entry.trial.tracks]))
 
-    def of(self, track: Track, own: NDArray[Any] | None) -> NDArray[np.intp]:
+    def of(self, track: Track, own: NDArray[Any] | None) -> Index:
         if own is not None:
-            return np.searchsorted(own, track.x)
+            return _as_slice(np.searchsorted(own, track.x))
         key = (track.x.dtype.str, track.x.tobytes())
         if key not in self._known:
-            self._known[key] = np.searchsorted(self._axis.labels, track.x)
+            self._known[key] = _as_slice(np.searchsorted(self._axis.labels, track.x))
         return self._known[key]
 
 
@@ -185,7 +188,7 @@ class _Along:
         self._found: dict[str, NDArray[np.float64]] = {}
         self._whole: dict[str, bool] = {}
 
-    def take(self, cell: int, track: Track, at: NDArray[np.intp]) -> None:
+    def take(self, cell: int, track: Track, at: Index) -> None:
         for name, values in track.curves.x.items():
             if name != self._axis.name:
                 self._whole[name] = self._whole.get(name, True) and values.dtype.kind == "i"
@@ -196,7 +199,7 @@ class _Along:
             self._whole[self._axis.name] = False
             self._put(self._axis.name, cell, np.arange(len(own)), own)
 
-    def _put(self, name: str, cell: int, at: NDArray[np.intp], values: NDArray[Any]) -> None:
+    def _put(self, name: str, cell: int, at: Index, values: NDArray[Any]) -> None:
         if name not in self._found:
             self._found[name] = np.full(self._shape, np.nan)
         row = self._found[name][cell]

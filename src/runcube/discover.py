@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from runcube.files import list_tree, natural_key, read_bytes
 from runcube.model import NoRunsError, Problem
 from runcube.pathkeys import keys_from_paths
@@ -59,13 +61,16 @@ def discover(path: str | Path, reader: str | Reader, path_keys: str | None) -> F
     tree = list_tree(Path(path).expanduser())
     found = Found(tree.root)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
+    taken = []
     for candidate in readers:
         for source in candidate.find(tree):
             tree.claim(source.files)
-            found.jobs.append(Job(candidate, source))
-    found.jobs.sort(key=lambda job: natural_key(job.source.path))
-    for job in found.jobs:
-        headers, problem = read_headers(job)
+            job = Job(candidate, source)
+            # At once, while the head of the file is at hand.
+            taken.append((job, *read_headers(job)))
+    taken.sort(key=lambda item: natural_key(item[0].source.path))
+    for job, headers, problem in taken:
+        found.jobs.append(job)
         found.headers += headers
         if problem is not None:
             found.skipped.append(problem)
@@ -142,15 +147,10 @@ def _digests(headers: Sequence[RunHeader]) -> list[str | None]:
             by_size[header.source.files[0].size].append(index)
     digests: list[str | None] = [None] * len(headers)
     for members in by_size.values():
-        alike: list[list[int]] = []
+        alike: dict[bytes, list[int]] = defaultdict(list)
         for index in members if len(members) > 1 else ():
-            config = headers[index].config
-            group = next((g for g in alike if headers[g[0]].config == config), None)
-            if group is None:
-                alike.append([index])
-            else:
-                group.append(index)
-        for index in (i for group in alike if len(group) > 1 for i in group):
+            alike[msgspec.json.encode(headers[index].config, enc_hook=repr)].append(index)
+        for index in (i for group in alike.values() if len(group) > 1 for i in group):
             digests[index] = _digest(headers[index].source)
     return digests
 

@@ -44,8 +44,6 @@ class Tree:
         for file in files:
             folder, _, name = file.path.rpartition("/")
             self._children.setdefault(folder, {})[name] = file
-        # Readers look at the same file one after the other: a few heads are enough.
-        self.head = lru_cache(maxsize=64)(self._head)
 
     def unclaimed(self) -> Iterator[LogFile]:
         """Files that no reader has claimed yet, in natural path order."""
@@ -59,9 +57,10 @@ class Tree:
         """Files directly inside a folder (``""``: the root), by name."""
         return self._children.get(path, {})
 
-    def _head(self, path: str) -> bytes:
+    def head(self, path: str) -> bytes:
+        """First bytes of a file; none if it cannot be read."""
         try:
-            return read_head(self.root / path)
+            return read_ends(str(self.root), self.files[path])[0]
         except OSError:
             return b""
 
@@ -127,14 +126,18 @@ def read_head(path: str | Path, size: int = HEAD_BYTES) -> bytes:
         return _head(stream, size)
 
 
-def read_ends(path: str | Path) -> tuple[bytes, bytes]:
-    """First bytes as ``read_head``, and the last few; none of a compressed file."""
-    with open(path, "rb", buffering=0) as stream:
+@lru_cache(maxsize=64)
+def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
+    """First bytes as ``read_head``, and the last few; none of a compressed file.
+
+    Readers look at the same file one after the other: the last few are kept.
+    """
+    with open(f"{root}/{file.path}", "rb", buffering=0) as stream:
         head = _head(stream, HEAD_BYTES)
-        end = stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, end - TAIL_BYTES))
-        tail = stream.read(TAIL_BYTES)
-    return head, b"" if str(path).endswith(".gz") else tail
+        if file.path.endswith(".gz"):
+            return head, b""
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL_BYTES))
+        return head, stream.read(TAIL_BYTES)
 
 
 def _head(stream: FileIO, size: int) -> bytes:

@@ -20,6 +20,7 @@ from runcube.pipeline import (
     plan_found,
     raise_first,
     read_statuses,
+    uncollected,
     warn_once,
 )
 from runcube.planner import PlanPolicy
@@ -190,10 +191,11 @@ def load_runs(
         messages,
         errors,
     )
-    found = discover(path, reader, path_keys)
-    parsed = parse_found(found, plan_found(found, policy), policy, progress)
-    labels = inner_labels(parsed.logs, policy)
-    contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    with uncollected():
+        found = discover(path, reader, path_keys)
+        parsed = parse_found(found, plan_found(found, policy), policy, progress)
+        labels = inner_labels(parsed.logs, policy)
+        contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
     parsed.logs.clear()
     skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
     if errors == "raise":

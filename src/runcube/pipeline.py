@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import json
 import warnings
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,7 +35,7 @@ from runcube.parallel import run_tasks, watched
 from runcube.planner import PlanPolicy, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import xarray as xr
 
@@ -71,6 +73,21 @@ class Policy:
             "errors": self.errors,
         }
         return json.dumps(own | asdict(self.plan) | asdict(self.contest), default=repr)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the cyclic garbage collector from walking a million records over and over.
+
+    Parsed logs form no cycles, so nothing piles up meanwhile.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass

@@ -44,7 +44,7 @@ class NativeReader:
 
     def headers(self, source: Source) -> list[RunHeader]:
         """Give the run of a log from its first lines."""
-        head, tail = read_ends(f"{source.root}/{source.path}")
+        head, tail = read_ends(source.root, source.files[0])
         config = _find_config(head)
         if config is None and len(head) < source.size:
             config = _find_config(read_bytes(f"{source.root}/{source.path}")[0])
@@ -134,7 +134,8 @@ def _typed_curves(typed: TypedLog) -> list[Curves]:
     """Curves of each split; a logged NaN takes the exact road, so NaN is what was not logged."""
     logged = ~np.isnan(typed.values)
     every = bool(logged.all())
-    ordinals = np.searchsorted(typed.marker_lines, typed.lines)
+    markers = np.array(typed.markers, dtype=np.int64)
+    ordinals = np.searchsorted(np.array(typed.marker_lines, dtype=np.int64), typed.lines)
     curves = []
     for split, rows in typed.splits.items():
         names, values, mine = typed.columns, typed.values[:, rows], logged[:, rows]
@@ -144,7 +145,7 @@ def _typed_curves(typed: TypedLog) -> list[Curves]:
             values, mine = values[present], mine[present]
         x = _typed_own_x(typed, rows) if typed.extras else {}
         if all(is_time_like(name) for name in x):
-            x = {"epoch": _epochs(ordinals[rows], typed.markers), **x}
+            x = {"epoch": _epochs(ordinals[rows], markers), **x}
         curves.append(Curves(split, x, names, values, mine, typed.lines[rows]))
     return curves
 

@@ -26,6 +26,8 @@ OWN_KEYS = frozenset({"type", "value", "title", "data_name", "agg_stats"})
 _PROBE_LINES = 12
 _NAN = float("nan")
 _NEWLINE = ord("\n")
+# Records follow the configuration, which is on line 1.
+_FIRST_LINE = 2
 _MARKER = ">> Start Epoch:"
 
 
@@ -52,17 +54,6 @@ class TypedLog:
     lines: NDArray[np.int64]
     values: NDArray[np.float64]
     own: NDArray[np.float64]
-    texts: list[str]
-    times: list[str]
-    marker_lines: NDArray[np.int64]
-    markers: NDArray[np.int64]
-
-
-@dataclass(slots=True)
-class _Taken:
-    """Records of each split with their line numbers, and the texts."""
-
-    rows: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     times: list[str] = field(default_factory=list)
     marker_lines: list[int] = field(default_factory=list)
@@ -179,23 +170,21 @@ def read_typed(
     newlines = np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
     if len(records) + 1 != newlines + (data[-1:] != b"\n"):
         raise NotPlainError("not one record on each line")
-    taken = _take(records, texts)
-    splits, lines, members = _in_a_row(taken.rows)
+    splits, order, text_rows = _sort(records)
+    members = [records[i] for i in order.tolist()]
     own = [np.array([getattr(m, f) for m in members], dtype=np.float64) for f in layout.extras]
-    return TypedLog(
+    log = TypedLog(
         config,
         names,
         columns,
         extras,
         splits,
-        np.array(lines, dtype=np.int64),
+        order + _FIRST_LINE,
         layout.values([member.agg_stats for member in members]),
         np.array(own).reshape(len(own), len(members)),
-        taken.texts,
-        taken.times,
-        np.array(taken.marker_lines, dtype=np.int64),
-        np.array(taken.markers, dtype=np.int64),
     )
+    _take_texts(log, records, text_rows, texts)
+    return log
 
 
 def _config(line: bytes) -> dict[str, Any]:
@@ -207,47 +196,42 @@ def _config(line: bytes) -> dict[str, Any]:
     raise NotPlainError("the first line is no configuration")
 
 
-def _take(records: list[Any], keep_texts: bool) -> _Taken:
-    taken = _Taken()
-    rows = taken.rows
-    for number, record in enumerate(records, 2):
-        split = record.data_name
-        if split:
-            if split not in rows:
-                rows[split] = ([], [])
-            lines, members = rows[split]
-            lines.append(number)
-            members.append(record)
-            continue
-        text = record.value
+def _sort(
+    records: list[Any],
+) -> tuple[dict[str, slice], NDArray[np.int64], NDArray[np.int64]]:
+    """Bring records of one split together: where each split stands, and the order; text rows."""
+    names = [record.data_name for record in records]
+    codes = {"": 0}
+    for name in dict.fromkeys(names):
+        codes.setdefault(name, len(codes))
+    split_of = np.fromiter(map(codes.__getitem__, names), np.int16, len(names))
+    order = np.argsort(split_of, kind="stable")
+    ends = np.cumsum(np.bincount(split_of, minlength=len(codes))).tolist()
+    texts = ends[0]
+    splits = {
+        name: slice(ends[code - 1] - texts, ends[code] - texts)
+        for name, code in codes.items()
+        if code
+    }
+    return splits, order[texts:], order[:texts]
+
+
+def _take_texts(log: TypedLog, records: list[Any], rows: NDArray[np.int64], keep: bool) -> None:
+    for row in rows.tolist():
+        text = records[row].value
         if text:
             if text.startswith(_MARKER):
                 epoch = text[len(_MARKER) :].strip()
                 if not epoch.isdecimal():
                     raise NotPlainError("a marker with more than its number")
-                taken.marker_lines.append(number)
-                taken.markers.append(int(epoch))
+                log.marker_lines.append(row + _FIRST_LINE)
+                log.markers.append(int(epoch))
             elif text.startswith("Training time"):
-                taken.times.append(text)
-            if keep_texts:
-                taken.texts.append(text)
-        elif text is None or record.agg_stats is not None:
+                log.times.append(text)
+            if keep:
+                log.texts.append(text)
+        elif text is None or records[row].agg_stats is not None:
             raise NotPlainError("a record that is neither a text nor of a split")
-    return taken
-
-
-def _in_a_row(
-    rows: dict[str, tuple[list[int], list[Any]]],
-) -> tuple[dict[str, slice], list[int], list[Any]]:
-    """One split after the other, and where each stands."""
-    splits: dict[str, slice] = {}
-    lines: list[int] = []
-    members: list[Any] = []
-    for split, (mine, records) in rows.items():
-        splits[split] = slice(len(lines), len(lines) + len(mine))
-        lines += mine
-        members += records
-    return splits, lines, members
 
 
 class _Probed(msgspec.Struct):
