@@ -1,0 +1,156 @@
+"""From a directory of training logs to tables, a netCDF file and a figure.
+
+``make demo`` runs it on ``examples/logs``, 121 runs that ``train_digits.py`` trained.
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+
+import runcube as rc
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOGS = os.path.relpath(Path(__file__).parent / "logs")
+OUT = Path("demo")
+NAMES = {
+    "rename": {"model.weights": "init"},
+    "relabel": {"model.weights": {None: "random", "DEFAULT": "pretrained"}},
+}
+
+
+def mean_and_error(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Mean over the seeds and its standard error, NaN where it has fewer than two."""
+    count = values.count("seed")
+    spread = values.std("seed", ddof=1)
+    return values.mean("seed"), (spread / np.sqrt(count)).where(count > 1)
+
+
+def diverged(ds: xr.Dataset) -> xr.DataArray:
+    """Tell the runs that logged a loss which is no finite number: (*hyperparameters*, seed)."""
+    loss, logged = (array.sel(metric="loss", drop=True) for array in (ds.curve, ds.logged))
+    return (logged & ~np.isfinite(loss)).any(["split", "epoch"])
+
+
+def results(ds: xr.Dataset) -> pd.DataFrame:
+    """One row per configuration, best first: final accuracy in percent over its complete runs.
+
+    A diverged run counts with the accuracy it logged (chance): leaving it out would praise a
+    learning rate for the one seed that survived it.
+    """
+    complete = ds.status == "complete"
+    final = ds.curve.sel(metric="acc1", drop=True).isel(epoch=-1, drop=True).where(complete)
+    columns: dict[str, xr.DataArray] = {}
+    for name, split in {"val": "val", "test": "eval"}.items():
+        columns[name], columns[f"{name} ±"] = mean_and_error(final.sel(split=split, drop=True))
+    columns["complete"] = complete.sum("seed")
+    columns["diverged"] = (diverged(ds) & complete).sum("seed")
+    table = xr.Dataset(columns).reset_coords(drop=True).to_dataframe()
+    return table.sort_values("val", ascending=False)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Write each mean with its standard error."""
+    shown = table[["complete", "diverged"]].copy()
+    for at, name in enumerate(("val", "test")):
+        pairs = zip(table[name], table[f"{name} ±"], strict=True)
+        shown.insert(at, name, [f"{mean:.2f} ± {error:5.2f}" for mean, error in pairs])
+    return shown.reset_index()
+
+
+def plot(ds: xr.Dataset, weight_decay: float, path: Path) -> None:
+    """Draw validation accuracy over the epochs: one panel per init, one curve per learning rate.
+
+    The runs are those of `results`, so the curves end in its numbers.
+    """
+    ds = ds.sel(weight_decay=weight_decay)
+    complete = ds.status == "complete"
+    lost = (diverged(ds) & complete).sum("seed")
+    accuracy = ds.curve.sel(split="val", metric="acc1").where(complete)
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, ds.sizes["lr"]))
+    figure, axes = plt.subplots(
+        1, ds.sizes["init"], figsize=(10, 5), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, init in zip(axes.flat, ds.init.values, strict=True):
+        for lr, colour in zip(ds.lr.values, colours, strict=True):
+            runs = accuracy.sel(init=init, lr=lr)
+            n, bad = int(complete.sel(init=init, lr=lr).sum()), int(lost.sel(init=init, lr=lr))
+            mean, error = mean_and_error(runs)
+            label = f"{lr:g}  (n = {n}, {bad} diverged)" if bad else f"{lr:g}  (n = {n})"
+            axis.plot(ds.epoch, mean, "--" if bad else "-", color=colour, label=label)
+            axis.fill_between(ds.epoch, mean - error, mean + error, color=colour, alpha=0.25, lw=0)
+        axis.set(title=f"{init} weights", xlabel="epoch", ylim=(0, 100))
+        axis.set_xticks(ds.epoch.values[::5])
+        axis.grid(alpha=0.3)
+        axis.legend(title="learning rate", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
+    axes[0, 0].set_ylabel("validation accuracy (%)")
+    figure.suptitle(f"Digits, weight decay {weight_decay:g}: mean ± standard error over the seeds")
+    out = int((ds.status == "incomplete").sum())
+    figure.supxlabel(
+        "n: complete runs. Runs that diverged (NaN loss) count with the accuracy they logged; "
+        f"incomplete runs are left out ({out}).",
+        fontsize="small",
+        color="0.35",
+    )
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def heading(text: str) -> None:
+    """Print a line that starts a part of the output."""
+    print(f"\n{text}\n{'-' * len(text)}")
+
+
+def main() -> None:
+    """Run the demo."""
+    OUT.mkdir(exist_ok=True)
+    heading("What varies")
+    sweep = rc.scan(LOGS, **NAMES)
+    print(sweep.explain())
+
+    heading("Configurations and how their runs ended")
+    print(sweep.table().to_string())
+
+    heading("The cube")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", rc.SweepWarning)
+        ds = rc.load_runs(LOGS, **NAMES)
+    print(ds)
+
+    heading("What was wrong with the logs")
+    for warning in caught:
+        print(warning.message)
+    for problem in rc.problems(ds).itertuples():
+        text = f"{problem.path}: {problem.kind}: {problem.message}"
+        print(textwrap.fill(text, 100, initial_indent="- ", subsequent_indent="  "))
+    cut = ds.sweep.missing()
+    print(f"Without a complete run: {len(cut)}")
+    print(cut.drop(columns="path").to_string(index=False))
+
+    heading("Final accuracy in percent: mean ± standard error over the complete runs")
+    table = results(ds)
+    print(readable(table).to_string(index=False))
+
+    heading("Best configuration by validation accuracy")
+    best = dict(zip(table.index.names, table.index[0], strict=True))
+    row = table.iloc[0]
+    print(", ".join(f"{name} = {value}" for name, value in best.items()))
+    print(f"validation  {row['val']:.2f} ± {row['val ±']:.2f} %")
+    print(f"test        {row['test']:.2f} ± {row['test ±']:.2f} %  ({row['complete']:.0f} seeds)")
+
+    ds.to_netcdf(OUT / "sweep.nc")
+    plot(ds, best["weight_decay"], OUT / "curves.png")
+    print(f"\nWrote {OUT / 'sweep.nc'} and {OUT / 'curves.png'}")
+
+
+if __name__ == "__main__":
+    main()
