@@ -557,6 +557,14 @@ def test_a_reader_that_stops_early_is_no_error(tmp_path):
         assert process.wait(30) == 141
 
 
+@pytest.fixture(autouse=True)
+def _interruptible():
+    """Ctrl-C reaches these tests also where they run as a job in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_is_130_without_a_traceback(tmp_path):
     code = (
         "import runcube.cli, os, signal\n"

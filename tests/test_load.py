@@ -292,3 +292,148 @@ def test_long_and_odd_text_survives_netcdf(tmp_path):
     ds.to_netcdf(tmp_path / "a.nc")
     with xr.open_dataset(tmp_path / "a.nc") as back:
         assert_same(back.load(), ds)
+
+
+# --- found by reviewers: each of these lost or misplaced good data once
+
+
+def resumed(root, runs=6, late_val=False):
+    """Runs of 12 epochs that crashed after 8 and were resumed from epoch 6."""
+    for seed in range(runs):
+        spans = [(0, 8), (6, 12)]
+        lines = [json.dumps({"type": "dict_config", "value": {"seed": seed, "lr": 0.1}})]
+        for start, stop in spans:
+            for e in range(start, stop):
+                lines.append(json.dumps({"type": "str", "value": f">> Start Epoch: {e}"}))
+                for split in ("train", "val") if e >= 6 or not late_val else ("train",):
+                    record = {"data_name": split, "agg_stats": {"loss": float(e)}}
+                    lines.append(json.dumps(record))
+        jsonl(root / str(seed) / "log.jsonl", [])
+        (root / str(seed) / "log.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_resumed_runs_are_whole_in_the_cube_and_in_the_tree(tmp_path):
+    resumed(tmp_path)
+    ds = load(tmp_path)
+    assert int(ds.logged.sum()) == 6 * 12 * 2
+    tree = load(tmp_path, rc.load_tree)
+    assert int(tree["epoch"].to_dataset().logged.sum()) == 6 * 12 * 2
+
+
+def test_a_resume_is_no_new_attempt_where_a_split_begins_late(tmp_path):
+    resumed(tmp_path, late_val=True)
+    ds = load(tmp_path)
+    train = ds.logged.sel(split="train", metric="loss").sum("epoch").squeeze()
+    assert train.values.tolist() == [12] * 6
+    assert (
+        ds.logged.sel(split="val", metric="loss").sum("epoch").squeeze().values.tolist() == [6] * 6
+    )
+    assert skipped(ds) == []
+
+
+def test_a_surrogate_in_a_config_or_a_name_is_escaped(tmp_path):
+    for seed in range(2):
+        config = {"v": "\ud800", "seed": seed}
+        curves = [{"v\udcff": {"a": 1.0, "a\0": 2.0, "\ud800": 3.0}}]
+        write_native(tmp_path / str(seed), config, curves)
+    ds = load(tmp_path)
+    assert ds.metric.values.tolist() == ["a", "a\\x00", "\\ud800"]
+    ds.to_netcdf(tmp_path / "a.nc")
+
+
+def test_a_long_config_in_a_compressed_log_is_found(tmp_path):
+    import gzip
+
+    for seed in range(2):
+        write(tmp_path, str(seed), {"seed": seed, "layers": list(range(9000))}, [1, 2])
+        log = tmp_path / str(seed) / "json_out.jsonl"
+        (tmp_path / str(seed) / "log.jsonl.gz").write_bytes(gzip.compress(log.read_bytes()))
+        log.unlink()
+    ds = load(tmp_path)
+    assert ds.seed.values.tolist() == [0, 1]
+    assert skipped(ds) == []
+
+
+@pytest.mark.parametrize("selection", [{"splits": ["train"]}, {"metrics": ["loss"]}])
+def test_what_is_selected_changes_neither_status_nor_which_run_stays(tmp_path, selection):
+    for lr in range(4):
+        for seed in range(6):
+            curves = [{"train": {"loss": e}, "val": {"loss": e, "acc": e}} for e in range(5)]
+            write_native(tmp_path / f"{lr}_{seed}", {"lr": lr, "seed": seed, "epochs": 5}, curves)
+    config = {"lr": 0, "seed": 1, "epochs": 5}
+    write_native(tmp_path / "rerun", config, [{"train": {"loss": 777.0}} for _ in range(5)])
+    whole, some = load(tmp_path), load(tmp_path, **selection)
+    assert some.status.identical(whole.status.drop_vars(set(whole.coords) - set(some.coords)))
+    assert some.path.equals(whole.path)
+
+
+def test_an_evaluation_before_training_shortens_no_promise(tmp_path):
+    for seed in range(4):
+        rows = [{"lr": 0.1, "seed": seed, "epochs": 15}, {"epoch": 0, "split": "val", "loss": 3.0}]
+        rows += [
+            {"epoch": e, "split": split, "loss": 1.0}
+            for e in range(1, 15 if seed == 3 else 16)
+            for split in ("train", "val")
+        ]
+        jsonl(tmp_path / str(seed) / "log.jsonl", rows)
+    status = load(tmp_path).status.values.ravel().tolist()
+    assert status == ["complete"] * 3 + ["incomplete"]
+
+
+def test_attempts_of_a_later_configuration_compete(tmp_path):
+    write(tmp_path, "a", {"lr": 0.1, "seed": 0}, [1])
+    write(tmp_path, "b", {"lr": 0.7, "seed": 0}, [2])
+    log, other = (tmp_path / name / "json_out.jsonl" for name in "ab")
+    log.write_text(log.read_text() + other.read_text() * 2)
+    other.unlink()
+    ds = load(tmp_path)
+    assert ds.lr.values.tolist() == [0.1, 0.7]
+    assert skipped(ds) == [("a", "duplicate_run")]
+    assert ds.run_id.values.ravel().tolist() == ["a/json_out", "a@2"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"on_duplicate": "bogus"},
+        {"align": "bogus"},
+        {"errors": "bogus"},
+        {"layout": "bogus"},
+        {"expected": "a"},
+    ],
+)
+def test_a_word_that_is_no_policy_is_refused(grid, option):
+    with pytest.raises(rc.PlanError, match=next(iter(option))):
+        load(grid, **option)
+
+
+def test_one_name_may_be_given_as_a_string(tmp_path):
+    for value in (1, 2):
+        config = {"a": value, "b": 2 * value, "ab": 3 * value, "seed": 0}
+        write(tmp_path, str(value), config, [value])
+    assert "ab" not in load(tmp_path, exclude="ab").coords
+    assert load(tmp_path, dims="ab").sizes["ab"] == 2
+
+
+def test_a_run_without_the_chosen_x_is_incomplete_not_failed(tmp_path):
+    for seed in range(6):
+        axis = "epoch" if seed < 4 else "step"
+        rows = [{"config": {"seed": seed}}, *({axis: e, "val_loss": 1.0} for e in range(3))]
+        jsonl(tmp_path / f"{seed}.jsonl", rows)
+    ds = load(tmp_path)
+    assert ds.status.values.ravel().tolist() == ["complete"] * 4 + ["incomplete"] * 2
+    assert "missing_x" in rc.problems(ds)["kind"].tolist()
+
+
+def test_the_reason_of_a_complete_loser_names_the_key_that_no_dim_tells(tmp_path):
+    for lr in (1, 2):
+        for wd in (3, 4):
+            write(tmp_path, f"{lr}{wd}", {"lr": lr, "wd": wd, "seed": 0}, [lr, wd])
+    with pytest.warns(rc.SweepWarning, match=r"differ in wd: dims=\['lr', 'wd'\]"):
+        rc.load_runs(tmp_path, dims=["lr"], layout="grid")
+
+
+def test_x_stays_whole_where_a_split_lacks_it(tmp_path):
+    rows = [{"config": {"seed": 0}}, *({"step": e, "train_loss": 1.0} for e in range(30))]
+    jsonl(tmp_path / "a.jsonl", [*rows, {"val_loss": 2.0}])
+    assert load(tmp_path).step.dtype == np.int64

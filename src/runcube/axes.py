@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -95,6 +95,8 @@ def _kept_apart(logs: Iterable[RunLog], name: str) -> float:
 
 
 def _points(curves: Curves, name: str) -> tuple[int, int]:
+    if not curves.metrics:  # a split that was not asked for: its rows count all the same
+        curves = replace(curves, metrics=("",), logged=np.ones((1, len(curves.lines)), bool))
     logged = int(curves.logged.sum())
     x = curves.x.get(name)
     if x is None:
@@ -104,8 +106,13 @@ def _points(curves: Curves, name: str) -> tuple[int, int]:
     if len(rising) < 2 or (rising[1:] > rising[:-1]).all():
         return logged, int(curves.logged[:, present].sum())
     masks = {row.tobytes(): row for row in curves.logged}
-    counts = {key: len(np.unique(x[row & present])) for key, row in masks.items()}
+    counts = {key: _apart(x[row & present]) for key, row in masks.items()}
     return logged, sum(counts[row.tobytes()] for row in curves.logged)
+
+
+def _apart(x: NDArray[Any]) -> int:
+    """Points with an x of their own; a resume that goes over an x again lumps nothing together."""
+    return int((x[1:] != x[:-1]).sum()) + 1 if len(x) else 0
 
 
 def curves_on(logs: Iterable[RunLog], name: str) -> frozenset[tuple[str, str]]:
@@ -119,8 +126,15 @@ def curves_on(logs: Iterable[RunLog], name: str) -> frozenset[tuple[str, str]]:
                 points[curves.split, metric] += int(logged.sum())
                 if x is not None:
                     mine = x[logged]
-                    kept[curves.split, metric] += len(np.unique(mine[mine == mine]))
+                    kept[curves.split, metric] += _apart(mine[~np.isnan(mine)])
     return frozenset(c for c in points if points[c] and kept[c] >= KEEPS_APART * points[c])
+
+
+def homeless(logs: Sequence[RunLog], names: Iterable[str]) -> list[str]:
+    """Curves, as ``split/metric``, that no axis keeps apart."""
+    housed = frozenset().union(*(curves_on(logs, name) for name in names))
+    every = dict.fromkeys((c.split, m) for log in logs for c in log.curves for m in c.metrics)
+    return [f"{split}/{metric}" for split, metric in every if (split, metric) not in housed]
 
 
 def _spread(logs: Iterable[RunLog], name: str) -> float:
@@ -146,7 +160,7 @@ def line_up(
     longest = 0
     for trial in trials:
         # Splits mostly share one array of x: look at each array once.
-        arrays = {id(track.x): track.x for track in trial.tracks}.values()
+        arrays = {id(t.x): t.x for t in trial.tracks if len(t.metrics)}.values()
         mine = {(x.dtype.str, x.tobytes()): x for x in arrays}
         distinct |= mine
         longest = max([longest, *(len(own) for own in mine.values())])

@@ -156,7 +156,9 @@ def run_ids(headers: Sequence[RunHeader]) -> list[str]:
     for header in headers:
         folder, _, name = header.source.path.rpartition("/")
         stem = name.split(".")[0] or name
-        if header.key and keys[header.key] == 1:
+        if header.key.startswith("@"):
+            names.append((folder or stem) + header.key)
+        elif header.key and keys[header.key] == 1:
             names.append(header.key)
         elif header.key:
             names.append(f"{header.source.path}:{header.key}")

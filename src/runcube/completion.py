@@ -75,8 +75,10 @@ def statuses(
 
 
 def _outright(trial: Trial, expected: float | None) -> Status | None:
-    if not trial.points:
+    if not trial.log.metrics:
         return Status.FAILED
+    if not trial.ends:
+        return Status.INCOMPLETE  # it logged metrics, but none on this axis
     marker = trial.log.marker
     return None if marker is Status.COMPLETE and expected is not None else marker
 
@@ -86,9 +88,7 @@ def _by_promise(
 ) -> list[Status | None]:
     if axis.align == "order" and expected is None:
         return [None] * len(entrants)
-    starts = [float(t.x[0]) for e in entrants for t in e.trial.tracks if len(t.x)]
-    # Epochs 0 to 14 are fifteen, and so are 1 to 15.
-    shift = 1.0 if starts and min(starts) == 0 else 0.0
+    shift = _shifts(entrants)
     keys = _promise_keys(axis.name)
     goals = [expected if expected is not None else _promise(e.config, keys) for e in entrants]
     required = {
@@ -96,16 +96,30 @@ def _by_promise(
         for entrant, goal in zip(entrants, goals, strict=True)
         if goal is not None
         for split, end in entrant.trial.ends.items()
-        if end >= goal - shift
+        if end >= goal - shift[split]
     }
     if expected is not None and not required:
         return [Status.INCOMPLETE] * len(entrants)
     return [
         None
         if goal is None or not required
-        else _whole(entrant.trial.ends, dict.fromkeys(required, goal - shift))
+        else _whole(entrant.trial.ends, {split: goal - shift[split] for split in required})
         for entrant, goal in zip(entrants, goals, strict=True)
     ]
+
+
+def _shifts(entrants: Sequence[Entrant]) -> dict[str, float]:
+    """Per split 1 where it mostly starts at 0: epochs 0 to 14 are fifteen, and so are 1 to 15."""
+    starts: dict[str, Counter[bool]] = defaultdict(Counter)
+    for entrant in entrants:
+        first: dict[str, float] = {}
+        for track in entrant.trial.tracks:
+            if len(track.x):
+                split = track.curves.split
+                first[split] = min(first.get(split, np.inf), float(track.x[0]))
+        for split, x in first.items():
+            starts[split][x <= 0] += 1
+    return {split: float(counts[True] > counts[False]) for split, counts in starts.items()}
 
 
 def _promise_keys(x: str) -> frozenset[str]:
@@ -148,7 +162,7 @@ def _by_group(entrants: Sequence[Entrant]) -> list[Status | None]:
     largest: dict[int, dict[str, float]] = defaultdict(dict)
     members: dict[int, set[int]] = defaultdict(set)
     for entrant in entrants:
-        if entrant.trial.points:
+        if entrant.trial.ends:
             members[entrant.group].add(entrant.run)
             goals = largest[entrant.group]
             for split, end in entrant.trial.ends.items():
@@ -163,7 +177,7 @@ def _by_group(entrants: Sequence[Entrant]) -> list[Status | None]:
 
 def _by_majority(entrants: Sequence[Entrant]) -> list[Status | None]:
     """Compare a lone run with the end that at least half of all runs share."""
-    with_points = [e for e in entrants if e.trial.points]
+    with_points = [e for e in entrants if e.trial.ends]
     counts: dict[str, Counter[float]] = defaultdict(Counter)
     for entrant in with_points:
         for split, end in entrant.trial.ends.items():

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from runcube.sweep import Sweep
 
 
+# Complete runs that gave way are all in skipped; the warning names the first of them.
+_MAX_NOTES = 5
+
+
 @dataclass(frozen=True)
 class ContestPolicy:
     """Arguments of ``load_runs`` that decide between values, attempts and runs."""
@@ -165,7 +169,7 @@ def _lose(contest: Contest, loser: Entrant, status: Status, best: Entry, sweep: 
     contest.losers.append(
         Problem("duplicate_run", f"same configuration and seed as {other} ({counts})", path)
     )
-    if status is Status.COMPLETE:
+    if status is Status.COMPLETE and len(contest.notes) < _MAX_NOTES:
         contest.notes.append(
             f"{path} is complete but shares its cell with {other}, which was kept"
             + _difference(sweep, loser.run, best.run)
@@ -175,7 +179,10 @@ def _lose(contest: Contest, loser: Entrant, status: Status, best: Entry, sweep: 
 def _difference(sweep: Sweep, one: int, other: int) -> str:
     """Say which excluded key tells two runs apart, and the argument that brings it in."""
     rest, against = sweep.rest[one], sweep.rest[other]
-    differing = [key for key in sweep.excluded if rest.get(key) != against.get(key)]
+    keys = dict.fromkeys([*rest, *against])
+    differing = [key for key in keys if rest.get(key, key) != against.get(key, key)]
+    # A key that rule 3 left out differs anyway, mostly: name the others first.
+    differing.sort(key=lambda key: sweep.excluded.get(key) == "by name")
     if not differing:
         return "; nothing in their configurations differs (on_duplicate= decides)"
     dims = [axis.key for axis in sweep.axes] + differing[:1]

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from runcube.arrays import check_memory
+from runcube.arrays import check_memory, text_array
 from runcube.axes import identifier
 from runcube.cellcoords import Place, cell_coords, seed_coord
 from runcube.layouts import grid_attr
@@ -68,8 +68,8 @@ def build_cube(
     curve, logged, along = _scatter(place, contest, labels, inner)
     dims = (*place.dims, "split", "metric", axis.dim)
     coords |= {
-        "split": ("split", np.array(labels.splits, dtype=np.str_)),
-        "metric": ("metric", np.array(labels.metrics, dtype=np.str_)),
+        "split": ("split", text_array(labels.splits)),
+        "metric": ("metric", text_array(labels.metrics)),
         axis.dim: (axis.dim, axis.labels),
     }
     for name, (values, attrs) in along.items():
@@ -95,7 +95,7 @@ def _scatter(
     along = _Along(contest, count)
     for entry, cell in zip(contest.entries, place.positions.tolist(), strict=True):
         own = positions.own(entry)
-        for track in entry.trial.tracks:
+        for track in (t for t in entry.trial.tracks if len(t.metrics)):
             at = positions.of(track, own)
             along.take(cell, track, at)
             split = split_at.get(track.curves.split)
@@ -166,9 +166,10 @@ class _Positions:
 
     def own(self, entry: Entry) -> NDArray[Any] | None:
         """Sorted x of one run, where runs are aligned by order."""
-        if self._axis.align == "union" or not entry.trial.tracks:
+        own = [track.x for track in entry.trial.tracks if len(track.metrics)]
+        if self._axis.align == "union" or not own:
             return None
-        return np.unique(np.concatenate([track.x for track in entry.trial.tracks]))
+        return np.unique(np.concatenate(own))
 
     def of(self, track: Track, own: NDArray[Any] | None) -> Index:
         if own is not None:

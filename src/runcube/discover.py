@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from runcube.files import list_tree, natural_key, read_bytes
 from runcube.model import NoRunsError, Problem
 from runcube.pathkeys import keys_from_paths
@@ -147,9 +145,9 @@ def _digests(headers: Sequence[RunHeader]) -> list[str | None]:
             by_size[header.source.files[0].size].append(index)
     digests: list[str | None] = [None] * len(headers)
     for members in by_size.values():
-        alike: dict[bytes, list[int]] = defaultdict(list)
+        alike: dict[str, list[int]] = defaultdict(list)
         for index in members if len(members) > 1 else ():
-            alike[msgspec.json.encode(headers[index].config, enc_hook=repr)].append(index)
+            alike[repr(headers[index].config)].append(index)
         for index in (i for group in alike.values() if len(group) > 1 for i in group):
             digests[index] = _digest(headers[index].source)
     return digests

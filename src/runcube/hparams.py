@@ -65,13 +65,13 @@ def _flatten_into(flat: dict[str, Any], prefix: str, config: Mapping[str, Any]) 
             continue
         while key in flat:  # {"a.b": 1, "a": {"b": 2}}: neither may be lost
             key += "'"
-        flat[key] = value if plain else _plain(value)
+        flat[key] = value if plain else plain_value(value)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """Turn subclasses, NumPy scalars, tuples and empty mappings into the plain types of JSON."""
     if isinstance(value, np.generic):
-        return _plain(value.item()) if type(value.item()) not in _PLAIN else value.item()
+        return plain_value(value.item()) if type(value.item()) not in _PLAIN else value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):
@@ -164,7 +164,7 @@ def token(value: Any) -> Any:
         return (list, tuple(token(item) for item in value))
     if isinstance(value, Mapping):
         return (dict, frozenset((str(k), token(v)) for k, v in value.items()))
-    plain = _plain(value)
+    plain = plain_value(value)
     return token(plain) if type(plain) in _PLAIN else (kind.__name__, str(value))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runcube.hparams import ABSENT, Column, key_order, make_column, token, with_values
+from runcube.hparams import ABSENT, Column, key_order, make_column, plain_value, token, with_values
 from runcube.labels import value_text
 from runcube.model import PlanError, UnknownNameError
 from runcube.names import invalid_reason, nearest, resolve, short_names
@@ -147,7 +147,7 @@ def _relabel(column: Column, mapping: Mapping[Any, Any]) -> Column:
             raise UnknownNameError(
                 f"relabel: {column.key!r} is {old!r} in no run{nearest(repr(old), known)}"
             )
-        values[code] = new
+        values[code] = plain_value(new)
     return with_values(column, values)
 
 

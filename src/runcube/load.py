@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
-from runcube.axes import axis_names, identifier
+from runcube.axes import axis_names, homeless, identifier
 from runcube.contest import ContestPolicy, settle_cells, settle_on
 from runcube.cube import build_cube
 from runcube.discover import discover
 from runcube.pipeline import (
     Policy,
+    check_names,
     inner_labels,
     load_attrs,
     names_tuple,
@@ -45,8 +46,8 @@ def scan(
     *,
     reader: str | Reader = "auto",
     path_keys: str | None = None,
-    dims: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    dims: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
     seed: str | None = "auto",
@@ -95,7 +96,9 @@ def scan(
     >>> list(sweep.dims)
     ['weights', 'lr', 'weight_decay', 'seed']
     """
-    plan_policy = PlanPolicy(dims, exclude, rename or {}, relabel or {}, seed, layout)
+    plan_policy = PlanPolicy(
+        names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+    )
     policy = Policy(reader, path_keys, plan_policy)
     found = discover(path, reader, path_keys)
     sweep = plan_found(found, policy)
@@ -107,8 +110,8 @@ def load_runs(
     *,
     reader: str | Reader = "auto",
     path_keys: str | None = None,
-    dims: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    dims: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
     seed: str | None = "auto",
@@ -184,7 +187,9 @@ def load_runs(
     policy = Policy(
         reader,
         path_keys,
-        PlanPolicy(dims, exclude, rename or {}, relabel or {}, seed, layout),
+        PlanPolicy(
+            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        ),
         ContestPolicy(x, align, expected, on_duplicate),
         names_tuple(splits),
         names_tuple(metrics),
@@ -194,13 +199,14 @@ def load_runs(
     with uncollected():
         found = discover(path, reader, path_keys)
         parsed = parse_found(found, plan_found(found, policy), policy, progress)
-        labels = inner_labels(parsed.logs, policy)
+        check_names(parsed.logs, policy)
         contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
-    parsed.logs.clear()
-    skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
-    if errors == "raise":
-        raise_first(skipped, parsed.sweep, contest)
-    ds = build_cube(parsed.sweep, contest, labels, messages=messages)
+        labels = inner_labels(contest, policy)
+        parsed.logs.clear()
+        skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
+        if errors == "raise":
+            raise_first(skipped, parsed.sweep, contest)
+        ds = build_cube(parsed.sweep, contest, labels, messages=messages)
     ds.attrs = load_attrs(found, parsed.sweep, skipped, policy) | ds.attrs
     warn_once(ds, parsed.sweep, contest, skipped)
     return ds
@@ -211,8 +217,8 @@ def load_tree(
     *,
     reader: str | Reader = "auto",
     path_keys: str | None = None,
-    dims: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    dims: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
     seed: str | None = "auto",
@@ -259,7 +265,9 @@ def load_tree(
     policy = Policy(
         reader,
         path_keys,
-        PlanPolicy(dims, exclude, rename or {}, relabel or {}, seed, layout),
+        PlanPolicy(
+            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        ),
         ContestPolicy(None, "auto", expected, on_duplicate),
         names_tuple(splits),
         names_tuple(metrics),
@@ -268,8 +276,9 @@ def load_tree(
     )
     found = discover(path, reader, path_keys)
     parsed = parse_found(found, plan_found(found, policy), policy, progress)
-    labels = inner_labels(parsed.logs, policy)
+    check_names(parsed.logs, policy)
     main = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    labels = inner_labels(main, policy)
     skipped = [*parsed.sweep.skipped, *parsed.failures, *main.losers]
     if errors == "raise":
         raise_first(skipped, parsed.sweep, main)
@@ -280,6 +289,10 @@ def load_tree(
         node = build_cube(parsed.sweep, contest, labels, messages=messages)
         node.attrs = attrs | node.attrs
         nodes[contest.axis.dim if contest.axis.align == "union" else identifier(name, ())] = node
+    lost = homeless([e.trial.log for e in main.entries], _tree_axes(parsed.logs, main))
+    if lost:
+        main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
+    main.notes = [note for note in main.notes if "load_tree()" not in note]
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs = attrs
     warn_once(next(iter(nodes.values())), parsed.sweep, main, skipped)

@@ -6,16 +6,18 @@ import difflib
 import gc
 import json
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from runcube.arrays import clean_text
+from runcube.axes import Align
+from runcube.completion import OnDuplicate
 from runcube.contest import ContestPolicy, settle_cells
 from runcube.cube import Labels
 from runcube.discover import read_logs
@@ -25,6 +27,7 @@ from runcube.hparams import flatten
 from runcube.model import (
     LogError,
     NoRunsError,
+    PlanError,
     Problem,
     Request,
     Status,
@@ -62,6 +65,21 @@ class Policy:
     messages: bool = False
     errors: Errors = "warn"
 
+    def __post_init__(self) -> None:
+        """Refuse words that are no policy.
+
+        Raises
+        ------
+        PlanError
+        """
+        _one_of("errors", self.errors, get_args(Errors))
+        _one_of("layout", self.plan.layout, ("auto", "grid", "configs"))
+        _one_of("align", self.contest.align, get_args(Align))
+        _one_of("on_duplicate", self.contest.on_duplicate, get_args(OnDuplicate))
+        expected: object = self.contest.expected
+        if isinstance(expected, bool) or not isinstance(expected, int | float | None):
+            raise PlanError(f"expected={expected!r}: expected a number in units of x")
+
     def as_json(self) -> str:
         """Spell it for the attrs."""
         own = {
@@ -73,6 +91,11 @@ class Policy:
             "errors": self.errors,
         }
         return json.dumps(own | asdict(self.plan) | asdict(self.contest), default=repr)
+
+
+def _one_of(argument: str, value: str, words: Sequence[str]) -> None:
+    if value not in words:
+        raise PlanError(f"{argument}={value!r}: expected one of {', '.join(map(repr, words))}")
 
 
 @contextmanager
@@ -161,12 +184,14 @@ def _id(log: RunLog) -> tuple[str, str]:
 
 def _name_reconfigured(logs: Sequence[RunLog]) -> None:
     """Make an attempt with another configuration a run of its own: its values belong elsewhere."""
-    first: dict[tuple[str, str], dict[str, Any]] = {}
+    settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for log in logs:
-        known = first.setdefault(_id(log), dict(log.header.config))
-        if log.attempt and not _same_setting(known, log.header.config):
-            key = f"{log.header.key}@{log.attempt + 1}"
-            log.header = replace(log.header, key=key)
+        known = settings[_id(log)]
+        same = (k for k, config in known.items() if _same_setting(config, log.header.config))
+        suffix = next(same, f"@{log.attempt + 1}" if known else "")
+        known.setdefault(suffix, log.header.config)
+        if suffix:
+            log.header = replace(log.header, key=log.header.key + suffix)
             message = "a later configuration line differs from the first: a run of its own"
             log.problems.append(Problem("reconfigured", message, log.header.source.path))
 
@@ -188,17 +213,22 @@ def read_statuses(found: Found, sweep: Sweep, policy: Policy) -> list[Status]:
     return [by_id.get((h.source.path, h.key), Status.FAILED) for h in sweep.headers]
 
 
-def inner_labels(logs: Sequence[RunLog], policy: Policy) -> Labels:
-    """Splits and metrics in order of first appearance, or as asked for.
+def check_names(logs: Sequence[RunLog], policy: Policy) -> None:
+    """Refuse splits and metrics that no log has.
 
     Raises
     ------
     UnknownNameError
     """
+    _check_known("splits", policy.splits, dict.fromkeys(s for log in logs for s in log.splits))
+    _check_known("metrics", policy.metrics, dict.fromkeys(m for log in logs for m in log.metrics))
+
+
+def inner_labels(contest: Contest, policy: Policy) -> Labels:
+    """Splits and metrics of the runs that stay, by first appearance, or as asked for."""
+    logs = [entry.trial.log for entry in contest.entries]
     splits = dict.fromkeys(s for log in logs for s in log.splits)
     metrics = dict.fromkeys(m for log in logs for m in log.metrics)
-    _check_known("splits", policy.splits, splits)
-    _check_known("metrics", policy.metrics, metrics)
     held_splits, held_metrics = _held(logs)
     return Labels(
         policy.splits or tuple(s for s in splits if s in held_splits),

@@ -123,7 +123,7 @@ def _drop_missing(tracks: list[Track], x: str, log: RunLog, problems: list[Probl
         if track.x.dtype.kind == "f" and (missing := np.isnan(track.x)).any():
             lost.update(track.curves.lines[_indices(track)[missing]].tolist())
             kept = _keep(track, ~missing)
-            if len(kept.x) and bool((kept.x == np.floor(kept.x)).all()) and _exact(kept.x):
+            if bool((kept.x == np.floor(kept.x)).all()) and _exact(kept.x):
                 kept.x = kept.x.astype(np.int64)
             tracks[index] = kept
     if lost:
@@ -136,24 +136,29 @@ def _exact(x: NDArray[Any]) -> bool:
 
 
 def _attempts(tracks: list[Track]) -> list[list[Track]]:
-    """Cut where a curve steps back to its first x or before: there a new attempt begins."""
+    """Cut where a curve steps back to the first x of the run or before: a new attempt begins.
+
+    The first x is that of all curves of the attempt: one that begins late steps back to its own
+    first value in a resume as well.
+    """
     lines = np.concatenate([t.curves.lines[_indices(t)] for t in tracks])
     which = np.repeat(np.arange(len(tracks)), [len(t.x) for t in tracks])
     values = np.concatenate([t.x.astype(np.float64) for t in tracks])
-    number = np.zeros(len(lines), dtype=np.int64)
-    first: dict[int, float] = {}
+    starts: list[int] = []  # lines on which a new attempt begins
+    start = np.inf
     last: dict[int, float] = {}
-    attempt = 0
     for i in np.lexsort((which, lines)):
         track, value = int(which[i]), float(values[i])
-        if track in first and value < last[track] and value <= first[track]:
-            attempt += 1
-            first.clear()
-        first.setdefault(track, value)
+        if track in last and value < last[track] and value <= start:
+            starts.append(int(lines[i]))
+            start = np.inf
+            last.clear()
+        start = min(start, value)
         last[track] = value
-        number[i] = attempt
+    # By line: the metrics of one record stay together.
+    number = np.searchsorted(np.array(starts, dtype=np.int64), lines, side="right")
     parts = []
-    for part in range(attempt + 1):
+    for part in range(len(starts) + 1):
         mine = [_keep(t, number[which == i] == part) for i, t in enumerate(tracks)]
         parts.append([t for t in mine if len(t.x)])
     return parts

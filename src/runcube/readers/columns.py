@@ -46,8 +46,8 @@ class _RunBuilder:
             names.update(dict.fromkeys(part))
         self.out.metrics = tuple(names)
         for split, part in parts.items():
-            if self.request.splits is None or split in self.request.splits:
-                self._curves(split, part, axes)
+            asked = self.request.splits is None or split in self.request.splits
+            self._curves(split, part, axes, self.request.metrics if asked else frozenset())
         if self.request.messages:
             self.out.messages = self._messages()
         self.out.train_time = self._train_time()
@@ -115,13 +115,15 @@ class _RunBuilder:
         return [(w, m) for w, m in [*words, (ALL, unnamed)] if m.any()]
 
     def _curves(
-        self, split: str, part: Mapping[str, list[tuple[str, NDArray[np.bool_]]]], axes: Axes
+        self,
+        split: str,
+        part: Mapping[str, list[tuple[str, NDArray[np.bool_]]]],
+        axes: Axes,
+        wanted: frozenset[str] | None,
     ) -> None:
-        wanted = self.request.metrics
+        """Build the curves of one split; one that is not asked for keeps its x, for the status."""
         every = np.logical_or.reduce([mask for cols in part.values() for _, mask in cols])
         names = tuple(m for m in part if wanted is None or m in wanted)
-        if not names:
-            return
         at = np.flatnonzero(every)
         values = np.full((len(names), len(at)), np.nan)
         logged = np.zeros((len(names), len(at)), dtype=bool)
@@ -131,6 +133,8 @@ class _RunBuilder:
                 values[i, here] = self.columns[column][0][at[here]]
                 logged[i] |= here
         keep = logged.any(axis=0)
+        for column, mask in (pair for cols in part.values() for pair in cols if not names):
+            keep |= mask[at] & self.columns[column][1][at]
         x = {name: v[keep] for name, v in axes.of(split, at).items()}
         x = {name: _whole(v) for name, v in x.items() if not np.isnan(v).all()}
         lines = self.log.table.lines[self.rows[at[keep]]]

@@ -46,10 +46,11 @@ class NativeReader:
         """Give the run of a log from its first lines."""
         head, tail = read_ends(source.root, source.files[0])
         config = _find_config(head)
-        if config is None and len(head) < source.size:
+        whole = len(head) >= source.size and not source.path.endswith(".gz")
+        if config is None and not whole:
             config = _find_config(read_bytes(f"{source.root}/{source.path}")[0])
         has_metrics = True if b'"agg_stats"' in head else None
-        if has_metrics is None and len(head) >= source.size:
+        if has_metrics is None and whole:
             has_metrics = False
         return [_header(source, config, has_metrics, _ENDED in tail)]
 
@@ -162,8 +163,13 @@ def _finish(log: RunLog, found: list[Curves], names: tuple[str, ...], request: R
     """Name what the log has, keep what is asked for, in the order of the log."""
     log.splits = tuple(curves.split for curves in found)
     log.metrics = names
-    wanted = [c for c in found if request.splits is None or c.split in request.splits]
-    log.curves = [_only(curves, log.metrics, request.metrics) for curves in wanted]
+    # A split that is not asked for keeps its x: whether a run is complete hangs on every split.
+    log.curves = [
+        _only(c, names, request.metrics)
+        if request.splits is None or c.split in request.splits
+        else _only(c, names, frozenset())
+        for c in found
+    ]
 
 
 def _curves(split: str, rows: SplitRows, attempt: Attempt, source: Source) -> Curves | None:
