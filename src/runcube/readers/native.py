@@ -135,8 +135,6 @@ def _typed_curves(typed: TypedLog) -> list[Curves]:
     """Curves of each split; a logged NaN takes the exact road, so NaN is what was not logged."""
     logged = ~np.isnan(typed.values)
     every = bool(logged.all())
-    markers = np.array(typed.markers, dtype=np.int64)
-    ordinals = np.searchsorted(np.array(typed.marker_lines, dtype=np.int64), typed.lines)
     curves = []
     for split, rows in typed.splits.items():
         names, values, mine = typed.columns, typed.values[:, rows], logged[:, rows]
@@ -146,7 +144,7 @@ def _typed_curves(typed: TypedLog) -> list[Curves]:
             values, mine = values[present], mine[present]
         x = _typed_own_x(typed, rows) if typed.extras else {}
         if all(is_time_like(name) for name in x):
-            x = {"epoch": _epochs(ordinals[rows], markers), **x}
+            x = {"epoch": typed.epochs[split], **x}
         curves.append(Curves(split, x, names, values, mine, typed.lines[rows]))
     return curves
 

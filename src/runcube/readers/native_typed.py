@@ -8,13 +8,14 @@ nine bytes make records of one size: NumPy reads that as a table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from runcube.readers.epochs import epochs_by_marker
 from runcube.readers.lines import BOM
 from runcube.xnames import is_x_like
 
@@ -42,8 +43,8 @@ class TypedLog:
     ``splits`` maps each split to its records, in file order; ``lines`` (records,) are line
     numbers; ``names`` are all metrics of the log, ``columns`` those asked for; ``values``
     (columns, records) is NaN where a record lacks one; ``own`` (keys, records) holds the keys
-    beside ``agg_stats`` that ``extras`` names. A marker on line ``marker_lines[i]`` begins epoch
-    ``markers[i]``.
+    beside ``agg_stats`` that ``extras`` names; ``epochs`` (records of the split,) come from the
+    markers or are counted. Logs of one sweep share ``lines`` and ``epochs``: they are read-only.
     """
 
     config: dict[str, Any]
@@ -54,10 +55,9 @@ class TypedLog:
     lines: NDArray[np.int64]
     values: NDArray[np.float64]
     own: NDArray[np.float64]
-    texts: list[str] = field(default_factory=list)
-    times: list[str] = field(default_factory=list)
-    marker_lines: list[int] = field(default_factory=list)
-    markers: list[int] = field(default_factory=list)
+    epochs: dict[str, NDArray[np.int64]]
+    texts: list[str]
+    times: list[str]
 
 
 class _Layout:
@@ -163,28 +163,34 @@ def read_typed(
         names, extras = _probe(data, first)
         columns = tuple(name for name in names if metrics is None or name in metrics)
         layout = _layout(names, extras, columns)
-        records = layout.decode(memoryview(data)[first:])
+        records: list[Any] = layout.decode(memoryview(data)[first:])
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
     # Blank lines, or several records on a line: the exact road numbers and names them.
     newlines = np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
     if len(records) + 1 != newlines + (data[-1:] != b"\n"):
         raise NotPlainError("not one record on each line")
-    splits, order, text_rows = _sort(records)
-    members = [records[i] for i in order.tolist()]
+    split_names = tuple([record.data_name for record in records])
+    rows = _sort(split_names)
+    texts_found = [records[i].value for i in rows.texts]
+    if None in texts_found or any(records[i].agg_stats for i in rows.texts):
+        raise NotPlainError("a record that is neither a text nor of a split")
+    markers = tuple([text if text.startswith(_MARKER) else "" for text in texts_found])
+    members = [records[i] for i in rows.order]
     own = [np.array([getattr(m, f) for m in members], dtype=np.float64) for f in layout.extras]
-    log = TypedLog(
+    return TypedLog(
         config,
         names,
         columns,
         extras,
-        splits,
-        order + _FIRST_LINE,
+        rows.splits,
+        rows.lines,
         layout.values([member.agg_stats for member in members]),
         np.array(own).reshape(len(own), len(members)),
+        _epochs(split_names, markers),
+        [text for text in texts_found if text] if texts else [],
+        [text for text in texts_found if text.startswith("Training time")],
     )
-    _take_texts(log, records, text_rows, texts)
-    return log
 
 
 def _config(line: bytes) -> dict[str, Any]:
@@ -196,42 +202,58 @@ def _config(line: bytes) -> dict[str, Any]:
     raise NotPlainError("the first line is no configuration")
 
 
-def _sort(
-    records: list[Any],
-) -> tuple[dict[str, slice], NDArray[np.int64], NDArray[np.int64]]:
-    """Bring records of one split together: where each split stands, and the order; text rows."""
-    names = [record.data_name for record in records]
-    codes = {"": 0}
-    for name in dict.fromkeys(names):
-        codes.setdefault(name, len(codes))
-    split_of = np.fromiter(map(codes.__getitem__, names), np.int16, len(names))
-    order = np.argsort(split_of, kind="stable")
-    ends = np.cumsum(np.bincount(split_of, minlength=len(codes))).tolist()
-    texts = ends[0]
-    splits = {
-        name: slice(ends[code - 1] - texts, ends[code] - texts)
-        for name, code in codes.items()
-        if code
-    }
-    return splits, order[texts:], order[:texts]
+@dataclass(frozen=True)
+class _Rows:
+    """Where the records stand: those of each split together, their lines, and the text rows."""
+
+    splits: dict[str, slice]
+    order: list[int]
+    lines: NDArray[np.int64]
+    texts: list[int]
 
 
-def _take_texts(log: TypedLog, records: list[Any], rows: NDArray[np.int64], keep: bool) -> None:
-    for row in rows.tolist():
-        text = records[row].value
+# The logs of one sweep have one pattern, so that this is worked out once for all of them.
+@lru_cache(maxsize=64)
+def _sort(names: tuple[str, ...]) -> _Rows:
+    """Bring the records of one split together; ``""`` is no split but a text."""
+    where: dict[str, list[int]] = {"": []}
+    for row, name in enumerate(names):
+        where.setdefault(name, []).append(row)
+    texts = where.pop("")
+    splits: dict[str, slice] = {}
+    order: list[int] = []
+    for name, rows in where.items():
+        splits[name] = slice(len(order), len(order) + len(rows))
+        order += rows
+    return _Rows(splits, order, _read_only(np.array(order, dtype=np.int64) + _FIRST_LINE), texts)
+
+
+@lru_cache(maxsize=64)
+def _epochs(names: tuple[str, ...], texts: tuple[str, ...]) -> dict[str, NDArray[np.int64]]:
+    """Epochs of each split's records; ``texts`` are the text rows, ``""`` where no marker is."""
+    rows = _sort(names)
+    markers: list[int] = []
+    lines: list[int] = []
+    for row, text in zip(rows.texts, texts, strict=True):
         if text:
-            if text.startswith(_MARKER):
-                epoch = text[len(_MARKER) :].strip()
-                if not epoch.isdecimal():
-                    raise NotPlainError("a marker with more than its number")
-                log.marker_lines.append(row + _FIRST_LINE)
-                log.markers.append(int(epoch))
-            elif text.startswith("Training time"):
-                log.times.append(text)
-            if keep:
-                log.texts.append(text)
-        elif text is None or records[row].agg_stats is not None:
-            raise NotPlainError("a record that is neither a text nor of a split")
+            epoch = text[len(_MARKER) :].strip()
+            if not epoch.isdecimal():
+                raise NotPlainError("a marker with more than its number")
+            markers.append(int(epoch))
+            lines.append(row + _FIRST_LINE)
+    epochs = {}
+    for split, at in rows.splits.items():
+        if markers:
+            ordinals = np.searchsorted(np.array(lines, dtype=np.int64), rows.lines[at])
+            epochs[split] = _read_only(epochs_by_marker(ordinals, markers))
+        else:
+            epochs[split] = _read_only(np.arange(at.stop - at.start, dtype=np.int64))
+    return epochs
+
+
+def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    array.flags.writeable = False
+    return array
 
 
 class _Probed(msgspec.Struct):
