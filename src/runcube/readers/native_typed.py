@@ -173,9 +173,11 @@ def read_typed(
     split_names = tuple([record.data_name for record in records])
     rows = _sort(split_names)
     texts_found = [records[i].value for i in rows.texts]
-    if None in texts_found or any(records[i].agg_stats for i in rows.texts):
+    odd = [records[i].agg_stats for i in rows.texts]
+    if None in texts_found or odd.count(None) < len(odd):
         raise NotPlainError("a record that is neither a text nor of a split")
-    markers = tuple([text if text.startswith(_MARKER) else "" for text in texts_found])
+    markers = tuple([t if t and t.startswith(_MARKER) else "" for t in texts_found])
+    others = [t for t, marker in zip(texts_found, markers, strict=True) if t and not marker]
     members = [records[i] for i in rows.order]
     own = [np.array([getattr(m, f) for m in members], dtype=np.float64) for f in layout.extras]
     return TypedLog(
@@ -189,7 +191,7 @@ def read_typed(
         np.array(own).reshape(len(own), len(members)),
         _epochs(split_names, markers),
         [text for text in texts_found if text] if texts else [],
-        [text for text in texts_found if text.startswith("Training time")],
+        [text for text in others if text.startswith("Training time")],
     )
 
 
