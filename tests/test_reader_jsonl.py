@@ -760,3 +760,19 @@ def test_runs_that_take_turns_are_no_summary_however_many_they_are(tmp_path):
     ]
     write(tmp_path / "a.jsonl", records)
     assert len(load(tmp_path)) == 999
+
+
+def test_a_run_column_of_any_name_is_no_hyperparameter_but_the_seed_is(tmp_path):
+    rows = [
+        {"job": f"j{seed}", "seed": seed, "lr": 0.1, "step": step, "loss": step + seed}
+        for seed in range(3)
+        for step in range(4)
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    for run in ("job", "seed"):
+        reader = JsonlReader(run=run, x="step")
+        (source,) = reader.find(list_tree(tmp_path))
+        headers = reader.headers(source)
+        assert len(headers) == 3
+        assert ("job" in headers[0].constants) == (run == "seed")
+        assert headers[1].constants["seed"] == 1

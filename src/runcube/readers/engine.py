@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from runcube.files import read_bytes, read_head
 from runcube.model import Problem, RunHeader, RunLog
 from runcube.readers.columns import build_runs
 from runcube.readers.log import Log
-from runcube.readers.roles import RUN_KEYS
+from runcube.readers.roles import RUN_KEYS, is_seed_column, only_names_runs
 from runcube.readers.shape import flatten
 from runcube.readers.sidecar import load_sidecar
 from runcube.readers.table import SAMPLE_LINES, first_records, read_table
@@ -32,7 +31,6 @@ CONFIG_KEYS = (
 # The first lines of most logs, a configuration on each of them included.
 SAMPLE_BYTES = 1 << 16
 _EVENT_KEYS = ("event", "type", "msg", "message", "level")
-_SEED = re.compile(r"(?:.*[_/.])?seed(?:_.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +145,9 @@ def _candidates(log: Log) -> list[str]:
     """Columns beside a known configuration that might be hyperparameters all the same."""
     return [
         *(name for name in log.roles.messages if not is_time_like(name)),
-        *(name for name in log.roles.metrics if _SEED.fullmatch(name) is not None),
+        *(name for name in log.roles.metrics if is_seed_column(name)),
         # A column that is no mere name of runs (run="seed") tells something of them.
-        *(name for name in (log.roles.run,) if name is not None and name not in RUN_KEYS),
+        *(name for name in (log.roles.run,) if name is not None and not only_names_runs(name)),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.roles import RUN_KEYS, Roles, group_runs, settle
+from runcube.readers.roles import Roles, group_runs, only_names_runs, settle
 from runcube.readers.shape import flatten
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Log:
         or is not there.
         """
         taken = {self.roles.split} | self.options.ignore | self.roles.x_columns
-        if self.roles.run in RUN_KEYS:
+        if self.roles.run is not None and only_names_runs(self.roles.run):
             taken.add(self.roles.run)
         varying: list[set[str]] = [set(self.roles.x_columns) for _ in self.runs.keys]
         if self.options.metrics is not None:

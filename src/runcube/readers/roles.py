@@ -39,6 +39,7 @@ RUN_KEYS = (
     *("trial_id", "trial", "trial_name", "experiment_id", "experiment", "experiment_name"),
     *("exp_id", "exp_name", "exp", "job_id", "job_name", "task_id"),
 )
+_SEED = re.compile(r"(?:.*[_/.])?seed(?:_.*)?")
 # Objects that only wrap the metrics of a record.
 WRAPPERS = ("metrics", "agg_stats", "scalars", "values", "stats", "data", "logs", "log", "results")
 # Plural counts that are budgets (hyperparameters) where they never move.
@@ -297,3 +298,13 @@ def _splitter(
     if any(_PREFIX.fullmatch(name) for name in names):
         return _PREFIX
     return _SUFFIX if any(_SUFFIX.fullmatch(name) for name in names) else None
+
+
+def is_seed_column(name: str) -> bool:
+    """Whether a column of this name may hold the seed."""
+    return _SEED.fullmatch(name) is not None
+
+
+def only_names_runs(name: str | None) -> bool:
+    """Whether a run column is a mere name: any but the seed, which is a hyperparameter as well."""
+    return name is not None and not is_seed_column(name)
