@@ -107,6 +107,13 @@ def test_numbers_beside_the_statistics_are_metrics_too(tmp_path):
     assert curve(log, "val", "grad_norm") == {0: 2.5}
 
 
+def test_a_metric_in_and_beside_the_statistics_is_named(tmp_path):
+    line = json.dumps({"data_name": "val", "agg_stats": {"lr": 0.1}, "lr": 0.9})
+    (log,) = read(tmp_path, [config(), line])
+    assert curve(log, "val", "lr") == {0: 0.1}
+    assert kinds(log) == [("clashing_key", 2)]
+
+
 def test_a_metric_that_first_appears_late_is_kept(tmp_path):
     lines = [config(), *epochs(20), record("val", acc=1.0, loss=2.0)]
     (log,) = read(tmp_path, lines)

@@ -83,6 +83,7 @@ def test_a_resume_replaces_what_follows_it():
     assert points(trial) == {0: 9, 1: 8, 2: 5, 3: 4}
     assert kinds(trial) == ["superseded_rows"]
     assert "2 rows" in trial.problems[0].message
+    assert trial.problems[0].line == 3
 
 
 def test_a_resume_replaces_also_what_it_did_not_reach_again():

@@ -179,14 +179,14 @@ def _resolve(track: Track, x: str, trial: Trial) -> Track:
     if not standing.all():
         count = int((~standing).sum())
         message = f"{_shown(track)}: {count} rows replaced by those after a resume"
-        _note(trial, track, "superseded_rows", message)
+        _note(trial, track, "superseded_rows", message, int(np.flatnonzero(~standing)[0]))
         track = _keep(track, standing)
     latest = np.append(track.x[1:] != track.x[:-1], True)
     if not latest.all():
         count = int((~latest).sum())
         again = track.x[np.flatnonzero(~latest)[0]]
         message = f"{_shown(track)}: {count} rows repeat their {x} (first {again}); the last wins"
-        _note(trial, track, "repeated_x", message)
+        _note(trial, track, "repeated_x", message, int(np.flatnonzero(~latest)[0]))
         track = _keep(track, latest)
     return track
 
@@ -202,6 +202,7 @@ def _shown(track: Track) -> str:
     return f"{track.curves.split} {', '.join(names)}{' …' * (len(track.metrics) > 3)}"
 
 
-def _note(trial: Trial, track: Track, kind: str, message: str) -> None:
-    line = int(track.curves.lines[_indices(track)[0]]) if len(track.x) else None
+def _note(trial: Trial, track: Track, kind: str, message: str, row: int = 0) -> None:
+    """Name a problem with the line of one of the track's rows."""
+    line = int(track.curves.lines[_indices(track)[row]])
     trial.problems.append(Problem(kind, message, trial.log.header.source.path, line))

@@ -177,17 +177,25 @@ def _curves(split: str, rows: SplitRows, attempt: Attempt, source: Source) -> Cu
         return None
     columns = ScalarColumns(len(kept), source.path)
     beside = ScalarColumns(len(kept), source.path)
+    clashes: dict[str, int] = {}
     for row, i in enumerate(kept):
         record, line = rows.stats[i], rows.lines[i]
         columns.put_record(row, line, record["agg_stats"])
         for name, value in flat_items(_beside(record)):
-            axis = is_x_like(name) or is_time_like(name)
-            (beside if axis else columns).put(row, line, name, value)
+            if is_x_like(name) or is_time_like(name):
+                beside.put(row, line, name, value)
+            elif name in record["agg_stats"]:
+                clashes.setdefault(name, line)
+            else:
+                columns.put(row, line, name, value)
     x = {name: as_axis(*beside.column(name)) for name in beside.names}
     if all(is_time_like(name) for name in x):
         x = {"epoch": _epochs(rows.ordinals, attempt.markers)[kept], **x}
     names = columns.names
     attempt.problems += columns.problems() + beside.problems()
+    for name, line in clashes.items():
+        message = f"{name} stands in agg_stats and beside it; the one in agg_stats is kept"
+        attempt.problems.append(Problem("clashing_key", message, source.path, line))
     lines = np.array(rows.lines, dtype=np.int64)[kept]
     return Curves(split, x, names, *columns.stack(names), lines)
 
