@@ -298,5 +298,5 @@ def warn_once(ds: xr.Dataset, sweep: Sweep, contest: Contest, skipped: Sequence[
         lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
     if lines:
         runs = int((ds["status"] != "absent").sum())
-        head = f"{ds.attrs['source']}: {runs} runs loaded"
+        head = f"{ds.attrs['source']}: {runs} run{'s' * (runs != 1)} loaded"
         warnings.warn("\n".join([head, *lines]), SweepWarning, stacklevel=3)
