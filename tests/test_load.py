@@ -437,3 +437,25 @@ def test_x_stays_whole_where_a_split_lacks_it(tmp_path):
     rows = [{"config": {"seed": 0}}, *({"step": e, "train_loss": 1.0} for e in range(30))]
     jsonl(tmp_path / "a.jsonl", [*rows, {"val_loss": 2.0}])
     assert load(tmp_path).step.dtype == np.int64
+
+
+def test_of_two_complete_runs_the_same_stays_whatever_is_selected(tmp_path):
+    for seed in range(20):
+        curves = [{"train": {"loss": e}, "val": {"loss": e}} for e in range(3)]
+        write_native(tmp_path / str(seed), {"lr": seed % 2, "seed": seed}, curves)
+    write_native(tmp_path / "twin", {"lr": 0, "seed": 0}, [{"train": {"loss": 9.0}}] * 3)
+    for name in ("0", "twin"):  # both are done, as their logger says
+        with (tmp_path / name / "json_out.jsonl").open("a") as log:
+            log.write('{"type": "str", "value": "Training time 0:00:01"}\n')
+    for selection in ({}, {"splits": "train"}):
+        ds = load(tmp_path, layout="configs", **selection)
+        assert "0/json_out.jsonl" in ds.path.values
+        assert "twin/json_out.jsonl" not in ds.path.values
+
+
+def test_many_complete_losers_are_counted_in_the_warning(tmp_path):
+    for lr in range(10):
+        for wd in (3, 4):
+            write(tmp_path, f"{lr}_{wd}", {"lr": lr, "wd": wd, "seed": 0}, [lr, wd])
+    with pytest.warns(rc.SweepWarning, match="and 5 more complete runs gave way"):
+        rc.load_runs(tmp_path, dims=["lr"], layout="grid")

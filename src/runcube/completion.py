@@ -231,6 +231,8 @@ def winner(
         trial = entrants[index].trial
         mtime = trial.log.header.source.mtime_ns
         end = max(trial.ends.values(), default=-np.inf)
-        return RANK[status[index]], end, trial.points, mtime, *age(index)
+        # Nothing here may hang on the splits and metrics that were selected.
+        wealth = trial.rows, len(trial.log.metrics)
+        return RANK[status[index]], end, *wealth, mtime, *age(index)
 
     return max(candidates, key=merit)

@@ -54,6 +54,7 @@ class Contest:
     losers: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     statuses: dict[int, Status] = field(default_factory=dict)
+    complete_losers: list[str] = field(default_factory=list)
 
 
 def settle_cells(
@@ -148,6 +149,12 @@ def _compete(
             if index != best:
                 _lose(contest, entrants[index], status[index], contest.entries[-1], sweep)
     contest.entries.sort(key=lambda entry: entry.run)
+    lost = contest.complete_losers
+    contest.notes += lost[:_MAX_NOTES]
+    if len(lost) > _MAX_NOTES:
+        contest.notes.append(
+            f"… and {len(lost) - _MAX_NOTES} more complete runs gave way: duplicate_run in problems"
+        )
     return contest
 
 
@@ -169,8 +176,8 @@ def _lose(contest: Contest, loser: Entrant, status: Status, best: Entry, sweep: 
     contest.losers.append(
         Problem("duplicate_run", f"same configuration and seed as {other} ({counts})", path)
     )
-    if status is Status.COMPLETE and len(contest.notes) < _MAX_NOTES:
-        contest.notes.append(
+    if status is Status.COMPLETE:
+        contest.complete_losers.append(
             f"{path} is complete but shares its cell with {other}, which was kept"
             + _difference(sweep, loser.run, best.run)
         )

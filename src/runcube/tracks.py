@@ -48,6 +48,15 @@ class Trial:
         return sum(len(track.metrics) * len(track.x) for track in self.tracks)
 
     @property
+    def rows(self) -> int:
+        """Rows of all splits, selected or not."""
+        longest: dict[str, int] = {}
+        for track in self.tracks:
+            split = track.curves.split
+            longest[split] = max(longest.get(split, 0), len(track.x))
+        return sum(longest.values())
+
+    @property
     def ends(self) -> dict[str, float]:
         """Largest x of each split."""
         found: dict[str, float] = {}

@@ -8,7 +8,8 @@ import numpy as np
 
 from runcube.model import Curves, Problem, RunLog
 from runcube.readers.axes import Axes
-from runcube.readers.roles import ALL, is_number_text
+from runcube.readers.lines import is_number_text
+from runcube.readers.roles import ALL
 from runcube.xnames import elapsed_seconds, is_time_like
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ looked at on its own, so that a bad line costs that line and nothing else.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BOM = b"\xef\xbb\xbf"
+_NUMBER = re.compile(
+    r"\s*[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*", re.IGNORECASE
+)
 # Each try decodes to the end of the line: a long line of many objects would take hours.
 SALVAGE_BYTES = 1 << 26
 
@@ -86,3 +90,8 @@ def salvage(line: bytes, is_record: Callable[[Any], bool]) -> Any | None:
             continue
         return value if is_record(value) else None
     return None
+
+
+def is_number_text(text: str) -> bool:
+    """Whether text reads as one number, ``nan`` and ``inf`` among them."""
+    return _NUMBER.fullmatch(text) is not None

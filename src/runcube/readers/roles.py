@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from runcube.readers.lines import is_number_text
 from runcube.readers.shape import flatten
 from runcube.xnames import is_count_like, is_time_like, is_x_like
 
@@ -50,9 +51,6 @@ _BUDGET = re.compile(
 _WORD = "|".join(sorted(SPLIT_WORDS, key=len, reverse=True))
 _PREFIX = re.compile(rf"(?P<split>{_WORD})[_/.:\-](?P<metric>.+)", re.IGNORECASE)
 _SUFFIX = re.compile(rf"(?P<metric>.+)[_/.:\-](?P<split>{_WORD})", re.IGNORECASE)
-_NUMBER = re.compile(
-    r"\s*[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*", re.IGNORECASE
-)
 ALL = "all"
 
 
@@ -208,11 +206,6 @@ def is_numeric(column: Column) -> bool:
     if column.logged.any():
         return True
     return bool(column.words) and sum(map(is_number_text, column.words)) * 2 > len(column.words)
-
-
-def is_number_text(text: str) -> bool:
-    """Whether text reads as one number, ``nan`` and ``inf`` among them."""
-    return _NUMBER.fullmatch(text) is not None
 
 
 def _split_column(table: Table, name: str | None) -> str | None:

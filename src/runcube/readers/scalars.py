@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.model import Problem
+from runcube.readers.lines import is_number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -110,9 +111,4 @@ def as_axis(values: NDArray[np.float64], logged: NDArray[np.bool_]) -> NDArray[A
 
 def _spelled(value: Any) -> float | None:
     """Number that a text spells, None if it spells none."""
-    if not isinstance(value, str) or "_" in value:
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
+    return float(value) if isinstance(value, str) and is_number_text(value) else None
