@@ -126,7 +126,7 @@ def hparam_values() -> st.SearchStrategy[list[Any]]:
 
 @st.composite
 def logged_sweeps(draw: st.DrawFn, max_epochs: int = 4) -> LoggedSweep:
-    """Sweeps with missing runs, killed runs, logged NaN, unlogged metrics and shuffled keys.
+    """Sweeps with missing, killed and repeated runs, logged NaN, gaps and shuffled keys.
 
     Parameters
     ----------
@@ -144,6 +144,8 @@ def logged_sweeps(draw: st.DrawFn, max_epochs: int = 4) -> LoggedSweep:
             continue
         shape = (len(splits), len(metrics), draw(st.integers(0, max_epochs)))
         runs.append(_run(draw, f"run_{number}", combo | {"seed": seed}, shape))
+        if draw(st.integers(0, 9)) == 0:
+            runs.append(_run(draw, f"again_{number}", combo | {"seed": seed}, shape))
     return LoggedSweep(splits, metrics, tuple(runs), labels)
 
 
