@@ -293,3 +293,18 @@ def test_both_roads_read_the_same(tmp_path_factory, rows, damage):
         np.testing.assert_array_equal(one.logged, other.logged)
         np.testing.assert_array_equal(one.x["epoch"], other.x["epoch"])
         np.testing.assert_array_equal(one.lines, other.lines)
+
+
+def test_logs_of_one_length_and_other_patterns_keep_their_own(tmp_path):
+    first = [config(), *epochs(2), text("Training time 0:00:01")]
+    swapped = [config(), *epochs(2, splits=("val", "train")), text("Training time 0:00:02")]
+    later = [config(), *epochs(2, start=5), text("Training time 0:00:03")]
+    for lines, at, time in ((first, 0, 1), (swapped, 0, 2), (later, 5, 3), (first, 0, 1)):
+        (log,) = read(tmp_path, lines)
+        tenths = 0.1 if lines is swapped else 0.0
+        assert curve(log, "train") == {at: at + tenths, at + 1: at + 1 + tenths}
+        assert log.train_time == time
+    marked_late = [*first[:-1], text(">> Start Epoch: 9")]
+    (log,) = read(tmp_path, marked_late)
+    assert curve(log, "train") == {0: 0.0, 1: 1.0}
+    assert np.isnan(log.train_time)

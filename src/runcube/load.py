@@ -139,7 +139,7 @@ def load_runs(
         ``"union"``: x is the dim, with the sorted union of the runs' values. ``"order"``: the dim
         is ``point`` (0, 1, 2, …) and x a coordinate of each run.
     splits, metrics : str or sequence of str, optional
-        Load only these, in this order; the others are not decoded.
+        Load only these, in this order.
     messages : bool
         Add the coordinate ``messages``: the text lines of each run.
     expected : float, optional

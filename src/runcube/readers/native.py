@@ -57,15 +57,12 @@ class NativeReader:
     def read(self, source: Source, request: Request) -> list[RunLog]:
         """Parse a log: a ``RunLog`` for each configuration line in it."""
         data, damage = read_bytes(f"{source.root}/{source.path}")
+        ended = not source.path.endswith(".gz") and _ENDED in data[-TAIL_BYTES:]
         try:
-            typed = read_typed(data, texts=request.messages, metrics=request.metrics)
-            logs = [_typed_log(source, typed, request)]
+            logs = [_typed_log(source, read_typed(data, texts=request.messages), ended, request)]
         except NotPlainError:
             attempts = read_attempts(data, source.path, messages=request.messages)
-            logs = [_log(source, number, a, request) for number, a in enumerate(attempts)]
-        tail = b"" if source.path.endswith(".gz") else data[-TAIL_BYTES:]
-        for log in logs:
-            log.header = replace(log.header, finished=_ENDED in tail)
+            logs = [_log(source, number, a, ended, request) for number, a in enumerate(attempts)]
         if damage is not None:
             logs[-1].problems.append(Problem("truncated_tail", damage, source.path))
         return logs
@@ -101,8 +98,8 @@ def _header(
     )
 
 
-def _log(source: Source, number: int, attempt: Attempt, request: Request) -> RunLog:
-    header = _header(source, attempt.config, any(r.stats for r in attempt.rows.values()))
+def _log(source: Source, number: int, attempt: Attempt, ended: bool, request: Request) -> RunLog:
+    header = _header(source, attempt.config, any(r.stats for r in attempt.rows.values()), ended)
     log = RunLog(header, messages=attempt.messages, problems=attempt.problems, attempt=number)
     if attempt.config is None:
         message = "no configuration line in this log"
@@ -120,8 +117,8 @@ def _log(source: Source, number: int, attempt: Attempt, request: Request) -> Run
     return log
 
 
-def _typed_log(source: Source, typed: TypedLog, request: Request) -> RunLog:
-    log = RunLog(_header(source, typed.config, bool(typed.splits)))
+def _typed_log(source: Source, typed: TypedLog, ended: bool, request: Request) -> RunLog:
+    log = RunLog(_header(source, typed.config, bool(typed.splits), ended))
     _finish(log, _typed_curves(typed), typed.names, request)
     log.messages = typed.texts
     times = [seconds_of(m) for text in typed.times if (m := TRAIN_TIME.match(text))]
@@ -137,7 +134,7 @@ def _typed_curves(typed: TypedLog) -> list[Curves]:
     every = bool(logged.all())
     curves = []
     for split, rows in typed.splits.items():
-        names, values, mine = typed.columns, typed.values[:, rows], logged[:, rows]
+        names, values, mine = typed.names, typed.values[:, rows], logged[:, rows]
         if not every:
             present = np.flatnonzero(mine.any(axis=1))
             names = tuple(names[i] for i in present)
@@ -229,6 +226,8 @@ def _beside(record: dict[str, Any]) -> dict[str, Any]:
 
 def _only(curves: Curves, order: tuple[str, ...], asked: frozenset[str] | None) -> Curves:
     """Bring the metrics into the order of the log, and keep those asked for."""
+    if asked is None and order == curves.metrics:
+        return curves
     names = tuple(n for n in order if n in curves.metrics and (asked is None or n in asked))
     if names == curves.metrics:
         return curves

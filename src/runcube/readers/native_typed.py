@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,11 +21,15 @@ from runcube.readers.lines import BOM
 from runcube.xnames import is_x_like
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
 OWN_KEYS = frozenset({"type", "value", "title", "data_name", "agg_stats"})
 # How far to look for the log's own keys; what first appears later takes the exact road.
 _PROBE_LINES = 12
+# Patterns kept for each set of keys: the logs of a sweep have few, unless each was cut elsewhere.
+_MAX_PATTERNS = 16
 _NAN = float("nan")
 _NEWLINE = ord("\n")
 # Records follow the configuration, which is on line 1.
@@ -41,15 +46,14 @@ class TypedLog:
     """A whole log as a table of its records, split after split, with its texts.
 
     ``splits`` maps each split to its records, in file order; ``lines`` (records,) are line
-    numbers; ``names`` are all metrics of the log, ``columns`` those asked for; ``values``
-    (columns, records) is NaN where a record lacks one; ``own`` (keys, records) holds the keys
+    numbers; ``names`` are the metrics of the log; ``values`` (metrics, records) is NaN where a
+    record lacks one; ``own`` (keys, records) holds the keys
     beside ``agg_stats`` that ``extras`` names; ``epochs`` (records of the split,) come from the
     markers or are counted. Logs of one sweep share ``lines`` and ``epochs``: they are read-only.
     """
 
     config: dict[str, Any]
     names: tuple[str, ...]
-    columns: tuple[str, ...]
     extras: tuple[str, ...]
     splits: dict[str, slice]
     lines: NDArray[np.int64]
@@ -61,23 +65,17 @@ class TypedLog:
 
 
 class _Layout:
-    """Decoder of records with these metrics and further keys, and the table its floats make.
+    """Decoder of records with these metrics and further keys, and the table their floats make.
 
-    Of the metrics only the wanted ones are decoded to floats.
+    Metrics that nobody asked for are decoded too: to skip a float costs more than to read it.
     """
 
-    def __init__(
-        self, names: tuple[str, ...], extras: tuple[str, ...], wanted: tuple[str, ...]
-    ) -> None:
+    def __init__(self, names: tuple[str, ...], extras: tuple[str, ...]) -> None:
         fields = [f"m{i}" for i in range(len(names))]
-        self.fields = [f for f, name in zip(fields, names, strict=True) if name in wanted]
         self.extras = [f"x{i}" for i in range(len(extras))]
         stats = msgspec.defstruct(
             "Stats",
-            [
-                (f, float, _NAN) if f in self.fields else (f, msgspec.Raw, msgspec.Raw())
-                for f in fields
-            ],
+            [(f, float, _NAN) for f in fields],
             rename=dict(zip(fields, names, strict=True)),
             forbid_unknown_fields=True,
             gc=False,
@@ -98,9 +96,8 @@ class _Layout:
         )
         self.decode = msgspec.json.Decoder(record).decode_lines
         self.encode = msgspec.msgpack.Encoder().encode
-        self.table: np.dtype[np.void] | None = None
-        if wanted == names:
-            self.table = self._table(stats(*map(float, range(len(names)))), names, fields)
+        self.table = self._table(stats(*map(float, range(len(names)))), names, fields)
+        self._patterns: dict[int, _Pattern] = {}
 
     def _table(self, sample: Any, names: tuple[str, ...], fields: list[str]) -> np.dtype[np.void]:
         packed = self.encode(sample)
@@ -115,31 +112,105 @@ class _Layout:
         spec = {"names": fields, "formats": [">f8"] * len(fields), "offsets": offsets}
         return np.dtype(spec | {"itemsize": len(packed)})  # type: ignore[call-overload,no-any-return]
 
-    def values(self, stats: list[Any]) -> NDArray[np.float64]:
-        """Columns (wanted, rows) of the statistics; NaN where a record lacks one."""
-        out = np.empty((len(self.fields), len(stats)))
-        if self.table is None:
-            if None in stats:
-                raise NotPlainError("a record without agg_stats")
-            for i, name in enumerate(self.fields):
-                out[i] = [getattr(record, name) for record in stats]
-            return out
+    def values(self, stats: Sequence[Any]) -> NDArray[np.float64]:
+        """Columns (metrics, rows) of the statistics; NaN where a record lacks one."""
         packed = self.encode(stats)
         lead = len(packed) - len(stats) * self.table.itemsize
         if lead not in (1, 3, 5):
             raise NotPlainError("a record without agg_stats")
         view = np.frombuffer(packed, self.table, len(stats), lead)
-        for i, name in enumerate(self.fields):
+        fields = self.table.names or ()
+        out = np.empty((len(fields), len(stats)))
+        for i, name in enumerate(fields):
             out[i] = view[name]
         return out
+
+    def pattern(self, splits: list[str], texts: list[str | None]) -> _Pattern:
+        """Say which record is what; the logs of one sweep mostly share it."""
+        known = self._patterns.get(len(splits))
+        if known is not None and known.fits(splits, texts):
+            return known
+        if len(self._patterns) >= _MAX_PATTERNS:
+            self._patterns.clear()
+        self._patterns[len(splits)] = found = _Pattern(splits, texts)
+        return found
 
 
 _layout = lru_cache(maxsize=256)(_Layout)
 
 
-def read_typed(
-    data: bytes, *, texts: bool = False, metrics: frozenset[str] | None = None
-) -> TypedLog:
+class _Pattern:
+    """Which record of a log is what: the rows of each split with their epochs, and the texts.
+
+    Parameters
+    ----------
+    splits : list of str, (records,)
+        The split of each record; ``""`` is no split but a text.
+    texts : list of str or None, (records,)
+        The text of each record that is one.
+    """
+
+    def __init__(self, splits: list[str], texts: list[str | None]) -> None:
+        self._names = splits
+        where: dict[str, list[int]] = {"": []}
+        for row, name in enumerate(splits):
+            where.setdefault(name, []).append(row)
+        text_rows = where.pop("")
+        self.text_count = len(text_rows)
+        self.splits: dict[str, slice] = {}
+        order: list[int] = []
+        for name, rows in where.items():
+            self.splits[name] = slice(len(order), len(order) + len(rows))
+            order += rows
+        self.members = _picker(order)
+        self.lines = _read_only(np.array(order, dtype=np.int64) + _FIRST_LINE)
+        self.text_of = _picker(text_rows)
+        marked = [row for row in text_rows if _is_marker(texts[row])]
+        self._marker_of = _picker(marked)
+        self._markers = self._marker_of(texts)
+        self.other_of = _picker([row for row in text_rows if row not in set(marked)])
+        self.epochs = self._epochs(marked)
+
+    def fits(self, splits: list[str], texts: list[str | None]) -> bool:
+        """Whether another log has its records and markers on the same lines."""
+        return (
+            splits == self._names
+            and self._marker_of(texts) == self._markers
+            and not any(t.startswith(_MARKER) for t in self.other_of(texts) if t)
+        )
+
+    def _epochs(self, marked: list[int]) -> dict[str, NDArray[np.int64]]:
+        numbers = [text[len(_MARKER) :].strip() for text in self._markers]
+        if not all(number.isdecimal() for number in numbers):
+            raise NotPlainError("a marker with more than its number")
+        markers = [int(number) for number in numbers]
+        epochs = {}
+        for split, at in self.splits.items():
+            if markers:
+                ordinals = np.searchsorted(np.array(marked) + _FIRST_LINE, self.lines[at])
+                epochs[split] = _read_only(epochs_by_marker(ordinals, markers))
+            else:
+                epochs[split] = _read_only(np.arange(at.stop - at.start, dtype=np.int64))
+        return epochs
+
+
+def _picker(rows: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Pick these rows of a list, as a tuple whatever their number."""
+    if len(rows) > 1:
+        return itemgetter(*rows)
+    return lambda values: tuple([values[row] for row in rows])
+
+
+def _is_marker(text: str | None) -> bool:
+    return text is not None and text.startswith(_MARKER)
+
+
+def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    array.flags.writeable = False
+    return array
+
+
+def read_typed(data: bytes, *, texts: bool = False) -> TypedLog:
     """Parse a log that holds nothing unusual.
 
     Parameters
@@ -147,8 +218,6 @@ def read_typed(
     data : bytes
     texts : bool
         Keep the text lines.
-    metrics : frozenset of str, optional
-        Decode only these.
 
     Raises
     ------
@@ -161,8 +230,7 @@ def read_typed(
     try:
         config = _config(data[start:first])
         names, extras = _probe(data, first)
-        columns = tuple(name for name in names if metrics is None or name in metrics)
-        layout = _layout(names, extras, columns)
+        layout = _layout(names, extras)
         records: list[Any] = layout.decode(memoryview(data)[first:])
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
@@ -170,28 +238,25 @@ def read_typed(
     newlines = np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
     if len(records) + 1 != newlines + (data[-1:] != b"\n"):
         raise NotPlainError("not one record on each line")
-    split_names = tuple([record.data_name for record in records])
-    rows = _sort(split_names)
-    texts_found = [records[i].value for i in rows.texts]
-    odd = [records[i].agg_stats for i in rows.texts]
-    if None in texts_found or odd.count(None) < len(odd):
+    stats = [record.agg_stats for record in records]
+    said = [record.value for record in records]
+    pattern = layout.pattern([record.data_name for record in records], said)
+    others = pattern.other_of(said)
+    if None in others or stats.count(None) != pattern.text_count:
         raise NotPlainError("a record that is neither a text nor of a split")
-    markers = tuple([t if t and t.startswith(_MARKER) else "" for t in texts_found])
-    others = [t for t, marker in zip(texts_found, markers, strict=True) if t and not marker]
-    members = [records[i] for i in rows.order]
-    own = [np.array([getattr(m, f) for m in members], dtype=np.float64) for f in layout.extras]
+    members = pattern.members(records) if extras else ()
+    own = [[getattr(m, field) for m in members] for field in layout.extras]
     return TypedLog(
         config,
         names,
-        columns,
         extras,
-        rows.splits,
-        rows.lines,
-        layout.values([member.agg_stats for member in members]),
-        np.array(own).reshape(len(own), len(members)),
-        _epochs(split_names, markers),
-        [text for text in texts_found if text] if texts else [],
-        [text for text in others if text.startswith("Training time")],
+        pattern.splits,
+        pattern.lines,
+        layout.values(pattern.members(stats)),
+        np.array(own, dtype=np.float64).reshape(len(own), len(members)),
+        pattern.epochs,
+        [text for text in pattern.text_of(said) if text] if texts else [],
+        [text for text in others if text and text.startswith("Training time")],
     )
 
 
@@ -202,60 +267,6 @@ def _config(line: bytes) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
     raise NotPlainError("the first line is no configuration")
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Where the records stand: those of each split together, their lines, and the text rows."""
-
-    splits: dict[str, slice]
-    order: list[int]
-    lines: NDArray[np.int64]
-    texts: list[int]
-
-
-# The logs of one sweep have one pattern, so that this is worked out once for all of them.
-@lru_cache(maxsize=64)
-def _sort(names: tuple[str, ...]) -> _Rows:
-    """Bring the records of one split together; ``""`` is no split but a text."""
-    where: dict[str, list[int]] = {"": []}
-    for row, name in enumerate(names):
-        where.setdefault(name, []).append(row)
-    texts = where.pop("")
-    splits: dict[str, slice] = {}
-    order: list[int] = []
-    for name, rows in where.items():
-        splits[name] = slice(len(order), len(order) + len(rows))
-        order += rows
-    return _Rows(splits, order, _read_only(np.array(order, dtype=np.int64) + _FIRST_LINE), texts)
-
-
-@lru_cache(maxsize=64)
-def _epochs(names: tuple[str, ...], texts: tuple[str, ...]) -> dict[str, NDArray[np.int64]]:
-    """Epochs of each split's records; ``texts`` are the text rows, ``""`` where no marker is."""
-    rows = _sort(names)
-    markers: list[int] = []
-    lines: list[int] = []
-    for row, text in zip(rows.texts, texts, strict=True):
-        if text:
-            epoch = text[len(_MARKER) :].strip()
-            if not epoch.isdecimal():
-                raise NotPlainError("a marker with more than its number")
-            markers.append(int(epoch))
-            lines.append(row + _FIRST_LINE)
-    epochs = {}
-    for split, at in rows.splits.items():
-        if markers:
-            ordinals = np.searchsorted(np.array(lines, dtype=np.int64), rows.lines[at])
-            epochs[split] = _read_only(epochs_by_marker(ordinals, markers))
-        else:
-            epochs[split] = _read_only(np.arange(at.stop - at.start, dtype=np.int64))
-    return epochs
-
-
-def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
-    array.flags.writeable = False
-    return array
 
 
 class _Probed(msgspec.Struct):
