@@ -33,9 +33,16 @@ TIERS = (
     # The cube, and what is made of it.
     "cube",
     "stats.*",
-    "stats plot tables",
+    "stats plot tables provenance",
     "pipeline",
     "load",
+    "policyfacts ncencode ledger",
+    "ncfile replace",
+    "spool",
+    "rawcopy",
+    "shelves",
+    "archivewriter",
+    "archiving",
     "archive",
     # Faces.
     "backend accessor",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib.metadata import version as _version
 
 from runcube import accessor as _accessor  # noqa: F401, registers ds.sweep
+from runcube.archive import archive_runs, open_archive, save_archive, update_archive
 from runcube.layouts import to_configs, to_grid
 from runcube.load import load_runs, load_tree, scan
 from runcube.logger import RunLogger
 from runcube.model import (
+    ArchiveError,
     CubeTooLargeError,
     LogError,
     NoRunsError,
@@ -24,6 +26,7 @@ from runcube.sweep import Sweep
 
 __version__ = _version("runcube")
 __all__ = [
+    "ArchiveError",
     "CubeTooLargeError",
     "JsonlReader",
     "LogError",
@@ -36,11 +39,15 @@ __all__ = [
     "Sweep",
     "SweepWarning",
     "UnknownNameError",
+    "archive_runs",
     "load_runs",
     "load_tree",
+    "open_archive",
     "problems",
     "register_reader",
+    "save_archive",
     "scan",
     "to_configs",
     "to_grid",
+    "update_archive",
 ]

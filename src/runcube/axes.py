@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -95,19 +95,20 @@ def _kept_apart(logs: Iterable[RunLog], name: str) -> float:
 
 
 def _points(curves: Curves, name: str) -> tuple[int, int]:
+    mask = curves.logged
     if not curves.metrics:  # a split that was not asked for: its rows count all the same
-        curves = replace(curves, metrics=("",), logged=np.ones((1, len(curves.lines)), bool))
-    logged = int(curves.logged.sum())
+        mask = np.ones((1, len(curves.lines)), bool)
+    logged = int(mask.sum())
     x = curves.x.get(name)
     if x is None:
         return logged, 0
     present = ~np.isnan(x) if x.dtype.kind == "f" else np.ones(len(x), dtype=bool)
     rising = x[present]
     if len(rising) < 2 or (rising[1:] > rising[:-1]).all():
-        return logged, int(curves.logged[:, present].sum())
-    masks = {row.tobytes(): row for row in curves.logged}
+        return logged, int(mask[:, present].sum())
+    masks = {row.tobytes(): row for row in mask}
     counts = {key: _apart(x[row & present]) for key, row in masks.items()}
-    return logged, sum(counts[row.tobytes()] for row in curves.logged)
+    return logged, sum(counts[row.tobytes()] for row in mask)
 
 
 def _apart(x: NDArray[Any]) -> int:

@@ -15,6 +15,8 @@ from runcube.cellcoords import Place, cell_coords, seed_coord
 from runcube.layouts import grid_attr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runcube.axes import XAxis
     from runcube.contest import Contest, Entry
     from runcube.sweep import Sweep
@@ -53,64 +55,110 @@ def build_cube(
     Raises
     ------
     CubeTooLargeError
-        Before anything is allocated.
+        If the cube would not fit in memory; raised before it is allocated.
     """
     place = Place.of(sweep, contest.entries)
-    axis = contest.axis
-    inner = (len(labels.splits), len(labels.metrics), len(axis.labels))
-    cells = int(np.prod(place.shape, dtype=np.int64)) * int(np.prod(inner, dtype=np.int64))
+    shape = cube_shape(place, contest, labels)
+    cells = int(np.prod(shape, dtype=np.int64))
     check_memory(
         cells,
         cells * 9,
         "pass layout='configs' (random search, sparse grids), metrics=[...] or splits=[...]",
     )
+    ds = cube_frame(sweep, contest, labels, place, messages=messages)
+    count = int(np.prod(place.shape, dtype=np.int64))
+    inner = shape[len(place.shape) :]
+    curve = np.full((count, *inner), np.nan)
+    logged = np.zeros((count, *inner), dtype=bool)
+    scatter = Scatter(contest.axis, labels)
+    for entry, cell in zip(contest.entries, place.positions.tolist(), strict=True):
+        scatter.put(entry, curve[cell], logged[cell])
+        entry.trial.tracks = []
+        entry.trial.log.curves = []
+    return with_values(ds, place, contest, curve.reshape(shape), logged.reshape(shape))
+
+
+def cube_shape(place: Place, contest: Contest, labels: Labels) -> tuple[int, ...]:
+    """Shape of ``curve``: cell dims, split, metric, x."""
+    inner = (len(labels.splits), len(labels.metrics), len(contest.axis.labels))
+    return (*place.shape, *inner)
+
+
+def with_values(
+    ds: xr.Dataset, place: Place, contest: Contest, curve: Any, logged: Any
+) -> xr.Dataset:
+    """Add ``curve`` and ``logged`` to a frame: arrays of :func:`cube_shape`."""
+    dims = (*place.dims, "split", "metric", contest.axis.dim)
+    data = {
+        "curve": (dims, curve, {"long_name": "logged value"}),
+        "logged": (dims, logged, {"long_name": "whether a value was logged"}),
+    }
+    return xr.Dataset(data, ds.coords, ds.attrs)
+
+
+def cube_frame(
+    sweep: Sweep, contest: Contest, labels: Labels, place: Place, *, messages: bool = False
+) -> xr.Dataset:
+    """Everything of a cube but its values: coordinates, and the attr ``grid``."""
+    axis = contest.axis
     coords = seed_coord(sweep) | cell_coords(sweep, contest.entries, place, messages=messages)
-    curve, logged, along = _scatter(place, contest, labels, inner)
-    dims = (*place.dims, "split", "metric", axis.dim)
     coords |= {
         "split": ("split", text_array(labels.splits)),
         "metric": ("metric", text_array(labels.metrics)),
         axis.dim: (axis.dim, axis.labels),
     }
-    for name, (values, attrs) in along.items():
+    for name, (values, attrs) in _along(contest, place).items():
         on = (axis.dim,) if values.ndim == 1 else (*place.dims, axis.dim)
         shape = values.shape if values.ndim == 1 else (*place.shape, len(axis.labels))
         coords[identifier(name, coords)] = (on, values.reshape(shape), attrs)
-    ds = xr.Dataset({"curve": (dims, curve), "logged": (dims, logged)}, coords)
-    ds.curve.attrs["long_name"] = "logged value"
-    ds.logged.attrs["long_name"] = "whether a value was logged"
-    ds.attrs["grid"] = grid_attr(sweep)
-    return ds
+    return xr.Dataset(coords=coords, attrs={"grid": grid_attr(sweep)})
 
 
-def _scatter(
-    place: Place, contest: Contest, labels: Labels, inner: tuple[int, int, int]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], dict[str, Any]]:
-    """Fill ``curve`` and ``logged``, and collect what else runs along x."""
-    count = int(np.prod(place.shape, dtype=np.int64))
-    curve = np.full((count, *inner), np.nan)
-    logged = np.zeros((count, *inner), dtype=bool)
-    split_at = {name: i for i, name in enumerate(labels.splits)}
-    positions, metrics = _Positions(contest.axis), _Metrics(labels.metrics)
-    along = _Along(contest, count)
+def _along(contest: Contest, place: Place) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
+    """Collect what else runs along x."""
+    positions = _Positions(contest.axis)
+    along = _Along(contest, int(np.prod(place.shape, dtype=np.int64)))
     for entry, cell in zip(contest.entries, place.positions.tolist(), strict=True):
         own = positions.own(entry)
-        for track in (t for t in entry.trial.tracks if len(t.metrics)):
-            at = positions.of(track, own)
-            along.take(cell, track, at)
-            split = split_at.get(track.curves.split)
-            into, rows = metrics.of(track)
+        for track in entry.trial.tracks:
+            if len(track.metrics) and (own is not None or len(track.curves.x) > 1):
+                along.take(cell, track, positions.of(track, own))
+        along.own_x(cell, own)
+    return along.finish()
+
+
+class Scatter:
+    """Writes the values of runs to their places in cells.
+
+    Parameters
+    ----------
+    axis : XAxis
+    labels : Labels
+    """
+
+    def __init__(self, axis: XAxis, labels: Labels) -> None:
+        self._split_at = {name: i for i, name in enumerate(labels.splits)}
+        self._positions = _Positions(axis)
+        self._metrics = _Metrics(labels.metrics)
+
+    def places(self, entry: Entry) -> Iterator[tuple[Track, Index]]:
+        """Give the tracks of a run, each with where its x stands among the labels."""
+        own = self._positions.own(entry)
+        for track in entry.trial.tracks:
+            yield track, self._positions.of(track, own)
+
+    def put(self, entry: Entry, curve: NDArray[np.float64], logged: NDArray[np.bool_]) -> None:
+        """Fill one cell: arrays (split, metric, x) that hold NaN and False."""
+        own = self._positions.own(entry)
+        for track in entry.trial.tracks:
+            split = self._split_at.get(track.curves.split)
+            into, rows = self._metrics.of(track)
             if split is not None and len(rows):
-                block = curve[cell, split], logged[cell, split]
+                at = self._positions.of(track, own)
                 values = track.curves.values
                 if len(rows) < len(values):
                     values = values[rows]
-                _put(block, into, at, values[:, track.rows])
-        along.own_x(cell, own)
-        entry.trial.tracks = []
-        entry.trial.log.curves = []
-    shape = (*place.shape, *inner)
-    return curve.reshape(shape), logged.reshape(shape), along.finish()
+                _put((curve[split], logged[split]), into, at, values[:, track.rows])
 
 
 Index = slice | NDArray[np.intp]

@@ -5,9 +5,11 @@ Readers see a ``Tree`` (the listing) and ask it for heads; parse tasks call ``re
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import zlib
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
+    from runcube.model import Source
+
 HEAD_BYTES = 1 << 13
 TAIL_BYTES = 1 << 9
+_HASH_BYTES = 1 << 22
 _DIGITS = re.compile(r"(\d+)")
 # A listing that descends into these finds other people's JSON, never a training log.
 _PRUNED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", "node_modules", ".venv"})
@@ -160,6 +165,21 @@ def read_bytes(path: str | Path) -> tuple[bytes, str | None]:
     with open(path, "rb", buffering=0) as stream:
         data = stream.read()
     return _gunzip(data) if _is_gzip(data) else (data, None)
+
+
+def hash_prefix(source: Source) -> str:
+    """SHA-256 of the files of a source, as far as the listing saw them.
+
+    What was appended later is not in it. A file that cannot be read counts as an empty one.
+    """
+    digest = hashlib.sha256()
+    for file in source.files:
+        left = file.size
+        with suppress(OSError), open(f"{source.root}/{file.path}", "rb", buffering=0) as stream:
+            while left and (data := stream.read(min(left, _HASH_BYTES))):
+                digest.update(data)
+                left -= len(data)
+    return digest.hexdigest()
 
 
 def _is_gzip(data: bytes) -> bool:

@@ -13,6 +13,7 @@ from runcube.cube import build_cube
 from runcube.discover import discover
 from runcube.pipeline import (
     Policy,
+    Told,
     check_names,
     inner_labels,
     load_attrs,
@@ -22,7 +23,6 @@ from runcube.pipeline import (
     raise_first,
     read_statuses,
     uncollected,
-    warn_once,
 )
 from runcube.planner import PlanPolicy
 from runcube.xnames import is_time_like
@@ -206,9 +206,11 @@ def load_runs(
         skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
         if errors == "raise":
             raise_first(skipped, parsed.sweep, contest)
+        attrs = load_attrs(found, parsed.sweep, skipped, policy)
+        told = Told.of(attrs["source"], parsed.sweep, contest, skipped)
         ds = build_cube(parsed.sweep, contest, labels, messages=messages)
-    ds.attrs = load_attrs(found, parsed.sweep, skipped, policy) | ds.attrs
-    warn_once(ds, parsed.sweep, contest, skipped)
+    ds.attrs = attrs | ds.attrs
+    told.warn(stacklevel=2)
     return ds
 
 
@@ -295,7 +297,7 @@ def load_tree(
     main.notes = [note for note in main.notes if "load_tree()" not in note]
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs = attrs
-    warn_once(next(iter(nodes.values())), parsed.sweep, main, skipped)
+    Told.of(attrs["source"], parsed.sweep, main, skipped).warn(stacklevel=2)
     return tree
 
 

@@ -53,6 +53,10 @@ class CubeTooLargeError(RuncubeError, MemoryError):
     """The cube would not fit in memory; raised before anything is allocated."""
 
 
+class ArchiveError(RuncubeError, ValueError):
+    """A file is no archive, is damaged or in use, or cannot hold what it was given."""
+
+
 class SweepWarning(UserWarning):
     """What a load found and decided: one warning at its end."""
 

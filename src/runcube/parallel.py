@@ -46,29 +46,36 @@ def run_tasks(
 
 
 @contextmanager
-def watched(progress: bool | Progress) -> Iterator[Progress | None]:
+def watched(progress: bool | Progress, doing: str = "reading logs") -> Iterator[Progress | None]:
     """Make the callable that a ``progress=`` argument stands for; a bar goes away at the end."""
     if callable(progress):
         yield progress
     elif not progress:
         yield None
     else:
-        with _bar() as step:
+        with _bar(doing) as step:
             yield step
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
+def _bar(doing: str) -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
     from rich.progress import Progress as Bar
 
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Bar(*columns, transient=True, console=Console(stderr=True)) as bar:
-        task = bar.add_task("reading logs", total=None)
+    rate = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Bar(
+        "{task.description}", BarColumn(), *rate, transient=True, console=Console(stderr=True)
+    ) as bar:
+        task = bar.add_task(doing, total=None)
 
         def step(done: int, total: int, files: int) -> None:
-            text = f"reading logs ({files:,} files)"
+            text = f"{doing} ({files:,})"
             bar.update(task, completed=done, total=total, description=text)
 
         yield step

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -36,14 +36,13 @@ from runcube.model import (
 )
 from runcube.parallel import run_tasks, watched
 from runcube.planner import PlanPolicy, plan
+from runcube.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import xarray as xr
-
     from runcube.contest import Contest
-    from runcube.discover import Found
+    from runcube.discover import Found, Job
     from runcube.model import RunLog
     from runcube.parallel import Progress
     from runcube.readers.base import Reader
@@ -141,8 +140,36 @@ def plan_found(found: Found, policy: Policy) -> Sweep:
     )
 
 
+class Shelf(Protocol):
+    """Where parsed logs are kept, so that what was read once need not be read again."""
+
+    def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
+        """Give what was read of a log that is unchanged; None if it must be read."""
+        ...
+
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Take in what was just read, and give what the load goes on with."""
+        ...
+
+
+class NoShelf:
+    """Keeps nothing: every log is read, and stays in memory."""
+
+    def find(self, job: Job, request: Request) -> None:
+        """Nothing is kept."""
+
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Give back what was read."""
+        del job, request
+        return logs
+
+
 def parse_found(
-    found: Found, sweep: Sweep, policy: Policy, progress: bool | Progress = False
+    found: Found,
+    sweep: Sweep,
+    policy: Policy,
+    progress: bool | Progress = False,
+    shelf: Shelf | None = None,
 ) -> Parsed:
     """Parse every log that holds a run of the plan; plan again if a log held more runs."""
     planned = {header.source.path for header in sweep.headers}
@@ -153,15 +180,9 @@ def parse_found(
         policy.messages,
         sweep.settled,
     )
-    sizes = [job.source.size for job in jobs]
-    logs: list[RunLog] = []
-    failures: list[Problem] = []
-    tasks = [(job, request) for job in jobs]
     with watched(progress) as step:
-        for read, problem in run_tasks(read_logs, tasks, sizes, step):
-            logs += read
-            if problem is not None:
-                failures.append(problem)
+        by_job, failures = _read_jobs(jobs, request, step, shelf or NoShelf())
+    logs = [log for read in by_job for log in read]
     _name_reconfigured(logs)
     known = {(header.source.path, header.key) for header in found.headers}
     new = {_id(log): log.header for log in logs if _id(log) not in known}
@@ -176,6 +197,23 @@ def parse_found(
     if not logs:
         raise NoRunsError(f"{found.root}: no log could be read: {failures[0] if failures else ''}")
     return Parsed(sweep, logs, [index[_id(log)] for log in logs], failures)
+
+
+def _read_jobs(
+    jobs: Sequence[Job], request: Request, step: Progress | None, shelf: Shelf
+) -> tuple[list[Sequence[RunLog]], list[Problem]]:
+    """Logs of each job, in order, and what kept some from being read."""
+    by_job = [shelf.find(job, request) for job in jobs]
+    todo = [number for number, logs in enumerate(by_job) if logs is None]
+    tasks = [(jobs[number], request) for number in todo]
+    sizes = [jobs[number].source.size for number in todo]
+    failures: list[Problem] = []
+    results = run_tasks(read_logs, tasks, sizes, step)
+    for number, (logs, problem) in zip(todo, results, strict=True):
+        if problem is not None:
+            failures.append(problem)
+        by_job[number] = shelf.put(jobs[number], request, logs) if problem is None else logs
+    return [logs or () for logs in by_job], failures
 
 
 def _id(log: RunLog) -> tuple[str, str]:
@@ -284,19 +322,33 @@ def load_attrs(
         "skipped": json.dumps(named),
         "policies": clean_text(policy.as_json()),
         "layout": sweep.layout,
+        **{name: clean_text(text) for name, text in provenance(found.root).items()},
     }
 
 
-def warn_once(ds: xr.Dataset, sweep: Sweep, contest: Contest, skipped: Sequence[Problem]) -> None:
-    """Count the problems, and name what no rule could decide."""
-    counts = Counter(p.kind for p in skipped)
-    counts.update(p.kind for entry in contest.entries for p in entry.trial.problems)
-    counts.update(p.kind for _, p in sweep.problems)
-    lines = [f"  {note}" for note in (*sweep.notes, *contest.notes)]
-    if counts:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-        lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
-    if lines:
-        runs = int((ds["status"] != "absent").sum())
-        head = f"{ds.attrs['source']}: {runs} run{'s' * (runs != 1)} loaded"
-        warnings.warn("\n".join([head, *lines]), SweepWarning, stacklevel=3)
+@dataclass(frozen=True)
+class Told:
+    """What a load has to tell at its end."""
+
+    source: str
+    runs: int
+    counts: Mapping[str, int]
+    notes: Sequence[str]
+
+    @classmethod
+    def of(cls, source: str, sweep: Sweep, contest: Contest, skipped: Sequence[Problem]) -> Told:
+        """Count the problems, and take in what no rule could decide."""
+        counts = Counter(p.kind for p in skipped)
+        counts.update(p.kind for entry in contest.entries for p in entry.trial.problems)
+        counts.update(p.kind for _, p in sweep.problems)
+        return cls(source, len(contest.entries), dict(counts), (*sweep.notes, *contest.notes))
+
+    def warn(self, stacklevel: int) -> None:
+        """Give one warning, if there is anything to tell."""
+        lines = [f"  {note}" for note in self.notes]
+        if self.counts:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
+            lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
+        if lines:
+            head = f"{self.source}: {self.runs} run{'s' * (self.runs != 1)} loaded"
+            warnings.warn("\n".join([head, *lines]), SweepWarning, stacklevel=stacklevel + 1)

@@ -1,0 +1,255 @@
+"""The runs that won their cells to a netCDF file, block by block, with a ledger of their logs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube import ledger
+from runcube.cellcoords import Place
+from runcube.cube import Scatter, cube_frame, cube_shape, with_values
+from runcube.ncencode import encode
+from runcube.ncfile import CubeShape, regions, write_blob, write_file, write_rows
+from runcube.rawcopy import copy_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import netCDF4
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from runcube.contest import Contest, Entry
+    from runcube.cube import Labels
+    from runcube.discover import Job
+    from runcube.ledger import ArrayTable, Record
+    from runcube.ncfile import Blocks, Region, Storage
+    from runcube.shelves import OldArchive, Shelves
+    from runcube.sweep import Sweep
+
+
+class Writer:
+    """Writes the runs that won their cells to a file, block by block.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    contest : Contest
+    labels : Labels
+    shelves : Shelves
+    """
+
+    def __init__(self, sweep: Sweep, contest: Contest, labels: Labels, shelves: Shelves) -> None:
+        self._contest = contest
+        self._shelves = shelves
+        self._place = Place.of(sweep, contest.entries)
+        self._shape = cube_shape(self._place, contest, labels)
+        self._scatter = Scatter(contest.axis, labels)
+        cells = self._place.positions.tolist()
+        self._by_cell = dict(zip(cells, contest.entries, strict=True))
+        self._digests: dict[int, str] = {}
+        frame = cube_frame(sweep, contest, labels, self._place)
+        empty = np.broadcast_to(np.float64(np.nan), self._shape)
+        nothing = np.broadcast_to(np.False_, self._shape)
+        self.frame: xr.Dataset = with_values(frame, self._place, contest, empty, nothing)
+
+    def write(
+        self,
+        path: Path,
+        storage: Storage,
+        facts: Mapping[str, Any],
+        jobs: Sequence[Job],
+        step: Callable[[int, int, int], None] | None = None,
+    ) -> None:
+        """Write the file: the cube, and the groups ``text`` and ``logs``."""
+        encoded = encode(self.frame)
+        encoded.schema["messages"] = True
+        shape = CubeShape.of(self.frame, encoded)
+        axis = self._contest.axis
+        about = {**facts, "axis": [axis.name, axis.align, axis.dim]}
+        old = self._shelves.old
+        if old is not None and not old.is_like(self.frame, shape.chunk, about):
+            old = None
+        copied: list[Region] = []
+
+        def blocks(boxes: Iterator[Region]) -> Blocks:
+            total = 8 * int(np.prod(self._shape, dtype=np.int64))
+            done = 0
+            for region in boxes if old is None else self._chunk_boxes(shape.chunk):
+                if old is not None and self._stays(old, region):
+                    copied.append(region)
+                else:
+                    yield region, *self._block(region)
+                done += 8 * int(np.prod([s.stop - s.start for s in region], dtype=np.int64))
+                if step is not None:
+                    step(done, total, len(self._by_cell))
+
+        def groups(file: netCDF4.Dataset) -> None:
+            self._write_messages(file)
+            self._write_ledger(file, about, jobs, old)
+
+        write_file(path, encoded, shape, blocks, storage, groups)
+        if old is not None:
+            copy_chunks(old.path, path, copied)
+
+    def _chunk_boxes(self, chunk: Sequence[int]) -> Iterator[Region]:
+        """Boxes of the cells of one chunk, with everything that is in them."""
+        outer = len(self._place.shape)
+        return regions(self._shape, (*chunk[:outer], *self._shape[outer:]), 0)
+
+    def _stays(self, old: OldArchive, region: Region) -> bool:
+        """Whether the cells of a box hold what they held in the old archive."""
+        cells = self._cells(region[: len(self._place.shape)])
+        before = old.cells_at(np.unravel_index(cells, self._place.shape))
+        for cell, was in zip(cells, before, strict=True):
+            entry = self._by_cell.get(cell)
+            if not self._shelves.stays(None if entry is None else entry.trial, was):
+                return False
+        self._digests |= {
+            cell: old.digest(was)
+            for cell, was in zip(cells, before, strict=True)
+            if cell in self._by_cell
+        }
+        return True
+
+    def _block(self, region: Region) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
+        outer = len(self._place.shape)
+        cells = self._cells(region[:outer])
+        inner = tuple(s.stop - s.start for s in region[outer:])
+        shape = tuple(s.stop - s.start for s in region)
+        logged = np.zeros((len(cells), *inner), dtype=bool)
+        held = [(i, cell) for i, cell in enumerate(cells) if cell in self._by_cell]
+        if not held:
+            return None, logged.reshape(shape)
+        curve = np.full((len(cells), *inner), np.nan)
+        whole = inner == self._shape[outer:]
+        for i, cell in held:
+            if whole:
+                self._scatter.put(self._by_cell[cell], curve[i], logged[i])
+                self._digests[cell] = _digest(curve[i], logged[i])
+            else:
+                values = np.full(self._shape[outer:], np.nan)
+                mask = np.zeros(self._shape[outer:], dtype=bool)
+                self._scatter.put(self._by_cell[cell], values, mask)
+                curve[i], logged[i] = values[region[outer:]], mask[region[outer:]]
+                self._digests[cell] = _digest(values, mask)
+        return curve.reshape(shape), logged.reshape(shape)
+
+    def _cells(self, region: Region) -> list[int]:
+        if not self._place.shape:
+            return [0]
+        grids = np.ix_(*(np.arange(s.start, s.stop) for s in region))
+        flat: list[int] = np.ravel_multi_index(grids, self._place.shape).reshape(-1).tolist()
+        return flat
+
+    def _write_messages(self, file: netCDF4.Dataset) -> None:
+        sizes = np.zeros(int(np.prod(self._place.shape, dtype=np.int64)), dtype=np.int64)
+        held = sorted(self._by_cell)
+        logs = [self._by_cell[cell].trial.log for cell in held]
+        sizes[held] = [self._shelves.message_size(log) for log in logs]
+        group = file.groups.get("text") or file.createGroup("text")
+        write_blob(group, "messages", map(self._shelves.messages, logs), sizes)
+
+    def _write_ledger(
+        self,
+        file: netCDF4.Dataset,
+        facts: Mapping[str, Any],
+        jobs: Sequence[Job],
+        old: OldArchive | None,
+    ) -> None:
+        table = ledger.ArrayTable(() if old is None else old.table.rows)
+        by_path: dict[str, list[tuple[int, Entry]]] = defaultdict(list)
+        for cell, entry in self._by_cell.items():
+            by_path[entry.trial.log.header.source.path].append((cell, entry))
+        records, spelled = [], []
+        for job in jobs:
+            path = job.source.path
+            found = self._shelves.record(path)
+            if found is None:
+                continue
+            held = by_path[path]
+            if old is not None and self._shelves.all_stay(path, held):
+                # The same bytes: nothing about these runs has changed.
+                records.append(found[0])
+                spelled.append(old.spelled[path])
+                continue
+            record = _rebased(found[0], found[1], table)
+            for cell, entry in held:
+                number = self._shelves.number(entry.trial.log)
+                self._mark(record["logs"][number], cell, entry, table)
+            records.append(record)
+            spelled.append(ledger.dump(record))
+        group = file.createGroup("logs")
+        group.setncattr("facts", json.dumps(facts))
+        write_rows(group, "records", spelled)
+        write_rows(group, "arrays", table.rows)
+        _write_files(group, records)
+
+    def _mark(self, item: Record, cell: int, entry: Entry, table: ArrayTable) -> None:
+        """Say in a record where the values of a log stand in the cube."""
+        item["cell"], item["trial"] = cell, entry.trial.attempt
+        item["values"] = self._digests[cell]
+        log = entry.trial.log
+        numbers = {id(curves): i for i, curves in enumerate(log.curves)}
+        for track, at in self._scatter.places(entry):
+            part = item["curves"][numbers[id(track.curves)]]
+            whole = len(track.metrics) == len(track.curves.metrics)
+            rows = None if isinstance(track.rows, slice) else table.add(track.rows)
+            metrics = None if whole else track.metrics.tolist()
+            where = [at.start, at.stop] if isinstance(at, slice) else table.add(at)
+            part.setdefault("tracks", []).append([metrics, rows, where])
+        # Every value that was logged stands in the cube: none was superseded.
+        item["whole"] = entry.trial.points == sum(int(c.logged.sum()) for c in log.curves)
+
+
+def _digest(values: NDArray[np.float64], logged: NDArray[np.bool_]) -> str:
+    """Hash the values and the mask of a cell."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(np.ascontiguousarray(values).data)
+    digest.update(np.ascontiguousarray(logged).data)
+    return digest.hexdigest()
+
+
+def _rebased(record: Record, table: ArrayTable, into: ArrayTable) -> Record:
+    """Copy a record for another table, without where its values were."""
+
+    def moved(index: int) -> int:
+        return index if index < 0 else into.add(table.get(index))
+
+    logs = []
+    for item in record["logs"]:
+        curves = [
+            {
+                "split": part["split"],
+                "x": {name: moved(index) for name, index in part["x"].items()},
+                "metrics": part["metrics"],
+                "logged": moved(part["logged"]),
+                "lines": moved(part["lines"]),
+            }
+            for part in item["curves"]
+        ]
+        gone = ("cell", "trial", "values", "whole", "text", "curves")
+        logs.append({k: v for k, v in item.items() if k not in gone} | {"curves": curves})
+    return record | {"logs": logs}
+
+
+def _write_files(group: netCDF4.Group, records: Sequence[Record]) -> None:
+    """Write path, size, time and hash of each log readably."""
+    group.createDimension("log", max(1, len(records)))
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "path": ("str", [r["path"] for r in records]),
+        "size": ("i8", [sum(f[1] for f in r["files"]) for r in records]),
+        "mtime_ns": ("i8", [max((f[2] for f in r["files"]), default=0) for r in records]),
+        "sha256": ("str", [r["digest"] for r in records]),
+    }
+    for name, (kind, values) in columns.items():
+        variable = group.createVariable(name, str if kind == "str" else kind, ("log",))
+        dtype = object if kind == "str" else np.int64
+        cleaned = [v.encode("utf-8", "backslashreplace").decode() for v in values if kind == "str"]
+        if records:
+            variable[:] = np.array(cleaned or values, dtype=dtype)

@@ -1,0 +1,250 @@
+"""What an archive remembers of every log: all that was parsed, but for the values.
+
+A record is JSON, one for each source; arrays that many runs share (epochs, line numbers) stand
+once in a table beside the records. With it a later load can plan, settle and place a run without
+reading its log; the values come from wherever they were kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass, is_dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from runcube.model import LogFile, Problem, RunHeader, RunLog, Source, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.model import Curves, Request
+    from runcube.readers.base import Reader
+
+    Record = dict[str, Any]
+
+# In place of an array: every value was logged.
+_EVERY = -1
+
+
+class StoredCurves:
+    """``Curves`` whose values are fetched each time they are asked for."""
+
+    __slots__ = ("_fetch", "lines", "logged", "metrics", "split", "x")
+
+    def __init__(
+        self,
+        split: str,
+        x: dict[str, NDArray[Any]],
+        metrics: tuple[str, ...],
+        logged: NDArray[np.bool_],
+        lines: NDArray[np.int64],
+        fetch: Callable[[StoredCurves], NDArray[np.float64]],
+    ) -> None:
+        self.split = split
+        self.x = x
+        self.metrics = metrics
+        self.logged = logged
+        self.lines = lines
+        self._fetch = fetch
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Values (metrics, rows)."""
+        return self._fetch(self)
+
+
+class ArrayTable:
+    """Arrays as rows of bytes, each once; the same row always gives the same array."""
+
+    def __init__(self, rows: Sequence[bytes] = ()) -> None:
+        self.rows = list(rows)
+        self._index = {row: i for i, row in enumerate(self.rows)}
+        self._arrays: dict[int, NDArray[Any]] = {}
+
+    def add(self, array: NDArray[Any]) -> int:
+        """Row of an array, which is appended if it is new."""
+        row = array.dtype.str.encode().ljust(4) + np.ascontiguousarray(array).tobytes()
+        if row not in self._index:
+            self._index[row] = len(self.rows)
+            self.rows.append(row)
+        return self._index[row]
+
+    def get(self, index: int) -> NDArray[Any]:
+        """Read-only array of a row."""
+        if index not in self._arrays:
+            row = self.rows[index]
+            self._arrays[index] = np.frombuffer(row, np.dtype(row[:4].decode().strip()), offset=4)
+        return self._arrays[index]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a record holds good for: these files, read by this reader for this request."""
+
+    reader: str
+    files: tuple[LogFile, ...]
+    splits: tuple[str, ...] | None
+    metrics: tuple[str, ...] | None
+    drop: tuple[str, ...]
+
+    @classmethod
+    def of(cls, reader: Reader, source: Source, request: Request) -> Key:
+        """Give the key of a source that is to be read."""
+        word = reader_word(reader)
+        splits = None if request.splits is None else tuple(sorted(request.splits))
+        metrics = None if request.metrics is None else tuple(sorted(request.metrics))
+        return cls(word, source.files, splits, metrics, tuple(sorted(request.drop)))
+
+    @classmethod
+    def from_record(cls, record: Record) -> Key:
+        """Give the key of a record."""
+        return cls(
+            record["reader"],
+            tuple(LogFile(*file) for file in record["files"]),
+            _tuple(record["splits"]),
+            _tuple(record["metrics"]),
+            tuple(record["drop"]),
+        )
+
+
+def reader_word(reader: Reader) -> str:
+    """Name a reader with its options: the repr of a dataclass has them."""
+    known: object = reader
+    return repr(reader) if is_dataclass(known) else reader.name
+
+
+def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def to_record(
+    key: Key, source: Source, digest: str, logs: Sequence[RunLog], table: ArrayTable
+) -> Record:
+    """Write down what was parsed of a source; ``table`` takes in its arrays."""
+    return {
+        "path": source.path,
+        "reader": key.reader,
+        "files": [[file.path, file.size, file.mtime_ns] for file in key.files],
+        "digest": digest,
+        "splits": key.splits,
+        "metrics": key.metrics,
+        "drop": key.drop,
+        "logs": [_log_record(log, table) for log in logs],
+    }
+
+
+def _log_record(log: RunLog, table: ArrayTable) -> Record:
+    header = log.header
+    return {
+        "key": header.key,
+        "config": header.config,
+        "constants": header.constants,
+        "varying": sorted(header.varying),
+        "has_config": header.has_config,
+        "has_metrics": header.has_metrics,
+        "finished": header.finished,
+        "train_time": None if np.isnan(log.train_time) else log.train_time,
+        "marker": None if log.marker is None else log.marker.value,
+        "problems": [[p.kind, p.message, p.path, p.line] for p in log.problems],
+        "attempt": log.attempt,
+        "splits": log.splits,
+        "metrics": log.metrics,
+        "curves": [_curves_record(curves, table) for curves in log.curves],
+    }
+
+
+def _curves_record(curves: Curves, table: ArrayTable) -> Record:
+    logged = curves.logged
+    return {
+        "split": curves.split,
+        "x": {name: table.add(values) for name, values in curves.x.items()},
+        "metrics": curves.metrics,
+        "logged": _EVERY if logged.all() else table.add(logged),
+        "lines": table.add(curves.lines),
+    }
+
+
+def to_logs(
+    record: Record, source: Source, table: ArrayTable, fetch: Callable[[int, int], Any]
+) -> list[RunLog]:
+    """Bring back what was parsed of a source.
+
+    Parameters
+    ----------
+    record : dict
+    source : Source
+    table : ArrayTable
+    fetch : callable
+        ``(log, curves)``, their numbers in the record, gives a function that fetches the values
+        of a ``StoredCurves``.
+    """
+    logs = []
+    for number, item in enumerate(record["logs"]):
+        header = RunHeader(
+            source,
+            item["key"],
+            item["config"],
+            item["constants"],
+            frozenset(item["varying"]),
+            item["has_config"],
+            item["has_metrics"],
+            item["finished"],
+        )
+        curves: list[Any] = [
+            _curves_of(part, table, fetch(number, i)) for i, part in enumerate(item["curves"])
+        ]
+        logs.append(
+            RunLog(
+                header,
+                curves,
+                [],
+                np.nan if item["train_time"] is None else item["train_time"],
+                None if item["marker"] is None else Status(item["marker"]),
+                [Problem(*problem) for problem in item["problems"]],
+                item["attempt"],
+                tuple(item["splits"]),
+                tuple(item["metrics"]),
+            )
+        )
+    return logs
+
+
+def _curves_of(item: Mapping[str, Any], table: ArrayTable, fetch: Any) -> StoredCurves:
+    lines = table.get(item["lines"])
+    metrics = tuple(item["metrics"])
+    shape = (len(metrics), len(lines))
+    row = item["logged"]
+    logged = _every(shape) if row == _EVERY else table.get(row).reshape(shape)
+    x = {name: table.get(index) for name, index in item["x"].items()}
+    return StoredCurves(item["split"], x, metrics, logged, lines, fetch)
+
+
+@lru_cache(maxsize=1024)
+def _every(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    return np.broadcast_to(np.True_, shape)
+
+
+def dump(record: Record) -> bytes:
+    """Spell a record; what JSON does not know (a YAML set) becomes its repr."""
+    return json.dumps(record, default=repr, separators=(",", ":")).encode()
+
+
+def load(data: bytes) -> Record:
+    """Read a record."""
+    # msgspec is several times as fast; it knows neither NaN nor whole numbers of any length.
+    if _LONG_NUMBER.search(data) is None:
+        with suppress(msgspec.DecodeError):
+            return _decode(data)
+    record: Record = json.loads(data)
+    return record
+
+
+_LONG_NUMBER = re.compile(rb"\d{20}")
+_decode = msgspec.json.Decoder(dict[str, Any]).decode

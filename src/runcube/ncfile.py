@@ -1,0 +1,410 @@
+"""A cube in one netCDF file: chunks, blocks, text blobs, and a file that is replaced whole."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from runcube.arrays import LONG_TEXT_ENCODING, clean_text
+from runcube.cellrows import x_dim
+from runcube.model import ArchiveError
+from runcube.ncencode import CUBE, FORMAT, decode, unpack_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import netCDF4
+    from numpy.typing import NDArray
+
+    from runcube.ncencode import Encoded
+
+    Region = tuple[slice, ...]
+    Blocks = Iterable[tuple[Region, NDArray[Any] | None, NDArray[np.bool_]]]
+
+# A chunk is one curve and its neighbours along the cell dims: read at once, compressed together.
+CHUNK_BYTES = 1 << 17
+# What is in memory at a time while a cube is written.
+BLOCK_BYTES = 1 << 25
+_BLOB_CHUNK = 1 << 16
+_BLOB_PART = 1 << 22
+_MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How the values are stored: recorded in the schema, lossy only on request."""
+
+    dtype: str = "float64"
+    significant_digits: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no floating type.
+
+        Raises
+        ------
+        ArchiveError
+        """
+        if self.dtype not in ("float32", "float64"):
+            raise ArchiveError(f"dtype={self.dtype!r}: expected 'float64' or 'float32'")
+        digits: object = self.significant_digits
+        if digits is not None and (not isinstance(digits, int) or not 1 <= digits <= 15):
+            raise ArchiveError(f"significant_digits={digits!r}: expected 1 to 15")
+
+
+def chunk_shape(ds: xr.Dataset) -> tuple[int, ...]:
+    """Chunk of ``curve``: the whole x, one split, one metric, trailing cell dims as they fit.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> dims = ("lr", "seed", "split", "metric", "epoch")
+    >>> curve = xr.DataArray(np.zeros((5, 40, 3, 5, 100)), dims=dims)
+    >>> status = xr.DataArray(np.full((5, 40), "complete"), dims=dims[:2])
+    >>> chunk_shape(xr.Dataset({"curve": curve, "logged": curve > 0}, {"status": status}))
+    (3, 40, 1, 1, 100)
+    """
+    dims = [str(d) for d in ds["curve"].dims]
+    x = x_dim(ds)
+    chunk = dict.fromkeys(dims, 1)
+    room = CHUNK_BYTES // 8
+    if x is not None:
+        chunk[x] = min(ds.sizes[x], 1 << 21)
+        room //= max(1, chunk[x])
+    for dim in reversed(dims):
+        if dim in (x, "split", "metric"):
+            continue
+        size = ds.sizes[dim]
+        parts = -(-size // max(1, min(size, room)))
+        chunk[dim] = -(-size // max(1, parts))
+        room //= max(1, chunk[dim])
+        if chunk[dim] < size:
+            break
+    return tuple(max(1, chunk[d]) for d in dims)
+
+
+def regions(shape: Sequence[int], chunk: Sequence[int], limit: int) -> Iterator[Region]:
+    """Cut an array into boxes of whole chunks, of at most ``limit`` values where chunks allow.
+
+    Examples
+    --------
+    >>> [r[0] for r in regions((5, 4), (2, 4), 16)]
+    [slice(0, 4, None), slice(4, 5, None)]
+    """
+    box = list(chunk)
+    for axis in reversed(range(len(shape))):
+        fits = limit // max(1, int(np.prod(box, dtype=np.int64)))
+        whole = -(-shape[axis] // chunk[axis])
+        box[axis] = chunk[axis] * max(1, min(fits, whole))
+        if fits < whole:
+            break
+    counts = [-(-size // step) for size, step in zip(shape, box, strict=True)]
+    for index in np.ndindex(*counts):
+        yield tuple(
+            slice(i * step, min(size, (i + 1) * step))
+            for i, step, size in zip(index, box, shape, strict=True)
+        )
+
+
+def write_file(
+    path: Path,
+    encoded: Encoded,
+    cube: CubeShape,
+    blocks: Callable[[Iterator[Region]], Blocks],
+    storage: Storage,
+    extra: Callable[[netCDF4.Dataset], None] | None = None,
+) -> None:
+    """Write a cube to a new file.
+
+    Parameters
+    ----------
+    path : Path
+        A name that is free; :func:`replacing` gives one.
+    encoded : Encoded
+    cube : CubeShape
+    blocks : callable
+        Gets the regions and yields each with its values and what was logged; None for values
+        that are all NaN.
+    storage : Storage
+    extra : callable, optional
+        Adds groups to the open file.
+
+    Raises
+    ------
+    ArchiveError
+        If values do not fit ``dtype``.
+    """
+    import dask.config
+    import netCDF4
+
+    options: dict[str, Any] = {"engine": "netcdf4", "format": "NETCDF4"}
+    # The frame is in memory; without this xarray imports dask.distributed, to ask it for a lock.
+    with dask.config.set(scheduler="synchronous"):
+        encoded.frame.to_netcdf(path, encoding=encoded.encoding, **options)
+    with netCDF4.Dataset(path, "a") as file:
+        file.set_auto_maskandscale(False)
+        for dim, size in zip(cube.dims, cube.shape, strict=True):
+            if dim not in file.dimensions:
+                file.createDimension(dim, size)
+        curve, logged = _create(file, encoded, cube, storage)
+        limit = BLOCK_BYTES // 8
+        for region, values, mask in blocks(regions(cube.shape, cube.chunk, limit)):
+            if values is not None:
+                curve[region] = _stored(values, mask, storage)
+            logged[region] = mask.astype(np.int8)
+        _write_texts(file, encoded)
+        schema = encoded.schema | {"dtype": storage.dtype, "texts": list(encoded.texts)}
+        if storage.significant_digits is not None:
+            schema["significant_digits"] = storage.significant_digits
+        file.setncattr("runcube_archive", json.dumps(schema))
+        if extra is not None:
+            extra(file)
+
+
+@dataclass(frozen=True)
+class CubeShape:
+    """Dims, by their names in the file, shape and chunk of ``curve`` and ``logged``."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
+
+    @classmethod
+    def of(cls, ds: xr.Dataset, encoded: Encoded) -> CubeShape:
+        """Read it off a cube."""
+        dims = tuple(encoded.names[str(d)] for d in ds["curve"].dims)
+        return cls(dims, ds["curve"].shape, chunk_shape(ds))
+
+
+def _create(
+    file: netCDF4.Dataset, encoded: Encoded, cube: CubeShape, storage: Storage
+) -> tuple[netCDF4.Variable[Any], netCDF4.Variable[Any]]:
+    options: dict[str, Any] = {"compression": "zlib", "complevel": 1, "shuffle": True}
+    options |= {"fletcher32": True, "chunksizes": cube.chunk}
+    if not cube.dims:
+        options = {}
+    lossy: dict[str, Any] = {}
+    if storage.significant_digits is not None:
+        # Bits of the mantissa that keep so many decimal digits.
+        bits = int(np.ceil(storage.significant_digits * np.log2(10)))
+        lossy = {"significant_digits": bits, "quantize_mode": "BitRound"}
+    kind = "f8" if storage.dtype == "float64" else "f4"
+    curve = file.createVariable("curve", kind, cube.dims, fill_value=np.nan, **options, **lossy)
+    logged = file.createVariable("logged", "i1", cube.dims, fill_value=None, **options)
+    beside = [n for n, v in encoded.frame.variables.items() if set(v.dims) <= set(cube.dims)]
+    for variable in (curve, logged):
+        variable.set_auto_maskandscale(False)
+        for name, value in encoded.cube_attrs[variable.name].items():
+            variable.setncattr(name, value)
+        # By the CF conventions: which variables go with the values.
+        aside = " ".join(str(n) for n in beside if n not in cube.dims)
+        if aside:
+            variable.setncattr("coordinates", aside)
+    logged.setncattr("dtype", "bool")
+    return curve, logged
+
+
+def _stored(values: NDArray[Any], mask: NDArray[np.bool_], storage: Storage) -> NDArray[Any]:
+    if storage.dtype == "float64":
+        return values
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    lost = np.isinf(single) & np.isfinite(values) & mask
+    if lost.any():
+        raise ArchiveError(f"dtype='float32': {values[lost][0]!r} is too large for it; use float64")
+    return single
+
+
+def _write_texts(file: netCDF4.Dataset, encoded: Encoded) -> None:
+    if encoded.texts:
+        group = file.createGroup("text")
+        for name, texts in encoded.texts.items():
+            write_blob(group, name, texts, np.array([*map(len, texts)], dtype=np.int64))
+
+
+def write_rows(group: netCDF4.Group, name: str, rows: Sequence[bytes]) -> None:
+    """Store rows of bytes that are in memory, compressed together, and their sizes."""
+    sizes = np.array([*map(len, rows)], dtype=np.int64)
+    write_blob(group, name, rows, sizes, compression="zlib", complevel=1)
+
+
+def write_blob(
+    group: netCDF4.Group,
+    name: str,
+    rows: Iterable[bytes],
+    sizes: NDArray[np.int64],
+    **options: Any,
+) -> None:
+    """Store rows of packed bytes of any length as one variable, and their sizes.
+
+    Parameters
+    ----------
+    group : Group
+    name : str
+    rows : iterable of bytes
+        Those that are not empty suffice.
+    sizes : ndarray of int64, (rows,)
+    **options
+        Filters of the variable.
+    """
+    total, count = int(sizes.sum()), len(sizes)
+    group.createDimension(f"{name}_bytes", max(1, total))
+    group.createDimension(f"{name}_rows", max(1, count))
+    options |= {"fletcher32": True, "chunksizes": (min(_BLOB_CHUNK, max(1, total)),)}
+    blob = group.createVariable(name, "u1", (f"{name}_bytes",), **options)
+    stored = group.createVariable(f"{name}_sizes", "i8", (f"{name}_rows",))
+    blob.set_auto_maskandscale(False)
+    blob.setncattr("rows", count)
+    stored[:] = sizes if count else np.zeros(1, dtype=np.int64)
+    at, parts, held = 0, [], 0
+    for row in rows:
+        parts.append(row)
+        held += len(row)
+        if held >= _BLOB_PART:
+            at, parts, held = _put_bytes(blob, at, parts), [], 0
+    _put_bytes(blob, at, parts)
+
+
+def _put_bytes(blob: netCDF4.Variable[Any], at: int, parts: Sequence[bytes]) -> int:
+    data = np.frombuffer(b"".join(parts), np.uint8)
+    if len(data):
+        blob[at : at + len(data)] = data
+    return at + len(data)
+
+
+def read_blob(group: netCDF4.Group, name: str) -> list[bytes]:
+    """Give the rows that ``write_blob`` stored."""
+    blob = group.variables[name]
+    blob.set_auto_maskandscale(False)
+    count = int(blob.getncattr("rows"))
+    ends = np.cumsum(group.variables[f"{name}_sizes"][:][:count]).tolist()
+    data = blob[:].tobytes()
+    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def read_schema(
+    path: Path, *, messages: bool = False
+) -> tuple[dict[str, Any] | None, dict[str, list[bytes]]]:
+    """Schema of an archive, None if it has none, and its text blobs, perhaps with the messages.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is no netCDF file, or is damaged.
+    """
+    with opened(path) as file:
+        if "runcube_archive" not in file.ncattrs():
+            return None, {}
+        schema = json.loads(file.getncattr("runcube_archive"))
+        names = list(schema.get("texts", []))
+        if messages and schema.get("messages"):
+            names.append("messages")
+        group: Any = file.groups.get("text")
+        return schema, {name: read_blob(group, name) for name in names}
+
+
+def read_file(path: Path, chunks: Any = None, *, messages: bool = False) -> xr.Dataset:
+    """Open a cube: coordinates in memory, ``curve`` and ``logged`` lazy.
+
+    With ``messages``, the text lines of the runs come along, where the archive has them.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is no archive, or is damaged.
+    """
+    schema, texts = read_schema(path, messages=messages)
+    try:
+        ds = xr.open_dataset(path, engine="netcdf4", chunks=chunks)
+    except Exception as error:
+        raise damaged(path, error) from error
+    try:
+        made = _cube_of(path, ds, schema, texts)
+    except ArchiveError:
+        ds.close()
+        raise
+    except Exception as error:
+        ds.close()
+        raise damaged(path, error) from error
+    made.set_close(ds.close)
+    return made
+
+
+def _cube_of(
+    path: Path, ds: xr.Dataset, schema: dict[str, Any] | None, texts: dict[str, list[bytes]]
+) -> xr.Dataset:
+    missing = next((name for name in CUBE if name not in ds.variables), None)
+    if missing is not None:
+        found = ", ".join(map(repr, list(ds.variables)[:8])) or "none"
+        raise ArchiveError(
+            f"{path}: not a runcube archive: no variable {missing!r} (found: {found})"
+        )
+    if schema is None:  # a cube that plain to_netcdf saved
+        schema = {"format": 1, "variables": {}, "attrs": {}, "data_vars": list(CUBE)}
+    if schema["format"] != FORMAT:
+        raise ArchiveError(
+            f"{path}: archive format {schema['format']}, this runcube reads {FORMAT}: upgrade it"
+        )
+    made = decode(ds, schema, texts).drop_encoding()
+    if "messages" in texts and "messages" not in made.coords:
+        lines = [unpack_text(text) for text in texts["messages"]]
+        cells = np.array([*map(clean_text, lines), ""], dtype=object)[:-1]
+        status = made["status"]
+        made = made.assign_coords(messages=(status.dims, cells.reshape(status.shape)))
+    for variable in made.variables.values():
+        if variable.dtype.kind == "O":
+            variable.encoding = dict(LONG_TEXT_ENCODING)
+    return made
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[netCDF4.Dataset]:
+    """Open a netCDF file for reading.
+
+    Raises
+    ------
+    FileNotFoundError
+    ArchiveError
+        If it is a directory, no netCDF file, or damaged.
+    """
+    import netCDF4
+
+    check_file(path)
+    try:
+        file = netCDF4.Dataset(path, "r")
+    except Exception as error:
+        raise damaged(path, error) from error
+    try:
+        yield file
+    except RuntimeError as error:  # what netCDF4 raises where bytes are damaged
+        raise damaged(path, error) from error
+    finally:
+        file.close()
+
+
+def check_file(path: Path) -> None:
+    """Refuse what cannot be a netCDF file.
+
+    Raises
+    ------
+    FileNotFoundError
+    ArchiveError
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.is_dir():
+        raise ArchiveError(f"{path}: is a directory; expected a netCDF file")
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    if not head.startswith(_MAGIC):
+        raise ArchiveError(f"{path}: not a netCDF file (it begins with {head!r})")
+
+
+def damaged(path: Path, error: Exception) -> ArchiveError:
+    """Say that a file cannot be read to its end."""
+    return ArchiveError(f"{path}: the file is damaged or was cut short ({error})")

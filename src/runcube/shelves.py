@@ -1,0 +1,344 @@
+"""Where the logs of an archive come from: an archive that stands, or a spool of what was read."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube import ledger
+from runcube.model import ArchiveError, Problem
+from runcube.ncfile import read_blob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import netCDF4
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from runcube.contest import Contest, Entry
+    from runcube.discover import Found, Job
+    from runcube.ledger import ArrayTable, Record, StoredCurves
+    from runcube.model import Request, RunLog
+    from runcube.spool import Spool
+    from runcube.tracks import Trial
+
+# Values of an old archive that are kept in memory, as they lie together in its chunks.
+_CACHE_BYTES = 1 << 26
+_WINDOW_BYTES = 1 << 22
+
+
+class OldArchive:
+    """A shelf over an archive: what it remembers of each log, and the values that won a cell.
+
+    Parameters
+    ----------
+    path : Path
+    file : netCDF4.Dataset
+        The archive, open for as long as its values may be asked for.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive has no ledger.
+    """
+
+    def __init__(self, path: Path, file: netCDF4.Dataset) -> None:
+        if "logs" not in file.groups:
+            raise ArchiveError(
+                f"{path}: it was saved from a Dataset and remembers no logs; "
+                "archive_runs(logs, path) makes an archive that can be updated"
+            )
+        group = file.groups["logs"]
+        self.facts: dict[str, Any] = json.loads(group.getncattr("facts"))
+        self.table = ledger.ArrayTable(read_blob(group, "arrays"))
+        self.records: dict[str, Record] = {}
+        self.spelled: dict[str, bytes] = {}
+        for row in read_blob(group, "records"):
+            record = ledger.load(row)
+            self.records[record["path"]], self.spelled[record["path"]] = record, row
+        self._keys = {path: ledger.Key.from_record(r) for path, r in self.records.items()}
+        self.path = path
+        self._file = file
+        self._curve = file.variables["curve"]
+        self._curve.set_auto_maskandscale(False)
+        self._texts = file.groups["text"]
+        self._text_ends = np.cumsum(self._texts.variables["messages_sizes"][:])
+        labels = {name: _texts_of(file.variables[name]) for name in ("split", "metric")}
+        self._splits = {name: i for i, name in enumerate(labels["split"])}
+        self._metrics = {name: i for i, name in enumerate(labels["metric"])}
+        self._shape = self._curve.shape[:-3]
+        self._chunk: list[int] = self._curve.chunking()[:-3]  # type: ignore[assignment]
+        self._boxes: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
+        self._window = (0, b"")
+        self.same_cells = False
+        self._by_cell = {
+            item["cell"]: item
+            for record in self.records.values()
+            for item in record["logs"]
+            if "cell" in item
+        }
+
+    def is_like(self, frame: xr.Dataset, chunk: Sequence[int], facts: Mapping[str, Any]) -> bool:
+        """Whether a new archive has these chunks, and the same labels inside a cell."""
+        dim = facts["axis"][2]
+        self.same_cells = self._shape == frame["curve"].shape[:-3]
+        return (
+            all(self.facts[name] == facts[name] for name in ("axis", "storage"))
+            and tuple(self._curve.chunking()) == tuple(chunk)
+            and len(self._shape) == len(chunk) - 3
+            and list(self._splits) == frame["split"].values.tolist()
+            and list(self._metrics) == frame["metric"].values.tolist()
+            and np.array_equal(self._file.variables[dim][:], frame[dim].values)
+        )
+
+    def cells_at(self, index: Sequence[NDArray[np.intp]]) -> list[int]:
+        """Cells that stood at these places; -1 where the old cube did not reach."""
+        if not self._shape:
+            return [0]
+        reached = np.all([i < size for i, size in zip(index, self._shape, strict=True)], axis=0)
+        inside = tuple(np.where(reached, i, 0) for i in index)
+        flat = np.where(reached, np.ravel_multi_index(inside, self._shape), -1)
+        cells: list[int] = flat.tolist()
+        return cells
+
+    def holds(self, cell: int) -> bool:
+        """Whether a run stood in a cell."""
+        return cell in self._by_cell
+
+    def digest(self, cell: int) -> str:
+        """Hash of the values of a cell."""
+        return str(self._by_cell[cell]["values"])
+
+    def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
+        """Give what the archive remembers of a log, if it has not changed since."""
+        known = self._keys.get(job.source.path)
+        if known is None or known != ledger.Key.of(job.reader, job.source, request):
+            return None
+        return self.logs(job)
+
+    def is_current(self, found: Found) -> bool:
+        """Whether the logs that were found are just those of the archive, unchanged."""
+        problems = [[p.path, p.kind, p.message] for p in found.skipped]
+        if (self.facts["version"], self.facts["skipped"]) != (version("runcube"), problems):
+            return False
+        here = {job.source.path: job for job in found.jobs}
+        if here.keys() | set(self.facts["deleted"]) != self.records.keys():
+            return False
+        for path, job in here.items():
+            known = self._keys[path]
+            same = (known.reader, known.files) == (ledger.reader_word(job.reader), job.source.files)
+            if path in self.facts["deleted"] or not same:
+                return False
+        return True
+
+    def logs(self, job: Job) -> list[RunLog]:
+        """Give what the archive remembers of a log, whatever became of it."""
+        record = self.records[job.source.path]
+
+        def fetch(log: int, curves: int) -> Callable[[StoredCurves], NDArray[np.float64]]:
+            item = record["logs"][log]
+            part = item["curves"][curves]
+            return lambda stored: self._values(stored, item.get("cell", -1), part)
+
+        return ledger.to_logs(record, job.source, self.table, fetch)
+
+    def forget(self, path: str) -> None:
+        """Have a log read again."""
+        self._keys.pop(path, None)
+
+    def has_values(self, entry: Entry, number: int) -> bool:
+        """Whether the archive has every value that a run needs: it keeps those that won a cell."""
+        log = entry.trial.log
+        item = self.records[log.header.source.path]["logs"][number]
+        parts = dict(zip(map(id, log.curves), item["curves"], strict=True))
+        if item.get("trial") == entry.trial.attempt and item["whole"]:
+            return True
+        for track in entry.trial.tracks:
+            kept = self._kept(track.curves, parts[id(track.curves)])
+            rows = np.arange(len(track.curves.lines))[track.rows]
+            if not kept[np.ix_(track.metrics, rows)].all():
+                return False
+        return "cell" in item
+
+    def text(self, path: str, number: int) -> bytes:
+        """Packed messages of a log that is in a cell, by its number in the record of a source."""
+        cell = self.records[path]["logs"][number]["cell"]
+        stop = int(self._text_ends[cell])
+        start = stop - self.text_size(path, number)
+        first, data = self._window
+        if not first <= start <= stop <= first + len(data):
+            # Texts are asked for one after the other: fetch some more at a time.
+            rows = self._texts.variables["messages"]
+            data = bytes(rows[start : max(stop, start + _WINDOW_BYTES)].tobytes())
+            first, self._window = start, (start, data)
+        return data[start - first : stop - first]
+
+    def text_size(self, path: str, number: int) -> int:
+        """Bytes of the packed messages of a log that is in a cell."""
+        cell = self.records[path]["logs"][number]["cell"]
+        return int(self._text_ends[cell] - (self._text_ends[cell - 1] if cell else 0))
+
+    def _kept(self, stored: Any, part: Mapping[str, Any]) -> NDArray[np.bool_]:
+        kept = np.zeros(stored.logged.shape, dtype=bool)
+        for metrics, rows, _ in self._tracks(stored, part):
+            kept[np.ix_(metrics, rows)] = True
+        return kept
+
+    def _tracks(
+        self, stored: Any, part: Mapping[str, Any]
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]]:
+        count, rows_in_all = stored.logged.shape
+        for metrics, rows, at in part.get("tracks", ()):
+            yield (
+                np.arange(count) if metrics is None else np.array(metrics, dtype=np.intp),
+                np.arange(rows_in_all) if rows is None else self.table.get(rows),
+                np.arange(*at) if isinstance(at, list) else self.table.get(at),
+            )
+
+    def _values(
+        self, stored: StoredCurves, cell: int, part: Mapping[str, Any]
+    ) -> NDArray[np.float64]:
+        out = np.full(stored.logged.shape, np.nan)
+        if cell < 0 or stored.split not in self._splits:
+            return out
+        plane = self._cell(cell)[self._splits[stored.split]]
+        for metrics, rows, at in self._tracks(stored, part):
+            known = np.array([m for m in metrics if stored.metrics[m] in self._metrics], np.intp)
+            into = [self._metrics[stored.metrics[m]] for m in known]
+            out[np.ix_(known, rows)] = plane[np.ix_(np.array(into, np.intp), at)]
+        return out
+
+    def _cell(self, cell: int) -> NDArray[Any]:
+        """Values (split, metric, x) of a cell; its neighbours in the chunk stay at hand."""
+        index = np.unravel_index(cell, self._shape)
+        box = tuple(int(i) // step for i, step in zip(index, self._chunk, strict=True))
+        if box not in self._boxes:
+            region = tuple(slice(i * s, (i + 1) * s) for i, s in zip(box, self._chunk, strict=True))
+            self._boxes[box] = np.asarray(self._curve[region])
+            while (
+                len(self._boxes) > 1 and sum(b.nbytes for b in self._boxes.values()) > _CACHE_BYTES
+            ):
+                self._boxes.popitem(last=False)
+        self._boxes.move_to_end(box)
+        inside = tuple(int(i) % step for i, step in zip(index, self._chunk, strict=True))
+        found: NDArray[Any] = self._boxes[box][inside]
+        return found
+
+
+def _texts_of(variable: Any) -> list[str]:
+    return [str(text) for text in np.atleast_1d(variable[:])]
+
+
+class Shelves:
+    """An old archive, if there is one, and a spool: where the logs of an archive come from.
+
+    Parameters
+    ----------
+    spool : Spool
+    old : OldArchive, optional
+    deleted : collection of str
+        Logs that are gone: the archive's memory of them stands.
+    """
+
+    def __init__(
+        self, spool: Spool, old: OldArchive | None = None, deleted: Collection[str] = ()
+    ) -> None:
+        self._spool = spool
+        self.old = old
+        self._deleted = frozenset(deleted)
+        self._from_old: set[str] = set()
+        self._numbers: dict[int, int] = {}
+
+    def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
+        """Look in the archive, then in the spool."""
+        path = job.source.path
+        self._from_old.discard(path)
+        logs: Sequence[RunLog] | None = None
+        if self.old is not None:
+            gone = path in self._deleted
+            logs = self.old.logs(job) if gone else self.old.find(job, request)
+            for log in logs or ():
+                if gone and not any(p.kind == "deleted_log" for p in log.problems):
+                    log.problems.append(_deleted(path))
+        if logs is None:
+            logs = self._spool.find(job, request)
+        else:
+            self._from_old.add(path)
+        return None if logs is None else self._numbered(logs)
+
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Spool what was just read."""
+        return self._numbered(self._spool.put(job, request, logs))
+
+    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
+        """Record of a source, with the table of its arrays."""
+        if self.old is not None and path in self._from_old:
+            return self.old.records[path], self.old.table
+        record = self._spool.record(path)
+        return None if record is None else (record, self._spool.table)
+
+    def number(self, log: RunLog) -> int:
+        """Place of a log in the record of its source."""
+        return self._numbers[id(log)]
+
+    def stays(self, trial: Trial | None, cell: int) -> bool:
+        """Whether a cell of the old archive holds this attempt of a run; None is no run."""
+        if self.old is None:
+            return False
+        if trial is None:
+            return not self.old.holds(cell)
+        path = trial.log.header.source.path
+        if path not in self._from_old:
+            return False
+        item = self.old.records[path]["logs"][self.number(trial.log)]
+        return bool(item.get("cell") == cell and item["trial"] == trial.attempt)
+
+    def all_stay(self, path: str, held: Sequence[tuple[int, Entry]]) -> bool:
+        """Whether the runs of a source hold the cells that they held in the old archive."""
+        if self.old is None or path not in self._from_old:
+            return False
+        items = self.old.records[path]["logs"]
+        here = {self.number(entry.trial.log): (cell, entry.trial.attempt) for cell, entry in held}
+        before = {i: (x["cell"], x["trial"]) for i, x in enumerate(items) if "cell" in x}
+        return here == before and self.old.same_cells
+
+    def message_size(self, log: RunLog) -> int:
+        """Bytes of the packed messages of a log that is in a cell."""
+        path = log.header.source.path
+        place = self.old if self.old is not None and path in self._from_old else self._spool
+        return place.text_size(path, self.number(log))
+
+    def messages(self, log: RunLog) -> bytes:
+        """Packed messages of a log that is in a cell."""
+        path = log.header.source.path
+        if self.old is not None and path in self._from_old:
+            return self.old.text(path, self.number(log))
+        return self._spool.text(path, self.number(log))
+
+    def lost(self, contest: Contest) -> list[str]:
+        """Logs whose values are needed and were not kept; they are read at the next look."""
+        paths = []
+        for entry in contest.entries:
+            path = entry.trial.log.header.source.path
+            old = self.old if path in self._from_old else None
+            if old is not None and not old.has_values(entry, self.number(entry.trial.log)):
+                old.forget(path)
+                paths.append(path)
+        return [path for path in paths if path not in self._deleted]
+
+    def _numbered(self, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        # The logs outlive this: their ids stay theirs.
+        self._numbers.update((id(log), number) for number, log in enumerate(logs))
+        return logs
+
+
+def _deleted(path: str) -> Problem:
+    """Say that a log is gone whose values the archive keeps."""
+    message = "the log is gone; the archive keeps what it held at the last look"
+    return Problem("deleted_log", message, path)
