@@ -20,7 +20,7 @@ TIERS = (
     # Readers: files to runs.
     "readers.base readers.sidecar readers.table keytable gather explain axes",
     "readers.native readers.roles discover sweep completion report",
-    "readers.log query render",
+    "readers.log query render watching",
     "readers.axes",
     "readers.columns",
     "readers.engine",
@@ -42,7 +42,7 @@ TIERS = (
     "rawcopy",
     "shelves",
     "archivewriter",
-    "archiving",
+    "archiving verify",
     "archive",
     # Faces.
     "backend accessor",

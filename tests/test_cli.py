@@ -21,7 +21,17 @@ from runcube import cli, query, render, report
 
 from . import sweeps
 
-COMMANDS = ("archive", "explain", "missing", "problems", "show", "table")
+COMMANDS = (
+    "archive",
+    "explain",
+    "missing",
+    "problems",
+    "show",
+    "table",
+    "update",
+    "verify",
+    "watch",
+)
 FULL = sweeps.product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
 
 
@@ -70,7 +80,8 @@ def test_every_command_shows_an_example():
     assert set(cli.main.commands) == set(COMMANDS)
     for name in COMMANDS:
         text = ok(name, "--help")
-        assert f"Example:\n    runcube {name} logs/" in text
+        path = "sweep.nc" if name in ("update", "verify") else "logs/"
+        assert f"Example:\n    runcube {name} {path}" in text
 
 
 def test_the_help_tells_the_exit_codes():
@@ -436,19 +447,86 @@ def test_an_archive_opens_without_runcube(logs, tmp_path):
     out = tmp_path / "sweep.nc"
     ok("archive", logs, "-o", out)
     with xr.open_dataset(out) as back:
-        expected = quietly_loaded(logs, messages=True)
-        xr.testing.assert_equal(back, expected)
+        xr.testing.assert_equal(back, quietly_loaded(logs))
         assert back.curve.dtype == np.float64
+    with rc.open_archive(out, messages=True) as back:
+        xr.testing.assert_equal(back, quietly_loaded(logs, messages=True))
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_an_archive_is_replaced_only_by_force(logs, tmp_path):
     out = tmp_path / "sweep.nc"
-    out.write_text("mine")
-    assert fails("archive", logs, "-o", out).endswith("exists; --force replaces it")
-    assert out.read_text() == "mine"
+    ok("archive", logs, "-o", out, "--metrics", "loss")
+    before = out.read_bytes()
+    assert "exists; --force replaces it" in fails("archive", logs, "-o", out)
+    assert out.read_bytes() == before
     (told,) = rows("archive", logs, "-o", out, "--force")
-    assert told == {"path": str(out), "runs": 11, "bytes": out.stat().st_size}
+    counts = {"runs": 11, "complete": 10, "incomplete": 1, "failed": 0}
+    assert told == {"path": str(out), **counts, "bytes": out.stat().st_size}
+    assert out.read_bytes() != before
+
+
+def test_what_is_no_archive_is_not_replaced_even_by_force(logs, tmp_path):
+    out = tmp_path / "thesis.txt"
+    out.write_text("mine")
+    assert "is no netCDF file" in fails("archive", logs, "-o", out, "--force")
+    assert out.read_text() == "mine"
+
+
+def test_the_commands_read_an_archive_in_place_of_logs(logs, tmp_path):
+    out = tmp_path / "sweep.nc"
+    ok("archive", logs, "-o", out)
+    for command in (
+        ("table",),
+        ("problems",),
+        ("missing",),
+        ("show", "--metric", "loss", "--split", "val", "--final", "--over", "seed"),
+    ):
+        assert rows(command[0], out, *command[1:]) == rows(command[0], logs, *command[1:])
+    assert "--dims is for logs" in run("table", out, "--dims", "lr").stderr
+    assert "this command reads logs" in fails("explain", out)
+
+
+def test_update_reads_what_is_new_and_verify_finds_what_is_wrong(logs, tmp_path):
+    out = tmp_path / "sweep.nc"
+    ok("archive", logs, "-o", out)
+    assert run("verify", out, logs).exit_code == 0
+    sweeps.write_run(
+        logs / "more", {"optim": {"lr": 0.1}, "model": {"weights": None}, "seed": 7, "epochs": 3}
+    )
+    result = run("verify", out, logs, "--json")
+    assert result.exit_code == 1
+    (found,) = map(json.loads, result.stdout.splitlines())
+    assert (found["path"], found["kind"]) == ("more/json_out.jsonl", "new_log")
+    (told,) = rows("update", out)
+    assert told["runs"] == 12
+    assert run("verify", out, logs).exit_code == 0
+    assert "no such file" in fails("update", tmp_path / "no.nc")
+
+
+def test_watch_keeps_an_archive_fresh_and_tells_the_best_run(logs, tmp_path):
+    out = tmp_path / "sweep.nc"
+    looks = rows("watch", logs, out, "--times", "2", "--every", "0.1", "--metric", "acc1")
+    assert [look["complete"] for look in looks] == [10, 10]
+    # The values grow with the configuration and the seed.
+    assert looks[0]["best"]["seed"] == 2
+    assert (looks[0]["best"]["metric"], looks[0]["best"]["split"]) == ("acc1", "val")
+    assert "best val acc1" in ok("watch", logs, out, "--times", "1")
+    with rc.open_archive(out) as back:
+        xr.testing.assert_equal(back, quietly_loaded(logs))
+
+
+def test_watch_that_is_interrupted_leaves_a_whole_archive(logs, tmp_path):
+    out = tmp_path / "sweep.nc"
+    command = [sys.executable, "-m", "runcube", "watch", logs, out, "--every", "0.2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        assert b"is whole" in process.stderr.read()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "sweep.nc"]
+    with rc.open_archive(out) as back:
+        xr.testing.assert_equal(back, quietly_loaded(logs))
 
 
 def test_an_archive_needs_a_directory(logs, tmp_path):
@@ -649,7 +727,7 @@ def test_the_reports_are_what_the_commands_show(logs):
     assert rows("missing", logs) == report.missing_configs(ds)
 
 
-def test_an_interrupt_while_loading_leaves_no_half_archive(logs, tmp_path, monkeypatch):
+def test_an_interrupt_leaves_no_half_archive(logs, tmp_path, monkeypatch):
     def interrupted(self, path, **keywords):
         Path(path).write_text("half")
         signal.raise_signal(signal.SIGINT)
@@ -657,4 +735,8 @@ def test_an_interrupt_while_loading_leaves_no_half_archive(logs, tmp_path, monke
     monkeypatch.setattr(xr.Dataset, "to_netcdf", interrupted)
     result = run("archive", logs, "-o", tmp_path / "sweep.nc")
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+    assert not (tmp_path / "sweep.nc").exists()
+    # What was read waits for the next call, which clears it away.
+    monkeypatch.undo()
+    ok("archive", logs, "-o", tmp_path / "sweep.nc")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "sweep.nc"]

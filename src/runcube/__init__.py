@@ -23,6 +23,7 @@ from runcube.model import (
 from runcube.problems import problems
 from runcube.readers import JsonlReader, Reader, register_reader
 from runcube.sweep import Sweep
+from runcube.verify import verify_archive
 
 __version__ = _version("runcube")
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "to_configs",
     "to_grid",
     "update_archive",
+    "verify_archive",
 ]

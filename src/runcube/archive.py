@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runcube.completion import OnDuplicate
     from runcube.ncfile import Blocks, Region
     from runcube.parallel import Progress
+    from runcube.pipeline import Errors
     from runcube.readers.base import Reader
 
 
@@ -135,6 +136,7 @@ def archive_runs(
     metrics: str | Sequence[str] | None = None,
     expected: float | None = None,
     on_duplicate: OnDuplicate = "prefer_complete",
+    errors: Errors = "warn",
     dtype: str = "float64",
     significant_digits: int | None = None,
     progress: bool | Progress = False,
@@ -154,7 +156,7 @@ def archive_runs(
         The archive; an older one is replaced.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`runcube.scan`.
-    x, align, splits, metrics, expected, on_duplicate
+    x, align, splits, metrics, expected, on_duplicate, errors
         As for :func:`runcube.load_runs`.
     dtype, significant_digits
         As for :func:`save_archive`.
@@ -166,7 +168,7 @@ def archive_runs(
     ------
     ArchiveError
         If ``path`` cannot be written, or somebody else is writing it.
-    FileNotFoundError, NoRunsError, UnknownNameError, PlanError
+    FileNotFoundError, NoRunsError, UnknownNameError, PlanError, LogError
         As :func:`runcube.load_runs`.
 
     Warns
@@ -195,6 +197,7 @@ def archive_runs(
         names_tuple(splits),
         names_tuple(metrics),
         messages=True,
+        errors=errors,
     )
     storage = Storage(dtype, significant_digits)
     target = Path(path).expanduser()

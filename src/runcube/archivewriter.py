@@ -84,7 +84,7 @@ class Writer:
                 if old is not None and self._stays(old, region):
                     copied.append(region)
                 else:
-                    yield region, *self._block(region)
+                    yield region, *self._block(region, storage)
                 done += 8 * int(np.prod([s.stop - s.start for s in region], dtype=np.int64))
                 if step is not None:
                     step(done, total, len(self._by_cell))
@@ -117,27 +117,27 @@ class Writer:
         }
         return True
 
-    def _block(self, region: Region) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
+    def _block(
+        self, region: Region, storage: Storage
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
         outer = len(self._place.shape)
         cells = self._cells(region[:outer])
-        inner = tuple(s.stop - s.start for s in region[outer:])
+        inner = self._shape[outer:]
         shape = tuple(s.stop - s.start for s in region)
-        logged = np.zeros((len(cells), *inner), dtype=bool)
+        logged = np.zeros((len(cells), *shape[outer:]), dtype=bool)
         held = [(i, cell) for i, cell in enumerate(cells) if cell in self._by_cell]
         if not held:
             return None, logged.reshape(shape)
-        curve = np.full((len(cells), *inner), np.nan)
-        whole = inner == self._shape[outer:]
+        curve = np.full(logged.shape, np.nan)
+        whole = shape[outer:] == inner
         for i, cell in held:
-            if whole:
-                self._scatter.put(self._by_cell[cell], curve[i], logged[i])
-                self._digests[cell] = _digest(curve[i], logged[i])
-            else:
-                values = np.full(self._shape[outer:], np.nan)
-                mask = np.zeros(self._shape[outer:], dtype=bool)
-                self._scatter.put(self._by_cell[cell], values, mask)
-                curve[i], logged[i] = values[region[outer:]], mask[region[outer:]]
-                self._digests[cell] = _digest(values, mask)
+            # A block may be narrower than a cell; a run is put into a whole cell.
+            values = curve[i] if whole else np.full(inner, np.nan)
+            mask = logged[i] if whole else np.zeros(inner, dtype=bool)
+            self._scatter.put(self._by_cell[cell], values, mask)
+            stored = storage.apply(values, mask)
+            self._digests[cell] = cell_digest(stored, mask)
+            curve[i], logged[i] = stored[region[outer:]], mask[region[outer:]]
         return curve.reshape(shape), logged.reshape(shape)
 
     def _cells(self, region: Region) -> list[int]:
@@ -207,11 +207,11 @@ class Writer:
         item["whole"] = entry.trial.points == sum(int(c.logged.sum()) for c in log.curves)
 
 
-def _digest(values: NDArray[np.float64], logged: NDArray[np.bool_]) -> str:
-    """Hash the values and the mask of a cell."""
+def cell_digest(values: NDArray[Any], logged: NDArray[np.bool_]) -> str:
+    """Hash the stored values and the mask of a cell."""
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(np.ascontiguousarray(values).data)
-    digest.update(np.ascontiguousarray(logged).data)
+    digest.update(np.ascontiguousarray(values, dtype=np.float64).data)
+    digest.update(np.ascontiguousarray(logged, dtype=bool).data)
     return digest.hexdigest()
 
 

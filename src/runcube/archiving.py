@@ -25,6 +25,7 @@ from runcube.pipeline import (
     load_attrs,
     parse_found,
     plan_found,
+    raise_first,
     uncollected,
 )
 from runcube.policyfacts import policy_facts
@@ -76,8 +77,9 @@ def archive_logs(order: Order, old: OldArchive | None = None) -> Told:
         with uncollected():
             told = _through(spool, order, old)
     except BaseException as error:
-        # Whoever was interrupted wants to go on; what cannot work leaves nothing behind.
-        spool.close(remove=isinstance(error, RuncubeError))
+        # Whoever was interrupted wants to go on; what cannot work leaves nothing behind. An
+        # update that is interrupted has little to lose.
+        spool.close(remove=old is not None or isinstance(error, RuncubeError))
         raise
     spool.close(remove=True)
     return told
@@ -100,6 +102,8 @@ def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
             break
     labels = inner_labels(contest, policy)
     skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
+    if policy.errors == "raise":
+        raise_first(skipped, parsed.sweep, contest)
     attrs = load_attrs(found, parsed.sweep, skipped, policy)
     told = Told.of(attrs["source"], parsed.sweep, contest, skipped)
     writer = Writer(parsed.sweep, contest, labels, shelves)

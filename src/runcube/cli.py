@@ -6,17 +6,23 @@ import difflib
 import functools
 import os
 import sys
+import time
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from runcube import options, query, render, report
+from runcube import options, query, render, report, watching
+from runcube.archive import archive_runs, open_archive, update_archive
 from runcube.load import load_runs, scan
-from runcube.model import RuncubeError
+from runcube.model import RuncubeError, SweepWarning
 from runcube.problems import problems as list_problems
+from runcube.verify import verify_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,15 +78,39 @@ class Logs:
 
     def scan(self) -> Sweep:
         """Read the headers."""
-        self._check_path()
+        self.check_logs()
         with render.progress_on(sys.stderr):
             return scan(self.path, **self.plan)
 
     def load(self, **more: Any) -> xr.Dataset:
-        """Read the logs."""
+        """Read the logs, or open the archive that stands in their place."""
         self._check_path()
+        if self._is_archive():
+            self._check_unused()
+            return open_archive(self.path, **more)
         with render.progress_on(sys.stderr) as step:
             return load_runs(self.path, **self.plan, **self.loading, **more, progress=step)
+
+    def check_logs(self) -> None:
+        """Refuse an archive where logs are wanted, and a path that is not there."""
+        self._check_path()
+        if self._is_archive():
+            raise _Failure(f"{self.path}: is an archive; this command reads logs")
+
+    def _is_archive(self) -> bool:
+        path = Path(self.path)
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(4) in (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+
+    def _check_unused(self) -> None:
+        """Refuse options that say how logs are read: an archive was made already."""
+        given = click.get_current_context().get_parameter_source
+        for name in (*self.plan, *self.loading):
+            if given(name) is ParameterSource.COMMANDLINE:
+                option = f"--{name.replace('_', '-')}"
+                raise click.UsageError(f"{option} is for logs, and {self.path} is an archive")
 
     def _check_path(self) -> None:
         path = Path(self.path)
@@ -235,29 +265,135 @@ def show(logs: Logs, **asked: Any) -> None:
     _show(logs, frame, title.strip(), "nothing was logged there", ds)
 
 
-@main.command(epilog=_example("runcube archive logs/ -o sweep.nc"))
+@main.command(
+    epilog=_example(
+        "runcube archive logs/ -o sweep.nc",
+        "runcube archive logs/ -o small.nc --dtype float32 --significant-digits 4",
+    )
+)
 @click.option("-o", "--output", required=True, metavar="FILE", help="netCDF file to write.")
 @click.option("--force", is_flag=True, help="Replace the file if there is one.")
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64")
+@click.option("--significant-digits", type=click.IntRange(1, 15), help="Round: compresses better.")
 @_logs()
-def archive(logs: Logs, output: str, force: bool) -> None:
-    """Write the cube to one netCDF file, which xarray opens without runcube."""
+def archive(
+    logs: Logs, output: str, force: bool, dtype: str, significant_digits: int | None
+) -> None:
+    """Write the logs to one netCDF file, which xarray opens without runcube.
+
+    The cube is never held in memory. If this is interrupted, the next call goes on from there.
+    """
     target = Path(output)
-    if target.is_dir() or not target.parent.is_dir():
-        raise _Failure(f"{target}: is a directory, or its directory does not exist")
-    if target.exists() and not force:
-        raise _Failure(f"{target}: exists; --force replaces it")
-    ds = logs.load(messages=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        ds.to_netcdf(beside, engine="netcdf4")
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
-    runs, size = int((ds.status != "absent").sum()), target.stat().st_size
-    if logs.as_json:
-        render.write_json([{"path": str(target), "runs": runs, "bytes": size}])
+    if target.exists() and not target.is_dir() and not force:
+        raise _Failure(
+            f"{target}: exists; --force replaces it, `runcube update` brings it up to date"
+        )
+    logs.check_logs()
+    with render.progress_on(sys.stderr) as step:
+        archive_runs(
+            logs.path,
+            target,
+            **logs.plan,
+            **logs.loading,
+            dtype=dtype,
+            significant_digits=significant_digits,
+            progress=step,
+        )
+    _wrote(target, logs.as_json)
+
+
+def _wrote(target: Path, as_json: bool) -> None:
+    with open_archive(target) as ds:
+        found = watching.counts(ds)
+    size = target.stat().st_size
+    if as_json:
+        runs = sum(found.values())
+        render.write_json([{"path": str(target), "runs": runs, **found, "bytes": size}])
     else:
-        render.say(f"wrote {target}: {_count(runs, 'run')}, {size / 1e6:.1f} MB")
+        shown = _count(sum(found.values()), "run")
+        render.say(f"wrote {target}: {shown} ({_shown(found)}), {size / 1e6:.1f} MB")
+
+
+def _shown(found: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {word}" for word, count in found.items() if count)
+
+
+_ARCHIVE = click.argument("archive_path", metavar="ARCHIVE")
+_JSON = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
+
+
+@main.command(epilog=_example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
+@_ARCHIVE
+@click.argument("logs", metavar="[LOGS]", required=False)
+@_JSON
+def update(archive_path: str, logs: str | None, as_json: bool) -> None:
+    """Bring an archive up to date: only logs that are new or have changed are read."""
+    with render.told_on_stderr():
+        with render.progress_on(sys.stderr) as step:
+            update_archive(archive_path, logs, progress=step)
+        _wrote(Path(archive_path), as_json)
+
+
+@main.command(epilog=_example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
+@_ARCHIVE
+@click.argument("logs", metavar="[LOGS]", required=False)
+@_JSON
+def verify(archive_path: str, logs: str | None, as_json: bool) -> None:
+    """Check an archive against itself and, with LOGS, against the logs; exit with 1 if it fails."""
+    frame = verify_archive(archive_path, logs)
+    if as_json:
+        render.write_frame_json(frame)
+    else:
+        render.show_frame(
+            frame, _count(len(frame), "finding"), empty=f"{archive_path}: all is well"
+        )
+    if len(frame):
+        click.get_current_context().exit(1)
+
+
+@main.command(epilog=_example("runcube watch logs/ sweep.nc --every 60 --metric acc1"))
+@_logs()
+@click.argument("archive_path", metavar="ARCHIVE")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Time between two looks.",
+)
+@click.option("--times", type=click.IntRange(1), help="Stop after so many looks.")
+@click.option("--metric", help="Metric of the best run.")
+@click.option("--split", help="Split of the best run.")
+@click.option("--lowest/--highest", default=None, help="Whether less is more; the name tells.")
+def watch(logs: Logs, archive_path: str, every: float, times: int | None, **wanted: Any) -> None:
+    """Keep an archive fresh while training goes on, and show how the sweep stands.
+
+    Ctrl-C stops it and leaves a whole archive.
+    """
+    logs.check_logs()
+    target = Path(archive_path)
+    look = 0
+    with render.live(as_json=logs.as_json) as show, suppress(KeyboardInterrupt):
+        while times is None or look < times:
+            if look:
+                time.sleep(every)
+            look += 1
+            _refresh(logs, target)
+            with open_archive(target) as ds:
+                show(watching.counts(ds), watching.best(ds, **wanted))
+    if target.exists():
+        render.say(f"{target} is whole, as of the last look")
+
+
+def _refresh(logs: Logs, target: Path) -> None:
+    # Each look tells the same again: `runcube problems` lists it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SweepWarning)
+        if target.exists():
+            update_archive(target, logs.path)
+        else:
+            archive_runs(logs.path, target, **logs.plan, **logs.loading)
 
 
 def _count(number: int, what: str) -> str:

@@ -10,12 +10,14 @@ import math
 import sys
 import warnings
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -188,6 +190,61 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
         "skipped": [{"path": p.path, "kind": p.kind, "message": p.message} for p in sweep.skipped],
         "notes": list(sweep.notes),
     }
+
+
+class Shown(Protocol):
+    """Shows how a sweep stands: runs by status, and the best run so far."""
+
+    def __call__(self, counts: Mapping[str, int], best: Mapping[str, Any]) -> None:
+        """Show it."""
+        ...
+
+
+@contextmanager
+def live(*, as_json: bool = False) -> Iterator[Shown]:
+    """Show how a sweep stands, again and again: a table that changes in a terminal, else lines."""
+    console = Console(highlight=False)
+    if as_json or not console.is_terminal:
+
+        def line(counts: Mapping[str, int], best: Mapping[str, Any]) -> None:
+            record = {"time": _now(), **counts, "best": dict(best) or None}
+            if as_json:
+                write_json([record])
+            else:
+                sys.stdout.write(f"{_now()}  {_standing(counts)}  {_best(best)}\n")
+            sys.stdout.flush()
+
+        yield line
+        return
+    with Live(console=console, auto_refresh=False) as drawn:
+
+        def table(counts: Mapping[str, int], best: Mapping[str, Any]) -> None:
+            made = Table(box=SIMPLE_HEAD, title=f"as of {_now()}; Ctrl-C stops")
+            made.add_column("status")
+            made.add_column("runs", justify="right")
+            for word, count in counts.items():
+                made.add_row(Text(word, style=_STYLES.get(word, "")), f"{count:,}")
+            made.caption = _best(best)
+            drawn.update(made, refresh=True)
+
+        yield table
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
+
+
+def _standing(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {word}" for word, count in counts.items())
+
+
+def _best(best: Mapping[str, Any]) -> str:
+    if not best:
+        return "nothing logged yet"
+    own = ("metric", "split", "value", "run_id", "status")
+    labels = ", ".join(f"{k}={_cell(v)}" for k, v in best.items() if k not in own)
+    head = f"best {best['split']} {best['metric']} {best['value']:.6g}"
+    return f"{head} ({labels}; {best['run_id']}, {best['status']})"
 
 
 def say(text: str) -> None:

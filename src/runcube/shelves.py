@@ -107,6 +107,11 @@ class OldArchive:
         cells: list[int] = flat.tolist()
         return cells
 
+    @property
+    def cells(self) -> list[int]:
+        """Cells in which a run stands."""
+        return list(self._by_cell)
+
     def holds(self, cell: int) -> bool:
         """Whether a run stood in a cell."""
         return cell in self._by_cell
