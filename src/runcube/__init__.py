@@ -9,6 +9,7 @@ from runcube.archive import archive_runs, open_archive, save_archive, update_arc
 from runcube.layouts import to_configs, to_grid
 from runcube.load import load_runs, load_tree, scan
 from runcube.logger import RunLogger
+from runcube.merging import merge_archives
 from runcube.model import (
     ArchiveError,
     CubeTooLargeError,
@@ -43,6 +44,7 @@ __all__ = [
     "archive_runs",
     "load_runs",
     "load_tree",
+    "merge_archives",
     "open_archive",
     "problems",
     "register_reader",

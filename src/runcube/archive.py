@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from runcube.archiving import Order, archive_logs
 from runcube.cellrows import check_cube
 from runcube.contest import ContestPolicy
+from runcube.model import ArchiveError
 from runcube.ncencode import encode
-from runcube.ncfile import CubeShape, Storage, opened, read_file, write_file
+from runcube.ncfile import CubeShape, Storage, write_file
+from runcube.ncread import opened, read_file
 from runcube.pipeline import Policy, names_tuple
 from runcube.planner import PlanPolicy
 from runcube.policyfacts import policy_of
@@ -33,7 +35,7 @@ def save_archive(
     ds: xr.Dataset,
     path: str | Path,
     *,
-    dtype: str = "float64",
+    dtype: str | None = None,
     significant_digits: int | None = None,
 ) -> None:
     """Save a cube as one netCDF file, without any loss.
@@ -47,8 +49,9 @@ def save_archive(
         A cube in either layout, whole or selected, in memory or lazy (it is then written block by
         block).
     path : path-like
-    dtype : {"float64", "float32"}
-        How ``curve`` is stored. ``"float32"`` loses digits, and is recorded in the file.
+    dtype : {"float64", "float32"}, optional
+        How ``curve`` is stored, by default as it is. ``"float32"`` loses digits, and is recorded
+        in the file.
     significant_digits : int, optional
         Round ``curve`` to at least so many decimal digits, which compresses better; recorded too.
 
@@ -73,13 +76,14 @@ def save_archive(
     True
     """
     check_cube(ds)
-    storage = Storage(dtype, significant_digits)
+    storage = Storage(str(ds["curve"].dtype) if dtype is None else dtype, significant_digits)
     target = Path(path).expanduser()
     encoded = encode(ds)
+    logged = ds["logged"].transpose(*ds["curve"].dims)
 
     def blocks(regions: Iterator[Region]) -> Blocks:
         for region in regions:
-            yield region, ds["curve"][region].values, ds["logged"][region].values
+            yield region, ds["curve"][region].values, logged[region].values
 
     with locked(target), replacing(target) as beside:
         write_file(beside, encoded, CubeShape.of(ds, encoded), blocks, storage)
@@ -256,6 +260,11 @@ def update_archive(
     target = Path(path).expanduser()
     with locked(target), opened(target) as file:
         old = OldArchive(target, file)
+        if "merged" in old.facts:
+            parts = ", ".join(old.facts["merged"])
+            raise ArchiveError(
+                f"{target}: was merged; update its parts ({parts}), merge them again"
+            )
         policy = policy_of(old.facts["policy"], reader)
         root = Path(old.facts["root"] if logs is None else logs).expanduser()
         storage = Storage(**old.facts["storage"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,9 +28,44 @@ if TYPE_CHECKING:
     from runcube.cube import Labels
     from runcube.discover import Job
     from runcube.ledger import ArrayTable, Record
+    from runcube.model import RunLog
     from runcube.ncfile import Blocks, Region, Storage
-    from runcube.shelves import OldArchive, Shelves
+    from runcube.shelves import OldArchive
     from runcube.sweep import Sweep
+    from runcube.tracks import Trial
+
+
+class RunSource(Protocol):
+    """Where a writer gets what is not in the contest: records, messages, what may be copied."""
+
+    @property
+    def old(self) -> OldArchive | None:
+        """The archive whose chunks may be copied."""
+        ...
+
+    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
+        """Record of a source, with the table of its arrays."""
+        ...
+
+    def number(self, log: RunLog) -> int:
+        """Place of a log in the record of its source."""
+        ...
+
+    def stays(self, trial: Trial | None, cell: int) -> bool:
+        """Whether a cell of the old archive holds this attempt of a run; None is no run."""
+        ...
+
+    def all_stay(self, path: str, held: Sequence[tuple[int, Entry]]) -> bool:
+        """Whether the runs of a source hold the cells that they held in the old archive."""
+        ...
+
+    def message_size(self, log: RunLog) -> int:
+        """Bytes of the packed messages of a log."""
+        ...
+
+    def messages(self, log: RunLog) -> bytes:
+        """Packed messages of a log."""
+        ...
 
 
 class Writer:
@@ -41,10 +76,10 @@ class Writer:
     sweep : Sweep
     contest : Contest
     labels : Labels
-    shelves : Shelves
+    shelves : RunSource
     """
 
-    def __init__(self, sweep: Sweep, contest: Contest, labels: Labels, shelves: Shelves) -> None:
+    def __init__(self, sweep: Sweep, contest: Contest, labels: Labels, shelves: RunSource) -> None:
         self._contest = contest
         self._shelves = shelves
         self._place = Place.of(sweep, contest.entries)
@@ -152,8 +187,7 @@ class Writer:
         held = sorted(self._by_cell)
         logs = [self._by_cell[cell].trial.log for cell in held]
         sizes[held] = [self._shelves.message_size(log) for log in logs]
-        group = file.groups.get("text") or file.createGroup("text")
-        write_blob(group, "messages", map(self._shelves.messages, logs), sizes)
+        write_blob(file.groups["text"], "messages", map(self._shelves.messages, logs), sizes)
 
     def _write_ledger(
         self,
@@ -241,15 +275,16 @@ def _rebased(record: Record, table: ArrayTable, into: ArrayTable) -> Record:
 def _write_files(group: netCDF4.Group, records: Sequence[Record]) -> None:
     """Write path, size, time and hash of each log readably."""
     group.createDimension("log", max(1, len(records)))
-    columns: dict[str, tuple[str, list[Any]]] = {
-        "path": ("str", [r["path"] for r in records]),
-        "size": ("i8", [sum(f[1] for f in r["files"]) for r in records]),
-        "mtime_ns": ("i8", [max((f[2] for f in r["files"]), default=0) for r in records]),
-        "sha256": ("str", [r["digest"] for r in records]),
+    numbers = {
+        "size": [sum(file[1] for file in r["files"]) for r in records],
+        "mtime_ns": [max((file[2] for file in r["files"]), default=0) for r in records],
     }
-    for name, (kind, values) in columns.items():
-        variable = group.createVariable(name, str if kind == "str" else kind, ("log",))
-        dtype = object if kind == "str" else np.int64
-        cleaned = [v.encode("utf-8", "backslashreplace").decode() for v in values if kind == "str"]
-        if records:
-            variable[:] = np.array(cleaned or values, dtype=dtype)
+    for name, values in numbers.items():
+        group.createVariable(name, "i8", ("log",))[:] = np.array(values or [0], dtype=np.int64)
+    for name, key in (("path", "path"), ("sha256", "digest")):
+        texts = [r[key].encode("utf-8", "backslashreplace") for r in records] or [b""]
+        cells = np.array(texts, dtype=f"S{max(1, *map(len, texts), 1)}")
+        group.createDimension(f"{name}_length", cells.itemsize)
+        dims = ("log", f"{name}_length")
+        variable = group.createVariable(name, "S1", dims, compression="zlib", complevel=1)
+        variable[:] = cells.view("S1").reshape(len(cells), -1)

@@ -7,7 +7,7 @@ in a schema (one JSON attr) or a text blob: ``decode`` puts it back.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
 import unicodedata
 import zlib
@@ -30,13 +30,19 @@ FORMAT = 1
 # Characters of a long text that the root shows; the whole stands in the group /text.
 SHOWN_TEXT = 1000
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.\-]*")
-# Attrs that mean something to whoever decodes a netCDF file.
+_PLAIN_ATTR = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
+# The groups of an archive, and the dims of characters that xarray makes.
+_TAKEN = re.compile(r"text|logs|string\d+")
+_LONGEST_NAME = 200
+# Attrs that mean something to whoever decodes a netCDF file, as do those with a leading underscore.
 _RESERVED = frozenset(
-    "_FillValue missing_value scale_factor add_offset coordinates dtype calendar grid_mapping "
-    "_Unsigned bounds cell_measures DIMENSION_LIST REFERENCE_LIST CLASS NAME "
+    "least_significant_digit missing_value scale_factor add_offset coordinates dtype calendar "
+    "grid_mapping bounds cell_measures DIMENSION_LIST REFERENCE_LIST CLASS NAME "
     "runcube_archive".split()
 )
 _FLOAT_LIMIT = 1 << 63
+# So many values stay contiguous: a chunk and its filter would be larger than they are.
+_FEW = 1 << 10
 
 
 @dataclass
@@ -71,6 +77,7 @@ def encode(ds: xr.Dataset) -> Encoded:
         If something cannot be kept: an object that is no text, an attr that JSON cannot spell,
         a MultiIndex.
     """
+    _check_names(ds)
     names = _file_names(dict.fromkeys(map(str, [*ds.variables, *ds.dims])))
     schema: dict[str, Any] = {"format": FORMAT, "variables": {}, "attrs": {}}
     renamed = {name: spelled for name, spelled in names.items() if name != spelled}
@@ -81,7 +88,9 @@ def encode(ds: xr.Dataset) -> Encoded:
     for key, variable in ds.variables.items():
         name = str(key)
         spelled = names[name]
-        attrs, odd = _split_attrs(variable.attrs, name)
+        if not isinstance(variable.dtype, np.dtype) or variable.dtype.kind == "T":
+            raise ArchiveError(f"{name}: values of type {variable.dtype}, which netCDF cannot hold")
+        attrs, odd = _split_attrs(variable.attrs, name, variable.dtype.kind)
         facts: dict[str, Any] = {"dtype": variable.dtype.str} | ({"attrs": odd} if odd else {})
         schema["variables"][spelled] = facts
         if name in CUBE:
@@ -94,10 +103,23 @@ def encode(ds: xr.Dataset) -> Encoded:
     attrs, odd = _split_attrs(ds.attrs, "the Dataset")
     schema["attrs"] = odd
     schema["data_vars"] = [names[str(n)] for n in ds.data_vars]
+    schema["logged_dims"] = [str(d) for d in ds["logged"].dims]
     coords = {n: v for n, v in frame.items() if n not in schema["data_vars"]}
     rest = {n: v for n, v in frame.items() if n in schema["data_vars"]}
     out.frame = xr.Dataset(rest, xr.Coordinates(coords, indexes={}), attrs)
     return out
+
+
+def _check_names(ds: xr.Dataset) -> None:
+    for name in (*ds.variables, *ds.dims):
+        if not isinstance(name, str):
+            raise ArchiveError(f"{name!r}: expected a text as the name of a variable or dim")
+    curve, logged = ds["curve"], ds["logged"]
+    if logged.dtype != bool or set(logged.dims) != set(curve.dims):
+        raise ArchiveError(
+            f"logged: expected bool on the dims of curve, got {logged.dtype} on {logged.dims}; "
+            "where() makes it float: mask ds.curve alone"
+        )
 
 
 def _refuse_multiindex(ds: xr.Dataset, name: str) -> None:
@@ -113,16 +135,17 @@ def _encode_values(
 ) -> NDArray[Any]:
     values = variable.values
     if values.dtype.kind not in "OU":
-        if values.dtype.kind in "biufMm" and values.ndim:
-            out.encoding[spelled] = _compression(values)
-        return values
+        out.encoding[spelled] = _number_encoding(name, variable)
+        return values.astype(f"{values.dtype.kind}8[ns]") if values.dtype.kind in "Mm" else values
     texts = values.reshape(-1).tolist()
-    if odd := next((t for t in texts if not isinstance(t, str)), None):
+    for odd in (text for text in texts if not isinstance(text, str)):
         raise ArchiveError(f"{name}: holds {odd!r} ({type(odd).__name__}), expected text alone")
     shown = [clean_text(text) for text in texts]
+    # As characters, not as strings of any length: those neither compress nor come lazily, and HDF5
+    # 2.2 crashes where a process has such a file open three times.
+    out.encoding[spelled] = {"dtype": "S1", "zlib": len(texts) > _FEW}
     if values.dtype.kind == "O":
         shown = [_cut(text) for text in shown]
-        out.encoding[spelled] = dict(LONG_TEXT_ENCODING)
         facts["text"] = "long"
     if shown != texts:
         out.texts[spelled] = [pack_text(text) for text in texts]
@@ -131,9 +154,28 @@ def _encode_values(
     return made.reshape(values.shape)
 
 
-def _compression(values: NDArray[Any]) -> dict[str, Any]:
-    # Small arrays stay contiguous: a chunk and its filter would be larger than they are.
-    return {"zlib": True, "complevel": 1, "shuffle": True} if values.size > 1 << 10 else {}
+def _number_encoding(name: str, variable: xr.Variable) -> dict[str, Any]:
+    """Say how numbers and times are stored.
+
+    Raises
+    ------
+    ArchiveError
+        If netCDF has no such type, or times are out of the range of nanoseconds.
+    """
+    values = variable.values
+    kind = values.dtype.kind
+    if kind not in "biufMmS" or (kind == "f" and values.dtype.itemsize not in (4, 8)):
+        raise ArchiveError(f"{name}: values of type {values.dtype}, which netCDF cannot hold")
+    encoding: dict[str, Any] = {}
+    if kind in "Mm":
+        fine = values.astype(f"{kind}8[ns]")
+        if not ((fine.astype(values.dtype) == values) | np.isnat(values)).all():
+            raise ArchiveError(f"{name}: times beyond the range of nanoseconds (1678 to 2262)")
+        since = " since 1970-01-01" if kind == "M" else ""
+        encoding = {"units": f"nanoseconds{since}", "dtype": "int64"}
+    if kind != "S" and values.size > _FEW:
+        encoding |= {"zlib": True, "complevel": 1, "shuffle": True}
+    return encoding
 
 
 def pack_text(text: str) -> bytes:
@@ -183,9 +225,13 @@ def decode(
     data = {names.get(n, n) for n in schema["data_vars"]}
     ds = ds.assign_coords({n: v for n, v in made.items() if n not in data})
     ds = ds.reset_coords([n for n in data if n in ds.coords])
+    ds = ds.set_coords([n for n in CUBE if n not in data])
     ds = ds.assign({n: v for n, v in made.items() if n in data})
-    ds.attrs = _join_attrs(ds.attrs, schema["attrs"])
-    ds.attrs.pop("runcube_archive", None)
+    dims = schema.get("logged_dims", [])
+    if [str(d) for d in ds["logged"].dims] != dims and dims:
+        ds["logged"] = ds["logged"].transpose(*dims)
+    native = {name: value for name, value in ds.attrs.items() if name != "runcube_archive"}
+    ds.attrs = _join_attrs(native, schema["attrs"])
     return ds
 
 
@@ -205,9 +251,13 @@ def _file_names(names: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         spelled = name
-        if not _PLAIN_NAME.fullmatch(name) or unicodedata.normalize("NFC", name) != name:
+        plain = _PLAIN_NAME.fullmatch(name) and not _TAKEN.fullmatch(name)
+        if not plain or unicodedata.normalize("NFC", name) != name:
             spelled = re.sub(r"[^A-Za-z0-9_.\-]", lambda m: f"_x{ord(m[0]):X}_", name) or "_"
-            spelled = spelled if spelled[0].isalpha() or spelled[0] == "_" else f"_{spelled}"
+            if not (spelled[0].isalpha() or spelled[0] == "_") or _TAKEN.fullmatch(spelled):
+                spelled = f"_{spelled}"
+        if len(spelled.encode()) > _LONGEST_NAME:
+            spelled = f"long_{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()}"
         found[name] = spelled
     taken: set[str] = {name for name, spelled in found.items() if name == spelled}
     for name in [name for name, spelled in found.items() if name != spelled]:
@@ -217,45 +267,73 @@ def _file_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _split_attrs(attrs: Mapping[Any, Any], where: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Attrs that netCDF holds as they are, and those that stand in the schema."""
+def _split_attrs(
+    attrs: Mapping[Any, Any], where: str, kind: str = ""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Attrs that netCDF holds as they are, and those that stand in the schema.
+
+    ``kind`` is the kind of the variable's dtype.
+    """
     native: dict[str, Any] = {}
     odd: dict[str, Any] = {}
     for key, value in attrs.items():
         if not isinstance(key, str):
             raise ArchiveError(f"attr {key!r} of {where}: expected a text as its name")
-        if _PLAIN_NAME.fullmatch(key) and key not in _RESERVED and _is_native(key, value):
+        plain = _PLAIN_ATTR.fullmatch(key) and len(key) <= _LONGEST_NAME
+        if plain and key not in _RESERVED and _is_native(key, value, kind):
             native[key] = value
         else:
             odd[key] = _as_json(value, f"attr {key!r} of {where}")
     return native, odd
 
 
-def _is_native(key: str, value: Any) -> bool:
+def _is_native(key: str, value: Any, kind: str) -> bool:
     if isinstance(value, str):
-        return value == clean_text(value) and not (key == "units" and " since " in value)
-    if isinstance(value, bool | np.bool_):
+        # The units of a time say how it is stored.
+        decoded = key == "units" and (kind in "Mm" or "since" in value)
+        return value == clean_text(value) and not decoded
+    if isinstance(value, bool | np.bool_ | np.timedelta64):
         return False
     if isinstance(value, int):
         return -_FLOAT_LIMIT <= value < _FLOAT_LIMIT
-    return isinstance(value, float | np.integer | np.floating)
+    # float64 is a float.
+    return isinstance(value, float | np.integer | np.float32)
 
 
 def _as_json(value: Any, where: str) -> Any:
-    if isinstance(value, np.ndarray):
-        return {"__ndarray__": value.tolist(), "dtype": value.dtype.str}
-    if isinstance(value, np.generic):
-        value = value.item()
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError) as error:
-        raise ArchiveError(f"{where}: {error}; expected text, numbers or what JSON holds") from None
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufU":
+        return {
+            "__ndarray__": value.ravel().tolist(),
+            "dtype": value.dtype.str,
+            "shape": value.shape,
+        }
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if not _is_json(value):
+        raise ArchiveError(
+            f"{where}: {value!r} ({type(value).__name__}) cannot be kept; expected text, numbers, "
+            "numeric arrays, or lists and dicts (with text keys) of them"
+        )
     return value
+
+
+def _is_json(value: Any) -> bool:
+    """Whether JSON gives back just this value."""
+    if type(value) is list:
+        return all(map(_is_json, value))
+    if type(value) is dict:
+        keys = all(type(key) is str for key in value) and "__ndarray__" not in value
+        return keys and all(map(_is_json, value.values()))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _join_attrs(native: Mapping[Any, Any], odd: Mapping[str, Any]) -> dict[Any, Any]:
     attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in native.items()}
     for key, value in odd.items():
         is_array = isinstance(value, dict) and "__ndarray__" in value
-        attrs[key] = np.array(value["__ndarray__"], value["dtype"]) if is_array else value
+        attrs[key] = _array_of(value) if is_array else value
     return attrs
+
+
+def _array_of(value: Mapping[str, Any]) -> NDArray[Any]:
+    return np.array(value["__ndarray__"], dtype=value["dtype"]).reshape(value["shape"])

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
-from runcube.arrays import LONG_TEXT_ENCODING, clean_text
 from runcube.cellrows import x_dim
 from runcube.model import ArchiveError
-from runcube.ncencode import CUBE, FORMAT, decode, unpack_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import netCDF4
+    import xarray as xr
     from numpy.typing import NDArray
 
     from runcube.ncencode import Encoded
@@ -50,7 +47,7 @@ class Storage:
         ------
         ArchiveError
         """
-        if self.dtype not in ("float32", "float64"):
+        if type(self.dtype) is not str or self.dtype not in ("float32", "float64"):
             raise ArchiveError(f"dtype={self.dtype!r}: expected 'float64' or 'float32'")
         digits: object = self.significant_digits
         whole = isinstance(digits, int) and not isinstance(digits, bool)
@@ -99,8 +96,9 @@ def round_digits(values: NDArray[Any], digits: int) -> NDArray[Any]:
     even = (raw >> kind(drop)) & kind(1)
     kept = (raw + even + kind((1 << (drop - 1)) - 1)) & ~kind((1 << drop) - 1)
     rounded = kept.view(values.dtype)
-    # The very largest would become infinite.
-    return np.where(np.isfinite(values) & np.isfinite(rounded), rounded, values)
+    # The very largest would become infinite; the very smallest have fewer digits as they are.
+    normal = np.isfinite(values) & (np.abs(values) >= np.finfo(values.dtype).tiny)
+    return np.where(normal & np.isfinite(rounded), rounded, values)
 
 
 def chunk_shape(ds: xr.Dataset) -> tuple[int, ...]:
@@ -203,8 +201,8 @@ def write_file(
             if values is not None:
                 curve[region] = storage.apply(values, mask)
             logged[region] = mask.astype(np.int8)
-        _write_texts(file, encoded)
-        schema = encoded.schema | {"dtype": storage.dtype, "texts": list(encoded.texts)}
+        texts = _write_texts(file, encoded)
+        schema = encoded.schema | {"dtype": storage.dtype, "texts": texts}
         if storage.significant_digits is not None:
             schema["significant_digits"] = storage.significant_digits
         file.setncattr("runcube_archive", json.dumps(schema))
@@ -237,7 +235,7 @@ def _create(
     kind = "f8" if storage.dtype == "float64" else "f4"
     curve = file.createVariable("curve", kind, cube.dims, fill_value=np.nan, **options)
     logged = file.createVariable("logged", "i1", cube.dims, fill_value=None, **options)
-    beside = [n for n, v in encoded.frame.variables.items() if set(v.dims) <= set(cube.dims)]
+    beside = [n for n, v in encoded.frame.coords.items() if set(v.dims) <= set(cube.dims)]
     for variable in (curve, logged):
         variable.set_auto_maskandscale(False)
         for name, value in encoded.cube_attrs[variable.name].items():
@@ -250,11 +248,13 @@ def _create(
     return curve, logged
 
 
-def _write_texts(file: netCDF4.Dataset, encoded: Encoded) -> None:
-    if encoded.texts:
-        group = file.createGroup("text")
-        for name, texts in encoded.texts.items():
-            write_blob(group, name, texts, np.array([*map(len, texts)], dtype=np.int64))
+def _write_texts(file: netCDF4.Dataset, encoded: Encoded) -> dict[str, str]:
+    """Store the exact texts, and say under which name each is."""
+    group = file.createGroup("text")
+    names = {name: f"t{number}" for number, name in enumerate(encoded.texts)}
+    for name, texts in encoded.texts.items():
+        write_blob(group, names[name], texts, np.array([*map(len, texts)], dtype=np.int64))
+    return names
 
 
 def write_rows(group: netCDF4.Group, name: str, rows: Sequence[bytes]) -> None:
@@ -305,136 +305,3 @@ def _put_bytes(blob: netCDF4.Variable[Any], at: int, parts: Sequence[bytes]) -> 
     if len(data):
         blob[at : at + len(data)] = data
     return at + len(data)
-
-
-def read_blob(group: netCDF4.Group, name: str) -> list[bytes]:
-    """Give the rows that ``write_blob`` stored."""
-    blob = group.variables[name]
-    blob.set_auto_maskandscale(False)
-    count = int(blob.getncattr("rows"))
-    ends = np.cumsum(group.variables[f"{name}_sizes"][:][:count]).tolist()
-    data = blob[:].tobytes()
-    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def read_schema(
-    path: Path, *, messages: bool = False
-) -> tuple[dict[str, Any] | None, dict[str, list[bytes]]]:
-    """Schema of an archive, None if it has none, and its text blobs, perhaps with the messages.
-
-    Raises
-    ------
-    ArchiveError
-        If the file is no netCDF file, or is damaged.
-    """
-    with opened(path) as file:
-        if "runcube_archive" not in file.ncattrs():
-            return None, {}
-        schema = json.loads(file.getncattr("runcube_archive"))
-        names = list(schema.get("texts", []))
-        if messages and schema.get("messages"):
-            names.append("messages")
-        group: Any = file.groups.get("text")
-        return schema, {name: read_blob(group, name) for name in names}
-
-
-def read_file(path: Path, chunks: Any = None, *, messages: bool = False) -> xr.Dataset:
-    """Open a cube: coordinates in memory, ``curve`` and ``logged`` lazy.
-
-    With ``messages``, the text lines of the runs come along, where the archive has them.
-
-    Raises
-    ------
-    ArchiveError
-        If the file is no archive, or is damaged.
-    """
-    schema, texts = read_schema(path, messages=messages)
-    try:
-        ds = xr.open_dataset(path, engine="netcdf4", chunks=chunks)
-    except Exception as error:
-        raise damaged(path, error) from error
-    try:
-        made = _cube_of(path, ds, schema, texts)
-    except ArchiveError:
-        ds.close()
-        raise
-    except Exception as error:
-        ds.close()
-        raise damaged(path, error) from error
-    made.set_close(ds.close)
-    return made
-
-
-def _cube_of(
-    path: Path, ds: xr.Dataset, schema: dict[str, Any] | None, texts: dict[str, list[bytes]]
-) -> xr.Dataset:
-    missing = next((name for name in CUBE if name not in ds.variables), None)
-    if missing is not None:
-        found = ", ".join(map(repr, list(ds.variables)[:8])) or "none"
-        raise ArchiveError(
-            f"{path}: not a runcube archive: no variable {missing!r} (found: {found})"
-        )
-    if schema is None:  # a cube that plain to_netcdf saved
-        schema = {"format": 1, "variables": {}, "attrs": {}, "data_vars": list(CUBE)}
-    if schema["format"] != FORMAT:
-        raise ArchiveError(
-            f"{path}: archive format {schema['format']}, this runcube reads {FORMAT}: upgrade it"
-        )
-    made = decode(ds, schema, texts).drop_encoding()
-    if "messages" in texts and "messages" not in made.coords:
-        lines = [unpack_text(text) for text in texts["messages"]]
-        cells = np.array([*map(clean_text, lines), ""], dtype=object)[:-1]
-        status = made["status"]
-        made = made.assign_coords(messages=(status.dims, cells.reshape(status.shape)))
-    for variable in made.variables.values():
-        if variable.dtype.kind == "O":
-            variable.encoding = dict(LONG_TEXT_ENCODING)
-    return made
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[netCDF4.Dataset]:
-    """Open a netCDF file for reading.
-
-    Raises
-    ------
-    FileNotFoundError
-    ArchiveError
-        If it is a directory, no netCDF file, or damaged.
-    """
-    import netCDF4
-
-    check_file(path)
-    try:
-        file = netCDF4.Dataset(path, "r")
-    except Exception as error:
-        raise damaged(path, error) from error
-    try:
-        yield file
-    except RuntimeError as error:  # what netCDF4 raises where bytes are damaged
-        raise damaged(path, error) from error
-    finally:
-        file.close()
-
-
-def check_file(path: Path) -> None:
-    """Refuse what cannot be a netCDF file.
-
-    Raises
-    ------
-    FileNotFoundError
-    ArchiveError
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    if path.is_dir():
-        raise ArchiveError(f"{path}: is a directory; expected a netCDF file")
-    with path.open("rb") as stream:
-        head = stream.read(8)
-    if not head.startswith(_MAGIC):
-        raise ArchiveError(f"{path}: not a netCDF file (it begins with {head!r})")
-
-
-def damaged(path: Path, error: Exception) -> ArchiveError:
-    """Say that a file cannot be read to its end."""
-    return ArchiveError(f"{path}: the file is damaged or was cut short ({error})")

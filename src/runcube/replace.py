@@ -82,6 +82,8 @@ def check_target(path: Path) -> None:
         raise ArchiveError(f"{path.parent}: no such directory")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise ArchiveError(f"{path.parent}: cannot be written: permission denied")
+    if path.exists() and not path.is_file():
+        raise ArchiveError(f"{path}: is no regular file")
     if path.exists() and path.stat().st_size:
         with path.open("rb") as stream:
             head = stream.read(4)

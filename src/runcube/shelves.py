@@ -11,7 +11,7 @@ import numpy as np
 
 from runcube import ledger
 from runcube.model import ArchiveError, Problem
-from runcube.ncfile import read_blob
+from runcube.ncread import read_blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -152,6 +152,10 @@ class OldArchive:
             return lambda stored: self._values(stored, item.get("cell", -1), part)
 
         return ledger.to_logs(record, job.source, self.table, fetch)
+
+    def attr(self, name: str) -> str:
+        """Attr of the cube, as text."""
+        return str(self._file.getncattr(name))
 
     def forget(self, path: str) -> None:
         """Have a log read again."""

@@ -11,7 +11,8 @@ from runcube.archivewriter import cell_digest
 from runcube.discover import discover
 from runcube.files import hash_prefix
 from runcube.model import Status
-from runcube.ncfile import BLOCK_BYTES, chunk_shape, opened, read_file, regions
+from runcube.ncfile import BLOCK_BYTES, chunk_shape, regions
+from runcube.ncread import opened, read_file
 from runcube.policyfacts import policy_of
 from runcube.shelves import OldArchive
 

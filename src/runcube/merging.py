@@ -1,0 +1,353 @@
+"""Several archives to one: their ledgers are planned and settled together, no log is read."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runcube.archivewriter import Writer
+from runcube.contest import settle_cells
+from runcube.discover import Found, Job
+from runcube.model import ArchiveError, LogFile, PlanError, Problem, Source
+from runcube.ncfile import Storage
+from runcube.ncread import opened
+from runcube.parallel import watched
+from runcube.pathkeys import keys_from_paths
+from runcube.pipeline import (
+    Policy,
+    Told,
+    inner_labels,
+    load_attrs,
+    parse_found,
+    plan_found,
+    uncollected,
+)
+from runcube.policyfacts import policy_facts, policy_of
+from runcube.replace import locked, replacing
+from runcube.shelves import OldArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runcube.completion import OnDuplicate
+    from runcube.contest import Contest, Entry
+    from runcube.ledger import ArrayTable, Record
+    from runcube.model import Request, RunHeader, RunLog
+    from runcube.parallel import Progress
+    from runcube.sweep import Sweep
+    from runcube.tracks import Trial
+
+
+def merge_archives(
+    archives: Sequence[str | Path],
+    path: str | Path,
+    *,
+    differing: Literal["dim", "raise"] = "dim",
+    on_duplicate: OnDuplicate = "prefer_complete",
+    progress: bool | Progress = False,
+) -> None:
+    """Merge archives of sweeps that ran on different days or clusters into one.
+
+    The merged archive is what :func:`archive_runs` would make of all their logs in one directory:
+    what varies is found anew over all runs, so that a hyperparameter that was constant in each
+    archive, with different values, becomes a dim. No log is read.
+
+    Parameters
+    ----------
+    archives : sequence of path-like
+        Archives that :func:`archive_runs` or :func:`update_archive` wrote, with the same arguments.
+        Where two have logs of the same path, the paths get the name of the archive in front.
+    path : path-like
+        The archive to write; it may be none of ``archives``.
+    differing : {"dim", "raise"}
+        What becomes of a hyperparameter that is constant in each archive but not over all:
+        ``"raise"`` refuses it by name.
+    on_duplicate : {"prefer_complete", "first", "last", "raise"}
+        Which run stays where two archives hold the same configuration and seed.
+    progress : bool or callable
+        Show a bar, or be told ``(bytes done, bytes in all, runs)``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such archive.
+    ArchiveError
+        If one is no archive or remembers no logs, or ``path`` cannot be written.
+    PlanError
+        If the archives were made with different arguments; with ``differing="raise"`` if a constant
+        differs; with ``on_duplicate="raise"`` if two runs share a cell.
+
+    Warns
+    -----
+    SweepWarning
+        As :func:`load_runs`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, warnings, runcube as rc
+    >>> root = pathlib.Path(tempfile.mkdtemp())
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     rc.archive_runs("examples/logs/sweep", root / "march.nc")
+    ...     rc.archive_runs("examples/logs/rerun", root / "april.nc")
+    ...     rc.merge_archives([root / "march.nc", root / "april.nc"], root / "all.nc")
+    >>> with rc.open_archive(root / "all.nc") as ds:
+    ...     int((ds.status != "absent").sum())
+    120
+    """
+    target = Path(path).expanduser()
+    parts = [Path(part).expanduser() for part in archives]
+    if not parts:
+        raise PlanError("merge_archives: no archives were given")
+    if target.exists() and any(part.exists() and target.samefile(part) for part in parts):
+        raise ArchiveError(f"{target}: is one of the archives to be merged; choose another name")
+    with locked(target), ExitStack() as stack:
+        olds = [OldArchive(part, stack.enter_context(opened(part))) for part in parts]
+        policy = replace_duplicate(_common_policy(olds), on_duplicate)
+        with uncollected():
+            told = _merge(olds, target, policy, differing, progress)
+    told.warn(stacklevel=2)
+
+
+def replace_duplicate(policy: Policy, on_duplicate: OnDuplicate) -> Policy:
+    """Decide otherwise between two runs in a cell."""
+    return replace(policy, contest=replace(policy.contest, on_duplicate=on_duplicate))
+
+
+def _common_policy(olds: Sequence[OldArchive]) -> Policy:
+    """Arguments that the archives share.
+
+    Raises
+    ------
+    PlanError
+        If they differ; the message names the argument.
+    """
+    first = _flat_policy(olds[0])
+    for old in olds[1:]:
+        other = _flat_policy(old)
+        for name in first:
+            if first[name] != other[name]:
+                raise PlanError(
+                    f"{olds[0].path} was made with {name}={first[name]!r}, {old.path} with "
+                    f"{name}={other[name]!r}: archive the logs again with the same arguments"
+                )
+    # Nothing is read: which reader it was is of no account.
+    return policy_of(olds[0].facts["policy"], "auto")
+
+
+def _flat_policy(old: OldArchive) -> dict[str, Any]:
+    facts = old.facts["policy"]
+    flat = {**facts["plan"], **facts["contest"]}
+    flat |= {name: facts[name] for name in ("path_keys", "splits", "metrics")}
+    flat |= old.facts["storage"]
+    return {name: value for name, value in flat.items() if name != "on_duplicate"}
+
+
+def _merge(
+    olds: Sequence[OldArchive],
+    target: Path,
+    policy: Policy,
+    differing: str,
+    progress: bool | Progress,
+) -> Told:
+    shelf = MergedShelf(olds)
+    found = shelf.found(policy)
+    parsed = parse_found(found, plan_found(found, policy), policy, shelf=shelf)
+    if differing == "raise":
+        _refuse_differing(olds, parsed.sweep)
+    contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    labels = inner_labels(contest, policy)
+    skipped = [*parsed.sweep.skipped, *contest.losers]
+    attrs = load_attrs(found, parsed.sweep, skipped, policy)
+    attrs.pop("git_commit", None)  # of no directory of logs
+    attrs["source"] = json.dumps([str(old.facts["root"]) for old in olds])
+    told = Told.of(str(target), parsed.sweep, contest, skipped)
+    writer = Writer(parsed.sweep, contest, labels, shelf)
+    writer.frame.attrs = attrs | writer.frame.attrs
+    storage = Storage(**olds[0].facts["storage"])
+    facts = {
+        "policy": policy_facts(policy),
+        "merged": [str(old.path) for old in olds],
+        "root": "",
+        "storage": asdict(storage),
+        "version": version("runcube"),
+        "skipped": [],
+        "deleted": [],
+        "told": asdict(told),
+    }
+    with replacing(target) as beside, watched(progress, "writing the archive") as step:
+        writer.write(beside, storage, facts, found.jobs, step)
+    return told
+
+
+def _refuse_differing(olds: Sequence[OldArchive], sweep: Sweep) -> None:
+    dims = {axis.key: axis.name for axis in sweep.axes}
+    dims |= {coord.key: coord.name for coord in sweep.coords}
+    constants = [json.loads(old.attr("constant_hparams")) for old in olds]
+    for key in dims:
+        if all(key in constant for constant in constants):
+            shown = ", ".join(
+                f"{constant[key]!r} in {old.path}"
+                for constant, old in zip(constants, olds, strict=True)
+            )
+            raise PlanError(f"differing='raise': {key} is {shown}; differing='dim' makes it a dim")
+
+
+@dataclass(frozen=True)
+class _Home:
+    """Where a log of the merged archive is kept: its archive, and its path there."""
+
+    old: OldArchive
+    path: str
+
+
+class MergedShelf:
+    """The logs of several archives, as one shelf for a ``Writer`` (see ``shelves.Shelves``).
+
+    Parameters
+    ----------
+    olds : sequence of OldArchive
+    """
+
+    old: OldArchive | None = None
+
+    def __init__(self, olds: Sequence[OldArchive]) -> None:
+        self._homes: dict[str, _Home] = {}
+        paths = [path for old in olds for path in old.records]
+        clash = len(set(paths)) < len(paths)
+        stems = _stems([old.path for old in olds])
+        for old, stem in zip(olds, stems, strict=True):
+            for path in old.records:
+                name = f"{stem}/{path}" if clash else path
+                self._homes[name] = _Home(old, path)
+        self._records: dict[str, Record] = {}
+        self._numbers: dict[int, int] = {}
+
+    def found(self, policy: Policy) -> Found:
+        """Give every log that holds a cell in one of the archives, as if it had been found."""
+        found = Found(Path())
+        keys: dict[str, dict[str, Any]] = {}
+        by_old: dict[int, list[tuple[str, str]]] = {}
+        for name, home in self._homes.items():
+            by_old.setdefault(id(home.old), []).append((name, home.path))
+        for pairs in by_old.values():
+            given = keys_from_paths([path for _, path in pairs], policy.path_keys)
+            keys |= {name: own for (name, _), own in zip(pairs, given, strict=True)}
+        for name, home in self._homes.items():
+            record = home.old.records[home.path]
+            if not any("cell" in item for item in record["logs"]):
+                why = f"it holds no cell in {home.old.path}"
+                found.skipped.append(Problem("duplicate_run", why, name))
+                continue
+            files = tuple(LogFile(*file) for file in record["files"])
+            job = Job(_Remembered(), Source("", name, files))
+            headers: dict[str, RunHeader] = {}
+            for log in home.old.logs(replace(job, source=replace(job.source, path=home.path))):
+                header = replace(log.header, source=job.source)
+                headers.setdefault(header.key, header)
+            found.jobs.append(job)
+            found.headers += headers.values()
+            found.path_keys += [keys[name]] * len(headers)
+            digest = record["digest"] if len(headers) == 1 else None
+            found.digests += [digest] * len(headers)
+        return found
+
+    def find(self, job: Job, request: Request) -> Sequence[RunLog]:
+        """Give what an archive remembers of a log."""
+        name = job.source.path
+        home = self._homes[name]
+        logs = home.old.logs(replace(job, source=replace(job.source, path=home.path)))
+        dropped = set(home.old.records[home.path]["drop"]) - request.drop
+        for number, log in enumerate(logs):
+            self._numbers[id(log)] = number
+            log.header = replace(log.header, source=job.source)
+            log.problems = [replace(p, path=name) for p in log.problems]
+            if dropped:
+                what = ", ".join(sorted(dropped))
+                message = f"{what}: configuration in its archive, a metric in the merged one"
+                log.problems.append(Problem("lost_column", message, name))
+        return logs
+
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Nothing is read, so nothing is put.
+
+        Raises
+        ------
+        NotImplementedError
+        """
+        raise NotImplementedError
+
+    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
+        """Record of a source, with the table of its arrays."""
+        home = self._homes[path]
+        return home.old.records[home.path] | {"path": path}, home.old.table
+
+    def number(self, log: RunLog) -> int:
+        """Place of a log in the record of its source."""
+        return self._numbers[id(log)]
+
+    def message_size(self, log: RunLog) -> int:
+        """Bytes of the packed messages of a log; none of one that holds no cell in its archive."""
+        home = self._homes[log.header.source.path]
+        return home.old.text_size(home.path, self.number(log))
+
+    def messages(self, log: RunLog) -> bytes:
+        """Packed messages of a log."""
+        home = self._homes[log.header.source.path]
+        return home.old.text(home.path, self.number(log))
+
+    def lost(self, contest: Contest) -> list[str]:
+        """Logs whose values are needed and were not kept."""
+        return [
+            entry.trial.log.header.source.path
+            for entry in contest.entries
+            if not self._homes[entry.trial.log.header.source.path].old.has_values(
+                entry, self.number(entry.trial.log)
+            )
+        ]
+
+    def stays(self, trial: Trial | None, cell: int) -> bool:
+        """Nothing stays where it was."""
+        del trial, cell
+        return False
+
+    def all_stay(self, path: str, held: Sequence[tuple[int, Entry]]) -> bool:
+        """Nothing stays where it was."""
+        del path, held
+        return False
+
+
+class _Remembered:
+    """Stands for the reader of a log that is not read."""
+
+    name = "remembered"
+
+    def find(self, tree: Any) -> list[Any]:
+        """Find nothing."""
+        del tree
+        return []
+
+    def headers(self, source: Any) -> list[Any]:
+        """Find nothing."""
+        del source
+        return []
+
+    def read(self, source: Any, request: Any) -> list[Any]:
+        """Find nothing."""
+        del source, request
+        return []
+
+
+def _stems(paths: Sequence[Path]) -> list[str]:
+    """A name for each archive: its stem, numbered where two share it."""
+    stems: list[str] = []
+    for path in paths:
+        name, number = path.stem, 2
+        while name in stems:
+            name, number = f"{path.stem}_{number}", number + 1
+        stems.append(name)
+    return stems
