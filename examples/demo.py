@@ -147,7 +147,7 @@ def main() -> None:
     print(f"validation  {row['val']:.2f} ± {row['val ±']:.2f} %")
     print(f"test        {row['test']:.2f} ± {row['test ±']:.2f} %  ({row['complete']:.0f} seeds)")
 
-    ds.to_netcdf(OUT / "sweep.nc")
+    rc.save_archive(ds, OUT / "sweep.nc")
     plot(ds, best["weight_decay"], OUT / "curves.png")
     print(f"\nWrote {OUT / 'sweep.nc'} and {OUT / 'curves.png'}")
 

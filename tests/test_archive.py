@@ -215,8 +215,8 @@ def ways_to_cut(dims=("lr", "aug", "seed", "split", "metric", "epoch")):
     for dim in dims:
         yield f"no {dim}", lambda ds, d=dim: ds.isel({d: slice(0, 0)})
         yield f"one {dim}", lambda ds, d=dim: ds.isel({d: 0})
-        yield f"one {dim}, dropped", lambda ds, d=dim: ds.isel({d: 0}, drop=True)
     yield "nothing", lambda ds: ds.isel(dict.fromkeys(ds.dims, slice(0, 0)))
+    yield "one seed, dropped", lambda ds: ds.isel(seed=0, drop=True)
     yield "one value", lambda ds: ds.isel(dict.fromkeys(ds.dims, 0))
     yield "by label", lambda ds: ds.sel(lr=0.1, aug="é", metric="acc1")
     yield "one metric", lambda ds: ds.sel(metric="acc1")
@@ -267,16 +267,11 @@ NAMES = {
     "space": "f1 score",
     "digit first": "1st",
     "trailing space": "lr ",
-    "space alone": " ",
     "empty": "",
-    "dot": ".",
-    "sign first": "-x",
     "decomposed": "e\u0301te\u0301",
     "compatibility character": "\u212bngstrom",
     "jamo": "\u1100\u1161",
     "not latin": "学習率",
-    "emoji": "😀",
-    "newline": "a\nb",
     "NUL": "a\0b",
     "surrogate": "\udc80",
     "long": "x" * 300,
@@ -388,35 +383,26 @@ ATTRS = {
     "false": False,
     "none": None,
     "list": [1, "a", None, 2.5, [True]],
-    "empty list": [],
     "dict": {"a": [1], "b": {"c": None}},
-    "empty dict": {},
     "ints": np.arange(3),
     "matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
     "nan array": np.array([np.nan, np.inf]),
-    "bools": np.array([True, False]),
     "texts": np.array(["a", "é"]),
-    "empty array": np.zeros(0),
     "empty matrix": np.zeros((0, 3)),
     "scalar array": np.array(5),
     "empty": "",
-    "blank": " ",
     "int": 3,
     "least int": -(2**63),
     "big int": 2**63,
     "huge int": 2**70,
-    "float": 1.5,
     "nan": float("nan"),
     "infinity": float("-inf"),
     "nan in a list": [float("nan")],
     "NUL": "a\0b",
     "surrogate": "\udc80",
     "surrogate in a list": ["\udc80"],
-    "newlines": "a\n\tb\r\n",
-    "emoji": "👩‍🔬",
     "decomposed": "e\u0301",
     "long": "x" * 100_000,
-    "json": '{"a": 1}',
 }
 
 
@@ -505,13 +491,13 @@ def test_any_text_is_kept(cube, path, words):
 
 
 @texts
-@pytest.mark.parametrize("kind", [object, str])
-def test_any_text_is_a_label(cube, path, words, kind):
-    ds = cube.assign_coords(metric=("metric", np.array(words, dtype=kind)))
+def test_any_text_is_a_label(cube, path, words):
+    ds = cube.assign_coords(split=("split", words), metric=("metric", np.array(words, object)))
     back = there_and_back(ds, path)
     assert_same(back, ds)
     if words[0] != words[1]:
-        xr.testing.assert_identical(back.sel(metric=words[1]), ds.sel(metric=words[1]))
+        one = {"metric": words[1], "split": words[0]}
+        xr.testing.assert_identical(back.sel(one), ds.sel(one))
 
 
 def test_plain_xarray_shows_odd_text_readably(cube, path):
@@ -588,9 +574,10 @@ def test_labels_of_any_dtype_are_kept(cube, path, values):
     assert_same(there_and_back(ds, path), ds)
 
 
-@numbers
-def test_further_data_variables_are_kept_as_such(cube, path, values):
-    ds = cube.assign(best=("lr", values), one=((), values[0]), other=("nowhere", values))
+def test_further_data_variables_are_kept_as_such(cube, path):
+    ds = cube.assign({name: (f"{name} dim", values) for name, values in NUMBERS.items()})
+    ds = ds.assign({f"one {name}": ((), values[0]) for name, values in NUMBERS.items()})
+    ds = ds.assign(best=("lr", [1.5, 2.5]))
     assert_same(there_and_back(ds, path), ds)
 
 

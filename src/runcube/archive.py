@@ -77,7 +77,7 @@ def save_archive(
     """
     check_cube(ds)
     storage = Storage(str(ds["curve"].dtype) if dtype is None else dtype, significant_digits)
-    target = Path(path).expanduser()
+    target = _resolved(path)
     encoded = encode(ds)
     logged = ds["logged"].transpose(*ds["curve"].dims)
 
@@ -204,7 +204,7 @@ def archive_runs(
         errors=errors,
     )
     storage = Storage(dtype, significant_digits)
-    target = Path(path).expanduser()
+    target = _resolved(path)
     with locked(target):
         order = Order(Path(logs).expanduser(), target, policy, storage, progress)
         made = archive_logs(order)
@@ -257,7 +257,7 @@ def update_archive(
     ...     rc.archive_runs("examples/logs", path)
     ...     rc.update_archive(path)
     """
-    target = Path(path).expanduser()
+    target = _resolved(path)
     with locked(target), opened(target) as file:
         old = OldArchive(target, file)
         if "merged" in old.facts:
@@ -270,3 +270,9 @@ def update_archive(
         storage = Storage(**old.facts["storage"])
         made = archive_logs(Order(root, target, policy, storage, progress), old)
     made.warn(stacklevel=3)
+
+
+def _resolved(path: str | Path) -> Path:
+    """Follow a link, so that the file it leads to is replaced, not the link."""
+    target = Path(path).expanduser()
+    return target.resolve() if target.is_symlink() else target

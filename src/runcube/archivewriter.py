@@ -227,7 +227,8 @@ class Writer:
     def _mark(self, item: Record, cell: int, entry: Entry, table: ArrayTable) -> None:
         """Say in a record where the values of a log stand in the cube."""
         item["cell"], item["trial"] = cell, entry.trial.attempt
-        item["values"] = self._digests[cell]
+        # A cube without any x has no blocks.
+        item["values"] = self._digests.get(cell) or cell_digest(np.zeros(0), np.zeros(0, bool))
         log = entry.trial.log
         numbers = {id(curves): i for i, curves in enumerate(log.curves)}
         for track, at in self._scatter.places(entry):

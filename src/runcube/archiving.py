@@ -115,6 +115,7 @@ def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
         "version": version("runcube"),
         "skipped": problems,
         "deleted": deleted,
+        "others": shelves.others(found.jobs, {p.path for p in parsed.failures}),
         "told": asdict(told),
     }
     with replacing(order.target) as beside, watched(order.progress, "writing the archive") as step:

@@ -177,6 +177,7 @@ def _merge(
         "version": version("runcube"),
         "skipped": [],
         "deleted": [],
+        "others": {},
         "told": asdict(told),
     }
     with replacing(target) as beside, watched(progress, "writing the archive") as step:

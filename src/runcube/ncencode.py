@@ -41,6 +41,10 @@ _RESERVED = frozenset(
     "runcube_archive".split()
 )
 _FLOAT_LIMIT = 1 << 63
+# Older versions of xarray make timedeltas of numbers in these units.
+_UNITS_OF_TIMEDELTAS = frozenset(
+    "days hours minutes seconds milliseconds microseconds nanoseconds".split()
+)
 # So many values stay contiguous: a chunk and its filter would be larger than they are.
 _FEW = 1 << 10
 
@@ -290,7 +294,9 @@ def _split_attrs(
 def _is_native(key: str, value: Any, kind: str) -> bool:
     if isinstance(value, str):
         # The units of a time say how it is stored.
-        decoded = key == "units" and (kind in "Mm" or "since" in value)
+        decoded = key == "units" and (
+            kind in "Mm" or "since" in value or value in _UNITS_OF_TIMEDELTAS
+        )
         return value == clean_text(value) and not decoded
     if isinstance(value, bool | np.bool_ | np.timedelta64):
         return False

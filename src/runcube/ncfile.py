@@ -60,16 +60,16 @@ class Storage:
         Raises
         ------
         ArchiveError
-            If a value is too large for float32.
+            If a value is out of the range of float32.
         """
         made = values
         if self.dtype == "float32":
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", under="ignore"):
                 made = values.astype(np.float32)
-            lost = np.isinf(made) & np.isfinite(values) & logged
+            lost = np.isfinite(values) & (np.isinf(made) | ((made == 0) & (values != 0))) & logged
             if lost.any():
                 value = values[lost][0].item()
-                raise ArchiveError(f"dtype='float32': {value!r} is too large for it; use float64")
+                raise ArchiveError(f"dtype='float32': {value!r} is out of its range; use float64")
         if self.significant_digits is not None:
             made = round_digits(made, self.significant_digits)
         return made
@@ -140,6 +140,7 @@ def regions(shape: Sequence[int], chunk: Sequence[int], limit: int) -> Iterator[
     >>> [r[0] for r in regions((5, 4), (2, 4), 16)]
     [slice(0, 4, None), slice(4, 5, None)]
     """
+    chunk = [max(1, step) for step in chunk]
     box = list(chunk)
     for axis in reversed(range(len(shape))):
         fits = limit // max(1, int(np.prod(box, dtype=np.int64)))

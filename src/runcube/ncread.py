@@ -134,15 +134,15 @@ def _cube_of(
         raise ArchiveError(
             f"{path}: archive format {schema['format']}, this runcube reads {FORMAT}: upgrade it"
         )
-    made = decode(ds, schema, texts).drop_encoding()
+    made = decode(ds, schema, texts)
     if "messages" in texts and "messages" not in made.coords:
         lines = [unpack_text(text) for text in texts["messages"]]
         cells = np.array([*map(clean_text, lines), ""], dtype=object)[:-1]
         status = made["status"]
         made = made.assign_coords(messages=(status.dims, cells.reshape(status.shape)))
     for variable in made.variables.values():
-        if variable.dtype.kind == "O":
-            variable.encoding = dict(LONG_TEXT_ENCODING)
+        # Not by drop_encoding, which reads lazy values in older versions of xarray.
+        variable.encoding = dict(LONG_TEXT_ENCODING) if variable.dtype.kind == "O" else {}
     return made
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from runcube import ledger
 from runcube.model import ArchiveError, Problem
-from runcube.ncread import read_blob
+from runcube.ncread import damaged, read_blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -54,14 +54,12 @@ class OldArchive:
                 f"{path}: it was saved from a Dataset and remembers no logs; "
                 "archive_runs(logs, path) makes an archive that can be updated"
             )
-        group = file.groups["logs"]
-        self.facts: dict[str, Any] = json.loads(group.getncattr("facts"))
-        self.table = ledger.ArrayTable(read_blob(group, "arrays"))
         self.records: dict[str, Record] = {}
         self.spelled: dict[str, bytes] = {}
-        for row in read_blob(group, "records"):
-            record = ledger.load(row)
-            self.records[record["path"]], self.spelled[record["path"]] = record, row
+        try:
+            self._read_ledger(file.groups["logs"])
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise damaged(path, error) from error
         self._keys = {path: ledger.Key.from_record(r) for path, r in self.records.items()}
         self.path = path
         self._file = file
@@ -83,6 +81,13 @@ class OldArchive:
             for item in record["logs"]
             if "cell" in item
         }
+
+    def _read_ledger(self, group: netCDF4.Group) -> None:
+        self.facts: dict[str, Any] = json.loads(group.getncattr("facts"))
+        self.table = ledger.ArrayTable(read_blob(group, "arrays"))
+        for row in read_blob(group, "records"):
+            record = ledger.load(row)
+            self.records[record["path"]], self.spelled[record["path"]] = record, row
 
     def is_like(self, frame: xr.Dataset, chunk: Sequence[int], facts: Mapping[str, Any]) -> bool:
         """Whether a new archive has these chunks, and the same labels inside a cell."""
@@ -133,6 +138,9 @@ class OldArchive:
         if (self.facts["version"], self.facts["skipped"]) != (version("runcube"), problems):
             return False
         here = {job.source.path: job for job in found.jobs}
+        others = [here.pop(path) for path in self.facts["others"] if path in here]
+        if {job.source.path: _files(job) for job in others} != self.facts["others"]:
+            return False
         if here.keys() | set(self.facts["deleted"]) != self.records.keys():
             return False
         for path, job in here.items():
@@ -244,6 +252,10 @@ def _texts_of(variable: Any) -> list[str]:
     return [str(text) for text in np.atleast_1d(variable[:])]
 
 
+def _files(job: Job) -> list[list[Any]]:
+    return [[file.path, file.size, file.mtime_ns] for file in job.source.files]
+
+
 class Shelves:
     """An old archive, if there is one, and a spool: where the logs of an archive come from.
 
@@ -291,6 +303,14 @@ class Shelves:
             return self.old.records[path], self.old.table
         record = self._spool.record(path)
         return None if record is None else (record, self._spool.table)
+
+    def others(self, jobs: Sequence[Job], failed: Collection[str]) -> dict[str, list[list[Any]]]:
+        """Give the files of logs without a record: copies, and what lacks its configuration.
+
+        Those that could not be read are not among them: the next update tries again.
+        """
+        by_path = {job.source.path: _files(job) for job in jobs}
+        return {p: f for p, f in by_path.items() if p not in failed and self.record(p) is None}
 
     def number(self, log: RunLog) -> int:
         """Place of a log in the record of its source."""

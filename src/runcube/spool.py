@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # What a crash costs at most: the work of so many bytes or seconds.
 _SYNC_BYTES = 1 << 26
 _SYNC_SECONDS = 5.0
+# Bytes of the checksum in front of each line of the journal.
+_CHECK = 9
 
 
 class Spool:
@@ -74,7 +77,7 @@ class Spool:
             item["text"] = [self._write(text), len(text)]
         new = [[self._write(row), len(row)] for row in self._table.rows[first:]]
         line = ledger.dump({"record": record, "arrays": new, "end": self._end})
-        self._pending.append(line + b"\n")
+        self._pending.append(b"%08x %s\n" % (zlib.crc32(line), line))
         record = ledger.load(line)["record"]
         self._records[job.source.path], self._keys[job.source.path] = record, key
         late = time.monotonic() - self._when > _SYNC_SECONDS
@@ -147,11 +150,11 @@ class Spool:
         rows: list[bytes] = []
         size = self._values.seek(0, os.SEEK_END)
         for line in self._journal.readall().splitlines(keepends=True):
-            try:
-                entry = ledger.load(line)
-            except ValueError:
+            text = line[_CHECK:-1]
+            if not line.endswith(b"\n") or line[:_CHECK] != b"%08x " % zlib.crc32(text):
                 break
-            if not line.endswith(b"\n") or entry["end"] > size:
+            entry = ledger.load(text)
+            if entry["end"] > size:
                 break
             good, end = good + len(line), entry["end"]
             rows += [self._read(at, length) for at, length in entry["arrays"]]
