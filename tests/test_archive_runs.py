@@ -366,6 +366,16 @@ def test_an_update_that_cannot_be_leaves_the_archive_as_it_was(logs, tmp_path):
     assert entries(tmp_path) == ["empty", "logs", "saved.nc", "sweep.nc"]
 
 
+def test_seeds_that_are_added_one_by_one_leave_the_other_cells_empty(logs, tmp_path):
+    path = tmp_path / "sweep.nc"
+    archived(logs, path)
+    for seed in (3, 4, 5):
+        config = {"optim": {"lr": 0.1}, "model": {"weights": None}, "seed": seed, "epochs": 3}
+        sweeps.write_run(logs / f"new_{seed}", config)
+        assert_same(updated(path), archived(logs, tmp_path / "fresh.nc"))
+        assert rc.verify_archive(path, logs).empty
+
+
 def test_a_reader_keeps_what_it_opened(logs, tmp_path):
     path = tmp_path / "sweep.nc"
     before = archived(logs, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -110,6 +111,8 @@ class Writer:
         old = self._shelves.old
         if old is not None and not old.is_like(self.frame, shape.chunk, about):
             old = None
+        if old is not None:
+            shape = replace(shape, chunk=old.chunk)
         copied: list[Region] = []
 
         def blocks(boxes: Iterator[Region]) -> Blocks:
@@ -141,6 +144,8 @@ class Writer:
         """Whether the cells of a box hold what they held in the old archive."""
         cells = self._cells(region[: len(self._place.shape)])
         before = old.cells_at(np.unravel_index(cells, self._place.shape))
+        if min(before, default=-1) < 0:
+            return False  # beyond the old cube its chunks hold no fill values
         for cell, was in zip(cells, before, strict=True):
             entry = self._by_cell.get(cell)
             if not self._shelves.stays(None if entry is None else entry.trial, was):

@@ -211,7 +211,8 @@ def decode(
         By name in the file, the exact text of each cell, packed.
     """
     names = schema.get("names", {})
-    ds = ds.rename({n: names[n] for n in map(str, [*ds.variables, *ds.dims]) if n in names})
+    if names:
+        ds = ds.rename({n: names[n] for n in map(str, [*ds.variables, *ds.dims]) if n in names})
     known = {names.get(n, n): facts for n, facts in schema["variables"].items()}
     blobs = {names.get(n, n): blob for n, blob in texts.items()}
     made: dict[str, xr.Variable] = {}
@@ -220,23 +221,21 @@ def decode(
         facts = known.get(name, {})
         attrs = _join_attrs(variable.attrs, facts.get("attrs", {}))
         if name in CUBE:
+            made[name] = variable
             variable.attrs = attrs
         else:
             values = _decode_values(variable, facts, blobs.get(name))
             long = facts.get("text") == "long"
             encoding = dict(LONG_TEXT_ENCODING) if long else {}
             made[name] = xr.Variable(variable.dims, values, attrs, encoding)
+    dims = schema.get("logged_dims") or made["logged"].dims
+    if tuple(dims) != made["logged"].dims:
+        made["logged"] = made["logged"].transpose(*dims)
     data = {names.get(n, n) for n in schema["data_vars"]}
-    ds = ds.assign_coords({n: v for n, v in made.items() if n not in data})
-    ds = ds.reset_coords([n for n in data if n in ds.coords])
-    ds = ds.set_coords([n for n in CUBE if n not in data])
-    ds = ds.assign({n: v for n, v in made.items() if n in data})
-    dims = schema.get("logged_dims", [])
-    if [str(d) for d in ds["logged"].dims] != dims and dims:
-        ds["logged"] = ds["logged"].transpose(*dims)
+    data_vars = {n: v for n, v in made.items() if n in data}
     native = {name: value for name, value in ds.attrs.items() if name != "runcube_archive"}
-    ds.attrs = _join_attrs(native, schema["attrs"])
-    return ds
+    coords = {n: v for n, v in made.items() if n not in data}
+    return xr.Dataset(data_vars, coords, _join_attrs(native, schema["attrs"]))
 
 
 def _decode_values(

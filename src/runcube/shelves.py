@@ -89,14 +89,23 @@ class OldArchive:
             record = ledger.load(row)
             self.records[record["path"]], self.spelled[record["path"]] = record, row
 
+    @property
+    def chunk(self) -> tuple[int, ...]:
+        """Chunk of ``curve``."""
+        return (*self._chunk, *self._curve.chunking()[-3:])
+
     def is_like(self, frame: xr.Dataset, chunk: Sequence[int], facts: Mapping[str, Any]) -> bool:
-        """Whether a new archive has these chunks, and the same labels inside a cell."""
+        """Whether a new archive has the same labels inside a cell, and can have the same chunks.
+
+        Its own chunks would be ``chunk``: the old ones do unless they are far from it in size.
+        """
         dim = facts["axis"][2]
         self.same_cells = self._shape == frame["curve"].shape[:-3]
         return (
             all(self.facts[name] == facts[name] for name in ("axis", "storage"))
-            and tuple(self._curve.chunking()) == tuple(chunk)
-            and len(self._shape) == len(chunk) - 3
+            and len(self.chunk) == len(chunk)
+            and all(c <= size for c, size in zip(self.chunk, frame["curve"].shape, strict=True))
+            and bool(0.25 <= np.prod(self.chunk) / np.prod(chunk) <= 4)
             and list(self._splits) == frame["split"].values.tolist()
             and list(self._metrics) == frame["metric"].values.tolist()
             and np.array_equal(self._file.variables[dim][:], frame[dim].values)
