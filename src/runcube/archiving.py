@@ -77,9 +77,9 @@ def archive_logs(order: Order, old: OldArchive | None = None) -> Told:
         with uncollected():
             told = _through(spool, order, old)
     except BaseException as error:
-        # Whoever was interrupted wants to go on; what cannot work leaves nothing behind. An
-        # update that is interrupted has little to lose.
-        spool.close(remove=old is not None or isinstance(error, RuncubeError))
+        # Whoever was interrupted wants to go on; what cannot work, or fills the disk, leaves
+        # nothing behind. An update that is interrupted has little to lose.
+        spool.close(remove=old is not None or isinstance(error, RuncubeError | OSError))
         raise
     spool.close(remove=True)
     return told

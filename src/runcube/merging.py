@@ -28,7 +28,7 @@ from runcube.pipeline import (
 )
 from runcube.policyfacts import policy_facts, policy_of
 from runcube.replace import locked, replacing
-from runcube.shelves import OldArchive
+from runcube.shelves import OldArchive, lost_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,6 +160,7 @@ def _merge(
     if differing == "raise":
         _refuse_differing(olds, parsed.sweep)
     contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    shelf.name_lost(contest)
     labels = inner_labels(contest, policy)
     skipped = [*parsed.sweep.skipped, *contest.losers]
     attrs = load_attrs(found, parsed.sweep, skipped, policy)
@@ -301,15 +302,14 @@ class MergedShelf:
         home = self._homes[log.header.source.path]
         return home.old.text(home.path, self.number(log))
 
-    def lost(self, contest: Contest) -> list[str]:
-        """Logs whose values are needed and were not kept."""
-        return [
-            entry.trial.log.header.source.path
-            for entry in contest.entries
-            if not self._homes[entry.trial.log.header.source.path].old.has_values(
-                entry, self.number(entry.trial.log)
-            )
-        ]
+    def name_lost(self, contest: Contest) -> None:
+        """Name the runs whose values are needed and were not kept."""
+        for entry in contest.entries:
+            path = entry.trial.log.header.source.path
+            number = self.number(entry.trial.log)
+            home = self._homes[path]
+            if not home.old.has_values(home.path, number, entry):
+                entry.trial.problems.append(lost_values(path))
 
     def stays(self, trial: Trial | None, cell: int) -> bool:
         """Nothing stays where it was."""

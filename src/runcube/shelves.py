@@ -178,10 +178,10 @@ class OldArchive:
         """Have a log read again."""
         self._keys.pop(path, None)
 
-    def has_values(self, entry: Entry, number: int) -> bool:
+    def has_values(self, path: str, number: int, entry: Entry) -> bool:
         """Whether the archive has every value that a run needs: it keeps those that won a cell."""
         log = entry.trial.log
-        item = self.records[log.header.source.path]["logs"][number]
+        item = self.records[path]["logs"][number]
         parts = dict(zip(map(id, log.curves), item["curves"], strict=True))
         if item.get("trial") == entry.trial.attempt and item["whole"]:
             return True
@@ -259,6 +259,12 @@ class OldArchive:
 
 def _texts_of(variable: Any) -> list[str]:
     return [str(text) for text in np.atleast_1d(variable[:])]
+
+
+def lost_values(path: str) -> Problem:
+    """Say that values are missing which the archive never held, as they had given way."""
+    message = "values that its archive had left out are needed, and the log is not at hand"
+    return Problem("lost_values", message, path)
 
 
 def _files(job: Job) -> list[list[Any]]:
@@ -365,10 +371,14 @@ class Shelves:
         for entry in contest.entries:
             path = entry.trial.log.header.source.path
             old = self.old if path in self._from_old else None
-            if old is not None and not old.has_values(entry, self.number(entry.trial.log)):
+            if old is None or old.has_values(path, self.number(entry.trial.log), entry):
+                continue
+            if path in self._deleted:
+                entry.trial.problems.append(lost_values(path))
+            else:
                 old.forget(path)
                 paths.append(path)
-        return [path for path in paths if path not in self._deleted]
+        return paths
 
     def _numbered(self, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         # The logs outlive this: their ids stay theirs.

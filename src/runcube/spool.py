@@ -137,12 +137,21 @@ class Spool:
 
     def _write(self, data: Any) -> int:
         at = self._end
-        os.pwrite(self._values.fileno(), data, at)
-        self._end += memoryview(data).nbytes
+        view = memoryview(data)
+        left = view.cast("B") if view.nbytes else view[:0]
+        self._values.seek(at)
+        while left:  # a system writes some 2 GB at once, and less where a disk is nearly full
+            left = left[self._values.write(left) or 0 :]
+        self._end = self._values.tell()
         return at
 
     def _read(self, at: int, size: int) -> bytes:
-        return os.pread(self._values.fileno(), size, at)
+        self._values.seek(at)
+        parts = []
+        while size and (part := self._values.read(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
     def _replay(self) -> None:
         """Take in the whole lines of a journal that was left; cut off the rest."""
