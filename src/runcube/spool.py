@@ -62,7 +62,11 @@ class Spool:
         known = self._keys.get(job.source.path)
         if known is None or known != ledger.Key.of(job.reader, job.source, request):
             return None
-        return self._logs(self._records[job.source.path], job)
+        record = self._records[job.source.path]
+        # A journal that was left may be of a copy of these logs elsewhere.
+        if record["root"] != os.path.abspath(job.source.root):
+            return None
+        return self._logs(record, job)
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Write the values of a log down, and give it back without them."""
@@ -70,6 +74,7 @@ class Spool:
         first = len(self._table.rows)
         digest = hash_prefix(job.source)
         record = ledger.to_record(key, job.source, digest, logs, self._table)
+        record["root"] = os.path.abspath(job.source.root)
         for item, log in zip(record["logs"], logs, strict=True):
             for part, curves in zip(item["curves"], log.curves, strict=True):
                 part["at"] = self._write(np.ascontiguousarray(curves.values).data)
