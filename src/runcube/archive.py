@@ -266,9 +266,10 @@ def update_archive(
                 f"{target}: was merged; update its parts ({parts}), merge them again"
             )
         policy = policy_of(old.facts["policy"], reader)
-        root = Path(old.facts["root"] if logs is None else logs).expanduser()
+        source = old.attr("source") if logs is None else None
+        root = Path(old.facts["logs"] if logs is None else logs).expanduser()
         storage = Storage(**old.facts["storage"])
-        made = archive_logs(Order(root, target, policy, storage, progress), old)
+        made = archive_logs(Order(root, target, policy, storage, progress, source), old)
     made.warn(stacklevel=3)
 
 

@@ -82,6 +82,7 @@ class Writer:
 
     def __init__(self, sweep: Sweep, contest: Contest, labels: Labels, shelves: RunSource) -> None:
         self._contest = contest
+        self._labels = labels
         self._shelves = shelves
         self._place = Place.of(sweep, contest.entries)
         self._shape = cube_shape(self._place, contest, labels)
@@ -107,7 +108,12 @@ class Writer:
         encoded.schema["messages"] = True
         shape = CubeShape.of(self.frame, encoded)
         axis = self._contest.axis
-        about = {**facts, "axis": [axis.name, axis.align, axis.dim]}
+        about = {
+            **facts,
+            "axis": [axis.name, axis.align, axis.dim],
+            # As they are in the logs: the cube has them without what no text can hold.
+            "labels": [self._labels.splits, self._labels.metrics],
+        }
         old = self._shelves.old
         if old is not None and not old.is_like(self.frame, shape.chunk, about):
             old = None
@@ -270,12 +276,13 @@ def _rebased(record: Record, table: ArrayTable, into: ArrayTable) -> Record:
                 "metrics": part["metrics"],
                 "logged": moved(part["logged"]),
                 "lines": moved(part["lines"]),
+                "changed": {name: moved(index) for name, index in part["changed"].items()},
             }
             for part in item["curves"]
         ]
         gone = ("cell", "trial", "values", "whole", "text", "curves")
         logs.append({k: v for k, v in item.items() if k not in gone} | {"curves": curves})
-    return record | {"logs": logs}
+    return {k: v for k, v in record.items() if k != "root"} | {"logs": logs}
 
 
 def _write_files(group: netCDF4.Group, records: Sequence[Record]) -> None:

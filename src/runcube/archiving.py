@@ -6,15 +6,17 @@ the ledger of an ``OldArchive`` where a log has not changed since.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from runcube.archivewriter import Writer
+from runcube.arrays import clean_text
 from runcube.contest import settle_cells
 from runcube.discover import Job, discover
-from runcube.files import natural_key
+from runcube.files import hash_prefix, natural_key
 from runcube.model import LogFile, RuncubeError, Source
 from runcube.parallel import watched
 from runcube.pathkeys import keys_from_paths
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
 class Order:
     """What is wanted: which logs, where to, read and stored how.
 
-    ``root`` is the directory of the logs; the caller holds the lock of ``target``.
+    ``root`` is the directory of the logs, or one log; ``source`` is how the archive spells it, if
+    not so. The caller holds the lock of ``target``.
     """
 
     root: Path
@@ -56,6 +59,7 @@ class Order:
     policy: Policy
     storage: Storage
     progress: bool | Progress = False
+    source: str | None = None
 
 
 def archive_logs(order: Order, old: OldArchive | None = None) -> Told:
@@ -88,7 +92,9 @@ def archive_logs(order: Order, old: OldArchive | None = None) -> Told:
 def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
     policy = order.policy
     found = discover(order.root, policy.reader, policy.path_keys)
-    if old is not None and old.is_current(found):
+    logs = os.path.abspath(order.root)
+    source = clean_text(str(found.root)) if order.source is None else order.source
+    if old is not None and old.is_current(found, logs, source):
         return Told(**old.facts["told"])
     problems = [[p.path, p.kind, p.message] for p in found.skipped]
     deleted = [] if old is None else _keep_deleted(found, old, policy)
@@ -104,13 +110,13 @@ def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
     skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
     if policy.errors == "raise":
         raise_first(skipped, parsed.sweep, contest)
-    attrs = load_attrs(found, parsed.sweep, skipped, policy)
+    attrs = load_attrs(found, parsed.sweep, skipped, policy) | {"source": source}
     told = Told.of(attrs["source"], parsed.sweep, contest, skipped)
     writer = Writer(parsed.sweep, contest, labels, shelves)
     writer.frame.attrs = attrs | writer.frame.attrs
     facts = {
         "policy": policy_facts(policy),
-        "root": str(found.root),
+        "logs": logs,
         "storage": asdict(order.storage),
         "version": version("runcube"),
         "skipped": problems,
@@ -125,29 +131,45 @@ def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
 
 def _keep_deleted(found: Found, old: OldArchive, policy: Policy) -> list[str]:
     """Add the logs that are gone, as far as the archive has their values."""
-    here = {job.source.path for job in found.jobs}
+    gone = [path for path in old.records if old.holds_any(path) and _is_gone(found, old, path)]
+    if not gone:
+        return []
     readers = {job.reader.name: job.reader for job in found.jobs}
-    gone = []
-    for path, record in old.records.items():
-        if path not in here and any("cell" in item for item in record["logs"]):
-            files = tuple(LogFile(*file) for file in record["files"])
-            job = Job(next(iter(readers.values())), Source(str(found.root), path, files))
-            # The first of several attempts is the one that a look at the head finds.
-            headers = {log.header.key: log.header for log in reversed(old.logs(job))}
-            gone.append((job, dict(reversed(headers.items()))))
-    if gone:
-        jobs = [(job, None) for job in found.jobs] + gone
-        by_path: dict[str, list[RunHeader]] = defaultdict(list)
-        digests: dict[tuple[str, str], str | None] = {}
-        for header, digest in zip(found.headers, found.digests, strict=True):
-            by_path[header.source.path].append(header)
-            digests[header.source.path, header.key] = digest
-        for job, headers in gone:
-            by_path[job.source.path] = list(headers.values())
-        jobs.sort(key=lambda pair: natural_key(pair[0].source.path))
-        found.jobs = [job for job, _ in jobs]
-        found.headers = [h for job in found.jobs for h in by_path[job.source.path]]
-        paths = [header.source.path for header in found.headers]
-        found.path_keys = keys_from_paths(paths, policy.path_keys)
-        found.digests = [digests.get((h.source.path, h.key)) for h in found.headers]
-    return [job.source.path for job, _ in gone]
+    runs: dict[str, list[tuple[RunHeader, str | None]]] = defaultdict(list)
+    for header, digest in zip(found.headers, found.digests, strict=True):
+        runs[header.source.path].append((header, digest))
+    for path in gone:
+        files = tuple(LogFile(*file) for file in old.records[path]["files"])
+        job = Job(next(iter(readers.values())), Source(str(found.root), path, files))
+        found.jobs.append(job)
+        runs[path] = [(header, None) for header in old.kept(job)[0]]
+        _match_copies(runs, path, str(old.records[path]["digest"]))
+    found.jobs.sort(key=lambda job: natural_key(job.source.path))
+    pairs = [pair for job in found.jobs for pair in runs[job.source.path]]
+    found.headers = [header for header, _ in pairs]
+    found.digests = [digest for _, digest in pairs]
+    paths = [header.source.path for header in found.headers]
+    found.path_keys = keys_from_paths(paths, policy.path_keys)
+    return gone
+
+
+def _is_gone(found: Found, old: OldArchive, path: str) -> bool:
+    """Whether a log is not there, its sidecars aside; one that is there may be no log any more."""
+    return not (found.root / old.records[path]["files"][0][0]).exists()
+
+
+def _match_copies(
+    runs: dict[str, list[tuple[RunHeader, str | None]]], path: str, digest: str
+) -> None:
+    """Give a log that is gone the same hash as its copies, so that they do not compete with it."""
+    mine = [header for header, _ in runs[path]]
+    if len(mine) != 1 or mine[0].key:
+        return
+    for other, pairs in runs.items():
+        header, known = pairs[0]
+        alike = len(pairs) == 1 and header.source.size == mine[0].source.size
+        if other == path or not alike or header.config != mine[0].config:
+            continue
+        if hash_prefix(header.source) == digest:
+            runs[other] = [(header, known or digest)]
+            runs[path] = [(mine[0], known or digest)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from runcube.exclusions import is_excluded_name
 from runcube.files import natural_key
 from runcube.hparams import fill_null_subtrees, flatten, token
 from runcube.model import NoRunsError, Problem
@@ -13,7 +15,7 @@ from runcube.pathmerge import merge_path_keys
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runcube.model import RunHeader
+    from runcube.model import RunHeader, RunLog
 
 
 @dataclass(frozen=True)
@@ -132,3 +134,30 @@ def drop_copies(
 
 def _differ(keys: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
     return any(token(keys[k]) != token(other[k]) for k in keys.keys() & other.keys())
+
+
+def run_id(log: RunLog) -> tuple[str, str]:
+    """What tells the run of a log from all others: its path and key."""
+    return log.header.source.path, log.header.key
+
+
+def name_reconfigured(logs: Sequence[RunLog]) -> None:
+    """Make an attempt with another configuration a run of its own: its values belong elsewhere."""
+    settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for log in logs:
+        known = settings[run_id(log)]
+        same = (k for k, config in known.items() if _same_setting(config, log.header.config))
+        suffix = next(same, f"@{log.attempt + 1}" if known else "")
+        known.setdefault(suffix, log.header.config)
+        if suffix:
+            log.header = replace(log.header, key=log.header.key + suffix)
+            message = "a later configuration line differs from the first: a run of its own"
+            log.problems.append(Problem("reconfigured", message, log.header.source.path))
+
+
+def _same_setting(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if one == other:
+        return True
+    left, right = flatten(one), flatten(other)
+    differing = [k for k in left.keys() | right.keys() if left.get(k, k) != right.get(k, k)]
+    return all(is_excluded_name(key) for key in differing)

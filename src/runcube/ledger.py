@@ -20,7 +20,7 @@ import numpy as np
 from runcube.model import LogFile, Problem, RunHeader, RunLog, Source, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,31 +33,32 @@ if TYPE_CHECKING:
 _EVERY = -1
 
 
+@dataclass(slots=True, eq=False)
 class StoredCurves:
-    """``Curves`` whose values are fetched each time they are asked for."""
+    """``Curves`` whose values are fetched each time they are asked for.
 
-    __slots__ = ("_fetch", "lines", "logged", "metrics", "split", "x")
+    What is fetched may be rounded, or lack what gave way: ``changed`` holds the bits of what
+    ``Curves.changes`` gave.
+    """
 
-    def __init__(
-        self,
-        split: str,
-        x: dict[str, NDArray[Any]],
-        metrics: tuple[str, ...],
-        logged: NDArray[np.bool_],
-        lines: NDArray[np.int64],
-        fetch: Callable[[StoredCurves], NDArray[np.float64]],
-    ) -> None:
-        self.split = split
-        self.x = x
-        self.metrics = metrics
-        self.logged = logged
-        self.lines = lines
-        self._fetch = fetch
+    split: str
+    x: dict[str, NDArray[Any]]
+    metrics: tuple[str, ...]
+    logged: NDArray[np.bool_]
+    lines: NDArray[np.int64]
+    changed: Mapping[str, NDArray[np.uint8]]
+    fetch: Callable[[StoredCurves], NDArray[np.float64]]
 
     @property
     def values(self) -> NDArray[np.float64]:
         """Values (metrics, rows)."""
-        return self._fetch(self)
+        return self.fetch(self)
+
+    def changes(self, x: str) -> NDArray[np.bool_]:
+        """As ``Curves.changes``, of an x that some rows share."""
+        rows, columns = self.logged.shape
+        bits = np.unpackbits(self.changed[x], count=rows * columns)
+        return bits.reshape(rows, columns).astype(bool)
 
 
 class ArrayTable:
@@ -86,21 +87,34 @@ class ArrayTable:
 
 @dataclass(frozen=True)
 class Key:
-    """What a record holds good for: these files, read by this reader for this request."""
+    """What a record holds good for: these files, read by this reader for this request.
+
+    ``drop`` has only those of the log's own ``columns``, so that what another log has does not
+    matter; None is any.
+    """
 
     reader: str
     files: tuple[LogFile, ...]
     splits: tuple[str, ...] | None
     metrics: tuple[str, ...] | None
     drop: tuple[str, ...]
+    columns: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, reader: Reader, source: Source, request: Request) -> Key:
-        """Give the key of a source that is to be read."""
+    def of(
+        cls, reader: Reader, source: Source, request: Request, columns: Iterable[str] | None
+    ) -> Key:
+        """Give the key of a source whose columns are known."""
         word = reader_word(reader)
         splits = None if request.splits is None else tuple(sorted(request.splits))
         metrics = None if request.metrics is None else tuple(sorted(request.metrics))
-        return cls(word, source.files, splits, metrics, tuple(sorted(request.drop)))
+        own = None if columns is None else tuple(sorted(columns))
+        drop = request.drop if own is None else request.drop.intersection(own)
+        return cls(word, source.files, splits, metrics, tuple(sorted(drop)), own)
+
+    def holds(self, reader: Reader, source: Source, request: Request) -> bool:
+        """Whether reading the source now would give what the record has."""
+        return self == Key.of(reader, source, request, self.columns)
 
     @classmethod
     def from_record(cls, record: Record) -> Key:
@@ -111,7 +125,18 @@ class Key:
             _tuple(record["splits"]),
             _tuple(record["metrics"]),
             tuple(record["drop"]),
+            _tuple(record["columns"]),
         )
+
+
+def columns_of(logs: Sequence[RunLog]) -> frozenset[str] | None:
+    """Columns of the logs of a source together; None if those of one are not known."""
+    found: set[str] = set()
+    for log in logs:
+        if log.columns is None:
+            return None
+        found |= log.columns
+    return frozenset(found)
 
 
 def reader_word(reader: Reader) -> str:
@@ -136,6 +161,7 @@ def to_record(
         "splits": key.splits,
         "metrics": key.metrics,
         "drop": key.drop,
+        "columns": key.columns,
         "logs": [_log_record(log, table) for log in logs],
     }
 
@@ -168,7 +194,20 @@ def _curves_record(curves: Curves, table: ArrayTable) -> Record:
         "metrics": curves.metrics,
         "logged": _EVERY if logged.all() else table.add(logged),
         "lines": table.add(curves.lines),
+        "changed": {
+            name: table.add(np.packbits(curves.changes(name)))
+            for name, values in curves.x.items()
+            if _repeats(values)
+        },
     }
+
+
+def _repeats(x: NDArray[Any]) -> bool:
+    """Whether several rows have the same x."""
+    known = x[~np.isnan(x)]
+    return (
+        len(known) > 1 and not (known[1:] > known[:-1]).all() and len(np.unique(known)) < len(known)
+    )
 
 
 def to_logs(
@@ -223,7 +262,8 @@ def _curves_of(item: Mapping[str, Any], table: ArrayTable, fetch: Any) -> Stored
     row = item["logged"]
     logged = _every(shape) if row == _EVERY else table.get(row).reshape(shape)
     x = {name: table.get(index) for name, index in item["x"].items()}
-    return StoredCurves(item["split"], x, metrics, logged, lines, fetch)
+    changed = {name: table.get(index) for name, index in item["changed"].items()}
+    return StoredCurves(item["split"], x, metrics, logged, lines, changed, fetch)
 
 
 @lru_cache(maxsize=1024)

@@ -165,7 +165,7 @@ def _merge(
     skipped = [*parsed.sweep.skipped, *contest.losers]
     attrs = load_attrs(found, parsed.sweep, skipped, policy)
     attrs.pop("git_commit", None)  # of no directory of logs
-    attrs["source"] = json.dumps([str(old.facts["root"]) for old in olds])
+    attrs["source"] = json.dumps([old.attr("source") for old in olds])
     told = Told.of(str(target), parsed.sweep, contest, skipped)
     writer = Writer(parsed.sweep, contest, labels, shelf)
     writer.frame.attrs = attrs | writer.frame.attrs
@@ -173,7 +173,7 @@ def _merge(
     facts = {
         "policy": policy_facts(policy),
         "merged": [str(old.path) for old in olds],
-        "root": "",
+        "logs": "",
         "storage": asdict(storage),
         "version": version("runcube"),
         "skipped": [],

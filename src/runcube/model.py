@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -177,6 +178,15 @@ class Curves:
     logged: NDArray[np.bool_]
     lines: NDArray[np.int64]
 
+    def changes(self, x: str) -> NDArray[np.bool_]:
+        """Whether each value (metrics, rows) differs from the last one that has ``x`` as well."""
+        changed = np.zeros(self.values.shape, dtype=bool)
+        has_x = ~np.isnan(self.x[x])
+        for row, mask, out in zip(self.values, self.logged & has_x, changed, strict=True):
+            at = np.flatnonzero(mask)
+            out[at[1:]] = row[at[1:]] != row[at[:-1]]
+        return changed
+
 
 @dataclass(slots=True)
 class RunLog:
@@ -184,7 +194,7 @@ class RunLog:
 
     ``marker`` is what the logger itself says of the run's end (None: nothing).
     ``splits`` and ``metrics`` name all that the log has, asked for or not, in order of first
-    appearance.
+    appearance. ``columns`` are those that ``Request.drop`` can concern; None: any.
     """
 
     header: RunHeader
@@ -196,3 +206,4 @@ class RunLog:
     attempt: int = 0
     splits: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    columns: frozenset[str] | None = None

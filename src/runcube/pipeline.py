@@ -6,9 +6,9 @@ import difflib
 import gc
 import json
 import warnings
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -21,9 +21,7 @@ from runcube.completion import OnDuplicate
 from runcube.contest import ContestPolicy, settle_cells
 from runcube.cube import Labels
 from runcube.discover import read_logs
-from runcube.exclusions import is_excluded_name
-from runcube.gather import drop_copies
-from runcube.hparams import flatten
+from runcube.gather import drop_copies, name_reconfigured, run_id
 from runcube.model import (
     LogError,
     NoRunsError,
@@ -183,9 +181,9 @@ def parse_found(
     with watched(progress) as step:
         by_job, failures = _read_jobs(jobs, request, step, shelf or NoShelf())
     logs = [log for read in by_job for log in read]
-    _name_reconfigured(logs)
+    name_reconfigured(logs)
     known = {(header.source.path, header.key) for header in found.headers}
-    new = {_id(log): log.header for log in logs if _id(log) not in known}
+    new = {run_id(log): log.header for log in logs if run_id(log) not in known}
     if new:
         by_path = {h.source.path: k for h, k in zip(found.headers, found.path_keys, strict=True)}
         found.headers += new.values()
@@ -193,10 +191,10 @@ def parse_found(
         found.digests += [None] * len(new)
         sweep = plan_found(found, policy)
     index = {(h.source.path, h.key): i for i, h in enumerate(sweep.headers)}
-    logs = [log for log in logs if _id(log) in index]
+    logs = [log for log in logs if run_id(log) in index]
     if not logs:
         raise NoRunsError(f"{found.root}: no log could be read: {failures[0] if failures else ''}")
-    return Parsed(sweep, logs, [index[_id(log)] for log in logs], failures)
+    return Parsed(sweep, logs, [index[run_id(log)] for log in logs], failures)
 
 
 def _read_jobs(
@@ -214,32 +212,6 @@ def _read_jobs(
             failures.append(problem)
         by_job[number] = shelf.put(jobs[number], request, logs) if problem is None else logs
     return [logs or () for logs in by_job], failures
-
-
-def _id(log: RunLog) -> tuple[str, str]:
-    return log.header.source.path, log.header.key
-
-
-def _name_reconfigured(logs: Sequence[RunLog]) -> None:
-    """Make an attempt with another configuration a run of its own: its values belong elsewhere."""
-    settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
-    for log in logs:
-        known = settings[_id(log)]
-        same = (k for k, config in known.items() if _same_setting(config, log.header.config))
-        suffix = next(same, f"@{log.attempt + 1}" if known else "")
-        known.setdefault(suffix, log.header.config)
-        if suffix:
-            log.header = replace(log.header, key=log.header.key + suffix)
-            message = "a later configuration line differs from the first: a run of its own"
-            log.problems.append(Problem("reconfigured", message, log.header.source.path))
-
-
-def _same_setting(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    if one == other:
-        return True
-    left, right = flatten(one), flatten(other)
-    differing = [k for k in left.keys() | right.keys() if left.get(k, k) != right.get(k, k)]
-    return all(is_excluded_name(key) for key in differing)
 
 
 def read_statuses(found: Found, sweep: Sweep, policy: Policy) -> list[Status]:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SeedKind = Literal["labels", "drawn", "replicate", "none"]
 
 
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
 @dataclass(frozen=True)
 class PlanPolicy:
     """The arguments that overrule the planner.
@@ -46,6 +50,14 @@ class PlanPolicy:
     relabel: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
     seed: str | None = "auto"
     layout: Literal["auto", "grid", "configs"] = "auto"
+
+    def __post_init__(self) -> None:
+        """Take the scalars of NumPy, which JSON does not know, for what they are."""
+        plain = {
+            key: {_plain(old): _plain(new) for old, new in pairs.items()}
+            for key, pairs in self.relabel.items()
+        }
+        object.__setattr__(self, "relabel", plain)
 
 
 @dataclass(frozen=True, eq=False)

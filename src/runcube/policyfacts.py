@@ -28,6 +28,7 @@ def policy_facts(policy: Policy) -> dict[str, Any]:
         "contest": asdict(policy.contest),
         "splits": policy.splits,
         "metrics": policy.metrics,
+        "errors": policy.errors,
     }
 
 
@@ -65,6 +66,7 @@ def policy_of(facts: dict[str, Any], reader: str | Reader | None) -> Policy:
         _names(facts["splits"]),
         _names(facts["metrics"]),
         messages=True,
+        errors=facts["errors"],
     )
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube import ledger
+from runcube.gather import name_reconfigured
 from runcube.model import ArchiveError, Problem
 from runcube.ncread import damaged, read_blob
+from runcube.provenance import git_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from runcube.contest import Contest, Entry
     from runcube.discover import Found, Job
     from runcube.ledger import ArrayTable, Record, StoredCurves
-    from runcube.model import Request, RunLog
+    from runcube.model import Request, RunHeader, RunLog
     from runcube.spool import Spool
     from runcube.tracks import Trial
 
@@ -67,9 +70,9 @@ class OldArchive:
         self._curve.set_auto_maskandscale(False)
         self._texts = file.groups["text"]
         self._text_ends = np.cumsum(self._texts.variables["messages_sizes"][:])
-        labels = {name: _texts_of(file.variables[name]) for name in ("split", "metric")}
-        self._splits = {name: i for i, name in enumerate(labels["split"])}
-        self._metrics = {name: i for i, name in enumerate(labels["metric"])}
+        splits, metrics = self.facts["labels"]
+        self._splits = {name: i for i, name in enumerate(splits)}
+        self._metrics = {name: i for i, name in enumerate(metrics)}
         self._shape = self._curve.shape[:-3]
         self._chunk: list[int] = self._curve.chunking()[:-3]  # type: ignore[assignment]
         self._boxes: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
@@ -106,8 +109,7 @@ class OldArchive:
             and len(self.chunk) == len(chunk)
             and all(c <= size for c, size in zip(self.chunk, frame["curve"].shape, strict=True))
             and bool(0.25 <= np.prod(self.chunk) / np.prod(chunk) <= 4)
-            and list(self._splits) == frame["split"].values.tolist()
-            and list(self._metrics) == frame["metric"].values.tolist()
+            and [list(self._splits), list(self._metrics)] == [*map(list, facts["labels"])]
             and np.array_equal(self._file.variables[dim][:], frame[dim].values)
         )
 
@@ -126,6 +128,10 @@ class OldArchive:
         """Cells in which a run stands."""
         return list(self._by_cell)
 
+    def holds_any(self, path: str) -> bool:
+        """Whether a run of a log stood in a cell."""
+        return any("cell" in item for item in self.records[path]["logs"])
+
     def holds(self, cell: int) -> bool:
         """Whether a run stood in a cell."""
         return cell in self._by_cell
@@ -137,14 +143,20 @@ class OldArchive:
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what the archive remembers of a log, if it has not changed since."""
         known = self._keys.get(job.source.path)
-        if known is None or known != ledger.Key.of(job.reader, job.source, request):
+        if known is None or not known.holds(job.reader, job.source, request):
             return None
         return self.logs(job)
 
-    def is_current(self, found: Found) -> bool:
-        """Whether the logs that were found are just those of the archive, unchanged."""
+    def is_current(self, found: Found, logs: str, source: str) -> bool:
+        """Whether the logs that were found are just those of the archive, unchanged.
+
+        ``logs`` is their absolute path, ``source`` its spelling.
+        """
         problems = [[p.path, p.kind, p.message] for p in found.skipped]
-        if (self.facts["version"], self.facts["skipped"]) != (version("runcube"), problems):
+        before = [self.facts[name] for name in ("version", "skipped", "logs")]
+        before += [self.attr("source"), self.attr("git_commit")]
+        commit = git_commit(found.root) or ""
+        if before != [version("runcube"), problems, logs, source, commit]:
             return False
         here = {job.source.path: job for job in found.jobs}
         others = [here.pop(path) for path in self.facts["others"] if path in here]
@@ -170,9 +182,34 @@ class OldArchive:
 
         return ledger.to_logs(record, job.source, self.table, fetch)
 
+    def kept(self, job: Job) -> tuple[list[RunHeader], dict[int, RunLog]]:
+        """Give the runs of a log that is gone, as far as their values are kept.
+
+        Returns
+        -------
+        headers : list of RunHeader
+            One for each run, as a look at the head of the log would tell.
+        logs : dict
+            By their numbers in the record of the log.
+        """
+        logs = self.logs(job)
+        found = dict.fromkeys((log.header.key for log in logs), False)
+        for log in logs:
+            found[log.header.key] |= log.header.has_metrics is not False
+        for log in logs:
+            header = log.header
+            log.header = replace(header, has_metrics=header.has_metrics or found[header.key])
+        name_reconfigured(logs)
+        items = self.records[job.source.path]["logs"]
+        held = {i: log for i, log in enumerate(logs) if "cell" in items[i]}
+        keys = {log.header.key for log in held.values()}
+        # The first of several attempts is the one that a look at the head finds.
+        headers = {log.header.key: log.header for log in reversed(logs) if log.header.key in keys}
+        return [*reversed(headers.values())], held
+
     def attr(self, name: str) -> str:
-        """Attr of the cube, as text."""
-        return str(self._file.getncattr(name))
+        """Attr of the cube, as text; empty if it has none of the name."""
+        return str(self._file.getncattr(name)) if name in self._file.ncattrs() else ""
 
     def forget(self, path: str) -> None:
         """Have a log read again."""
@@ -257,10 +294,6 @@ class OldArchive:
         return found
 
 
-def _texts_of(variable: Any) -> list[str]:
-    return [str(text) for text in np.atleast_1d(variable[:])]
-
-
 def lost_values(path: str) -> Problem:
     """Say that values are missing which the archive never held, as they had given way."""
     message = "values that its archive had left out are needed, and the log is not at hand"
@@ -295,18 +328,24 @@ class Shelves:
         """Look in the archive, then in the spool."""
         path = job.source.path
         self._from_old.discard(path)
-        logs: Sequence[RunLog] | None = None
-        if self.old is not None:
-            gone = path in self._deleted
-            logs = self.old.logs(job) if gone else self.old.find(job, request)
-            for log in logs or ():
-                if gone and not any(p.kind == "deleted_log" for p in log.problems):
-                    log.problems.append(_deleted(path))
+        if self.old is not None and path in self._deleted:
+            self._from_old.add(path)
+            return self._remembered(job, self.old)
+        logs = None if self.old is None else self.old.find(job, request)
         if logs is None:
             logs = self._spool.find(job, request)
         else:
             self._from_old.add(path)
         return None if logs is None else self._numbered(logs)
+
+    def _remembered(self, job: Job, old: OldArchive) -> Sequence[RunLog]:
+        """Give what the archive keeps of a log that is gone, and say so."""
+        _, held = old.kept(job)
+        for number, log in held.items():
+            self._numbers[id(log)] = number
+            if not any(p.kind == "deleted_log" for p in log.problems):
+                log.problems.append(_deleted(job.source.path))
+        return [*held.values()]
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Spool what was just read."""

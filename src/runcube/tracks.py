@@ -176,7 +176,7 @@ def _attempts(tracks: list[Track]) -> list[list[Track]]:
 def _resolve(track: Track, x: str, trial: Trial) -> Track:
     """Give each x once: a resume replaces what follows it, else the last value wins."""
     values = track.x
-    if len(values) > 1 and (values == values[0]).all() and _moves(track):
+    if len(values) > 1 and (values == values[0]).all() and _moves(track, x):
         message = f"{_shown(track)}: {x} stays {values[0]}; {len(values)} values numbered by order"
         _note(trial, track, "repeated_x", message)
         return Track(track.curves, track.metrics, track.rows, np.arange(len(values)))
@@ -200,10 +200,10 @@ def _resolve(track: Track, x: str, trial: Trial) -> Track:
     return track
 
 
-def _moves(track: Track) -> bool:
+def _moves(track: Track, x: str) -> bool:
     """Whether any of the metrics took two values: else the rows are one row, logged again."""
-    values = track.curves.values[np.ix_(track.metrics, _indices(track))]
-    return bool((values != values[:, :1]).any())
+    changed = track.curves.changes(x)[np.ix_(track.metrics, _indices(track))]
+    return bool(changed[:, 1:].any())
 
 
 def _shown(track: Track) -> str:

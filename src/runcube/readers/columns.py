@@ -31,7 +31,7 @@ class _RunBuilder:
         self.log = log
         self.rows = log.runs.rows(run)
         self.request = request
-        self.out = RunLog(header)
+        self.out = RunLog(header, columns=frozenset(log.table.columns))
         self.columns: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
 
     def build(self) -> RunLog:

@@ -101,6 +101,7 @@ def _header(
 def _log(source: Source, number: int, attempt: Attempt, ended: bool, request: Request) -> RunLog:
     header = _header(source, attempt.config, any(r.stats for r in attempt.rows.values()), ended)
     log = RunLog(header, messages=attempt.messages, problems=attempt.problems, attempt=number)
+    log.columns = frozenset()
     if attempt.config is None:
         message = "no configuration line in this log"
         log.problems.insert(0, Problem("no_config", message, source.path))
@@ -118,7 +119,7 @@ def _log(source: Source, number: int, attempt: Attempt, ended: bool, request: Re
 
 
 def _typed_log(source: Source, typed: TypedLog, ended: bool, request: Request) -> RunLog:
-    log = RunLog(_header(source, typed.config, bool(typed.splits), ended))
+    log = RunLog(_header(source, typed.config, bool(typed.splits), ended), columns=frozenset())
     _finish(log, _typed_curves(typed), typed.names, request)
     log.messages = typed.texts
     times = [seconds_of(m) for text in typed.times if (m := TRAIN_TIME.match(text))]

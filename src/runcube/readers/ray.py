@@ -74,7 +74,9 @@ class RayReader:
         params, problems = _params(source)
         if not _has_result(source):
             marker = Status.FAILED if _beside(source, ERROR) else None
-            return [RunLog(_lone(source, params), marker=marker, problems=problems)]
+            lone = RunLog(_lone(source, params), marker=marker, problems=problems)
+            lone.columns = frozenset()
+            return [lone]
         log, runs = read_log(_log_only(source), _OPTIONS, request)
         for run in runs:
             conflict = _conflict(params, run.header.config)
