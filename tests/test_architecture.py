@@ -18,7 +18,7 @@ TIERS = (
     "plandata tracks readers.column readers.scalars readers.native_lines readers.native_typed "
     "readers.records",
     # Readers: files to runs.
-    "readers.base readers.sidecar readers.table keytable gather explain axes",
+    "readers.base readers.native_more readers.sidecar readers.table keytable gather explain axes",
     "readers.native readers.roles discover sweep completion report",
     "readers.log query render watching",
     "readers.axes",
@@ -40,6 +40,7 @@ TIERS = (
     "ncfile ncread replace",
     "spool",
     "rawcopy",
+    "oldarchive",
     "shelves",
     "archivewriter",
     "archiving verify merging",

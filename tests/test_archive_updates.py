@@ -24,8 +24,10 @@ from sweeps import product_configs, write_run, write_sweep
 import runcube as rc
 from runcube import ncfile
 from runcube.arrays import clean_text
+from runcube.files import TAIL_BYTES
 from runcube.model import RuncubeError
 from runcube.readers import JsonlReader
+from runcube.readers import native as native_reader
 from runcube.readers.native import NativeReader
 from runcube.testing import logged_sweeps, nested, write_native
 
@@ -121,6 +123,9 @@ def assert_up_to_date(path, root, *, read=None, **options):
         assert_same(opened(path), opened(fresh))
         assert ledger(path) == ledger(fresh)
         assert rc.verify_archive(path).empty
+        # A log that has grown is hashed in parts.
+        against = [rc.verify_archive(made, root) for made in (path, fresh)]
+        assert against[0].equals(against[1])
         fresh.unlink()
     assert hidden(path.parent) == []
 
@@ -128,7 +133,7 @@ def assert_up_to_date(path, root, *, read=None, **options):
 def ledger(path):
     """What an archive shows of its logs."""
     with xr.open_dataset(path, group="logs") as ds:
-        names = ("path", "size", "mtime_ns", "sha256")
+        names = ("path", "size", "mtime_ns")
         return list(zip(*(ds[name].values.tolist() for name in names), strict=True))
 
 
@@ -1031,12 +1036,122 @@ def test_an_update_reads_what_is_new_and_what_has_changed(grid, path, read):
     archive(grid, path)
     read.clear()
     write_run(grid / "new", {"optim": {"lr": 0.5}, "seed": 0, "epochs": 3})
-    with (grid / "003" / "json_out.jsonl").open("a") as log:
-        log.write(lines({"type": "str", "value": "afterwards"}))
+    changed = grid / "003" / "json_out.jsonl"
+    changed.write_text(changed.read_text().replace("0.01", "0.02"))
     os.utime(grid / "004" / "json_out.jsonl", ns=(0, 0))
     quietly(rc.update_archive, path)
     assert read == ["003/json_out.jsonl", "004/json_out.jsonl", "new/json_out.jsonl"]
     assert_up_to_date(path, grid)
+
+
+def appended(log, *records):
+    with log.open("a") as stream:
+        stream.write(lines(*records))
+
+
+def epochs_line(epoch, **stats):
+    return lines(epoch_line(epoch), *(stats_line(name, **stats) for name in ("train", "val")))[:-1]
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Bytes of logs that were read from some place on."""
+    seen = []
+    read_from = native_reader.read_from
+
+    def reading(path, offset):
+        data = read_from(path, offset)
+        seen.append(len(data))
+        return data
+
+    monkeypatch.setattr(native_reader, "read_from", reading)
+    return seen
+
+
+def test_of_a_log_that_has_grown_only_what_was_appended_is_read(grid, path, read, fetched):
+    log = grid / "003" / "json_out.jsonl"
+    for epoch in range(5, 1_000):
+        appended(log, epochs_line(epoch, loss=epoch / 7))
+    archive(grid, path)
+    read.clear()
+    for epoch in range(1_000, 1_020):
+        before = log.stat().st_size
+        appended(log, epochs_line(epoch, loss=epoch / 7), {"type": "str", "value": f"at {epoch}"})
+        fetched.clear()
+        quietly(rc.update_archive, path)
+        if epoch < 1_015:
+            assert fetched == [log.stat().st_size - before + TAIL_BYTES]
+            assert read == []
+    # Now and then a log is read whole, so that its hash has few parts.
+    assert read == ["003/json_out.jsonl"]
+    assert_up_to_date(path, grid)
+    assert rc.verify_archive(path, grid).empty
+
+
+GROWTH = {
+    "a text": ['{"type": "str", "value": "x"}'],
+    "another epoch": [epochs_line(7, loss=0.5)],
+    "an epoch once more": [epochs_line(2, loss=0.5), epochs_line(2, loss=0.5)],
+    "an epoch of long ago": [epochs_line(0, loss=0.25), epochs_line(1, loss=0.125)],
+    "no marker": [stats_line("val", loss=0.5), stats_line("val", loss=0.5)],
+    "a new split": [stats_line("test", loss=0.5)],
+    "a new metric": [stats_line("val", loss=0.5, f1=1.0)],
+    "a metric less": [stats_line("val"), stats_line("val", loss=1.0)],
+    "its end": [{"type": "str", "value": "Training time 1:00:00.5"}],
+    "two ends": [{"type": "str", "value": f"Training time 0:00:0{i}.1"} for i in range(3)],
+    "not a number": [stats_line("val", loss=float("nan"))],
+    "no JSON": ["{broken"],
+    "another configuration": [config_line(optim={"lr": 9.0}, seed=0), epochs_line(0, loss=0.5)],
+    "a step": [{"title": "t", "data_name": "val", "agg_stats": {"loss": 1.0}, "step": 4}],
+    "blank lines": ["", ""],
+}
+
+
+@pytest.mark.parametrize("storage", [{}, {"dtype": "float32"}, {"metrics": "loss"}], ids=str)
+@pytest.mark.parametrize("kind", GROWTH)
+def test_whatever_is_appended_to_a_log_an_update_sees_it(grid, path, kind, storage):
+    log = grid / "003" / "json_out.jsonl"
+    archive(grid, path, **storage)
+    appended(log, *GROWTH[kind])
+    assert_up_to_date(path, grid, **storage)
+    appended(log, epochs_line(9, loss=0.75), *GROWTH[kind])
+    assert_up_to_date(path, grid, **storage)
+    assert rc.verify_archive(path, grid).empty
+
+
+def test_a_log_that_was_seen_in_the_middle_of_a_line_is_read_again(grid, path, read):
+    log = grid / "003" / "json_out.jsonl"
+    record = epochs_line(9, loss=0.75) + "\n"
+    for part in (record[:70], record[70:-1], record[-1:]):
+        with log.open("a") as stream:
+            stream.write(part)
+        archive(grid, path) if part == record[:70] else assert_up_to_date(path, grid, read=read)
+
+
+def test_a_log_that_was_written_anew_and_is_longer_is_read_whole(grid, path, read):
+    archive(grid, path)
+    log = grid / "003" / "json_out.jsonl"
+    text = log.read_text()
+    for changed in (text.replace("0.01", "0.02"), text.replace('"seed": 0', '"seed": 7')):
+        log.write_text(changed)
+        appended(log, epochs_line(9, loss=0.75))
+        assert_up_to_date(path, grid, read=read)
+        assert read == ["003/json_out.jsonl"]
+
+
+class WritingReader(NativeReader):
+    """While it reads a log, somebody goes on writing it."""
+
+    def read(self, source, request):
+        appended(Path(source.root) / source.path, stats_line("val", loss=0.5))
+        return super().read(source, request)
+
+
+def test_what_is_written_while_a_log_is_read_counts_once(grid, path):
+    archive(grid, path, reader=WritingReader())
+    for _ in range(2):
+        made = update(path, reader=WritingReader())
+        assert_same(made, load(grid), but=["policies"])
 
 
 def test_longer_runs_make_no_other_run_be_read_again(grid, path, read):
@@ -1339,7 +1454,8 @@ KILLED = """
     from pathlib import Path
     import runcube as rc
     from runcube import spool
-    from runcube.readers.native import NativeReader
+    from runcube.readers import native as native_reader
+from runcube.readers.native import NativeReader
     logs, folder, fresh, span, seed = sys.argv[1:]
     path = Path(folder) / "sweep.nc"
     before = path.read_bytes() if path.exists() else None

@@ -12,11 +12,11 @@ from runcube.model import ArchiveError
 from runcube.ncencode import encode
 from runcube.ncfile import CubeShape, Storage, write_file
 from runcube.ncread import opened, read_file
+from runcube.oldarchive import OldArchive
 from runcube.pipeline import Policy, names_tuple
 from runcube.planner import PlanPolicy
 from runcube.policyfacts import policy_of
 from runcube.replace import locked, replacing
-from runcube.shelves import OldArchive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runcube.ledger import ArrayTable, Record
     from runcube.model import RunLog
     from runcube.ncfile import Blocks, Region, Storage
-    from runcube.shelves import OldArchive
+    from runcube.oldarchive import OldArchive
     from runcube.sweep import Sweep
     from runcube.tracks import Trial
 
@@ -280,8 +280,12 @@ def _rebased(record: Record, table: ArrayTable, into: ArrayTable) -> Record:
             }
             for part in item["curves"]
         ]
-        gone = ("cell", "trial", "values", "whole", "text", "curves")
-        logs.append({k: v for k, v in item.items() if k not in gone} | {"curves": curves})
+        gone = ("cell", "trial", "values", "whole", "text")
+        kept = {k: v for k, v in item.items() if k not in gone} | {"curves": curves}
+        if resume := item["resume"]:
+            arrays = {name: moved(resume[name]) for name in ("marker_lines", "markers")}
+            kept["resume"] = resume | arrays
+        logs.append(kept)
     return {k: v for k, v in record.items() if k != "root"} | {"logs": logs}
 
 

@@ -16,7 +16,7 @@ from runcube.archivewriter import Writer
 from runcube.arrays import clean_text
 from runcube.contest import settle_cells
 from runcube.discover import Job, discover
-from runcube.files import hash_prefix, natural_key
+from runcube.files import has_hash, natural_key
 from runcube.model import LogFile, RuncubeError, Source
 from runcube.parallel import watched
 from runcube.pathkeys import keys_from_paths
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from runcube.discover import Found
     from runcube.model import RunHeader
     from runcube.ncfile import Storage
+    from runcube.oldarchive import OldArchive
     from runcube.parallel import Progress
     from runcube.pipeline import Policy
-    from runcube.shelves import OldArchive
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,6 @@ def _match_copies(
         alike = len(pairs) == 1 and header.source.size == mine[0].source.size
         if other == path or not alike or header.config != mine[0].config:
             continue
-        if hash_prefix(header.source) == digest:
+        if has_hash(header.source, digest):
             runs[other] = [(header, known or digest)]
             runs[path] = [(mine[0], known or digest)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from runcube.model import LogFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from io import FileIO
     from pathlib import Path
 
@@ -167,15 +167,63 @@ def read_bytes(path: str | Path) -> tuple[bytes, str | None]:
     return _gunzip(data) if _is_gzip(data) else (data, None)
 
 
+def read_from(path: str | Path, offset: int) -> bytes:
+    """Bytes of a file from an offset on, as they are."""
+    with open(path, "rb", buffering=0) as stream:
+        stream.seek(offset)
+        return stream.read()
+
+
 def hash_prefix(source: Source) -> str:
     """SHA-256 of the files of a source, as far as the listing saw them.
 
     What was appended later is not in it. A file that cannot be read counts as an empty one.
     """
+    return _sha256((f"{source.root}/{file.path}", 0, file.size) for file in source.files)
+
+
+def hash_more(source: Source, before: str, size: int) -> str:
+    """Add to the hash of a log the hash of what was appended: ``end:SHA-256`` of each part.
+
+    ``before`` is the hash of its first ``size`` bytes.
+    """
+    path, end = f"{source.root}/{source.path}", source.files[0].size
+    first = before if ":" in before else f"{size}:{before}"
+    return f"{first} {end}:{_sha256([(path, size, end)])}"
+
+
+def has_hash(source: Source, known: str) -> bool:
+    """Whether a source has the bytes of a hash, whole or in parts."""
+    if ":" not in known:
+        return hash_prefix(source) == known
+    start = 0
+    for part in known.split():
+        end, _, digest = part.partition(":")
+        if _sha256([(f"{source.root}/{source.path}", start, int(end))]) != digest:
+            return False
+        start = int(end)
+    return start == source.size
+
+
+def hash_ends(source: Source, offset: int) -> str:
+    """SHA-256 of the first and last few bytes before an offset; none of a compressed file.
+
+    A log that was rewritten differs in them: it begins otherwise, or has other lines there.
+    """
+    path = f"{source.root}/{source.path}"
+    with suppress(OSError), open(path, "rb", buffering=0) as stream:
+        if _is_gzip(stream.read(2)):
+            return ""
+    ends = [(path, 0, min(HEAD_BYTES, offset)), (path, max(0, offset - HEAD_BYTES), offset)]
+    return _sha256(ends)
+
+
+def _sha256(spans: Iterable[tuple[str, int, int]]) -> str:
     digest = hashlib.sha256()
-    for file in source.files:
-        left = file.size
-        with suppress(OSError), open(f"{source.root}/{file.path}", "rb", buffering=0) as stream:
+    for path, start, end in spans:
+        left = end - start
+        with suppress(OSError), open(path, "rb", buffering=0) as stream:
+            stream.seek(start)
             while left and (data := stream.read(min(left, _HASH_BYTES))):
                 digest.update(data)
                 left -= len(data)

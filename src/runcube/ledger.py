@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from runcube.model import LogFile, Problem, RunHeader, RunLog, Source, Status
+from runcube.model import LogFile, Problem, Resume, RunHeader, RunLog, Source, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -182,8 +182,30 @@ def _log_record(log: RunLog, table: ArrayTable) -> Record:
         "attempt": log.attempt,
         "splits": log.splits,
         "metrics": log.metrics,
+        "resume": None if log.resume is None else _resume_record(log.resume, table),
         "curves": [_curves_record(curves, table) for curves in log.curves],
     }
+
+
+def _resume_record(resume: Resume, table: ArrayTable) -> Record:
+    return {
+        "offset": resume.offset,
+        "lines": resume.lines,
+        "extras": resume.extras,
+        "marker_lines": table.add(resume.marker_lines),
+        "markers": table.add(resume.markers),
+    }
+
+
+def resume_of(record: Record, table: ArrayTable) -> Resume:
+    """Bring back where a reader can go on."""
+    return Resume(
+        record["offset"],
+        record["lines"],
+        tuple(record["extras"]),
+        table.get(record["marker_lines"]),
+        table.get(record["markers"]),
+    )
 
 
 def _curves_record(curves: Curves, table: ArrayTable) -> Record:
@@ -197,12 +219,12 @@ def _curves_record(curves: Curves, table: ArrayTable) -> Record:
         "changed": {
             name: table.add(np.packbits(curves.changes(name)))
             for name, values in curves.x.items()
-            if _repeats(values)
+            if repeats(values)
         },
     }
 
 
-def _repeats(x: NDArray[Any]) -> bool:
+def repeats(x: NDArray[Any]) -> bool:
     """Whether several rows have the same x."""
     known = x[~np.isnan(x)]
     return (

@@ -15,6 +15,7 @@ from runcube.discover import Found, Job
 from runcube.model import ArchiveError, LogFile, PlanError, Problem, Source
 from runcube.ncfile import Storage
 from runcube.ncread import opened
+from runcube.oldarchive import OldArchive
 from runcube.parallel import watched
 from runcube.pathkeys import keys_from_paths
 from runcube.pipeline import (
@@ -28,7 +29,7 @@ from runcube.pipeline import (
 )
 from runcube.policyfacts import policy_facts, policy_of
 from runcube.replace import locked, replacing
-from runcube.shelves import OldArchive, lost_values
+from runcube.shelves import lost_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -188,13 +188,35 @@ class Curves:
         return changed
 
 
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What a reader needs to go on where it stopped, once a log has grown.
+
+    Parameters
+    ----------
+    offset, lines : int
+        Bytes and lines that were read, all whole.
+    extras : tuple of str
+        Keys of the records that are neither metrics nor of the layout.
+    marker_lines, markers : ndarray of int64, (markers,)
+        Lines of the epoch markers, and their epochs.
+    """
+
+    offset: int
+    lines: int
+    extras: tuple[str, ...]
+    marker_lines: NDArray[np.int64]
+    markers: NDArray[np.int64]
+
+
 @dataclass(slots=True)
 class RunLog:
     """One parsed run, or one attempt of it where a log holds several.
 
     ``marker`` is what the logger itself says of the run's end (None: nothing).
     ``splits`` and ``metrics`` name all that the log has, asked for or not, in order of first
-    appearance. ``columns`` are those that ``Request.drop`` can concern; None: any.
+    appearance. ``columns`` are those that ``Request.drop`` can concern; None: any. ``resume`` is
+    there if the reader can go on where it stopped.
     """
 
     header: RunHeader
@@ -207,3 +229,4 @@ class RunLog:
     splits: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     columns: frozenset[str] | None = None
+    resume: Resume | None = None

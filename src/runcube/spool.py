@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube import ledger
-from runcube.files import hash_prefix
+from runcube.files import hash_ends, hash_prefix
 from runcube.ncencode import pack_text
 
 if TYPE_CHECKING:
@@ -68,12 +68,20 @@ class Spool:
             return None
         return self._logs(record, job)
 
-    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Write the values of a log down, and give it back without them."""
+    def put(
+        self, job: Job, request: Request, logs: Sequence[RunLog], digest: str | None = None
+    ) -> Sequence[RunLog]:
+        """Write the values of a log down, and give it back without them.
+
+        ``digest`` is the hash of its bytes, where it is known.
+        """
         key = ledger.Key.of(job.reader, job.source, request, ledger.columns_of(logs))
         first = len(self._table.rows)
-        digest = hash_prefix(job.source)
-        record = ledger.to_record(key, job.source, digest, logs, self._table)
+        hashed = digest or hash_prefix(job.source)
+        record = ledger.to_record(key, job.source, hashed, logs, self._table)
+        for item in record["logs"]:
+            if item["resume"]:
+                item["resume"]["ends"] = hash_ends(job.source, item["resume"]["offset"])
         record["root"] = os.path.abspath(job.source.root)
         for item, log in zip(record["logs"], logs, strict=True):
             for part, curves in zip(item["curves"], log.curves, strict=True):

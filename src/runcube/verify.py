@@ -9,12 +9,12 @@ import numpy as np
 
 from runcube.archivewriter import cell_digest
 from runcube.discover import discover
-from runcube.files import hash_prefix
+from runcube.files import has_hash
 from runcube.model import Status
 from runcube.ncfile import BLOCK_BYTES, chunk_shape, regions
 from runcube.ncread import opened, read_file
+from runcube.oldarchive import OldArchive
 from runcube.policyfacts import policy_of
-from runcube.shelves import OldArchive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -132,7 +132,7 @@ def _against(target: Path, root: Path, reader: str | Reader | None) -> Iterator[
     for path, record in old.records.items():
         if path not in here:
             yield path, "missing_log", "the log is gone"
-        elif hash_prefix(here[path]) != record["digest"]:
+        elif not has_hash(here[path], record["digest"]):
             before = sum(size for _, size, _ in record["files"])
             yield path, "changed_log", f"{before:,} bytes were archived, now {here[path].size:,}"
     for path in here.keys() - old.records.keys() - set(old.facts["others"]):

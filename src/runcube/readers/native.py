@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.files import TAIL_BYTES, read_bytes, read_ends
-from runcube.model import Curves, Problem, RunHeader, RunLog, Source, Status
+from runcube.files import TAIL_BYTES, read_bytes, read_ends, read_from
+from runcube.model import Curves, Problem, Resume, RunHeader, RunLog, Source, Status
 from runcube.readers.epochs import epochs_by_marker
 from runcube.readers.lines import BadLine, decode_line, split_lines
 from runcube.readers.native_lines import TRAIN_TIME, is_config, read_attempts, seconds_of
-from runcube.readers.native_typed import OWN_KEYS, NotPlainError, read_typed
+from runcube.readers.native_more import joined
+from runcube.readers.native_typed import OWN_KEYS, NotPlainError, read_records, read_typed
 from runcube.readers.scalars import ScalarColumns, as_axis, flat_items
 from runcube.xnames import is_time_like, is_x_like
 
@@ -59,13 +60,52 @@ class NativeReader:
         data, damage = read_bytes(f"{source.root}/{source.path}")
         ended = not source.path.endswith(".gz") and _ENDED in data[-TAIL_BYTES:]
         try:
-            logs = [_typed_log(source, read_typed(data, texts=request.messages), ended, request)]
+            config, typed = read_typed(data, texts=request.messages)
+            logs = [_typed_log(_header(source, config, bool(typed.splits), ended), typed, request)]
+            if damage is None and data.endswith(b"\n"):
+                logs[0].resume = _resume(len(data), typed)
         except NotPlainError:
             attempts = read_attempts(data, source.path, messages=request.messages)
             logs = [_log(source, number, a, ended, request) for number, a in enumerate(attempts)]
         if damage is not None:
             logs[-1].problems.append(Problem("truncated_tail", damage, source.path))
         return logs
+
+    def read_more(self, source: Source, request: Request, before: RunLog) -> RunLog | None:
+        """Go on where ``read`` stopped, in a log that has grown since.
+
+        Parameters
+        ----------
+        source : Source
+            The log as it is now.
+        request : Request
+            That of the first reading.
+        before : RunLog
+            What was read then, with its ``resume``; its messages are not needed.
+
+        Returns
+        -------
+        RunLog or None
+            The whole log, but of ``messages`` only the new ones; None if the log must be read
+            from its beginning.
+        """
+        resume = before.resume
+        if resume is None:
+            return None
+        start = max(0, resume.offset - TAIL_BYTES)
+        data = read_from(f"{source.root}/{source.path}", start)
+        appended = memoryview(data)[resume.offset - start :]
+        try:
+            more = read_records(appended, before.metrics, resume.extras, texts=request.messages)
+        except NotPlainError:
+            return None
+        typed = joined(before, resume, more)
+        ended = _ENDED in data[-TAIL_BYTES:]
+        header = _header(source, before.header.config, bool(typed.splits), ended)
+        log = _typed_log(header, typed, request, before)
+        if data.endswith(b"\n"):
+            log.resume = _resume(start + len(data), typed)
+        return log
 
 
 def _looks_native(head: bytes) -> bool:
@@ -118,13 +158,21 @@ def _log(source: Source, number: int, attempt: Attempt, ended: bool, request: Re
     return log
 
 
-def _typed_log(source: Source, typed: TypedLog, ended: bool, request: Request) -> RunLog:
-    log = RunLog(_header(source, typed.config, bool(typed.splits), ended), columns=frozenset())
+def _resume(offset: int, typed: TypedLog) -> Resume:
+    # One line more than records: the configuration.
+    return Resume(offset, 1 + typed.count, typed.extras, typed.marker_lines, typed.markers)
+
+
+def _typed_log(
+    header: RunHeader, typed: TypedLog, request: Request, before: RunLog | None = None
+) -> RunLog:
+    log = RunLog(header, columns=frozenset())
     _finish(log, _typed_curves(typed), typed.names, request)
     log.messages = typed.texts
-    times = [seconds_of(m) for text in typed.times if (m := TRAIN_TIME.match(text))]
-    if times:
-        log.train_time = sum(times)
+    if before is not None:
+        log.train_time, log.marker = before.train_time, before.marker
+    for match in filter(None, map(TRAIN_TIME.match, typed.times)):
+        log.train_time = seconds_of(match) + (0.0 if log.marker is None else log.train_time)
         log.marker = Status.COMPLETE
     return log
 

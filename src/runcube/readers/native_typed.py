@@ -49,10 +49,10 @@ class TypedLog:
     numbers; ``names`` are the metrics of the log; ``values`` (metrics, records) is NaN where a
     record lacks one; ``own`` (keys, records) holds the keys
     beside ``agg_stats`` that ``extras`` names; ``epochs`` (records of the split,) come from the
-    markers or are counted. Logs of one sweep share ``lines`` and ``epochs``: they are read-only.
+    markers or are counted; ``marker_lines`` and ``markers`` are the markers' lines and epochs.
+    Logs of one sweep share these arrays: they are read-only. ``count`` is the number of records.
     """
 
-    config: dict[str, Any]
     names: tuple[str, ...]
     extras: tuple[str, ...]
     splits: dict[str, slice]
@@ -60,6 +60,9 @@ class TypedLog:
     values: NDArray[np.float64]
     own: NDArray[np.float64]
     epochs: dict[str, NDArray[np.int64]]
+    marker_lines: NDArray[np.int64]
+    markers: NDArray[np.int64]
+    count: int
     texts: list[str]
     times: list[str]
 
@@ -169,7 +172,9 @@ class _Pattern:
         self._marker_of = _picker(marked)
         self._markers = self._marker_of(texts)
         self.other_of = _picker([row for row in text_rows if row not in set(marked)])
-        self.epochs = self._epochs(marked)
+        self.marker_lines = _read_only(np.array(marked, dtype=np.int64) + _FIRST_LINE)
+        self.markers = _read_only(self._numbers())
+        self.epochs = {split: _read_only(self._epochs(at)) for split, at in self.splits.items()}
 
     def fits(self, splits: list[str], texts: list[str | None]) -> bool:
         """Whether another log has its records and markers on the same lines."""
@@ -179,19 +184,23 @@ class _Pattern:
             and not any(t.startswith(_MARKER) for t in self.other_of(texts) if t)
         )
 
-    def _epochs(self, marked: list[int]) -> dict[str, NDArray[np.int64]]:
+    def _numbers(self) -> NDArray[np.int64]:
         numbers = [text[len(_MARKER) :].strip() for text in self._markers]
         if not all(number.isdecimal() for number in numbers):
             raise NotPlainError("a marker with more than its number")
-        markers = [int(number) for number in numbers]
-        epochs = {}
-        for split, at in self.splits.items():
-            if markers:
-                ordinals = np.searchsorted(np.array(marked) + _FIRST_LINE, self.lines[at])
-                epochs[split] = _read_only(epochs_by_marker(ordinals, markers))
-            else:
-                epochs[split] = _read_only(np.arange(at.stop - at.start, dtype=np.int64))
-        return epochs
+        return np.array([*map(int, numbers)], dtype=np.int64)
+
+    def _epochs(self, at: slice) -> NDArray[np.int64]:
+        return epochs_of(self.lines[at], self.marker_lines, self.markers)
+
+
+def epochs_of(
+    lines: NDArray[np.int64], marker_lines: NDArray[np.int64], markers: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Epochs of the records of one split, by the markers or by their number."""
+    if len(markers):
+        return epochs_by_marker(np.searchsorted(marker_lines, lines), markers)
+    return np.arange(len(lines), dtype=np.int64)
 
 
 def _picker(rows: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
@@ -210,8 +219,8 @@ def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
     return array
 
 
-def read_typed(data: bytes, *, texts: bool = False) -> TypedLog:
-    """Parse a log that holds nothing unusual.
+def read_typed(data: bytes, *, texts: bool = False) -> tuple[dict[str, Any], TypedLog]:
+    """Parse a log that holds nothing unusual: its configuration, and all that follows.
 
     Parameters
     ----------
@@ -230,13 +239,29 @@ def read_typed(data: bytes, *, texts: bool = False) -> TypedLog:
     try:
         config = _config(data[start:first])
         names, extras = _probe(data, first)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise NotPlainError(str(error)) from error
+    return config, read_records(memoryview(data)[first:], names, extras, texts=texts)
+
+
+def read_records(
+    data: memoryview, names: tuple[str, ...], extras: tuple[str, ...], *, texts: bool = False
+) -> TypedLog:
+    """Parse records that have no other metrics and keys than these, as if from line 2 on.
+
+    Raises
+    ------
+    NotPlainError
+        As :func:`read_typed`.
+    """
+    try:
         layout = _layout(names, extras)
-        records: list[Any] = layout.decode(memoryview(data)[first:])
+        records: list[Any] = layout.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
     # Blank lines, or several records on a line: the exact road numbers and names them.
     newlines = np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
-    if len(records) + 1 != newlines + (data[-1:] != b"\n"):
+    if len(records) != newlines + (len(data) > 0 and data[-1] != _NEWLINE):
         raise NotPlainError("not one record on each line")
     stats = [record.agg_stats for record in records]
     said = [record.value for record in records]
@@ -247,7 +272,6 @@ def read_typed(data: bytes, *, texts: bool = False) -> TypedLog:
     members = pattern.members(records) if extras else ()
     own = [[getattr(m, field) for m in members] for field in layout.extras]
     return TypedLog(
-        config,
         names,
         extras,
         pattern.splits,
@@ -255,6 +279,9 @@ def read_typed(data: bytes, *, texts: bool = False) -> TypedLog:
         layout.values(pattern.members(stats)),
         np.array(own, dtype=np.float64).reshape(len(own), len(members)),
         pattern.epochs,
+        pattern.marker_lines,
+        pattern.markers,
+        len(records),
         [text for text in pattern.text_of(said) if text] if texts else [],
         [text for text in others if text and text.startswith("Training time")],
     )
