@@ -1454,8 +1454,7 @@ KILLED = """
     from pathlib import Path
     import runcube as rc
     from runcube import spool
-    from runcube.readers import native as native_reader
-from runcube.readers.native import NativeReader
+    from runcube.readers.native import NativeReader
     logs, folder, fresh, span, seed = sys.argv[1:]
     path = Path(folder) / "sweep.nc"
     before = path.read_bytes() if path.exists() else None
@@ -1667,3 +1666,17 @@ def test_who_reads_an_archive_keeps_what_it_held(grid, path):
         assert_same(lazy.load(), want.drop_vars("messages"))
         assert_same(ds.load(), want)
     assert_up_to_date(path, grid)
+
+
+def test_a_ledger_of_another_form_is_refused_and_the_cube_still_opens(grid, path):
+    import netCDF4
+
+    want = archive(grid, path)
+    with netCDF4.Dataset(path, "a") as file:
+        facts = json.loads(file["logs"].getncattr("facts"))
+        file["logs"].setncattr("facts", json.dumps(facts | {"form": 0}))
+    before = path.read_bytes()
+    with pytest.raises(rc.ArchiveError, match="another version of runcube wrote its ledger"):
+        rc.update_archive(path)
+    assert path.read_bytes() == before
+    assert_same(opened(path), want)

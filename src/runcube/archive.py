@@ -13,7 +13,7 @@ from runcube.ncencode import encode
 from runcube.ncfile import CubeShape, Storage, write_file
 from runcube.ncread import opened, read_file
 from runcube.oldarchive import OldArchive
-from runcube.pipeline import Policy, names_tuple
+from runcube.pipeline import Policy, names_tuple, uncollected
 from runcube.planner import PlanPolicy
 from runcube.policyfacts import policy_of
 from runcube.replace import locked, replacing
@@ -258,7 +258,7 @@ def update_archive(
     ...     rc.update_archive(path)
     """
     target = _resolved(path)
-    with locked(target), opened(target) as file:
+    with locked(target), opened(target) as file, uncollected():
         old = OldArchive(target, file)
         if "merged" in old.facts:
             parts = ", ".join(old.facts["merged"])

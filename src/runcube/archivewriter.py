@@ -110,6 +110,7 @@ class Writer:
         axis = self._contest.axis
         about = {
             **facts,
+            "form": ledger.FORM,
             "axis": [axis.name, axis.align, axis.dim],
             # As they are in the logs: the cube has them without what no text can hold.
             "labels": [self._labels.splits, self._labels.metrics],

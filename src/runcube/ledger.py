@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
+# Form of the records: one of another form is not read.
+FORM = 1
 # In place of an array: every value was logged.
 _EVERY = -1
 

@@ -107,10 +107,10 @@ def merge_archives(
     if target.exists() and any(part.exists() and target.samefile(part) for part in parts):
         raise ArchiveError(f"{target}: is one of the archives to be merged; choose another name")
     with locked(target), ExitStack() as stack:
+        stack.enter_context(uncollected())
         olds = [OldArchive(part, stack.enter_context(opened(part))) for part in parts]
         policy = replace_duplicate(_common_policy(olds), on_duplicate)
-        with uncollected():
-            told = _merge(olds, target, policy, differing, progress)
+        told = _merge(olds, target, policy, differing, progress)
     told.warn(stacklevel=2)
 
 

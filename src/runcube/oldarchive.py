@@ -13,7 +13,7 @@ import numpy as np
 from runcube import ledger
 from runcube.files import hash_ends
 from runcube.gather import name_reconfigured
-from runcube.model import ArchiveError
+from runcube.model import ArchiveError, RuncubeError
 from runcube.ncfile import Storage
 from runcube.ncread import damaged, read_blob
 from runcube.provenance import git_commit
@@ -59,14 +59,16 @@ class OldArchive:
                 f"{path}: it was saved from a Dataset and remembers no logs; "
                 "archive_runs(logs, path) makes an archive that can be updated"
             )
+        self.path = path
         self.records: dict[str, Record] = {}
         self.spelled: dict[str, bytes] = {}
         try:
             self._read_ledger(file.groups["logs"])
+        except RuncubeError:
+            raise
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise damaged(path, error) from error
         self._keys = {path: ledger.Key.from_record(r) for path, r in self.records.items()}
-        self.path = path
         self._file = file
         self._curve = file.variables["curve"]
         self._curve.set_auto_maskandscale(False)
@@ -89,6 +91,11 @@ class OldArchive:
 
     def _read_ledger(self, group: netCDF4.Group) -> None:
         self.facts: dict[str, Any] = json.loads(group.getncattr("facts"))
+        if self.facts.get("form") != ledger.FORM:
+            raise ArchiveError(
+                f"{self.path}: another version of runcube wrote its ledger; "
+                "archive_runs(logs, path) makes it anew, open_archive reads it as it is"
+            )
         self.table = ledger.ArrayTable(read_blob(group, "arrays"))
         for row in read_blob(group, "records"):
             record = ledger.load(row)

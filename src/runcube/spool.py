@@ -89,7 +89,8 @@ class Spool:
             text = pack_text("\n".join(log.messages))
             item["text"] = [self._write(text), len(text)]
         new = [[self._write(row), len(row)] for row in self._table.rows[first:]]
-        line = ledger.dump({"record": record, "arrays": new, "end": self._end})
+        whole = {"form": ledger.FORM, "record": record, "arrays": new, "end": self._end}
+        line = ledger.dump(whole)
         self._pending.append(b"%08x %s\n" % (zlib.crc32(line), line))
         record = ledger.load(line)["record"]
         self._records[job.source.path], self._keys[job.source.path] = record, key
@@ -176,7 +177,7 @@ class Spool:
             if not line.endswith(b"\n") or line[:_CHECK] != b"%08x " % zlib.crc32(text):
                 break
             entry = ledger.load(text)
-            if entry["end"] > size:
+            if entry.get("form") != ledger.FORM or entry["end"] > size:
                 break
             good, end = good + len(line), entry["end"]
             rows += [self._read(at, length) for at, length in entry["arrays"]]
