@@ -21,6 +21,7 @@ from runcube.model import (
     SweepWarning,
     UnknownNameError,
 )
+from runcube.opening import open_runs
 from runcube.problems import problems
 from runcube.readers import JsonlReader, Reader, register_reader
 from runcube.sweep import Sweep
@@ -46,6 +47,7 @@ __all__ = [
     "load_tree",
     "merge_archives",
     "open_archive",
+    "open_runs",
     "problems",
     "register_reader",
     "save_archive",

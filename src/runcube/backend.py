@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from xarray.backends import BackendEntrypoint
 
-from runcube.load import load_runs
+from runcube.opening import open_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import xarray as xr
 
@@ -71,8 +72,9 @@ class RuncubeBackend(BackendEntrypoint):
         on_duplicate: OnDuplicate = "prefer_complete",
         errors: Errors = "warn",
         progress: bool | Progress = False,
+        cache: bool | str | Path = True,
     ) -> xr.Dataset:
-        """Load the logs as :func:`runcube.load_runs` does, whose keywords these are.
+        """Open the logs as :func:`runcube.open_runs` does, whose keywords these are.
 
         Parameters
         ----------
@@ -83,28 +85,30 @@ class RuncubeBackend(BackendEntrypoint):
             Taken because xarray hands them to every engine, and ignored: logs hold plain numbers,
             there is nothing to decode.
         reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, splits, \
-metrics, messages, expected, on_duplicate, errors, progress
-            As for :func:`runcube.load_runs`.
+metrics, messages, expected, on_duplicate, errors, progress, cache
+            As for :func:`runcube.open_runs`.
 
         Returns
         -------
         Dataset
-            In memory; ``chunks={}`` makes xarray wrap it in dask arrays.
+            With lazy values; ``chunks={}`` makes xarray wrap them in dask arrays.
 
         Raises
         ------
         TypeError
             If it is given an open file or bytes.
-        FileNotFoundError, NoRunsError, UnknownNameError, PlanError, CubeTooLargeError, LogError
-            As :func:`runcube.load_runs`.
+        FileNotFoundError, NoRunsError, UnknownNameError, PlanError, LogError
+            As :func:`runcube.open_runs`.
         """
         del mask_and_scale, decode_times, decode_timedelta
         del use_cftime, concat_characters, decode_coords
         if not isinstance(filename_or_obj, str | os.PathLike):
             got = type(filename_or_obj).__name__
             raise TypeError(f"engine 'runcube' reads a directory or a log by its path, got {got}")
-        ds = load_runs(
+        ds = open_runs(
             os.fspath(filename_or_obj),
+            chunks=None,
+            cache=cache,
             reader=reader,
             path_keys=path_keys,
             dims=dims,

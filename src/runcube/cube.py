@@ -147,21 +147,55 @@ class Scatter:
         for track in entry.trial.tracks:
             yield track, self._positions.of(track, own)
 
-    def put(self, entry: Entry, curve: NDArray[np.float64], logged: NDArray[np.bool_]) -> None:
-        """Fill one cell: arrays (split, metric, x) that hold NaN and False."""
+    def parts(self, entry: Entry) -> Iterator[tuple[Track, Part]]:
+        """Give the tracks of a run that are in the cube, and where each comes from and goes."""
         own = self._positions.own(entry)
         for track in entry.trial.tracks:
             split = self._split_at.get(track.curves.split)
-            into, rows = self._metrics.of(track)
-            if split is not None and len(rows):
+            into, metrics = self._metrics.of(track)
+            if split is not None and len(metrics):
                 at = self._positions.of(track, own)
-                values = track.curves.values
-                if len(rows) < len(values):
-                    values = values[rows]
-                _put((curve[split], logged[split]), into, at, values[:, track.rows])
+                yield track, Part(split, into, at, metrics, track.rows)
+
+    def put(self, entry: Entry, curve: NDArray[np.float64], logged: NDArray[np.bool_]) -> None:
+        """Fill one cell: arrays (split, metric, x) that hold NaN and False."""
+        for track, part in self.parts(entry):
+            part.put(track.curves.values, curve)
+            part.mark(logged)
 
 
 Index = slice | NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where values of one split of a run come from, and where they go in its cell.
+
+    Rows ``metrics`` and columns ``rows`` of the values of its ``Curves`` go to ``into`` (metric)
+    and ``at`` (x) of the plane ``split``.
+    """
+
+    split: int
+    into: Index
+    at: Index
+    metrics: NDArray[np.intp]
+    rows: Index
+
+    def put(self, values: NDArray[np.float64], curve: NDArray[np.float64]) -> None:
+        """Write them into a cell (split, metric, x)."""
+        if len(self.metrics) < len(values):
+            values = values[self.metrics]
+        curve[self.split][self._where] = values[:, self.rows]
+
+    def mark(self, logged: NDArray[np.bool_]) -> None:
+        """Say in a cell (split, metric, x) that they were logged."""
+        logged[self.split][self._where] = True
+
+    @property
+    def _where(self) -> Any:
+        if isinstance(self.into, slice) or isinstance(self.at, slice):
+            return self.into, self.at
+        return np.ix_(self.into, self.at)
 
 
 def _as_slice(at: NDArray[np.intp]) -> Index:
@@ -169,21 +203,6 @@ def _as_slice(at: NDArray[np.intp]) -> Index:
     if len(at) and at[-1] - at[0] == len(at) - 1:
         return slice(int(at[0]), int(at[-1]) + 1)
     return at
-
-
-def _put(
-    block: tuple[NDArray[np.float64], NDArray[np.bool_]],
-    into: Index,
-    at: Index,
-    values: NDArray[np.float64],
-) -> None:
-    """Write rows of metrics into the (metric, x) planes of one cell and split."""
-    curve, logged = block
-    where: Any = (into, at)
-    if not isinstance(into, slice) and not isinstance(at, slice):
-        where = np.ix_(into, at)
-    curve[where] = values
-    logged[where] = True
 
 
 class _Metrics:

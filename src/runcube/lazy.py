@@ -1,0 +1,309 @@
+"""Curves that are read when they are needed: which files hold a part of a cube, and its values."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from importlib.metadata import version
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from runcube.discover import Job
+from runcube.model import LogError, LogFile, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.contest import Entry
+    from runcube.cube import Part, Scatter
+    from runcube.model import Request, RunLog
+    from runcube.readers.base import Reader
+
+    # Path, files (path, size, time) and reader of a log: small once it is pickled.
+    Spelled = tuple[str, tuple[tuple[str, int, int], ...], int]
+    # Values (metrics, rows) of the curves of each run of a log.
+    Values = list[list[NDArray[np.float64]]]
+
+# Runs of a block, and bytes: at 100,000 runs a task for each takes dask far longer than blocks.
+BLOCK_RUNS = 100
+BLOCK_BYTES = 1 << 26
+_CACHE_BYTES = 1 << 27
+
+
+class ParsedLogs:
+    """Values of logs that were parsed of late, bounded in bytes; each is parsed once at a time."""
+
+    def __init__(self, limit: int = _CACHE_BYTES) -> None:
+        self._limit = limit
+        self._held: OrderedDict[Any, tuple[Values, int]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+        self._busy: dict[Any, Lock] = defaultdict(Lock)
+
+    def get(self, key: Any, parse: Callable[[], Values]) -> Values:
+        """Give the values of a log, from memory or by parsing it."""
+        with self._lock:
+            busy = self._busy[key]
+        with busy:
+            with self._lock:
+                if key in self._held:
+                    self._held.move_to_end(key)
+                    return self._held[key][0]
+            found = parse()
+            self.put(key, found)
+        with self._lock:
+            self._busy.pop(key, None)
+        return found
+
+    def put(self, key: Any, values: Values) -> None:
+        """Keep the values of a log, and let the oldest go if they are too many."""
+        size = sum(array.nbytes for arrays in values for array in arrays)
+        with self._lock:
+            self._bytes += size - self._held.pop(key, (values, 0))[1]
+            self._held[key] = values, size
+            while self._bytes > self._limit and self._held:
+                self._bytes -= self._held.popitem(last=False)[1][1]
+
+
+PARSED = ParsedLogs()
+
+
+def values_of(logs: Sequence[RunLog]) -> Values:
+    """Values of the curves of each run of a log."""
+    return [[curves.values for curves in log.curves] for log in logs]
+
+
+def parsed_key(job: Job, request: Request) -> Any:
+    """Key of a log in ``PARSED``."""
+    return job.source, repr(job.reader), request
+
+
+def read_values(job: Job, request: Request) -> Values:
+    """Values of a log, which must be as it was when the sweep was opened.
+
+    Raises
+    ------
+    LogError
+        If it has changed since.
+    """
+
+    def parse() -> Values:
+        try:
+            logs = job.reader.read(job.source, request)
+            same = all(_is_same(job.source.root, file) for file in job.source.files)
+        except OSError as error:
+            raise LogError(_changed(job, error.strerror or str(error))) from error
+        if not same:
+            raise LogError(_changed(job, "it has changed since"))
+        return values_of(logs)
+
+    return PARSED.get(parsed_key(job, request), parse)
+
+
+def _changed(job: Job, why: str) -> str:
+    return f"{job.source.path}: not what it was when the sweep was opened ({why}); open it again"
+
+
+def _is_same(root: str, file: LogFile) -> bool:
+    stat = os.stat(f"{root}/{file.path}")
+    return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns)
+
+
+@dataclass(eq=False)
+class Shelved:
+    """What fills the cells of a cube, as far as it is known without the values.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the cube; the last three are split, metric and x.
+    root : str
+    request : Request
+    """
+
+    shape: tuple[int, ...]
+    root: str
+    request: Request
+    readers: list[Reader] = field(default_factory=list)
+    logs: list[Spelled] = field(default_factory=list)
+    # By cell: the log (-1: none), the run in it, and the row of ``places``.
+    log_of: NDArray[np.int32] = field(init=False)
+    run_of: NDArray[np.int32] = field(init=False)
+    place_of: NDArray[np.int32] = field(init=False)
+    # Curves of a run with their parts: the runs of a sweep mostly share them.
+    places: list[list[tuple[int, Part]]] = field(default_factory=list)
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        """Begin with empty cells."""
+        count = int(np.prod(self.shape[:-3], dtype=np.int64))
+        self.log_of, self.run_of, self.place_of = (np.full(count, -1, np.int32) for _ in range(3))
+
+    def job(self, log: int) -> Job:
+        """Give the job of a log."""
+        path, files, reader = self.logs[log]
+        source = Source(self.root, path, tuple(LogFile(*file) for file in files))
+        return Job(self.readers[reader], source)
+
+    def parts(self, cell: int) -> list[tuple[int, Part]]:
+        """Curves of the run of a cell, by number, and where they go."""
+        return self.places[self.place_of[cell]]
+
+
+def shelved(
+    entries: Sequence[tuple[int, Entry]],
+    scatter: Scatter,
+    shape: tuple[int, ...],
+    request: Request,
+    home: Callable[[RunLog], tuple[Job, int]],
+) -> Shelved:
+    """Write down where the values of a cube come from.
+
+    Parameters
+    ----------
+    entries : sequence of (int, Entry)
+        The runs that stay, with their cells.
+    scatter : Scatter
+    shape : tuple of int
+    request : Request
+    home : callable
+        Gives the job of a log, and the number of the log in what it reads.
+    """
+    made = Shelved(shape, "", request)
+    logs: dict[str, int] = {}
+    readers: dict[str, int] = {}
+    places: dict[Any, int] = {}
+    for cell, entry in entries:
+        job, number = home(entry.trial.log)
+        made.root = job.source.root
+        path = job.source.path
+        if path not in logs:
+            reader = readers.setdefault(repr(job.reader), len(readers))
+            if reader == len(made.readers):
+                made.readers.append(job.reader)
+            files = tuple((file.path, file.size, file.mtime_ns) for file in job.source.files)
+            logs[path] = len(made.logs)
+            made.logs.append((path, files, reader))
+        numbers = {id(curves): i for i, curves in enumerate(entry.trial.log.curves)}
+        parts = [(numbers[id(track.curves)], part) for track, part in scatter.parts(entry)]
+        place = places.setdefault(tuple(_spelled(n, part) for n, part in parts), len(places))
+        if place == len(made.places):
+            made.places.append(parts)
+        made.log_of[cell], made.run_of[cell], made.place_of[cell] = logs[path], number, place
+    made.token = _token(made, places)
+    return made
+
+
+def _spelled(number: int, part: Part) -> tuple[Any, ...]:
+    ends = [
+        (i.start, i.stop) if isinstance(i, slice) else i.tobytes()
+        for i in (part.into, part.at, part.metrics, part.rows)
+    ]
+    return number, part.split, *ends
+
+
+def _token(made: Shelved, places: dict[Any, int]) -> str:
+    """Hash of all that the values hang on: another one once a file has changed."""
+    digest = blake2b(digest_size=16)
+    about = [version("runcube"), made.root, made.shape, made.readers, made.logs, [*places]]
+    request = made.request
+    about += [sorted(names or ()) for names in (request.splits, request.metrics, request.drop)]
+    digest.update(repr(about).encode("utf-8", "surrogatepass"))
+    for array in (made.log_of, made.run_of, made.place_of):
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
+class LazyCube(BackendArray):
+    """``curve`` or ``logged`` of a cube whose values are in the logs.
+
+    Parameters
+    ----------
+    shelved : Shelved
+    dtype : dtype
+        float64: the values, for which logs are read; bool: what was logged, for which none is.
+    """
+
+    def __init__(self, shelved: Shelved, dtype: Any) -> None:
+        self.shelved = shelved
+        self.shape = shelved.shape
+        self.dtype = np.dtype(dtype)
+
+    def __dask_tokenize__(self) -> tuple[str, str, str]:
+        return "runcube", self.shelved.token, self.dtype.str
+
+    def __getitem__(self, key: Any) -> Any:
+        support = indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, support, self._outer)
+
+    def _outer(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        """Give an outer selection: an int, a slice or an array along each dim."""
+        picks = [np.arange(size)[pick] for pick, size in zip(key, self.shape, strict=True)]
+        wide = [np.atleast_1d(pick) for pick in picks]
+        outer, inner = self.shape[:-3], wide[-3:]
+        cells = np.zeros(1, dtype=np.intp)
+        if outer:
+            cells = np.ravel_multi_index(np.ix_(*wide[:-3]), outer).reshape(-1)
+        out = np.full((len(cells), *map(len, inner)), self._empty, dtype=self.dtype)
+        whole = all(len(pick) == n for pick, n in zip(inner, self.shape[-3:], strict=True))
+        whole = whole and all(bool((pick == np.arange(len(pick))).all()) for pick in inner)
+        for i, cell in self._in_order(cells):
+            if whole:
+                self._fill(cell, out[i], None)
+            else:
+                scratch = np.full(self.shape[-3:], self._empty, dtype=self.dtype)
+                self._fill(cell, scratch, set(inner[0].tolist()))
+                out[i] = scratch[np.ix_(*inner)]
+        return out.reshape([len(pick) for pick in picks if pick.ndim])
+
+    @property
+    def _empty(self) -> Any:
+        return np.nan if self.dtype.kind == "f" else False
+
+    def _in_order(self, cells: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+        """Cells that hold a run, those of one log together."""
+        logs = self.shelved.log_of[cells]
+        for i in np.argsort(logs, kind="stable").tolist():
+            if logs[i] >= 0:
+                yield i, int(cells[i])
+
+    def _fill(self, cell: int, into: NDArray[Any], splits: set[int] | None) -> None:
+        parts = [
+            (n, part)
+            for n, part in self.shelved.parts(cell)
+            if splits is None or part.split in splits
+        ]
+        if self.dtype.kind == "b":
+            for _, part in parts:
+                part.mark(into)
+        elif parts:
+            job = self.shelved.job(int(self.shelved.log_of[cell]))
+            values = read_values(job, self.shelved.request)[int(self.shelved.run_of[cell])]
+            for number, part in parts:
+                part.put(values[number], into)
+
+
+def block_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Sizes of the blocks along each dim: some 100 runs, the last cell dims whole as they fit.
+
+    Examples
+    --------
+    >>> block_shape((4, 10, 40, 3, 5, 100))
+    (1, 2, 40, 3, 5, 100)
+    """
+    one = 8 * max(1, int(np.prod(shape[-3:], dtype=np.int64)))
+    room = max(1, min(BLOCK_RUNS, BLOCK_BYTES // one))
+    outer = []
+    for size in reversed(shape[:-3]):
+        step = max(1, min(size, room))
+        outer.append(step)
+        room = max(1, room // step) if step == size else 1
+    return (*reversed(outer), *(max(1, size) for size in shape[-3:]))

@@ -1,0 +1,193 @@
+"""From a path to a lazy cube: ``open_runs``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from xarray.core import indexing
+
+from runcube.cellcoords import Place
+from runcube.contest import ContestPolicy, settle_cells
+from runcube.cube import Scatter, cube_frame, cube_shape, with_values
+from runcube.discover import discover
+from runcube.lazy import LazyCube, block_shape, shelved
+from runcube.model import PlanError, UnknownNameError
+from runcube.pipeline import (
+    Policy,
+    Told,
+    check_names,
+    inner_labels,
+    load_attrs,
+    names_tuple,
+    parse_found,
+    plan_found,
+    raise_first,
+    uncollected,
+)
+from runcube.planner import PlanPolicy
+from runcube.schema import SchemaShelf, cache_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
+    from runcube.axes import Align
+    from runcube.completion import OnDuplicate
+    from runcube.lazy import Shelved
+    from runcube.parallel import Progress
+    from runcube.pipeline import Errors
+    from runcube.readers.base import Reader
+
+
+def open_runs(
+    path: str | Path,
+    *,
+    chunks: Any = "auto",
+    cache: bool | str | Path = True,
+    reader: str | Reader = "auto",
+    path_keys: str | None = None,
+    dims: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    seed: str | None = "auto",
+    layout: Literal["auto", "grid", "configs"] = "auto",
+    x: str | None = None,
+    align: Align = "auto",
+    splits: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    messages: bool = False,
+    expected: float | None = None,
+    on_duplicate: OnDuplicate = "prefer_complete",
+    errors: Errors = "warn",
+    progress: bool | Progress = False,
+) -> xr.Dataset:
+    """Open a directory of training logs as one labelled cube whose values are read when needed.
+
+    The cube is that of :func:`load_runs`, with every coordinate in memory. The first opening parses
+    all logs once and keeps what they are like, without the values, in a small file; later ones read
+    only what has changed since. Computing reads the files of the runs that are selected, and no
+    others: select first, then mask or reduce.
+
+    Parameters
+    ----------
+    path : path-like
+        Directory of the logs, or one log.
+    chunks : "auto", int, dict or None
+        Blocks of the dask arrays ``curve`` and ``logged``; ``"auto"`` takes some 100 runs each.
+        None: no dask, values are read whenever they are asked for.
+    cache : bool or path-like
+        File that keeps what the logs are like; True takes one in the directory ``runcube`` of
+        ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. False keeps nothing.
+    reader, path_keys, dims, exclude, rename, relabel, seed, layout
+        As for :func:`scan`.
+    x, align, splits, metrics, messages, expected, on_duplicate, errors, progress
+        As for :func:`load_runs`.
+
+    Returns
+    -------
+    Dataset
+        As :func:`load_runs`, with lazy ``curve`` and ``logged``.
+
+    Raises
+    ------
+    FileNotFoundError, NoRunsError, UnknownNameError, PlanError
+        As :func:`load_runs`.
+    LogError
+        With ``errors="raise"``; and when values are computed, if a log is not what it was.
+
+    Warns
+    -----
+    SweepWarning
+        As :func:`load_runs`.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.open_runs("examples/logs", cache=False)
+    >>> acc = ds.curve.sel(weights="DEFAULT", lr=0.2, weight_decay=0, metric="acc1", split="val")
+    >>> acc.isel(epoch=-1).mean("seed").compute().round(2).item()
+    95.55
+    """
+    policy = Policy(
+        reader,
+        path_keys,
+        PlanPolicy(
+            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        ),
+        ContestPolicy(x, align, expected, on_duplicate),
+        names_tuple(splits),
+        names_tuple(metrics),
+        messages,
+        errors,
+    )
+    with uncollected():
+        ds, source, told = _opened(path, policy, cache, progress)
+    told.warn(stacklevel=2)
+    if chunks is None:
+        return ds
+    return _in_blocks(ds, chunks, source.token)
+
+
+def _in_blocks(ds: xr.Dataset, chunks: Any, token: str) -> xr.Dataset:
+    """Make ``curve`` and ``logged`` dask arrays, whose names change as soon as a log does."""
+    blocks = dict(ds["curve"].encoding["preferred_chunks"])
+    if isinstance(chunks, Mapping):
+        odd = [dim for dim in chunks if dim not in blocks]
+        if odd:
+            raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {[*blocks]}")
+        blocks |= chunks
+    elif isinstance(chunks, int):
+        blocks = dict.fromkeys(blocks, chunks)
+    elif chunks != "auto":
+        raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
+    parts = {
+        name: ds[name].variable.chunk(blocks, name=f"runcube-{name}-{token}-{_digest(blocks)}")
+        for name in ("curve", "logged")
+    }
+    return ds.assign(parts)
+
+
+def _digest(blocks: Mapping[Any, Any]) -> str:
+    return blake2b(repr([*blocks.items()]).encode(), digest_size=4).hexdigest()
+
+
+def _opened(
+    path: str | Path, policy: Policy, cache: bool | str | Path, progress: bool | Progress
+) -> tuple[xr.Dataset, Shelved, Told]:
+    found = discover(path, policy.reader, policy.path_keys)
+    shelf = SchemaShelf(_cache_of(path, cache))
+    parsed = parse_found(found, plan_found(found, policy), policy, progress, shelf)
+    shelf.save()
+    check_names(parsed.logs, policy)
+    contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    labels = inner_labels(contest, policy)
+    skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
+    if policy.errors == "raise":
+        raise_first(skipped, parsed.sweep, contest)
+    attrs = load_attrs(found, parsed.sweep, skipped, policy)
+    told = Told.of(attrs["source"], parsed.sweep, contest, skipped)
+    place = Place.of(parsed.sweep, contest.entries)
+    shape = cube_shape(place, contest, labels)
+    cells = zip(place.positions.tolist(), contest.entries, strict=True)
+    source = shelved([*cells], Scatter(contest.axis, labels), shape, shelf.request, shelf.home)
+    arrays = [indexing.LazilyIndexedArray(LazyCube(source, kind)) for kind in ("f8", "?")]
+    frame = cube_frame(parsed.sweep, contest, labels, place, messages=policy.messages)
+    ds = with_values(frame, place, contest, *arrays)
+    blocks = dict(zip(ds["curve"].dims, block_shape(shape), strict=True))
+    for name in ("curve", "logged"):
+        ds[name].encoding["preferred_chunks"] = blocks
+    ds.attrs = attrs | ds.attrs
+    return ds, source, told
+
+
+def _cache_of(path: str | Path, cache: bool | str | Path) -> Path | None:
+    if isinstance(cache, bool):
+        return cache_file(path) if cache else None
+    return Path(cache).expanduser()

@@ -1,0 +1,335 @@
+"""Lazy cubes: what is computed is what would be loaded, and no file is read that is not needed."""
+
+import os
+import pickle
+import shutil
+import warnings
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odd_logs import CASES, SWEEPS
+from sweeps import product_configs, write_run, write_sweep
+
+import runcube as rc
+from runcube import lazy, schema
+from runcube.backend import RuncubeBackend
+from runcube.model import RuncubeError
+from runcube.readers import JsonlReader
+from runcube.readers.native import NativeReader
+from runcube.testing import logged_sweeps
+
+MADE = ("created", "command")
+
+
+def quietly(function, *arguments, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        return function(*arguments, **options)
+
+
+def opened(root, cache=False, **options):
+    return quietly(rc.open_runs, root, cache=cache, **options)
+
+
+def loaded(root, **options):
+    return quietly(rc.load_runs, root, **options)
+
+
+def assert_same(one, other):
+    one, other = (ds.compute().assign_attrs(dict.fromkeys(MADE, "")) for ds in (one, other))
+    xr.testing.assert_identical(one, other)
+    for name, variable in other.variables.items():
+        assert one[name].dtype == variable.dtype, name
+        if variable.dtype.kind == "f":
+            np.testing.assert_array_equal(np.signbit(one[name].values), np.signbit(variable.values))
+
+
+@pytest.fixture(autouse=True)
+def parsed(monkeypatch):
+    """Values of logs that are kept in memory: none at the beginning."""
+    cache = lazy.ParsedLogs()
+    for module in (lazy, schema):
+        monkeypatch.setattr(module, "PARSED", cache)
+    return cache
+
+
+@pytest.fixture
+def forget(parsed):
+    """Forget what was parsed."""
+
+    def forgetting():
+        parsed._held.clear()
+        parsed._bytes = 0
+
+    return forgetting
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Paths of the logs that are read, as they are read."""
+    seen = []
+    for kind in (NativeReader, JsonlReader):
+
+        def reading(self, source, request, kind=kind, read=kind.read):
+            seen.append(source.path)
+            return read(self, source, request)
+
+        monkeypatch.setattr(kind, "read", reading)
+    return seen
+
+
+@pytest.fixture
+def logs(tmp_path):
+    configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
+    return write_sweep(tmp_path / "logs", configs, seeds=(0, 1, 2))
+
+
+# Equal to a load
+
+
+@pytest.mark.parametrize("chunks", ["auto", None, {"seed": 1}, 2, {}], ids=str)
+@pytest.mark.parametrize("layout", ["grid", "configs"])
+def test_what_is_computed_is_what_would_be_loaded(logs, layout, chunks):
+    options = {"layout": layout, "messages": True}
+    assert_same(opened(logs, chunks=chunks, **options), loaded(logs, **options))
+
+
+@settings(deadline=None)
+@given(sweep=logged_sweeps(), layout=st.sampled_from(["auto", "grid", "configs"]))
+def test_a_written_sweep_is_opened_as_it_is_loaded(tmp_path_factory, sweep, layout):
+    root = tmp_path_factory.mktemp("sweep")
+    (root / "logs").mkdir()
+    sweep.write(root / "logs")
+    try:
+        want = loaded(root / "logs", layout=layout)
+    except RuncubeError as error:
+        with pytest.raises(type(error)):
+            opened(root / "logs", layout=layout)
+        return
+    for _ in range(2):  # at once, and from what the first opening kept
+        assert_same(opened(root / "logs", root / "schema", layout=layout), want)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{[*o]}" for n, o in CASES])
+def test_odd_logs_are_opened_as_they_are_loaded(tmp_path, forget, name, options):
+    root = tmp_path / "logs"
+    root.mkdir()
+    SWEEPS[name][0](root)
+    try:
+        want = loaded(root, **options)
+    except RuncubeError as error:
+        with pytest.raises(type(error)):
+            opened(root, **options)
+        return
+    for _ in range(2):
+        assert_same(opened(root, tmp_path / "schema", **options), want)
+        forget()
+
+
+def test_it_warns_of_what_a_load_warns_of(logs):
+    with (logs / "003" / "json_out.jsonl").open("a") as log:
+        log.write("{broken\n")
+    said = []
+    for function, options in ((rc.load_runs, {}), (rc.open_runs, {"cache": False})):
+        with pytest.warns(rc.SweepWarning) as caught:
+            function(logs, **options)
+        said.append([str(w.message) for w in caught])
+        assert {w.filename for w in caught} == {__file__}
+    assert said[0] == said[1]
+    with pytest.raises(rc.LogError):
+        rc.open_runs(logs, cache=False, errors="raise")
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_any_selection_is_that_of_the_loaded_cube(tmp_path_factory, data):
+    root = tmp_path_factory.getbasetemp() / "selected"
+    if not root.exists():
+        configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
+        write_sweep(root, configs, seeds=(0, 1, 2), killed=[(0, 1)])
+    want = loaded(root, layout="grid")
+    lazily = opened(root, layout="grid", chunks=data.draw(st.sampled_from([None, "auto"])))
+    picks = {}
+    for dim, size in want.curve.sizes.items():
+        one = st.integers(-size, size - 1)
+        several = st.lists(one, max_size=4).map(lambda v: np.array(v, dtype=int))
+        # xarray itself fails on empty slices that go backwards.
+        slices = st.slices(size).filter(lambda s, n=size: len(range(*s.indices(n))) > 0)
+        if data.draw(st.booleans()):
+            picks[dim] = data.draw(st.one_of(one, several, slices))
+    vector = [d for d, pick in picks.items() if isinstance(pick, np.ndarray)]
+    if data.draw(st.booleans()) and len({len(picks[d]) for d in vector}) == 1:
+        picks |= {d: xr.DataArray(picks[d], dims="point") for d in vector}
+    for name in ("curve", "logged"):
+        xr.testing.assert_identical(lazily[name].isel(picks).compute(), want[name].isel(picks))
+
+
+# What is read
+
+
+@pytest.mark.parametrize(
+    ("chunks", "picks"),
+    [
+        ("auto", {"lr": 0.1, "seed": 0}),
+        ("auto", {"lr": 0.1, "seed": slice(1, 2)}),
+        ("auto", {"weights": "None", "metric": "loss", "epoch": 1}),
+        (None, {"lr": 0.1, "seed": [0, 2]}),
+        ({"seed": 1}, {"lr": 0.1, "seed": [0, 2]}),
+    ],
+    ids=str,
+)
+def test_a_selection_reads_its_files_and_no_others(logs, read, forget, chunks, picks):
+    ds = opened(logs, layout="grid", chunks=chunks)
+    forget()
+    read.clear()
+    part = ds.curve.sel(picks)
+    if chunks is not None:
+        (part.mean() - 1).sum()
+    assert read == []
+    cells = {dim: pick for dim, pick in picks.items() if dim in ds.path.dims}
+    paths = ds.path.sel(cells).values.ravel().tolist()
+    part.compute()
+    assert sorted(read) == sorted(paths)
+
+
+def test_what_was_logged_is_known_without_reading(logs, read, forget):
+    ds = opened(logs)
+    forget()
+    read.clear()
+    assert ds.logged.compute().all()
+    assert read == []
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
+def test_a_file_is_read_once_for_all_of_a_cube(logs, read, forget, scheduler):
+    ds = opened(logs, chunks={"seed": 1})
+    forget()
+    read.clear()
+    with dask.config.set(scheduler=scheduler):
+        ds.compute()
+    assert sorted(read) == sorted(ds.path.values.ravel().tolist())
+
+
+def test_values_in_memory_are_bounded(logs, read):
+    lazy.PARSED._limit = 1000
+    ds = opened(logs)
+    ds.compute()
+    assert lazy.PARSED._bytes <= 1000
+    assert lazy.PARSED._bytes == sum(size for _, size in lazy.PARSED._held.values())
+
+
+# What is kept between two openings
+
+
+def test_the_second_opening_reads_what_has_changed_and_nothing_else(logs, tmp_path, read, forget):
+    cache = tmp_path / "deep" / "schema"
+    opened(logs, cache)
+    read.clear()
+    opened(logs, cache)
+    assert read == []
+    changed = logs / "003" / "json_out.jsonl"
+    changed.write_text(changed.read_text().replace("0.01", "0.02"))
+    write_run(logs / "new", {"optim": {"lr": 0.1}, "model": {"weights": None}, "seed": 7})
+    shutil.rmtree(logs / "004")
+    ds = opened(logs, cache)
+    assert read == ["003/json_out.jsonl", "new/json_out.jsonl"]
+    assert_same(ds, loaded(logs))
+
+
+def test_messages_are_read_where_they_were_not_kept(logs, tmp_path, read):
+    opened(logs, tmp_path / "schema")
+    read.clear()
+    ds = opened(logs, tmp_path / "schema", messages=True)
+    assert len(read) == 12
+    assert_same(ds, loaded(logs, messages=True))
+    read.clear()
+    assert_same(opened(logs, tmp_path / "schema"), loaded(logs))
+
+
+@pytest.mark.parametrize("damage", [b"", b"no schema", None], ids=str)
+def test_a_cache_that_is_damaged_is_none(logs, tmp_path, damage):
+    cache = tmp_path / "schema"
+    opened(logs, cache)
+    data = cache.read_bytes()
+    cache.write_bytes(data[: len(data) // 2] if damage is None else damage)
+    assert_same(opened(logs, cache), loaded(logs))
+    assert cache.read_bytes() == data
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(logs, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert_same(opened(logs, tmp_path / "file" / "schema"), loaded(logs))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "logs"]
+
+
+def test_the_cache_is_where_the_environment_says(logs, tmp_path, monkeypatch):
+    for name, home in (("XDG_CACHE_HOME", "xdg"), ("RUNCUBE_CACHE", "ours")):
+        monkeypatch.setenv("RUNCUBE_CACHE", "")
+        monkeypatch.setenv(name, str(tmp_path / home))
+        quietly(rc.open_runs, logs)
+        assert len(list((tmp_path / home / "runcube").glob("*.schema"))) == 1
+    before = sorted(tmp_path.rglob("*"))
+    opened(logs)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+# Logs that change, names that say so
+
+
+@pytest.mark.parametrize("change", ["grown", "gone", "touched"])
+def test_a_log_that_has_changed_since_is_an_error(logs, forget, change):
+    ds = opened(logs, layout="grid")
+    forget()
+    path = str(ds.path.sel(lr=0.1, weights="None", seed=1).item())
+    log = logs / path
+    if change == "gone":
+        log.unlink()
+    elif change == "touched":
+        os.utime(log, ns=(0, 0))
+    else:
+        with log.open("a") as file:
+            file.write('{"type": "str", "value": "more"}\n')
+    with pytest.raises(rc.LogError, match=rf"{path}.*open it again"):
+        ds.curve.compute()
+    want = loaded(logs, layout="grid").curve if change == "grown" else None
+    others = {"lr": 1.0}
+    if want is not None:
+        np.testing.assert_array_equal(ds.curve.sel(others).values, want.sel(others).values)
+
+
+def test_dask_names_change_when_a_file_does(logs, tmp_path):
+    first, again = (opened(logs) for _ in range(2))
+    assert first.curve.data.name == again.curve.data.name != first.logged.data.name
+    assert opened(logs, chunks={"seed": 1}).curve.data.name != first.curve.data.name
+    changed = logs / "003" / "json_out.jsonl"
+    os.utime(changed, ns=(0, 0))
+    assert opened(logs).curve.data.name != first.curve.data.name
+
+
+def test_a_lazy_cube_can_be_sent_to_another_process(logs):
+    want = loaded(logs)
+    for chunks in ("auto", None):
+        sent = pickle.loads(pickle.dumps(opened(logs, chunks=chunks)))
+        assert_same(sent, want)
+    with dask.config.set(scheduler="processes"):
+        assert_same(opened(logs, chunks={"seed": 1}), want)
+
+
+# The engine
+
+
+def test_the_engine_is_the_same_thing(logs, read, forget):
+    want = opened(logs)
+    ds = xr.open_dataset(logs, engine=RuncubeBackend, chunks={}, cache=False)
+    assert ds.curve.chunks == want.curve.chunks
+    forget()
+    read.clear()
+    part = ds.curve.sel(lr=0.1, seed=0)
+    assert read == []
+    part.compute()
+    assert sorted(read) == sorted(ds.path.sel(lr=0.1, seed=0).values.ravel().tolist())
+    assert_same(ds, want)
