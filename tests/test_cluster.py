@@ -1,0 +1,97 @@
+"""A real dask cluster: a scheduler and two workers on this machine, in processes of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+from sweeps import product_configs, write_sweep
+
+import runcube as rc
+
+distributed = pytest.importorskip("distributed")
+
+RUNS = 60
+
+
+def start(*words, folder):
+    command = [sys.executable, "-m", "distributed.cli." + words[0], *map(str, words[1:])]
+    with (folder / f"{words[0]}.out").open("ab") as out:
+        return subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A client, and the processes of the workers."""
+    folder = tmp_path_factory.mktemp("cluster")
+    file = folder / "scheduler.json"
+    words = ["--scheduler-file", file, "--no-dashboard"]
+    processes = [start("dask_scheduler", "--port", 0, "--host", "127.0.0.1", *words, folder=folder)]
+    try:
+        for _ in range(300):
+            if file.exists() and file.read_text():
+                break
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        for _ in range(2):
+            alone = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+            processes.append(start("dask_worker", address, *alone, folder=folder))
+        with distributed.Client(address, set_as_default=True) as client:
+            client.wait_for_workers(2, timeout=60)
+            yield client, processes[1:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sweep") / "logs"
+    configs = product_configs(optim__lr=[0.1, 1.0, 2.0])
+    return write_sweep(root, configs, seeds=range(RUNS // 3), epochs=40)
+
+
+def opened(logs, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        return rc.open_runs(logs, **options)
+
+
+def test_workers_read_the_logs_of_a_lazy_cube(cluster, logs):
+    want = rc.load_runs(logs)
+    ds = opened(logs, chunks={"seed": 5})
+    client, _ = cluster
+    xr.testing.assert_equal(ds.compute(), want)
+    mean = ds.curve.mean("seed").compute()
+    np.testing.assert_allclose(mean.values, want.curve.mean("seed").values, rtol=1e-14)
+    pids = set(client.run(os.getpid).values())
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+
+
+def test_a_graph_does_not_hold_the_coordinates(cluster, logs):
+    from distributed.protocol import dumps
+
+    del cluster
+    ds = opened(logs, chunks={"seed": 5})
+    size = sum(map(len, dumps(dict(ds.curve.data.__dask_graph__()))))
+    assert size < 1000 * RUNS
+
+
+def test_a_worker_that_is_killed_costs_no_data(cluster, logs):
+    client, workers = cluster
+    want = rc.load_runs(logs)
+    ds = opened(logs, chunks={"seed": 1, "lr": 1})
+    future = client.compute(ds.curve.data)
+    while not any(client.who_has().values()):  # until one of them has done something
+        time.sleep(0.001)
+    workers[0].send_signal(signal.SIGKILL)
+    np.testing.assert_array_equal(future.result(timeout=60), want.curve.values)
+    assert len(client.scheduler_info()["workers"]) == 1
