@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from runcube.axes import Align
     from runcube.completion import OnDuplicate
-    from runcube.parallel import Progress
+    from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Errors
     from runcube.readers.base import Reader
 
@@ -71,6 +71,7 @@ class RuncubeBackend(BackendEntrypoint):
         on_duplicate: OnDuplicate = "prefer_complete",
         errors: Errors = "warn",
         progress: bool | Progress = False,
+        parallel: Parallel = "auto",
     ) -> xr.Dataset:
         """Load the logs as :func:`runcube.load_runs` does, whose keywords these are.
 
@@ -83,7 +84,7 @@ class RuncubeBackend(BackendEntrypoint):
             Taken because xarray hands them to every engine, and ignored: logs hold plain numbers,
             there is nothing to decode.
         reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, splits, \
-metrics, messages, expected, on_duplicate, errors, progress
+metrics, messages, expected, on_duplicate, errors, progress, parallel
             As for :func:`runcube.load_runs`.
 
         Returns
@@ -122,6 +123,7 @@ metrics, messages, expected, on_duplicate, errors, progress
             on_duplicate=on_duplicate,
             errors=errors,
             progress=progress,
+            parallel=parallel,
         )
         names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
         return ds.drop_vars(names, errors="ignore")
