@@ -12,15 +12,16 @@ SRC = Path(__file__).parents[1] / "src" / "runcube"
 # A module imports only from floors above it in this list; a new module gets its place here.
 TIERS = (
     # Terms, names and arithmetic that know nothing of each other.
-    "model numerics codes hparams xnames logger options parallel readers.epochs readers.lines "
+    "model numerics codes hparams xnames logger options daskpool readers.epochs readers.lines "
     "readers.shape",
     "files arrays labels names pathkeys pathmerge elimination exclusions cellrows problems "
-    "plandata tracks readers.column readers.scalars readers.native_lines readers.native_typed "
-    "readers.records",
+    "plandata tracks workers readers.column readers.scalars readers.native_lines "
+    "readers.native_typed readers.records",
     # Readers: files to runs.
-    "readers.base readers.native_more readers.sidecar readers.table keytable gather explain axes",
-    "readers.native readers.roles discover sweep completion report",
-    "readers.log query render watching",
+    "readers.base readers.native_more readers.sidecar readers.table keytable gather explain axes "
+    "crew",
+    "readers.native readers.roles discover sweep completion report parallel",
+    "readers.log query render watching packing",
     "readers.axes",
     "readers.columns",
     "readers.engine",

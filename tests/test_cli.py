@@ -329,7 +329,8 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
     args = (
         "--reader native --path-keys {a}/{b} --dims lr,weights --dims bn --exclude a,b "
         "--rename a=b --seed none --layout configs --x step --align union "
-        "--splits val --metrics loss,acc1 --expected 20 --on-duplicate last --errors raise"
+        "--splits val --metrics loss,acc1 --expected 20 --on-duplicate last --errors raise "
+        "--parallel off"
     )
     fails("table", tmp_path, *args.split())
     assert seen == {
@@ -349,6 +350,7 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
         "expected": 20.0,
         "on_duplicate": "last",
         "errors": "raise",
+        "parallel": False,
         "progress": False,
     }
     seen.clear()

@@ -13,6 +13,7 @@ from runcube.ncencode import encode
 from runcube.ncfile import CubeShape, Storage, write_file
 from runcube.ncread import opened, read_file
 from runcube.oldarchive import OldArchive
+from runcube.parallel import check_parallel
 from runcube.pipeline import Policy, names_tuple, uncollected
 from runcube.planner import PlanPolicy
 from runcube.policyfacts import policy_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from runcube.axes import Align
     from runcube.completion import OnDuplicate
     from runcube.ncfile import Blocks, Region
-    from runcube.parallel import Progress
+    from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Errors
     from runcube.readers.base import Reader
 
@@ -144,6 +145,7 @@ def archive_runs(
     dtype: str = "float64",
     significant_digits: int | None = None,
     progress: bool | Progress = False,
+    parallel: Parallel = "auto",
 ) -> None:
     """Archive a directory of training logs without ever holding the cube in memory.
 
@@ -167,6 +169,8 @@ def archive_runs(
     progress : bool or callable
         Show bars, or be told ``(bytes done, bytes in all, files)``: while the logs are read, and
         again while the archive is written.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+        As for :func:`runcube.load_runs`.
 
     Raises
     ------
@@ -191,6 +195,7 @@ def archive_runs(
     ...     dict(ds.curve.sel(metric="acc1", split="val").sizes)
     {'weights': 2, 'lr': 4, 'weight_decay': 3, 'seed': 5, 'epoch': 20}
     """
+    check_parallel(parallel)
     policy = Policy(
         reader,
         path_keys,
@@ -206,7 +211,7 @@ def archive_runs(
     storage = Storage(dtype, significant_digits)
     target = _resolved(path)
     with locked(target):
-        order = Order(Path(logs).expanduser(), target, policy, storage, progress)
+        order = Order(Path(logs).expanduser(), target, policy, storage, progress, parallel=parallel)
         made = archive_logs(order)
     made.warn(stacklevel=3)
 
@@ -217,6 +222,7 @@ def update_archive(
     *,
     reader: str | Reader | None = None,
     progress: bool | Progress = False,
+    parallel: Parallel = "auto",
 ) -> None:
     """Bring an archive up to date: read the logs that are new or have changed, and no others.
 
@@ -233,6 +239,8 @@ def update_archive(
         The reader of your own with which the archive was made.
     progress : bool or callable
         As for :func:`archive_runs`.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+        As for :func:`runcube.load_runs`.
 
     Raises
     ------
@@ -257,6 +265,7 @@ def update_archive(
     ...     rc.archive_runs("examples/logs", path)
     ...     rc.update_archive(path)
     """
+    check_parallel(parallel)
     target = _resolved(path)
     with locked(target), opened(target) as file, uncollected():
         old = OldArchive(target, file)
@@ -269,7 +278,8 @@ def update_archive(
         source = old.attr("source") if logs is None else None
         root = Path(old.facts["logs"] if logs is None else logs).expanduser()
         storage = Storage(**old.facts["storage"])
-        made = archive_logs(Order(root, target, policy, storage, progress, source), old)
+        order = Order(root, target, policy, storage, progress, source, parallel)
+        made = archive_logs(order, old)
     made.warn(stacklevel=3)
 
 

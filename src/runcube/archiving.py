@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from runcube.model import RunHeader
     from runcube.ncfile import Storage
     from runcube.oldarchive import OldArchive
-    from runcube.parallel import Progress
+    from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Policy
 
 
@@ -60,6 +60,7 @@ class Order:
     storage: Storage
     progress: bool | Progress = False
     source: str | None = None
+    parallel: Parallel = "auto"
 
 
 def archive_logs(order: Order, old: OldArchive | None = None) -> Told:
@@ -101,7 +102,7 @@ def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
     shelves = Shelves(spool, old, deleted)
     while True:
         sweep = plan_found(found, policy)
-        parsed = parse_found(found, sweep, policy, order.progress, shelves)
+        parsed = parse_found(found, sweep, policy, order.progress, order.parallel, shelf=shelves)
         check_names(parsed.logs, policy)
         contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
         if not shelves.lost(contest):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runcube.axes import Align
     from runcube.completion import OnDuplicate
-    from runcube.parallel import Progress
+    from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Errors
     from runcube.readers.base import Reader
 
@@ -72,6 +72,7 @@ class RuncubeBackend(BackendEntrypoint):
         on_duplicate: OnDuplicate = "prefer_complete",
         errors: Errors = "warn",
         progress: bool | Progress = False,
+        parallel: Parallel = "auto",
         cache: bool | str | Path = True,
     ) -> xr.Dataset:
         """Open the logs as :func:`runcube.open_runs` does, whose keywords these are.
@@ -85,7 +86,7 @@ class RuncubeBackend(BackendEntrypoint):
             Taken because xarray hands them to every engine, and ignored: logs hold plain numbers,
             there is nothing to decode.
         reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, splits, \
-metrics, messages, expected, on_duplicate, errors, progress, cache
+metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
             As for :func:`runcube.open_runs`.
 
         Returns
@@ -108,7 +109,6 @@ metrics, messages, expected, on_duplicate, errors, progress, cache
         ds = open_runs(
             os.fspath(filename_or_obj),
             chunks=None,
-            cache=cache,
             reader=reader,
             path_keys=path_keys,
             dims=dims,
@@ -126,6 +126,8 @@ metrics, messages, expected, on_duplicate, errors, progress, cache
             on_duplicate=on_duplicate,
             errors=errors,
             progress=progress,
+            parallel=parallel,
+            cache=cache,
         )
         names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
         return ds.drop_vars(names, errors="ignore")

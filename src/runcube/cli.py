@@ -325,12 +325,13 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="JSON for machines.
 @main.command(epilog=_example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
 @_ARCHIVE
 @click.argument("logs", metavar="[LOGS]", required=False)
+@options.PARALLEL
 @_JSON
-def update(archive_path: str, logs: str | None, as_json: bool) -> None:
+def update(archive_path: str, logs: str | None, parallel: Any, as_json: bool) -> None:
     """Bring an archive up to date: only logs that are new or have changed are read."""
     with render.told_on_stderr():
         with render.progress_on(sys.stderr) as step:
-            update_archive(archive_path, logs, progress=step)
+            update_archive(archive_path, logs, progress=step, parallel=parallel)
         _wrote(Path(archive_path), as_json)
 
 
@@ -391,7 +392,7 @@ def _refresh(logs: Logs, target: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SweepWarning)
         if target.exists():
-            update_archive(target, logs.path)
+            update_archive(target, logs.path, parallel=logs.loading["parallel"])
         else:
             archive_runs(logs.path, target, **logs.plan, **logs.loading)
 

@@ -11,6 +11,7 @@ from runcube.axes import axis_names, homeless, identifier
 from runcube.contest import ContestPolicy, settle_cells, settle_on
 from runcube.cube import build_cube
 from runcube.discover import discover
+from runcube.parallel import check_parallel
 from runcube.pipeline import (
     Policy,
     Told,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from runcube.completion import OnDuplicate
     from runcube.contest import Contest
     from runcube.model import RunLog
-    from runcube.parallel import Progress
+    from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Errors
     from runcube.readers.base import Reader
     from runcube.sweep import Sweep
@@ -52,6 +53,7 @@ def scan(
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
+    parallel: Parallel = "auto",
 ) -> Sweep:
     """Say what varies in a sweep, from the headers of its logs alone.
 
@@ -76,6 +78,8 @@ def scan(
         Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart.
     layout : {"auto", "grid", "configs"}
         Layout that ``load_runs`` would give the cube.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+        As for :func:`load_runs`; headers are read here, but the statuses need whole logs.
 
     Returns
     -------
@@ -96,13 +100,14 @@ def scan(
     >>> list(sweep.dims)
     ['weights', 'lr', 'weight_decay', 'seed']
     """
+    check_parallel(parallel)
     plan_policy = PlanPolicy(
         names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
     )
     policy = Policy(reader, path_keys, plan_policy)
     found = discover(path, reader, path_keys)
     sweep = plan_found(found, policy)
-    return replace(sweep, read_statuses=lambda: read_statuses(found, sweep, policy))
+    return replace(sweep, read_statuses=lambda: read_statuses(found, sweep, policy, parallel))
 
 
 def load_runs(
@@ -125,6 +130,7 @@ def load_runs(
     on_duplicate: OnDuplicate = "prefer_complete",
     errors: Errors = "warn",
     progress: bool | Progress = False,
+    parallel: Parallel = "auto",
 ) -> xr.Dataset:
     """Load a directory of training logs as one labelled cube.
 
@@ -150,6 +156,10 @@ def load_runs(
         ``"raise"`` makes the first problem an exception, other than files that are no logs.
     progress : bool or callable
         Show a bar, or be told ``(bytes done, bytes in all, files)``.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+        Where the logs are read: ``"auto"`` starts processes for some 250 MB or more, False reads
+        in this process, ``"dask"`` takes the current scheduler or ``distributed.Client``, an
+        executor of ``concurrent.futures`` is used and left open. The cube is the same.
 
     Returns
     -------
@@ -184,6 +194,7 @@ def load_runs(
     >>> ds.curve.dims
     ('weights', 'lr', 'weight_decay', 'seed', 'split', 'metric', 'epoch')
     """
+    check_parallel(parallel)
     policy = Policy(
         reader,
         path_keys,
@@ -198,7 +209,7 @@ def load_runs(
     )
     with uncollected():
         found = discover(path, reader, path_keys)
-        parsed = parse_found(found, plan_found(found, policy), policy, progress)
+        parsed = parse_found(found, plan_found(found, policy), policy, progress, parallel)
         check_names(parsed.logs, policy)
         contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
         labels = inner_labels(contest, policy)
@@ -232,6 +243,7 @@ def load_tree(
     on_duplicate: OnDuplicate = "prefer_complete",
     errors: Errors = "warn",
     progress: bool | Progress = False,
+    parallel: Parallel = "auto",
 ) -> xr.DataTree:
     """Load logs that write some metrics per step and others per epoch: one cube for each axis.
 
@@ -242,7 +254,7 @@ def load_tree(
     ----------
     path, reader, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`scan`.
-    splits, metrics, messages, expected, on_duplicate, errors, progress
+    splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
         As for :func:`load_runs`.
 
     Returns
@@ -264,6 +276,7 @@ def load_tree(
     >>> list(tree.children)
     ['epoch']
     """
+    check_parallel(parallel)
     policy = Policy(
         reader,
         path_keys,
@@ -277,7 +290,7 @@ def load_tree(
         errors,
     )
     found = discover(path, reader, path_keys)
-    parsed = parse_found(found, plan_found(found, policy), policy, progress)
+    parsed = parse_found(found, plan_found(found, policy), policy, progress, parallel)
     check_names(parsed.logs, policy)
     main = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
     labels = inner_labels(main, policy)

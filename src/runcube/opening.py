@@ -15,6 +15,7 @@ from runcube.cube import Scatter, cube_frame, cube_shape, with_values
 from runcube.discover import discover
 from runcube.lazy import LazyCube, block_shape, shelved
 from runcube.model import PlanError, UnknownNameError
+from runcube.parallel import check_parallel
 from runcube.pipeline import (
     Policy,
     Told,
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
 
     from runcube.axes import Align
     from runcube.completion import OnDuplicate
+    from runcube.discover import Found
     from runcube.lazy import Shelved
-    from runcube.parallel import Progress
-    from runcube.pipeline import Errors
+    from runcube.parallel import Parallel, Progress
+    from runcube.pipeline import Errors, Parsed
     from runcube.readers.base import Reader
 
 
@@ -65,6 +67,7 @@ def open_runs(
     on_duplicate: OnDuplicate = "prefer_complete",
     errors: Errors = "warn",
     progress: bool | Progress = False,
+    parallel: Parallel = "auto",
 ) -> xr.Dataset:
     """Open a directory of training logs as one labelled cube whose values are read when needed.
 
@@ -85,8 +88,9 @@ def open_runs(
         ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. False keeps nothing.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`scan`.
-    x, align, splits, metrics, messages, expected, on_duplicate, errors, progress
-        As for :func:`load_runs`.
+    x, align, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
+        As for :func:`load_runs`. It is the first pass over the logs that may be parallel; computing
+        goes the way of dask.
 
     Returns
     -------
@@ -127,8 +131,14 @@ def open_runs(
         messages,
         errors,
     )
+    check_parallel(parallel)
     with uncollected():
-        ds, source, told = _opened(path, policy, cache, progress)
+        found = discover(path, reader, path_keys)
+        shelf = SchemaShelf(_cache_of(path, cache))
+        plan = plan_found(found, policy)
+        parsed = parse_found(found, plan, policy, progress, parallel, shelf=shelf)
+        shelf.save()
+        ds, source, told = _opened(found, parsed, policy, shelf)
     told.warn(stacklevel=2)
     if chunks is None:
         return ds
@@ -159,12 +169,8 @@ def _digest(blocks: Mapping[Any, Any]) -> str:
 
 
 def _opened(
-    path: str | Path, policy: Policy, cache: bool | str | Path, progress: bool | Progress
+    found: Found, parsed: Parsed, policy: Policy, shelf: SchemaShelf
 ) -> tuple[xr.Dataset, Shelved, Told]:
-    found = discover(path, policy.reader, policy.path_keys)
-    shelf = SchemaShelf(_cache_of(path, cache))
-    parsed = parse_found(found, plan_found(found, policy), policy, progress, shelf)
-    shelf.save()
     check_names(parsed.logs, policy)
     contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
     labels = inner_labels(contest, policy)

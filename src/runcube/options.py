@@ -79,6 +79,18 @@ def _one_of(name: str, choices: Sequence[str], text: str) -> Option:
     )
 
 
+def _parallel(_ctx: click.Context, _option: click.Parameter, given: str) -> str | bool:
+    return False if given == "off" else given
+
+
+PARALLEL: Option = click.option(
+    "--parallel",
+    type=click.Choice(["auto", "off", "processes", "dask"]),
+    default="auto",
+    show_default=True,
+    callback=_parallel,
+    help="Where logs are read; auto: in processes if there is much to read.",
+)
 PLAN: dict[str, Option] = {
     "reader": click.option(
         "--reader", default="auto", help="Layout of the logs: native, jsonl, ray, …"
@@ -109,5 +121,6 @@ LOADING: dict[str, Option] = {
         "Which of two runs in a cell stays.",
     ),
     "errors": _one_of("--errors", ["warn", "raise"], "'raise' stops at the first problem."),
+    "parallel": PARALLEL,
 }
 EXIT_CODE: Option = click.option("--exit-code", is_flag=True, help="Exit with 1 if there is any.")

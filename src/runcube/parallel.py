@@ -1,15 +1,44 @@
-"""Running tasks over sources: serial for now; every load goes through this one seam."""
+"""Running tasks over sources: here, in processes, or on dask; every load goes through this seam.
+
+Tasks are cut into batches by bytes. Some batches run ahead of the consumer, as many as fit a bound
+of bytes, and results come in the order of the tasks.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections import deque
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
+
+from runcube.crew import Crew
+from runcube.model import PlanError
+from runcube.workers import ProcessPool, is_worker, usable_cpus, why_unportable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
+
+    from runcube.crew import Sent, Work
+
+Parallel: TypeAlias = Literal["auto", "processes", "dask", False] | Executor
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+# A file costs as much as so many bytes more of it: it must be found, opened, and made a run.
+_PER_FILE = 1 << 15
+# "auto" starts processes for so much: less is read before they have started.
+_WORTH_IT = 1 << 28
+# A batch is about a second of work at the pace of the slower readers (30 MB/s), and not less than
+# pays for sending it; every worker gets several, so that none is left with the last one.
+_MOST_BATCH, _LEAST_BATCH, _EACH = 1 << 25, 1 << 20, 8
+# Logs whose batches are sent, and not consumed yet: what bounds the memory.
+_IN_FLIGHT = 1 << 28
 
 
 class Progress(Protocol):
@@ -20,29 +49,188 @@ class Progress(Protocol):
         ...
 
 
+def check_parallel(parallel: object) -> None:
+    """Refuse what is no way of running tasks.
+
+    Raises
+    ------
+    PlanError
+    """
+    words = isinstance(parallel, str) and parallel in {"auto", "processes", "dask"}
+    if not (words or parallel is False or isinstance(parallel, Executor)):
+        raise PlanError(
+            f"parallel={parallel!r}: expected 'auto', False, 'processes', 'dask' or a "
+            "concurrent.futures.Executor"
+        )
+
+
 def run_tasks(
-    function: Callable[[T], R],
+    work: Work[T, R],
     tasks: Sequence[T],
     sizes: Sequence[int],
     progress: Progress | None = None,
-) -> Iterator[R]:
-    """Apply ``function`` to each task and yield the results in order.
+    parallel: Parallel = False,
+) -> Generator[R, None, None]:
+    """Do each task and yield the results in order.
+
+    Whoever may stop early closes the iterator (``contextlib.closing``): that ends the processes.
 
     Parameters
     ----------
-    function : callable
-        Picklable, with picklable results; it returns problems and does not raise on bad input.
+    work : Work
     tasks : sequence
     sizes : sequence of int
         Bytes of each task: the measure of progress, and of batches.
     progress : callable, optional
+        Told after each task that is done here, and after each batch that was done elsewhere.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+
+    Raises
+    ------
+    PlanError
+        If tasks cannot be sent to where ``parallel`` says that they are done.
     """
-    total, done = sum(sizes), 0
-    for number, (task, size) in enumerate(zip(tasks, sizes, strict=True), 1):
-        yield function(task)
-        done += size
-        if progress is not None:
-            progress(done, total, number)
+    weights = [size + _PER_FILE for size in sizes]
+    here = _done_here(work, tasks, parallel)
+    place = None if all(here) else _place(parallel, sum(weights), len(tasks))
+    total, done, number = sum(sizes), 0, 0
+    if place is None:
+        for task, size in zip(tasks, sizes, strict=True):
+            yield work.run(task)
+            done, number = done + size, number + 1
+            if progress is not None:
+                progress(done, total, number)
+        return
+    batches = _batches(weights, here, place.workers)
+    with _folder(sum(weights)) as folder:
+        crew = Crew(work, place.pool, place.workers, folder if place.is_local else None)
+        try:
+            for batch, results in _in_order(crew, tasks, batches):
+                yield from results
+                done, number = done + sum(sizes[batch.start : batch.stop]), batch.stop
+                if progress is not None:
+                    progress(done, total, number)
+        except BaseException:  # whoever closes this iterator, and Ctrl-C, among them
+            crew.kill()
+            raise
+        crew.close()
+
+
+def _folder(needed: int) -> tempfile.TemporaryDirectory[str]:
+    """Make a directory for results on their way: in memory if there is room, else on disk.
+
+    Values take less room than the text they were read from.
+    """
+    memory = "/dev/shm"
+    try:
+        has_room = shutil.disk_usage(memory).free > needed and os.access(memory, os.W_OK)
+    except OSError:
+        has_room = False
+    return tempfile.TemporaryDirectory(
+        prefix="runcube-", dir=memory if has_room else None, ignore_cleanup_errors=True
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where batches are done, and whether its files are those that we see."""
+
+    pool: Executor
+    workers: int
+    is_local: bool = True
+
+
+def _place(parallel: Parallel, weight: int, count: int) -> _Place | None:
+    """Where to do tasks of this weight; None: here, one after the other.
+
+    Raises
+    ------
+    PlanError
+        If processes are asked for where none may be started.
+    """
+    if parallel is False or not count:
+        return None
+    cpus = usable_cpus()
+    if isinstance(parallel, Executor):
+        is_local = isinstance(parallel, ProcessPoolExecutor | ThreadPoolExecutor)
+        return _Place(parallel, getattr(parallel, "_max_workers", cpus), is_local)
+    if parallel == "dask":
+        from runcube.daskpool import dask_executor
+
+        pool, workers = dask_executor()
+        return _Place(pool, max(1, workers or cpus), workers is None)
+    if parallel == "auto" and (min(count, cpus) < 2 or weight < _WORTH_IT or is_worker()):
+        return None
+    if multiprocessing.current_process().daemon:
+        raise PlanError(
+            "parallel='processes': this is a daemonic process, which may start none; "
+            "parallel=False reads the logs in it"
+        )
+    return _Place(ProcessPool(min(cpus, count)), min(cpus, count))
+
+
+def _done_here(work: Work[T, R], tasks: Sequence[T], parallel: Parallel) -> list[bool]:
+    """Tell the tasks that cannot be given to another process.
+
+    Raises
+    ------
+    PlanError
+        If processes were asked for outright.
+    """
+    if parallel not in ("auto", "processes"):
+        return [False] * len(tasks)
+    needed = [work.needs(task) for task in tasks]
+    reasons = {key: why_unportable(thing) for key, thing in {id(n): n for n in needed}.items()}
+    for thing in needed if parallel == "processes" else ():
+        if reason := reasons[id(thing)]:
+            raise PlanError(
+                f"parallel='processes': another process cannot be given {thing!r} ({reason}); "
+                "define it in a module, or let parallel=False read the logs in this process"
+            )
+    return [reasons[id(thing)] is not None for thing in needed]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Tasks ``start`` to ``stop``."""
+
+    start: int
+    stop: int
+    weight: int
+    here: bool
+
+
+def _batches(weights: Sequence[int], here: Sequence[bool], workers: int) -> list[_Batch]:
+    """Cut tasks into batches of about the same weight."""
+    most = min(_MOST_BATCH, _IN_FLIGHT // (4 * workers))
+    limit = min(most, max(_LEAST_BATCH, sum(weights) // (_EACH * workers)))
+    batches: list[_Batch] = []
+    start = weight = 0
+    for stop in range(1, len(weights) + 1):
+        weight += weights[stop - 1]
+        is_last = stop == len(weights)
+        if is_last or weight + weights[stop] > limit or here[stop] != here[start]:
+            batches.append(_Batch(start, stop, weight, here[start]))
+            start, weight = stop, 0
+    return batches
+
+
+def _in_order(
+    crew: Crew[T, R], tasks: Sequence[T], batches: Sequence[_Batch]
+) -> Iterator[tuple[_Batch, Sequence[R]]]:
+    """Keep the crew busy, but not further ahead of the consumer than the memory bears."""
+    todo = deque(batches)
+    sent: deque[tuple[_Batch, Sent | None]] = deque()
+    in_flight = 0
+    while todo or sent:
+        while todo and (not sent or in_flight + todo[0].weight <= _IN_FLIGHT):
+            batch = todo.popleft()
+            mine = tasks[batch.start : batch.stop]
+            sent.append((batch, None if batch.here else crew.submit(mine)))
+            in_flight += batch.weight
+        batch, way = sent.popleft()
+        yield batch, crew.results(tasks[batch.start : batch.stop], way)
+        in_flight -= batch.weight
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import gc
 import json
 import warnings
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,7 +20,6 @@ from runcube.axes import Align
 from runcube.completion import OnDuplicate
 from runcube.contest import ContestPolicy, settle_cells
 from runcube.cube import Labels
-from runcube.discover import read_logs
 from runcube.gather import drop_copies, name_reconfigured, run_id
 from runcube.model import (
     LogError,
@@ -32,6 +31,7 @@ from runcube.model import (
     SweepWarning,
     UnknownNameError,
 )
+from runcube.packing import ReadLogs
 from runcube.parallel import run_tasks, watched
 from runcube.planner import PlanPolicy, plan
 from runcube.provenance import provenance
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from runcube.contest import Contest
     from runcube.discover import Found, Job
     from runcube.model import RunLog
-    from runcube.parallel import Progress
+    from runcube.parallel import Parallel, Progress
     from runcube.readers.base import Reader
     from runcube.sweep import Sweep
 
@@ -167,6 +167,8 @@ def parse_found(
     sweep: Sweep,
     policy: Policy,
     progress: bool | Progress = False,
+    parallel: Parallel = False,
+    *,
     shelf: Shelf | None = None,
 ) -> Parsed:
     """Parse every log that holds a run of the plan; plan again if a log held more runs."""
@@ -179,7 +181,7 @@ def parse_found(
         sweep.settled,
     )
     with watched(progress) as step:
-        by_job, failures = _read_jobs(jobs, request, step, shelf or NoShelf())
+        by_job, failures = _read_jobs(jobs, request, shelf or NoShelf(), step, parallel)
     logs = [log for read in by_job for log in read]
     name_reconfigured(logs)
     known = {(header.source.path, header.key) for header in found.headers}
@@ -198,7 +200,11 @@ def parse_found(
 
 
 def _read_jobs(
-    jobs: Sequence[Job], request: Request, step: Progress | None, shelf: Shelf
+    jobs: Sequence[Job],
+    request: Request,
+    shelf: Shelf,
+    step: Progress | None,
+    parallel: Parallel,
 ) -> tuple[list[Sequence[RunLog]], list[Problem]]:
     """Logs of each job, in order, and what kept some from being read."""
     by_job = [shelf.find(job, request) for job in jobs]
@@ -206,17 +212,18 @@ def _read_jobs(
     tasks = [(jobs[number], request) for number in todo]
     sizes = [jobs[number].source.size for number in todo]
     failures: list[Problem] = []
-    results = run_tasks(read_logs, tasks, sizes, step)
-    for number, (logs, problem) in zip(todo, results, strict=True):
-        if problem is not None:
-            failures.append(problem)
-        by_job[number] = shelf.put(jobs[number], request, logs) if problem is None else logs
+    # Closed at once, so that whatever interrupts this leaves no process behind.
+    with closing(run_tasks(ReadLogs(), tasks, sizes, step, parallel)) as results:
+        for number, (logs, problem) in zip(todo, results, strict=True):
+            if problem is not None:
+                failures.append(problem)
+            by_job[number] = shelf.put(jobs[number], request, logs) if problem is None else logs
     return [logs or () for logs in by_job], failures
 
 
-def read_statuses(found: Found, sweep: Sweep, policy: Policy) -> list[Status]:
+def read_statuses(found: Found, sweep: Sweep, policy: Policy, parallel: Parallel) -> list[Status]:
     """Status of each run of a plan; this reads the logs."""
-    parsed = parse_found(found, sweep, policy)
+    parsed = parse_found(found, sweep, policy, parallel=parallel)
     contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
     ids = [(h.source.path, h.key) for h in parsed.sweep.headers]
     by_id = {ids[run]: status for run, status in contest.statuses.items()}
