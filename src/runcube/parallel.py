@@ -92,7 +92,7 @@ def run_tasks(
     """
     weights = [size + _PER_FILE for size in sizes]
     here = _done_here(work, tasks, parallel)
-    place = None if all(here) else _place(parallel, sum(weights), len(tasks))
+    place = None if all(here) else _place(parallel, sizes)
     total, done, number = sum(sizes), 0, 0
     if place is None:
         for task, size in zip(tasks, sizes, strict=True):
@@ -140,17 +140,17 @@ class _Place:
     is_local: bool = True
 
 
-def _place(parallel: Parallel, weight: int, count: int) -> _Place | None:
-    """Where to do tasks of this weight; None: here, one after the other.
+def _place(parallel: Parallel, sizes: Sequence[int]) -> _Place | None:
+    """Where to do tasks of these sizes; None: here, one after the other.
 
     Raises
     ------
     PlanError
         If processes are asked for where none may be started.
     """
-    if parallel is False or not count:
+    if parallel is False or not sizes:
         return None
-    cpus = usable_cpus()
+    count, cpus = len(sizes), usable_cpus()
     if isinstance(parallel, Executor):
         is_local = isinstance(parallel, ProcessPoolExecutor | ThreadPoolExecutor)
         return _Place(parallel, getattr(parallel, "_max_workers", cpus), is_local)
@@ -159,7 +159,8 @@ def _place(parallel: Parallel, weight: int, count: int) -> _Place | None:
 
         pool, workers = dask_executor()
         return _Place(pool, max(1, workers or cpus), workers is None)
-    if parallel == "auto" and (min(count, cpus) < 2 or weight < _WORTH_IT or is_worker()):
+    is_worth_it = min(count, cpus) > 1 and sum(sizes) >= _WORTH_IT and not is_worker()
+    if parallel == "auto" and not is_worth_it:
         return None
     if multiprocessing.current_process().daemon:
         raise PlanError(
