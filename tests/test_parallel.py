@@ -57,7 +57,7 @@ def client():
     with (
         dask.config.set({"distributed.worker.daemon": False}),
         distributed.LocalCluster(
-            2, threads_per_worker=1, processes=False, dashboard_address=None
+            2, threads_per_worker=1, processes=False, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
@@ -341,7 +341,7 @@ def test_a_worker_of_dask_that_dies_costs_that_log_alone(logs):
     expected = results(logs, False, DeadlyReader())
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster),
     ):
         found = results(logs, "dask", DeadlyReader())
