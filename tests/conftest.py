@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import runcube as rc
+from runcube.readers import JsonlReader
+from runcube.readers.native import NativeReader
 
 DATA = Path(__file__).parent / "data"
 
@@ -37,3 +39,17 @@ def digits_cube(digits):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rc.SweepWarning)
         return rc.load_runs(digits[0])
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Paths of the logs that are read whole, as they are read in this process."""
+    seen = []
+    for kind in (NativeReader, JsonlReader):
+
+        def reading(self, source, request, kind=kind, read=kind.read):
+            seen.append(source.path)
+            return read(self, source, request)
+
+        monkeypatch.setattr(kind, "read", reading)
+    return seen

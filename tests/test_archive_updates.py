@@ -168,20 +168,6 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def read(monkeypatch):
-    """Paths of the logs that were read whole, as they are read."""
-    seen = []
-    for kind in (NativeReader, JsonlReader):
-
-        def reading(self, source, request, kind=kind, read=kind.read):
-            seen.append(source.path)
-            return read(self, source, request)
-
-        monkeypatch.setattr(kind, "read", reading)
-    return seen
-
-
-@pytest.fixture
 def grid(root):
     """Six runs of two settings, as most sweeps are."""
     return write_sweep(root, product_configs(optim__lr=[0.1, 1.0]), seeds=(0, 1, 2))
@@ -808,6 +794,37 @@ def test_of_a_log_that_has_grown_only_what_was_appended_is_read(grid, path, read
             assert read == []
     # Now and then a log is read whole, so that its hash has few parts.
     assert read == ["003/json_out.jsonl"]
+    assert_up_to_date(path, grid)
+    assert rc.verify_archive(path, grid).empty
+
+
+def test_a_log_that_cannot_be_read_any_more_is_named(grid, path, monkeypatch):
+    log = grid / "003" / "json_out.jsonl"
+    archive(grid, path)
+    appended(log, epochs_line(9, loss=0.75))
+
+    def gone(*_):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(native_reader, "read_from", gone)
+    monkeypatch.setattr(native_reader, "read_bytes", gone)
+    ds = update(path)
+    [named] = [p for p in json.loads(ds.attrs["skipped"]) if p["kind"] == "unreadable"]
+    assert named["path"] == "003/json_out.jsonl"
+    monkeypatch.undo()
+    assert_up_to_date(path, grid)
+
+
+def test_many_updates_of_growing_logs_leave_no_arrays_behind(grid, path):
+    log = grid / "003" / "json_out.jsonl"
+    for epoch in range(5, 100):
+        appended(grid / "001" / "json_out.jsonl", epochs_line(epoch, loss=1.0))
+    archive(grid, path)
+    for epoch in range(5, 100):
+        appended(log, epochs_line(epoch, loss=epoch / 7))
+        quietly(rc.update_archive, path)
+    with xr.open_dataset(path, group="logs") as ds:
+        assert len(ds["arrays_sizes"]) < 100
     assert_up_to_date(path, grid)
     assert rc.verify_archive(path, grid).empty
 

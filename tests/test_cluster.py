@@ -8,14 +8,13 @@ import sys
 import time
 import warnings
 
+import distributed
 import numpy as np
 import pytest
 import xarray as xr
 from sweeps import product_configs, write_sweep
 
 import runcube as rc
-
-distributed = pytest.importorskip("distributed")
 
 RUNS = 60
 

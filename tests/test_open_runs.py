@@ -18,8 +18,6 @@ import runcube as rc
 from runcube import lazy, schema
 from runcube.backend import RuncubeBackend
 from runcube.model import RuncubeError
-from runcube.readers import JsonlReader
-from runcube.readers.native import NativeReader
 from runcube.testing import logged_sweeps
 
 MADE = ("created", "command")
@@ -66,20 +64,6 @@ def forget(parsed):
         parsed._bytes = 0
 
     return forgetting
-
-
-@pytest.fixture
-def read(monkeypatch):
-    """Paths of the logs that are read, as they are read."""
-    seen = []
-    for kind in (NativeReader, JsonlReader):
-
-        def reading(self, source, request, kind=kind, read=kind.read):
-            seen.append(source.path)
-            return read(self, source, request)
-
-        monkeypatch.setattr(kind, "read", reading)
-    return seen
 
 
 @pytest.fixture
@@ -258,6 +242,21 @@ def test_a_cache_that_is_damaged_is_none(logs, tmp_path, damage):
     cache.write_bytes(data[: len(data) // 2] if damage is None else damage)
     assert_same(opened(logs, cache), loaded(logs))
     assert cache.read_bytes() == data
+
+
+def test_a_cache_of_growing_logs_stays_small(logs, tmp_path):
+    first, last = (logs / name / "json_out.jsonl" for name in ("001", "003"))
+    lines = [line for line in last.read_text().splitlines() if "agg_stats" in line][:2]
+    cache = tmp_path / "schema"
+    for _ in range(100):
+        with first.open("a") as file:
+            file.write("\n".join(lines) + "\n")
+        opened(logs, cache)
+    assert_same(opened(logs, cache), loaded(logs))
+    fresh = tmp_path / "fresh"
+    assert_same(opened(logs, fresh), loaded(logs))
+    arrays = [len(schema.SchemaShelf(made)._table.rows) for made in (cache, fresh)]
+    assert arrays[0] <= 2 * arrays[1] + 64
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(logs, tmp_path):

@@ -208,7 +208,9 @@ class Writer:
         jobs: Sequence[Job],
         old: OldArchive | None,
     ) -> None:
-        table = ledger.ArrayTable(() if old is None else old.table.rows)
+        # Arrays that nobody uses any more pile up until all are taken over anew.
+        kept = old if old is not None and not old.table.is_worn(old.facts["arrays"]) else None
+        table = ledger.ArrayTable(() if kept is None else kept.table.rows)
         by_path: dict[str, list[tuple[int, Entry]]] = defaultdict(list)
         for cell, entry in self._by_cell.items():
             by_path[entry.trial.log.header.source.path].append((cell, entry))
@@ -219,19 +221,20 @@ class Writer:
             if found is None:
                 continue
             held = by_path[path]
-            if old is not None and self._shelves.all_stay(path, held):
+            if kept is not None and self._shelves.all_stay(path, held):
                 # The same bytes: nothing about these runs has changed.
                 records.append(found[0])
-                spelled.append(old.spelled[path])
+                spelled.append(kept.spelled[path])
                 continue
-            record = _rebased(found[0], found[1], table)
+            record = ledger.rebased(found[0], found[1], table)
             for cell, entry in held:
                 number = self._shelves.number(entry.trial.log)
                 self._mark(record["logs"][number], cell, entry, table)
             records.append(record)
             spelled.append(ledger.dump(record))
         group = file.createGroup("logs")
-        group.setncattr("facts", json.dumps(facts))
+        arrays = len(table.rows) if kept is None else kept.facts["arrays"]
+        group.setncattr("facts", json.dumps({**facts, "arrays": arrays}))
         write_rows(group, "records", spelled)
         write_rows(group, "arrays", table.rows)
         _write_files(group, records)
@@ -260,34 +263,6 @@ def cell_digest(values: NDArray[Any], logged: NDArray[np.bool_]) -> str:
     digest.update(np.ascontiguousarray(values, dtype=np.float64).data)
     digest.update(np.ascontiguousarray(logged, dtype=bool).data)
     return digest.hexdigest()
-
-
-def _rebased(record: Record, table: ArrayTable, into: ArrayTable) -> Record:
-    """Copy a record for another table, without where its values were."""
-
-    def moved(index: int) -> int:
-        return index if index < 0 else into.add(table.get(index))
-
-    logs = []
-    for item in record["logs"]:
-        curves = [
-            {
-                "split": part["split"],
-                "x": {name: moved(index) for name, index in part["x"].items()},
-                "metrics": part["metrics"],
-                "logged": moved(part["logged"]),
-                "lines": moved(part["lines"]),
-                "changed": {name: moved(index) for name, index in part["changed"].items()},
-            }
-            for part in item["curves"]
-        ]
-        gone = ("cell", "trial", "values", "whole", "text")
-        kept = {k: v for k, v in item.items() if k not in gone} | {"curves": curves}
-        if resume := item["resume"]:
-            arrays = {name: moved(resume[name]) for name in ("marker_lines", "markers")}
-            kept["resume"] = resume | arrays
-        logs.append(kept)
-    return {k: v for k, v in record.items() if k != "root"} | {"logs": logs}
 
 
 def _write_files(group: netCDF4.Group, records: Sequence[Record]) -> None:

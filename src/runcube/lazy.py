@@ -57,10 +57,12 @@ class ParsedLogs:
                 if key in self._held:
                     self._held.move_to_end(key)
                     return self._held[key][0]
-            found = parse()
-            self.put(key, found)
-        with self._lock:
-            self._busy.pop(key, None)
+            try:
+                found = parse()
+                self.put(key, found)
+            finally:
+                with self._lock:
+                    self._busy.pop(key, None)
         return found
 
     def put(self, key: Any, values: Values) -> None:
@@ -118,7 +120,7 @@ def _is_same(root: str, file: LogFile) -> bool:
 
 
 @dataclass(eq=False)
-class Shelved:
+class Origins:
     """What fills the cells of a cube, as far as it is known without the values.
 
     Parameters
@@ -158,13 +160,13 @@ class Shelved:
         return self.places[self.place_of[cell]]
 
 
-def shelved(
+def origins_of(
     entries: Sequence[tuple[int, Entry]],
     scatter: Scatter,
     shape: tuple[int, ...],
     request: Request,
     home: Callable[[RunLog], tuple[Job, int]],
-) -> Shelved:
+) -> Origins:
     """Write down where the values of a cube come from.
 
     Parameters
@@ -177,7 +179,7 @@ def shelved(
     home : callable
         Gives the job of a log, and the number of the log in what it reads.
     """
-    made = Shelved(shape, "", request)
+    made = Origins(shape, "", request)
     logs: dict[str, int] = {}
     readers: dict[str, int] = {}
     places: dict[Any, int] = {}
@@ -210,7 +212,7 @@ def _spelled(number: int, part: Part) -> tuple[Any, ...]:
     return number, part.split, *ends
 
 
-def _token(made: Shelved, places: dict[Any, int]) -> str:
+def _token(made: Origins, places: dict[Any, int]) -> str:
     """Hash of all that the values hang on: another one once a file has changed."""
     digest = blake2b(digest_size=16)
     about = [version("runcube"), made.root, made.shape, made.readers, made.logs, [*places]]
@@ -227,18 +229,18 @@ class LazyCube(BackendArray):
 
     Parameters
     ----------
-    shelved : Shelved
+    origins : Origins
     dtype : dtype
         float64: the values, for which logs are read; bool: what was logged, for which none is.
     """
 
-    def __init__(self, shelved: Shelved, dtype: Any) -> None:
-        self.shelved = shelved
-        self.shape = shelved.shape
+    def __init__(self, origins: Origins, dtype: Any) -> None:
+        self.origins = origins
+        self.shape = origins.shape
         self.dtype = np.dtype(dtype)
 
     def __dask_tokenize__(self) -> tuple[str, str, str]:
-        return "runcube", self.shelved.token, self.dtype.str
+        return "runcube", self.origins.token, self.dtype.str
 
     def __getitem__(self, key: Any) -> Any:
         support = indexing.IndexingSupport.OUTER
@@ -270,7 +272,7 @@ class LazyCube(BackendArray):
 
     def _in_order(self, cells: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
         """Cells that hold a run, those of one log together."""
-        logs = self.shelved.log_of[cells]
+        logs = self.origins.log_of[cells]
         for i in np.argsort(logs, kind="stable").tolist():
             if logs[i] >= 0:
                 yield i, int(cells[i])
@@ -278,15 +280,15 @@ class LazyCube(BackendArray):
     def _fill(self, cell: int, into: NDArray[Any], splits: set[int] | None) -> None:
         parts = [
             (n, part)
-            for n, part in self.shelved.parts(cell)
+            for n, part in self.origins.parts(cell)
             if splits is None or part.split in splits
         ]
         if self.dtype.kind == "b":
             for _, part in parts:
                 part.mark(into)
         elif parts:
-            job = self.shelved.job(int(self.shelved.log_of[cell]))
-            values = read_values(job, self.shelved.request)[int(self.shelved.run_of[cell])]
+            job = self.origins.job(int(self.origins.log_of[cell]))
+            values = read_values(job, self.origins.request)[int(self.origins.run_of[cell])]
             for number, part in parts:
                 part.put(values[number], into)
 

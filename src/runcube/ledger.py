@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Form of the records: one of another form is not read.
 FORM = 1
+# Rows that a table may have too many.
+_SPARE = 64
 # In place of an array: every value was logged.
 _EVERY = -1
 
@@ -85,6 +87,10 @@ class ArrayTable:
             row = self.rows[index]
             self._arrays[index] = np.frombuffer(row, np.dtype(row[:4].decode().strip()), offset=4)
         return self._arrays[index]
+
+    def is_worn(self, used: int) -> bool:
+        """Whether most rows may be of no use, when at first so many were used."""
+        return len(self.rows) > 2 * used + _SPARE
 
 
 @dataclass(frozen=True)
@@ -232,6 +238,34 @@ def repeats(x: NDArray[Any]) -> bool:
     return (
         len(known) > 1 and not (known[1:] > known[:-1]).all() and len(np.unique(known)) < len(known)
     )
+
+
+def rebased(record: Record, table: ArrayTable, into: ArrayTable) -> Record:
+    """Copy a record whose arrays are in ``table`` for another, without where its values were."""
+
+    def moved(index: int) -> int:
+        return index if index < 0 else into.add(table.get(index))
+
+    logs = []
+    for item in record["logs"]:
+        curves = [
+            {
+                "split": part["split"],
+                "x": {name: moved(index) for name, index in part["x"].items()},
+                "metrics": part["metrics"],
+                "logged": moved(part["logged"]),
+                "lines": moved(part["lines"]),
+                "changed": {name: moved(index) for name, index in part["changed"].items()},
+            }
+            for part in item["curves"]
+        ]
+        gone = ("cell", "trial", "values", "whole", "text")
+        kept = {k: v for k, v in item.items() if k not in gone} | {"curves": curves}
+        if resume := item["resume"]:
+            arrays = {name: moved(resume[name]) for name in ("marker_lines", "markers")}
+            kept["resume"] = resume | arrays
+        logs.append(kept)
+    return {k: v for k, v in record.items() if k != "root"} | {"logs": logs}
 
 
 def to_logs(

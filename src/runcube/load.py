@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 from runcube.axes import axis_names, homeless, identifier
-from runcube.contest import ContestPolicy, settle_cells, settle_on
+from runcube.contest import ContestPolicy, settle_on
 from runcube.cube import build_cube
 from runcube.discover import discover
 from runcube.parallel import check_parallel
 from runcube.pipeline import (
     Policy,
-    Told,
-    check_names,
-    inner_labels,
-    load_attrs,
     names_tuple,
     parse_found,
     plan_found,
-    raise_first,
     read_statuses,
+    settle,
     uncollected,
 )
 from runcube.planner import PlanPolicy
@@ -210,18 +206,11 @@ def load_runs(
     with uncollected():
         found = discover(path, reader, path_keys)
         parsed = parse_found(found, plan_found(found, policy), policy, progress, parallel)
-        check_names(parsed.logs, policy)
-        contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
-        labels = inner_labels(contest, policy)
+        made = settle(found, parsed, policy)
         parsed.logs.clear()
-        skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
-        if errors == "raise":
-            raise_first(skipped, parsed.sweep, contest)
-        attrs = load_attrs(found, parsed.sweep, skipped, policy)
-        told = Told.of(attrs["source"], parsed.sweep, contest, skipped)
-        ds = build_cube(parsed.sweep, contest, labels, messages=messages)
-    ds.attrs = attrs | ds.attrs
-    told.warn(stacklevel=2)
+        ds = build_cube(parsed.sweep, made.contest, made.labels, messages=messages)
+    ds.attrs = made.attrs | ds.attrs
+    made.told.warn(stacklevel=2)
     return ds
 
 
@@ -291,26 +280,21 @@ def load_tree(
     )
     found = discover(path, reader, path_keys)
     parsed = parse_found(found, plan_found(found, policy), policy, progress, parallel)
-    check_names(parsed.logs, policy)
-    main = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
-    labels = inner_labels(main, policy)
-    skipped = [*parsed.sweep.skipped, *parsed.failures, *main.losers]
-    if errors == "raise":
-        raise_first(skipped, parsed.sweep, main)
-    attrs = load_attrs(found, parsed.sweep, skipped, policy)
+    made = settle(found, parsed, policy)
+    main, told = made.contest, made.told
     nodes = {}
     for name in _tree_axes(parsed.logs, main):
         contest = settle_on(main, name, parsed.sweep)
-        node = build_cube(parsed.sweep, contest, labels, messages=messages)
-        node.attrs = attrs | node.attrs
+        node = build_cube(parsed.sweep, contest, made.labels, messages=messages)
+        node.attrs = made.attrs | node.attrs
         nodes[contest.axis.dim if contest.axis.align == "union" else identifier(name, ())] = node
     lost = homeless([e.trial.log for e in main.entries], _tree_axes(parsed.logs, main))
     if lost:
         main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
     main.notes = [note for note in main.notes if "load_tree()" not in note]
     tree = xr.DataTree.from_dict(nodes)
-    tree.attrs = attrs
-    Told.of(attrs["source"], parsed.sweep, main, skipped).warn(stacklevel=2)
+    tree.attrs = made.attrs
+    replace(told, notes=(*parsed.sweep.notes, *main.notes)).warn(stacklevel=2)
     return tree
 
 

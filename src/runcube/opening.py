@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from xarray.core import indexing
 
 from runcube.cellcoords import Place
-from runcube.contest import ContestPolicy, settle_cells
+from runcube.contest import ContestPolicy
 from runcube.cube import Scatter, cube_frame, cube_shape, with_values
 from runcube.discover import discover
-from runcube.lazy import LazyCube, block_shape, shelved
+from runcube.lazy import LazyCube, block_shape, origins_of
 from runcube.model import PlanError, UnknownNameError
 from runcube.parallel import check_parallel
 from runcube.pipeline import (
     Policy,
     Told,
-    check_names,
-    inner_labels,
-    load_attrs,
     names_tuple,
     parse_found,
     plan_found,
-    raise_first,
+    settle,
     uncollected,
 )
 from runcube.planner import PlanPolicy
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
     from runcube.axes import Align
     from runcube.completion import OnDuplicate
     from runcube.discover import Found
-    from runcube.lazy import Shelved
+    from runcube.lazy import Origins
     from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Errors, Parsed
     from runcube.readers.base import Reader
@@ -170,27 +167,21 @@ def _digest(blocks: Mapping[Any, Any]) -> str:
 
 def _opened(
     found: Found, parsed: Parsed, policy: Policy, shelf: SchemaShelf
-) -> tuple[xr.Dataset, Shelved, Told]:
-    check_names(parsed.logs, policy)
-    contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
-    labels = inner_labels(contest, policy)
-    skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
-    if policy.errors == "raise":
-        raise_first(skipped, parsed.sweep, contest)
-    attrs = load_attrs(found, parsed.sweep, skipped, policy)
-    told = Told.of(attrs["source"], parsed.sweep, contest, skipped)
+) -> tuple[xr.Dataset, Origins, Told]:
+    made = settle(found, parsed, policy)
+    contest, labels = made.contest, made.labels
     place = Place.of(parsed.sweep, contest.entries)
     shape = cube_shape(place, contest, labels)
     cells = zip(place.positions.tolist(), contest.entries, strict=True)
-    source = shelved([*cells], Scatter(contest.axis, labels), shape, shelf.request, shelf.home)
+    source = origins_of([*cells], Scatter(contest.axis, labels), shape, shelf.request, shelf.home)
     arrays = [indexing.LazilyIndexedArray(LazyCube(source, kind)) for kind in ("f8", "?")]
     frame = cube_frame(parsed.sweep, contest, labels, place, messages=policy.messages)
     ds = with_values(frame, place, contest, *arrays)
     blocks = dict(zip(ds["curve"].dims, block_shape(shape), strict=True))
     for name in ("curve", "logged"):
         ds[name].encoding["preferred_chunks"] = blocks
-    ds.attrs = attrs | ds.attrs
-    return ds, source, told
+    ds.attrs = made.attrs | ds.attrs
+    return ds, source, made.told
 
 
 def _cache_of(path: str | Path, cache: bool | str | Path) -> Path | None:

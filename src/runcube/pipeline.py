@@ -331,3 +331,33 @@ class Told:
         if lines:
             head = f"{self.source}: {self.runs} run{'s' * (self.runs != 1)} loaded"
             warnings.warn("\n".join([head, *lines]), SweepWarning, stacklevel=stacklevel + 1)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Who stays in the cells, what the cube says of itself, and what the caller has to tell."""
+
+    contest: Contest
+    labels: Labels
+    attrs: dict[str, Any]
+    told: Told
+
+
+def settle(found: Found, parsed: Parsed, policy: Policy) -> Settled:
+    """Let the runs compete for the cells, and name what is wrong with the rest.
+
+    Raises
+    ------
+    UnknownNameError, PlanError
+        If a policy names what is not there, or has two runs in a cell raise.
+    LogError
+        With ``errors="raise"``.
+    """
+    check_names(parsed.logs, policy)
+    contest = settle_cells(parsed.logs, parsed.runs, parsed.sweep, policy.contest)
+    skipped = [*parsed.sweep.skipped, *parsed.failures, *contest.losers]
+    if policy.errors == "raise":
+        raise_first(skipped, parsed.sweep, contest)
+    attrs = load_attrs(found, parsed.sweep, skipped, policy)
+    told = Told.of(attrs["source"], parsed.sweep, contest, skipped)
+    return Settled(contest, inner_labels(contest, policy), attrs, told)

@@ -32,15 +32,20 @@ _ERRORS = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, Ty
 
 
 class _Stored(msgspec.Struct):
+    """What is in the file: ``used`` arrays were there when all were last taken over anew."""
+
     form: int
     records: list[bytes]
     arrays: list[bytes]
+    used: int
 
 
 def cache_file(root: str | Path) -> Path:
     """File in the user's cache directory for the logs under ``root``."""
     home = os.environ.get("RUNCUBE_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    name = hashlib.sha256(os.path.abspath(root).encode("utf-8", "surrogateescape")).hexdigest()
+    name = hashlib.sha256(
+        os.path.abspath(Path(root).expanduser()).encode("utf-8", "surrogateescape")
+    ).hexdigest()
     return Path(home).expanduser() / "runcube" / f"{name[:32]}.schema"
 
 
@@ -56,6 +61,7 @@ class SchemaShelf:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._table = ledger.ArrayTable()
+        self._arrays = 0
         self._records: dict[str, Record] = {}
         self._spelled: dict[str, bytes] = {}
         self._homes: dict[int, tuple[Job, int]] = {}
@@ -75,6 +81,7 @@ class SchemaShelf:
                 record = ledger.load(row)
                 self._records[record["path"]], spelled[record["path"]] = record, row
             self._table, self._spelled = ledger.ArrayTable(stored.arrays), spelled
+            self._arrays = stored.used
 
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what is known of a log, if it is unchanged."""
@@ -108,14 +115,17 @@ class SchemaShelf:
         gone = self._records.keys() - self._used
         if self._path is None or not (self._changed or gone):
             return
-        rows = [row for path, row in self._spelled.items() if path in self._used]
-        packed = msgspec.msgpack.encode(_Stored(ledger.FORM, rows, self._table.rows))
+        table, rows = self._table, [self._spelled[path] for path in sorted(self._used)]
+        used = self._arrays or len(table.rows)
+        if table.is_worn(used):
+            table = ledger.ArrayTable()
+            records = [self._records[path] for path in sorted(self._used)]
+            rows = [ledger.dump(ledger.rebased(r, self._table, table)) for r in records]
+            used = len(table.rows)
+        packed = msgspec.msgpack.encode(_Stored(ledger.FORM, rows, table.rows, used))
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(dir=self._path.parent, suffix=".tmp")
-            with os.fdopen(handle, "wb") as file:
-                file.write(zlib.compress(packed, 1))
-            os.replace(beside, self._path)
+            _replace(self._path, zlib.compress(packed, 1))
 
     def _logs(self, job: Job, record: Record) -> Sequence[RunLog]:
         self._used.add(job.source.path)
@@ -125,6 +135,17 @@ class SchemaShelf:
             # The logs outlive this: their ids stay theirs.
             self._homes[id(log)] = job, number
         return logs
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
 
 
 def _no_values(log: int, curves: int) -> Callable[[Any], Any]:

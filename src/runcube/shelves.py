@@ -68,7 +68,10 @@ class Shelves:
         if self.old is None or read_more is None:
             return None
         before = self.old.grown(job, request)
-        log = None if before is None else read_more(job.source, request, before)
+        try:
+            log = None if before is None else read_more(job.source, request, before)
+        except OSError:
+            return None  # reading it whole fails as well, and names it
         if log is None:
             return None
         rounded = not self.old.is_exact
