@@ -44,6 +44,7 @@ TIERS = (
     "rawcopy",
     "oldarchive",
     "shelves",
+    "mergedshelf",
     "archivewriter",
     "archiving verify merging",
     "archive",

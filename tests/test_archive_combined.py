@@ -1,5 +1,6 @@
 """Archives merged into one, and archives checked against themselves and the logs."""
 
+import json
 import os
 import random
 import shutil
@@ -97,6 +98,27 @@ def test_an_archive_merged_with_itself_holds_each_run_once(tmp_path):
     assert (rc.problems(merged)["kind"] == "duplicate_run").sum() == 4
     with pytest.raises(rc.ArchiveError, match="was merged; update"):
         rc.update_archive(tmp_path / "all.nc")
+
+
+def test_a_run_whose_values_were_not_kept_does_not_win_in_a_merge(tmp_path):
+    reader = rc.JsonlReader(run="run", x="step", config=["lr"])
+
+    def runs(name, *ends):
+        rows = [
+            {"run": lr, "lr": lr, "step": s, "loss": s + lr} for lr, n in ends for s in range(n)
+        ]
+        path = tmp_path / "logs" / f"{name}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    runs("one", (0.1, 6), (0.2, 3))
+    runs("two", (0.2, 6), (0.3, 6))
+    part = archived(tmp_path / "logs", tmp_path / "part.nc", reader=reader, layout="grid")
+    quiet(rc.merge_archives, [tmp_path / "part.nc"], tmp_path / "all.nc", on_duplicate="first")
+    merged = contents(tmp_path / "all.nc")
+    np.testing.assert_array_equal(merged.curve.values, part.curve.values)
+    assert "duplicate_run" in set(rc.problems(merged)["kind"])
+    assert "lost_values" not in set(rc.problems(merged)["kind"])
 
 
 # --- verification -----------------------------------------------------------------------------

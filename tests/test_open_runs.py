@@ -276,6 +276,24 @@ def test_the_cache_is_where_the_environment_says(logs, tmp_path, monkeypatch):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"chunks": "big"}, "expected 'auto', a number"),
+        ({"chunks": True}, "expected 'auto', a number"),
+        ({"chunks": 0}, "-1 is the whole dim"),
+        ({"chunks": {"seed": -2}}, "-1 is the whole dim"),
+        ({"chunks": {"sed": 1}}, "no dim 'sed'"),
+        ({"cache": "."}, "is a directory"),
+        ({"parallel": 4}, "expected 'auto', False"),
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_is_told_from_a_right_one(logs, options, said):
+    with pytest.raises(RuncubeError, match=said):
+        rc.open_runs(logs, **({"cache": False} | options))
+
+
 # Logs that change, names that say so
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.archivewriter import Writer
 from runcube.contest import settle_cells
-from runcube.discover import Found, Job
-from runcube.model import ArchiveError, LogFile, PlanError, Problem, Source
+from runcube.mergedshelf import MergedShelf
+from runcube.model import ArchiveError, PlanError
 from runcube.ncfile import Storage
 from runcube.ncread import opened
 from runcube.oldarchive import OldArchive
 from runcube.parallel import watched
-from runcube.pathkeys import keys_from_paths
 from runcube.pipeline import (
     Policy,
     Told,
@@ -29,18 +28,13 @@ from runcube.pipeline import (
 )
 from runcube.policyfacts import policy_facts, policy_of
 from runcube.replace import locked, replacing
-from runcube.shelves import lost_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runcube.completion import OnDuplicate
-    from runcube.contest import Contest, Entry
-    from runcube.ledger import ArrayTable, Record
-    from runcube.model import Request, RunHeader, RunLog
     from runcube.parallel import Progress
     from runcube.sweep import Sweep
-    from runcube.tracks import Trial
 
 
 def merge_archives(
@@ -198,158 +192,3 @@ def _refuse_differing(olds: Sequence[OldArchive], sweep: Sweep) -> None:
                 for constant, old in zip(constants, olds, strict=True)
             )
             raise PlanError(f"differing='raise': {key} is {shown}; differing='dim' makes it a dim")
-
-
-@dataclass(frozen=True)
-class _Home:
-    """Where a log of the merged archive is kept: its archive, and its path there."""
-
-    old: OldArchive
-    path: str
-
-
-class MergedShelf:
-    """The logs of several archives, as one shelf for a ``Writer`` (see ``shelves.Shelves``).
-
-    Parameters
-    ----------
-    olds : sequence of OldArchive
-    """
-
-    old: OldArchive | None = None
-
-    def __init__(self, olds: Sequence[OldArchive]) -> None:
-        self._homes: dict[str, _Home] = {}
-        paths = [path for old in olds for path in old.records]
-        clash = len(set(paths)) < len(paths)
-        stems = _stems([old.path for old in olds])
-        for old, stem in zip(olds, stems, strict=True):
-            for path in old.records:
-                name = f"{stem}/{path}" if clash else path
-                self._homes[name] = _Home(old, path)
-        self._records: dict[str, Record] = {}
-        self._numbers: dict[int, int] = {}
-
-    def found(self, policy: Policy) -> Found:
-        """Give every log that holds a cell in one of the archives, as if it had been found."""
-        found = Found(Path())
-        keys: dict[str, dict[str, Any]] = {}
-        by_old: dict[int, list[tuple[str, str]]] = {}
-        for name, home in self._homes.items():
-            by_old.setdefault(id(home.old), []).append((name, home.path))
-        for pairs in by_old.values():
-            given = keys_from_paths([path for _, path in pairs], policy.path_keys)
-            keys |= {name: own for (name, _), own in zip(pairs, given, strict=True)}
-        for name, home in self._homes.items():
-            record = home.old.records[home.path]
-            if not any("cell" in item for item in record["logs"]):
-                why = f"it holds no cell in {home.old.path}"
-                found.skipped.append(Problem("duplicate_run", why, name))
-                continue
-            files = tuple(LogFile(*file) for file in record["files"])
-            job = Job(_Remembered(), Source("", name, files))
-            headers: dict[str, RunHeader] = {}
-            for log in home.old.logs(replace(job, source=replace(job.source, path=home.path))):
-                header = replace(log.header, source=job.source)
-                headers.setdefault(header.key, header)
-            found.jobs.append(job)
-            found.headers += headers.values()
-            found.path_keys += [keys[name]] * len(headers)
-            digest = record["digest"] if len(headers) == 1 else None
-            found.digests += [digest] * len(headers)
-        return found
-
-    def find(self, job: Job, request: Request) -> Sequence[RunLog]:
-        """Give what an archive remembers of a log."""
-        name = job.source.path
-        home = self._homes[name]
-        logs = home.old.logs(replace(job, source=replace(job.source, path=home.path)))
-        dropped = set(home.old.records[home.path]["drop"]) - request.drop
-        for number, log in enumerate(logs):
-            self._numbers[id(log)] = number
-            log.header = replace(log.header, source=job.source)
-            log.problems = [replace(p, path=name) for p in log.problems]
-            if dropped:
-                what = ", ".join(sorted(dropped))
-                message = f"{what}: configuration in its archive, a metric in the merged one"
-                log.problems.append(Problem("lost_column", message, name))
-        return logs
-
-    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Nothing is read, so nothing is put.
-
-        Raises
-        ------
-        NotImplementedError
-        """
-        raise NotImplementedError
-
-    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
-        """Record of a source, with the table of its arrays."""
-        home = self._homes[path]
-        return home.old.records[home.path] | {"path": path}, home.old.table
-
-    def number(self, log: RunLog) -> int:
-        """Place of a log in the record of its source."""
-        return self._numbers[id(log)]
-
-    def message_size(self, log: RunLog) -> int:
-        """Bytes of the packed messages of a log; none of one that holds no cell in its archive."""
-        home = self._homes[log.header.source.path]
-        return home.old.text_size(home.path, self.number(log))
-
-    def messages(self, log: RunLog) -> bytes:
-        """Packed messages of a log."""
-        home = self._homes[log.header.source.path]
-        return home.old.text(home.path, self.number(log))
-
-    def name_lost(self, contest: Contest) -> None:
-        """Name the runs whose values are needed and were not kept."""
-        for entry in contest.entries:
-            path = entry.trial.log.header.source.path
-            number = self.number(entry.trial.log)
-            home = self._homes[path]
-            if not home.old.has_values(home.path, number, entry):
-                entry.trial.problems.append(lost_values(path))
-
-    def stays(self, trial: Trial | None, cell: int) -> bool:
-        """Nothing stays where it was."""
-        del trial, cell
-        return False
-
-    def all_stay(self, path: str, held: Sequence[tuple[int, Entry]]) -> bool:
-        """Nothing stays where it was."""
-        del path, held
-        return False
-
-
-class _Remembered:
-    """Stands for the reader of a log that is not read."""
-
-    name = "remembered"
-
-    def find(self, tree: Any) -> list[Any]:
-        """Find nothing."""
-        del tree
-        return []
-
-    def headers(self, source: Any) -> list[Any]:
-        """Find nothing."""
-        del source
-        return []
-
-    def read(self, source: Any, request: Any) -> list[Any]:
-        """Find nothing."""
-        del source, request
-        return []
-
-
-def _stems(paths: Sequence[Path]) -> list[str]:
-    """A name for each archive: its stem, numbered where two share it."""
-    stems: list[str] = []
-    for path in paths:
-        name, number = path.stem, 2
-        while name in stems:
-            name, number = f"{path.stem}_{number}", number + 1
-        stems.append(name)
-    return stems

@@ -82,7 +82,8 @@ def open_runs(
         None: no dask, values are read whenever they are asked for.
     cache : bool or path-like
         File that keeps what the logs are like; True takes one in the directory ``runcube`` of
-        ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. False keeps nothing.
+        ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. False keeps nothing,
+        and so does a file that cannot be written.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`scan`.
     x, align, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
@@ -150,10 +151,13 @@ def _in_blocks(ds: xr.Dataset, chunks: Any, token: str) -> xr.Dataset:
         if odd:
             raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {[*blocks]}")
         blocks |= chunks
-    elif isinstance(chunks, int):
+    elif isinstance(chunks, int) and not isinstance(chunks, bool):
         blocks = dict.fromkeys(blocks, chunks)
     elif chunks != "auto":
         raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
+    small = [n for n in blocks.values() if isinstance(n, int) and n < 1 and n != -1]
+    if small:
+        raise PlanError(f"chunks={chunks!r}: {small[0]} is no size; -1 is the whole dim")
     parts = {
         name: ds[name].variable.chunk(blocks, name=f"runcube-{name}-{token}-{_digest(blocks)}")
         for name in ("curve", "logged")
@@ -187,4 +191,7 @@ def _opened(
 def _cache_of(path: str | Path, cache: bool | str | Path) -> Path | None:
     if isinstance(cache, bool):
         return cache_file(path) if cache else None
-    return Path(cache).expanduser()
+    file = Path(cache).expanduser()
+    if file.is_dir():
+        raise PlanError(f"cache={str(cache)!r}: is a directory; expected a file, which is made")
+    return file

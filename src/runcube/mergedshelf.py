@@ -1,0 +1,183 @@
+"""The logs of several archives as one shelf: what a merge plans and settles with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runcube.discover import Found, Job
+from runcube.model import LogFile, Problem, Source
+from runcube.pathkeys import keys_from_paths
+from runcube.shelves import lost_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runcube.contest import Contest, Entry
+    from runcube.ledger import ArrayTable, Record
+    from runcube.model import Request, RunLog
+    from runcube.oldarchive import OldArchive
+    from runcube.pipeline import Policy
+    from runcube.tracks import Trial
+
+
+@dataclass(frozen=True)
+class _Home:
+    """Where a log of the merged archive is kept: its archive, and its path there."""
+
+    old: OldArchive
+    path: str
+
+
+class MergedShelf:
+    """The logs of several archives, as one shelf for a ``Writer`` (see ``shelves.Shelves``).
+
+    Parameters
+    ----------
+    olds : sequence of OldArchive
+    """
+
+    old: OldArchive | None = None
+
+    def __init__(self, olds: Sequence[OldArchive]) -> None:
+        self._homes: dict[str, _Home] = {}
+        paths = [path for old in olds for path in old.records]
+        clash = len(set(paths)) < len(paths)
+        stems = _stems([old.path for old in olds])
+        for old, stem in zip(olds, stems, strict=True):
+            for path in old.records:
+                name = f"{stem}/{path}" if clash else path
+                self._homes[name] = _Home(old, path)
+        self._records: dict[str, Record] = {}
+        self._numbers: dict[int, int] = {}
+
+    def found(self, policy: Policy) -> Found:
+        """Give every log that holds a cell in one of the archives, as if it had been found."""
+        found = Found(Path())
+        keys: dict[str, dict[str, Any]] = {}
+        by_old: dict[int, list[tuple[str, str]]] = {}
+        for name, home in self._homes.items():
+            by_old.setdefault(id(home.old), []).append((name, home.path))
+        for pairs in by_old.values():
+            given = keys_from_paths([path for _, path in pairs], policy.path_keys)
+            keys |= {name: own for (name, _), own in zip(pairs, given, strict=True)}
+        for name, home in self._homes.items():
+            record = home.old.records[home.path]
+            if not any("cell" in item for item in record["logs"]):
+                why = f"it holds no cell in {home.old.path}"
+                found.skipped.append(Problem("duplicate_run", why, name))
+                continue
+            files = tuple(LogFile(*file) for file in record["files"])
+            job = Job(_Remembered(), Source("", name, files))
+            kept, logs = home.old.kept(_at_home(job, home))
+            headers = [replace(header, source=job.source) for header in kept]
+            if len(logs) < len(record["logs"]):
+                count = len(record["logs"]) - len(logs)
+                why = f"{count} of its runs or attempts hold no cell in {home.old.path}"
+                found.skipped.append(Problem("duplicate_run", why, name))
+            found.jobs.append(job)
+            found.headers += headers
+            found.path_keys += [keys[name]] * len(headers)
+            digest = record["digest"] if len(headers) == 1 else None
+            found.digests += [digest] * len(headers)
+        return found
+
+    def find(self, job: Job, request: Request) -> Sequence[RunLog]:
+        """Give what an archive remembers of a log."""
+        name = job.source.path
+        home = self._homes[name]
+        _, logs = home.old.kept(_at_home(job, home))
+        dropped = set(home.old.records[home.path]["drop"]) - request.drop
+        for number, log in logs.items():
+            self._numbers[id(log)] = number
+            log.header = replace(log.header, source=job.source)
+            log.problems = [replace(p, path=name) for p in log.problems]
+            if dropped:
+                what = ", ".join(sorted(dropped))
+                message = f"{what}: configuration in its archive, a metric in the merged one"
+                log.problems.append(Problem("lost_column", message, name))
+        return [*logs.values()]
+
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Nothing is read, so nothing is put.
+
+        Raises
+        ------
+        NotImplementedError
+        """
+        raise NotImplementedError
+
+    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
+        """Record of a source, with the table of its arrays."""
+        home = self._homes[path]
+        return home.old.records[home.path] | {"path": path}, home.old.table
+
+    def number(self, log: RunLog) -> int:
+        """Place of a log in the record of its source."""
+        return self._numbers[id(log)]
+
+    def message_size(self, log: RunLog) -> int:
+        """Bytes of the packed messages of a log."""
+        home = self._homes[log.header.source.path]
+        return home.old.text_size(home.path, self.number(log))
+
+    def messages(self, log: RunLog) -> bytes:
+        """Packed messages of a log."""
+        home = self._homes[log.header.source.path]
+        return home.old.text(home.path, self.number(log))
+
+    def name_lost(self, contest: Contest) -> None:
+        """Name the runs whose values are needed and were not kept."""
+        for entry in contest.entries:
+            path = entry.trial.log.header.source.path
+            number = self.number(entry.trial.log)
+            home = self._homes[path]
+            if not home.old.has_values(home.path, number, entry):
+                entry.trial.problems.append(lost_values(path))
+
+    def stays(self, trial: Trial | None, cell: int) -> bool:
+        """Nothing stays where it was."""
+        del trial, cell
+        return False
+
+    def all_stay(self, path: str, held: Sequence[tuple[int, Entry]]) -> bool:
+        """Nothing stays where it was."""
+        del path, held
+        return False
+
+
+def _at_home(job: Job, home: _Home) -> Job:
+    return replace(job, source=replace(job.source, path=home.path))
+
+
+class _Remembered:
+    """Stands for the reader of a log that is not read."""
+
+    name = "remembered"
+
+    def find(self, tree: Any) -> list[Any]:
+        """Find nothing."""
+        del tree
+        return []
+
+    def headers(self, source: Any) -> list[Any]:
+        """Find nothing."""
+        del source
+        return []
+
+    def read(self, source: Any, request: Any) -> list[Any]:
+        """Find nothing."""
+        del source, request
+        return []
+
+
+def _stems(paths: Sequence[Path]) -> list[str]:
+    """A name for each archive: its stem, numbered where two share it."""
+    stems: list[str] = []
+    for path in paths:
+        name, number = path.stem, 2
+        while name in stems:
+            name, number = f"{path.stem}_{number}", number + 1
+        stems.append(name)
+    return stems
