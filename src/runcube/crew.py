@@ -80,9 +80,8 @@ class Crew(Generic[T, R]):
         self._workers = workers
         self._folder = folder
         self._pools = [pool] if isinstance(pool, ProcessPool) else []
-        self._foreign = not self._pools
         self._single: ProcessPool | None = None
-        self._sent: set[Future[Any]] = set()
+        self._sent: dict[Future[Any], Executor] = {}
 
     def submit(self, tasks: Sequence[T]) -> Sent | None:
         """Send a batch off; None if it is to be done here."""
@@ -122,7 +121,7 @@ class Crew(Generic[T, R]):
                 "parallel=False reads them in this process"
             ) from error
         finally:
-            self._sent.discard(future)
+            self._sent.pop(future, None)
 
     def close(self) -> None:
         """Let the processes end."""
@@ -131,14 +130,17 @@ class Crew(Generic[T, R]):
 
     def kill(self) -> None:
         """End the processes now; what an executor of the user has not begun is withdrawn."""
-        for future in self._sent:
-            future.cancel()
+        for future, pool in self._sent.items():
+            # Not in our own pools: before Python 3.12 the thread of one that breaks, as it now
+            # will, cannot bear a future that was cancelled behind its back.
+            if pool not in self._pools:
+                future.cancel()
         for pool in self._pools:
             pool.kill()
 
     def _send(self, pool: Executor, tasks: Sequence[T]) -> Future[Any]:
         future = pool.submit(self._work.pack, self._work.sent(tasks), self._folder)
-        self._sent.add(future)
+        self._sent[future] = pool
         return future
 
     def _renew(self) -> None:
