@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runcube.files import list_tree
@@ -279,6 +279,8 @@ stats = st.dictionaries(
     rows=st.lists(st.tuples(st.sampled_from(["train", "val", "ev al"]), stats), max_size=25),
     damage=st.integers(0, 60),
 )
+@example(rows=[("val", {}), ("val", {"acc": 0.0}), ("train", {"loss": 0.0, "acc": 0.0})], damage=0)
+@example(rows=[("val", {"acc": 1.0}), ("val", {"loss": 0.5, "acc": 1.0})], damage=0)
 def test_both_roads_read_the_same(tmp_path_factory, rows, damage):
     """A list record at the end sends the whole log down the exact road."""
     lines = [config(), *(record(split, **row) for split, row in rows)]

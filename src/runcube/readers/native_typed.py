@@ -241,7 +241,21 @@ def read_typed(data: bytes, *, texts: bool = False) -> tuple[dict[str, Any], Typ
         names, extras = _probe(data, first)
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
-    return config, read_records(memoryview(data)[first:], names, extras, texts=texts)
+    typed = read_records(memoryview(data)[first:], tuple(names), extras, texts=texts)
+    _check_order(typed, names)
+    return config, typed
+
+
+def _check_order(typed: TypedLog, names: dict[str, int]) -> None:
+    """Refuse a log in which a metric first appears where the probe did not look.
+
+    Its place among the others would be another one.
+    """
+    logged = ~np.isnan(typed.values)
+    if not logged.all():
+        first = np.where(logged, typed.lines, np.iinfo(np.int64).max).min(axis=1)
+        if first.tolist() != list(names.values()):
+            raise NotPlainError("metrics in another order than in the records that were probed")
 
 
 def read_records(
@@ -304,12 +318,12 @@ _probed = msgspec.json.Decoder(_Probed).decode
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def _probe(data: bytes, start: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the metrics, and other keys of the records, in order of first appearance."""
-    names: dict[str, None] = {}
+def _probe(data: bytes, start: int) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Names of the metrics with the lines that told them, and other keys of the records."""
+    names: dict[str, int] = {}
     extras: dict[str, None] = {}
     seen: set[bytes] = set()
-    for _ in range(_PROBE_LINES):
+    for line in range(_FIRST_LINE, _FIRST_LINE + _PROBE_LINES):
         end = data.find(b"\n", start)
         if end < 0:
             break
@@ -317,10 +331,11 @@ def _probe(data: bytes, start: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         # Records of one split are alike: its first one tells.
         if stats >= 0 and (lead := data[start:stats]) not in seen:
             seen.add(lead)
-            names.update(dict.fromkeys(_probed(data[start:end]).agg_stats or ()))
+            for name in _probed(data[start:end]).agg_stats or ():
+                names.setdefault(name, line)
             extras.update(dict.fromkeys(_keys(data[start:end])))
         start = end + 1
     own = tuple(key for key in extras if key not in OWN_KEYS)
     if not all(is_x_like(key) for key in own):
         raise NotPlainError(f"keys beside agg_stats: {own}")
-    return tuple(names), own
+    return names, own
