@@ -126,10 +126,12 @@ class Writer:
             total = 8 * int(np.prod(self._shape, dtype=np.int64))
             done = 0
             for region in boxes if old is None else self._chunk_boxes(shape.chunk):
-                if old is not None and self._stays(old, region):
+                cells = self._cells(region[: len(self._place.shape)])
+                kept = {} if old is None else self._staying(old, cells)
+                if old is not None and len(kept) == len(cells):
                     copied.append(region)
                 else:
-                    yield region, *self._block(region, storage)
+                    yield region, *self._block(region, storage, cells, _values_of(old, kept))
                 done += 8 * int(np.prod([s.stop - s.start for s in region], dtype=np.int64))
                 if step is not None:
                     step(done, total, len(self._by_cell))
@@ -147,44 +149,47 @@ class Writer:
         outer = len(self._place.shape)
         return regions(self._shape, (*chunk[:outer], *self._shape[outer:]), 0)
 
-    def _stays(self, old: OldArchive, region: Region) -> bool:
-        """Whether the cells of a box hold what they held in the old archive."""
-        cells = self._cells(region[: len(self._place.shape)])
+    def _staying(self, old: OldArchive, cells: Sequence[int]) -> dict[int, int]:
+        """Cells of a box that hold what a cell of the old archive held, with that cell."""
         before = old.cells_at(np.unravel_index(cells, self._place.shape))
-        if min(before, default=-1) < 0:
-            return False  # beyond the old cube its chunks hold no fill values
+        kept = {}
         for cell, was in zip(cells, before, strict=True):
             entry = self._by_cell.get(cell)
-            if not self._shelves.stays(None if entry is None else entry.trial, was):
-                return False
-        self._digests |= {
-            cell: old.digest(was)
-            for cell, was in zip(cells, before, strict=True)
-            if cell in self._by_cell
-        }
-        return True
+            # Beyond the old cube its chunks hold no fill values.
+            if was >= 0 and self._shelves.stays(None if entry is None else entry.trial, was):
+                kept[cell] = was
+                if entry is not None:
+                    self._digests[cell] = old.digest(was)
+        return kept
 
     def _block(
-        self, region: Region, storage: Storage
+        self,
+        region: Region,
+        storage: Storage,
+        cells: Sequence[int],
+        kept: Callable[[int], NDArray[Any] | None],
     ) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
-        outer = len(self._place.shape)
-        cells = self._cells(region[:outer])
-        inner = self._shape[outer:]
+        inner = self._shape[len(self._place.shape) :]
+        at = region[len(self._place.shape) :]
         shape = tuple(s.stop - s.start for s in region)
-        logged = np.zeros((len(cells), *shape[outer:]), dtype=bool)
+        logged = np.zeros((len(cells), *shape[-len(inner) :]), dtype=bool)
         held = [(i, cell) for i, cell in enumerate(cells) if cell in self._by_cell]
         if not held:
             return None, logged.reshape(shape)
         curve = np.full(logged.shape, np.nan)
-        whole = shape[outer:] == inner
+        whole = shape[-len(inner) :] == inner
         for i, cell in held:
             # A block may be narrower than a cell; a run is put into a whole cell.
             values = curve[i] if whole else np.full(inner, np.nan)
             mask = logged[i] if whole else np.zeros(inner, dtype=bool)
-            self._scatter.put(self._by_cell[cell], values, mask)
-            stored = storage.apply(values, mask)
-            self._digests[cell] = cell_digest(stored, mask)
-            curve[i], logged[i] = stored[region[outer:]], mask[region[outer:]]
+            stored = kept(cell)
+            if stored is None:
+                self._scatter.put(self._by_cell[cell], values, mask)
+                stored = storage.apply(values, mask)
+                self._digests[cell] = cell_digest(stored, mask)
+            else:
+                self._scatter.mark(self._by_cell[cell], mask)
+            curve[i], logged[i] = stored[at], mask[at]
         return curve.reshape(shape), logged.reshape(shape)
 
     def _cells(self, region: Region) -> list[int]:
@@ -255,6 +260,13 @@ class Writer:
             part.setdefault("tracks", []).append([metrics, rows, where])
         # Every value that was logged stands in the cube: none was superseded.
         item["whole"] = entry.trial.points == sum(int(c.logged.sum()) for c in log.curves)
+
+
+def _values_of(
+    old: OldArchive | None, kept: Mapping[int, int]
+) -> Callable[[int], NDArray[Any] | None]:
+    """Values of those cells that stand in the old archive as they are to be stored."""
+    return lambda cell: old.values(kept[cell]) if old is not None and cell in kept else None
 
 
 def cell_digest(values: NDArray[Any], logged: NDArray[np.bool_]) -> str:

@@ -132,7 +132,14 @@ def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
 
 def _keep_deleted(found: Found, old: OldArchive, policy: Policy) -> list[str]:
     """Add the logs that are gone, as far as the archive has their values."""
-    gone = [path for path in old.records if old.holds_any(path) and _is_gone(found, old, path)]
+    there = {file.path for job in found.jobs for file in job.source.files}
+    gone = [
+        path
+        for path, record in old.records.items()
+        if record["files"][0][0] not in there
+        and old.holds_any(path)
+        and _is_gone(found, record["files"][0][0])
+    ]
     if not gone:
         return []
     readers = {job.reader.name: job.reader for job in found.jobs}
@@ -154,9 +161,9 @@ def _keep_deleted(found: Found, old: OldArchive, policy: Policy) -> list[str]:
     return gone
 
 
-def _is_gone(found: Found, old: OldArchive, path: str) -> bool:
-    """Whether a log is not there, its sidecars aside; one that is there may be no log any more."""
-    return not (found.root / old.records[path]["files"][0][0]).exists()
+def _is_gone(found: Found, path: str) -> bool:
+    """Whether a file is not there; one that no reader claimed may be no log any more."""
+    return not (found.root / path).exists()
 
 
 def _match_copies(

@@ -163,6 +163,11 @@ class Scatter:
             part.put(track.curves.values, curve)
             part.mark(logged)
 
+    def mark(self, entry: Entry, logged: NDArray[np.bool_]) -> None:
+        """Say of one cell, an array (split, metric, x) of False, what was logged."""
+        for _, part in self.parts(entry):
+            part.mark(logged)
+
 
 Index = slice | NDArray[np.intp]
 

@@ -8,7 +8,6 @@ reading its log; the values come from wherever they were kept.
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
@@ -337,12 +336,14 @@ def dump(record: Record) -> bytes:
 def load(data: bytes) -> Record:
     """Read a record."""
     # msgspec is several times as fast; it knows neither NaN nor whole numbers of any length.
-    if _LONG_NUMBER.search(data) is None:
+    if _LONG_NUMBER not in data.translate(_DIGITS):
         with suppress(msgspec.DecodeError):
             return _decode(data)
     record: Record = json.loads(data)
     return record
 
 
-_LONG_NUMBER = re.compile(rb"\d{20}")
+# As fast as bytes can be looked through: every digit becomes a 0.
+_LONG_NUMBER = b"0" * 20
+_DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -66,12 +66,18 @@ def _read_once(path: Path, chunks: Any, *, messages: bool) -> xr.Dataset:
     make_store: Any = NetCDF4DataStore
     try:
         schema, texts = _schema_of(manager.acquire(), messages=messages)
-        ds = xr.open_dataset(make_store(manager))
+        # The cube makes the indexes, of the labels as they were.
+        ds = xr.open_dataset(make_store(manager), create_default_indexes=False)
         if chunks is not None:
             _check_chunks(chunks, ds)
             # The coordinates are read at once: only the values are in chunks.
             beside = [str(name) for name in ds.variables if name not in CUBE]
-            parts = xr.open_dataset(make_store(manager), chunks=chunks, drop_variables=beside)
+            parts = xr.open_dataset(
+                make_store(manager),
+                chunks=chunks,
+                drop_variables=beside,
+                create_default_indexes=False,
+            )
             ds = ds.assign({name: parts[name].variable for name in CUBE if name in parts})
         made = _cube_of(path, ds, schema, texts)
     except RuncubeError:

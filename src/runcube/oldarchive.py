@@ -73,7 +73,9 @@ class OldArchive:
         self._curve = file.variables["curve"]
         self._curve.set_auto_maskandscale(False)
         self._texts = file.groups["text"]
-        self._text_ends = np.cumsum(self._texts.variables["messages_sizes"][:])
+        sizes = np.ma.getdata(self._texts.variables["messages_sizes"][:])
+        # Where the text of each cell begins, and where the last one ends.
+        self._text_at: list[int] = [0, *np.cumsum(sizes).tolist()]
         splits, metrics = self.facts["labels"]
         self._splits = {name: i for i, name in enumerate(splits)}
         self._metrics = {name: i for i, name in enumerate(metrics)}
@@ -149,6 +151,22 @@ class OldArchive:
         """Hash of the values of a cell."""
         return str(self._by_cell[cell]["values"])
 
+    def values(self, cell: int) -> NDArray[Any]:
+        """Values (split, metric, x) of a cell; its neighbours in the chunk stay at hand."""
+        index = np.unravel_index(cell, self._shape)
+        box = tuple(int(i) // step for i, step in zip(index, self._chunk, strict=True))
+        if box not in self._boxes:
+            region = tuple(slice(i * s, (i + 1) * s) for i, s in zip(box, self._chunk, strict=True))
+            self._boxes[box] = np.asarray(self._curve[region])
+            while (
+                len(self._boxes) > 1 and sum(b.nbytes for b in self._boxes.values()) > _CACHE_BYTES
+            ):
+                self._boxes.popitem(last=False)
+        self._boxes.move_to_end(box)
+        inside = tuple(int(i) % step for i, step in zip(index, self._chunk, strict=True))
+        found: NDArray[Any] = self._boxes[box][inside]
+        return found
+
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what the archive remembers of a log, if it has not changed since."""
         known = self._keys.get(job.source.path)
@@ -215,7 +233,7 @@ class OldArchive:
         def fetch(log: int, curves: int) -> Callable[[StoredCurves], NDArray[np.float64]]:
             item = record["logs"][log]
             part = item["curves"][curves]
-            return lambda stored: self._values(stored, item.get("cell", -1), part)
+            return lambda stored: self._curve_values(stored, item.get("cell", -1), part)
 
         return ledger.to_logs(record, job.source, self.table, fetch)
 
@@ -269,8 +287,7 @@ class OldArchive:
     def text(self, path: str, number: int) -> bytes:
         """Packed messages of a log that is in a cell, by its number in the record of a source."""
         cell = self.records[path]["logs"][number]["cell"]
-        stop = int(self._text_ends[cell])
-        start = stop - self.text_size(path, number)
+        start, stop = self._text_at[cell : cell + 2]
         first, data = self._window
         if not first <= start <= stop <= first + len(data):
             # Texts are asked for one after the other: fetch some more at a time.
@@ -282,7 +299,8 @@ class OldArchive:
     def text_size(self, path: str, number: int) -> int:
         """Bytes of the packed messages of a log that is in a cell."""
         cell = self.records[path]["logs"][number]["cell"]
-        return int(self._text_ends[cell] - (self._text_ends[cell - 1] if cell else 0))
+        start, stop = self._text_at[cell : cell + 2]
+        return stop - start
 
     def _kept(self, stored: Any, part: Mapping[str, Any]) -> NDArray[np.bool_]:
         kept = np.zeros(stored.logged.shape, dtype=bool)
@@ -301,34 +319,18 @@ class OldArchive:
                 np.arange(*at) if isinstance(at, list) else self.table.get(at),
             )
 
-    def _values(
+    def _curve_values(
         self, stored: StoredCurves, cell: int, part: Mapping[str, Any]
     ) -> NDArray[np.float64]:
         out = np.full(stored.logged.shape, np.nan)
         if cell < 0 or stored.split not in self._splits:
             return out
-        plane = self._cell(cell)[self._splits[stored.split]]
+        plane = self.values(cell)[self._splits[stored.split]]
         for metrics, rows, at in self._tracks(stored, part):
             known = np.array([m for m in metrics if stored.metrics[m] in self._metrics], np.intp)
             into = [self._metrics[stored.metrics[m]] for m in known]
             out[np.ix_(known, rows)] = plane[np.ix_(np.array(into, np.intp), at)]
         return out
-
-    def _cell(self, cell: int) -> NDArray[Any]:
-        """Values (split, metric, x) of a cell; its neighbours in the chunk stay at hand."""
-        index = np.unravel_index(cell, self._shape)
-        box = tuple(int(i) // step for i, step in zip(index, self._chunk, strict=True))
-        if box not in self._boxes:
-            region = tuple(slice(i * s, (i + 1) * s) for i, s in zip(box, self._chunk, strict=True))
-            self._boxes[box] = np.asarray(self._curve[region])
-            while (
-                len(self._boxes) > 1 and sum(b.nbytes for b in self._boxes.values()) > _CACHE_BYTES
-            ):
-                self._boxes.popitem(last=False)
-        self._boxes.move_to_end(box)
-        inside = tuple(int(i) % step for i, step in zip(index, self._chunk, strict=True))
-        found: NDArray[Any] = self._boxes[box][inside]
-        return found
 
 
 def files_of(job: Job) -> list[list[Any]]:
