@@ -1,6 +1,9 @@
 """From logs to cube: attempts, duplicates, axes, layouts, policies, on small sweeps."""
 
 import json
+import re
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -236,6 +239,25 @@ def test_a_grid_that_cannot_fit_is_refused_before_it_is_made(tmp_path, monkeypat
     assert load(tmp_path).sizes["config"] == 30
     with pytest.raises(rc.CubeTooLargeError, match=r"900.*layout='configs'|cells.*configs"):
         load(tmp_path, layout="grid", dims=["a", "b"])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS as Linux counts it")
+def test_the_limit_of_a_batch_system_counts_as_memory(tmp_path):
+    for i in range(300):
+        write(tmp_path, f"r{i}", {"a": i * 1.1, "b": i * 0.7, "c": i * 0.3, "seed": 0}, [1, 2])
+    code = (
+        "import resource, sys, runcube as rc\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000,) * 2)\n"
+        "try:\n"
+        "    rc.load_runs(sys.argv[1], layout='grid', dims=['a', 'b', 'c'])\n"
+        "except rc.CubeTooLargeError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    free = re.search(r"needs 6.8 GB, but ([01]\.\d) GB of memory are free", done.stdout)
+    assert free, done.stdout + done.stderr
+    assert float(free[1]) < 1.5
 
 
 def test_the_warning_names_the_layout_and_the_argument_that_pins_it(tmp_path):

@@ -200,7 +200,7 @@ class Writer:
         return flat
 
     def _write_messages(self, file: netCDF4.Dataset) -> None:
-        sizes = np.zeros(int(np.prod(self._place.shape, dtype=np.int64)), dtype=np.int64)
+        sizes = np.zeros(self._place.count, dtype=np.int64)
         held = sorted(self._by_cell)
         logs = [self._by_cell[cell].trial.log for cell in held]
         sizes[held] = [self._shelves.message_size(log) for log in logs]

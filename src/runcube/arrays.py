@@ -69,6 +69,9 @@ def spread_text(
     return cells.reshape(shape)
 
 
+_UNLIMITED = 1 << 62
+
+
 def check_memory(cells: int, needed: int, remedy: str) -> None:
     """Refuse what cannot fit.
 
@@ -86,14 +89,30 @@ def check_memory(cells: int, needed: int, remedy: str) -> None:
 
 
 def available_bytes() -> int:
-    """Memory that can be had now, within the limit of the control group if there is one."""
-    free = _meminfo()
+    """Memory that can be had now, within the limits of the process and of its control group."""
+    free = min(_meminfo(), _within_ulimit())
     try:
         limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
         used = int(Path("/sys/fs/cgroup/memory.current").read_text())
     except (OSError, ValueError):
         return free
     return min(free, limit - used)
+
+
+def _within_ulimit() -> int:
+    """Address space that is left below ``ulimit -v``, as batch systems set it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _UNLIMITED
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return _UNLIMITED
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        pages = 0
+    return max(0, limit - pages * resource.getpagesize())
 
 
 def _meminfo() -> int:
@@ -106,4 +125,4 @@ def _meminfo() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError, AttributeError):
-        return 1 << 62
+        return _UNLIMITED

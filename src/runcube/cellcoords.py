@@ -32,6 +32,11 @@ class Place:
     shape: tuple[int, ...]
     positions: NDArray[np.intp]
 
+    @property
+    def count(self) -> int:
+        """Number of cells."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
     @classmethod
     def of(cls, sweep: Sweep, entries: Sequence[Entry]) -> Place:
         """Place the runs that stay, in the layout of the plan."""
@@ -125,9 +130,10 @@ def _run_coords(
     noted = dict.fromkeys(range(len(sweep.headers)), ()) | _by_run(sweep)
     problems = [[*entry.trial.problems, *noted[entry.run]] for entry in entries]
     counts = np.array([len(p) for p in problems], dtype=np.int64)
-    status = np.full(int(np.prod(shape, dtype=np.int64)), Status.ABSENT.value, dtype="<U10")
-    status[at] = [entry.status.value for entry in entries]
-    widest = max(map(len, status.tolist()), default=1)
+    ends = [entry.status.value for entry in entries]
+    words = {*ends, Status.ABSENT.value} if len(ends) < place.count else {*ends}
+    status = np.full(place.count, Status.ABSENT.value, f"<U{max(map(len, words), default=1)}")
+    status[at] = ends
     time = np.array([log.train_time for log in logs], dtype=np.float64)
     names = run_ids(sweep.headers)
     ids = text_array([names[entry.run] for entry in entries])
@@ -136,7 +142,7 @@ def _run_coords(
     coords: dict[str, Any] = {
         "run_id": (dims, spread(shape, at, ids)),
         "path": (dims, spread(shape, at, paths)),
-        "status": (dims, status.astype(f"<U{widest}").reshape(shape)),
+        "status": (dims, status.reshape(shape)),
         "train_time": (dims, spread(shape, at, time), {"units": "s", "long_name": "train time"}),
         "n_problems": (dims, spread(shape, at, counts)),
         "problems": _long(dims, spread_text(shape, at, map(problem_text, problems))),

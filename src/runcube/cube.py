@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from runcube.tracks import Track
 
 
+_SPARSER = "pass layout='configs' (random search, sparse grids)"
+_FEWER = ", metrics=[...] or splits=[...]"
+# Numbers, status and references to texts that stand in each cell.
+_CELL_BYTES = 80
+
+
 @dataclass(frozen=True)
 class Labels:
     """Labels of the inner dims, in order of first appearance or as asked for."""
@@ -60,13 +66,9 @@ def build_cube(
     place = Place.of(sweep, contest.entries)
     shape = cube_shape(place, contest, labels)
     cells = int(np.prod(shape, dtype=np.int64))
-    check_memory(
-        cells,
-        cells * 9,
-        "pass layout='configs' (random search, sparse grids), metrics=[...] or splits=[...]",
-    )
+    check_memory(cells, cells * 9 + _frame_bytes(contest, place), f"{_SPARSER}{_FEWER}")
     ds = cube_frame(sweep, contest, labels, place, messages=messages)
-    count = int(np.prod(place.shape, dtype=np.int64))
+    count = place.count
     inner = shape[len(place.shape) :]
     curve = np.full((count, *inner), np.nan)
     logged = np.zeros((count, *inner), dtype=bool)
@@ -99,8 +101,14 @@ def with_values(
 def cube_frame(
     sweep: Sweep, contest: Contest, labels: Labels, place: Place, *, messages: bool = False
 ) -> xr.Dataset:
-    """Everything of a cube but its values: coordinates, and the attr ``grid``."""
+    """Everything of a cube but its values: coordinates, and the attr ``grid``.
+
+    Raises
+    ------
+    CubeTooLargeError
+    """
     axis = contest.axis
+    check_memory(place.count, _frame_bytes(contest, place), _SPARSER)
     coords = seed_coord(sweep) | cell_coords(sweep, contest.entries, place, messages=messages)
     coords |= {
         "split": ("split", text_array(labels.splits)),
@@ -114,10 +122,16 @@ def cube_frame(
     return xr.Dataset(coords=coords, attrs={"grid": grid_attr(sweep)})
 
 
+def _frame_bytes(contest: Contest, place: Place) -> int:
+    """About what the coordinates need: texts of each cell are as wide as the longest of all."""
+    paths = (len(entry.trial.log.header.source.path) for entry in contest.entries)
+    return place.count * (_CELL_BYTES + 2 * 4 * max(paths, default=0))
+
+
 def _along(contest: Contest, place: Place) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
     """Collect what else runs along x."""
     positions = _Positions(contest.axis)
-    along = _Along(contest, int(np.prod(place.shape, dtype=np.int64)))
+    along = _Along(contest, place.count)
     for entry, cell in zip(contest.entries, place.positions.tolist(), strict=True):
         own = positions.own(entry)
         for track in entry.trial.tracks:

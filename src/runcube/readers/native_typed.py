@@ -171,7 +171,8 @@ class _Pattern:
         marked = [row for row in text_rows if _is_marker(texts[row])]
         self._marker_of = _picker(marked)
         self._markers = self._marker_of(texts)
-        self.other_of = _picker([row for row in text_rows if row not in set(marked)])
+        is_marked = set(marked)
+        self.other_of = _picker([row for row in text_rows if row not in is_marked])
         self.marker_lines = _read_only(np.array(marked, dtype=np.int64) + _FIRST_LINE)
         self.markers = _read_only(self._numbers())
         self.epochs = {split: _read_only(self._epochs(at)) for split, at in self.splits.items()}

@@ -1,0 +1,109 @@
+"""Memory and seconds of statistics on a cube that does not fit: ``open_runs`` under a limit.
+
+``python -m benchmarks.lazy`` makes a ragged sweep (many short runs, a few very long ones) whose
+cube is over 8 GB, and takes the mean over seeds in a process that may have 2 GB. The limit is that
+of the operating system (``RLIMIT_AS``: all that the process has mapped, libraries included), so
+that whoever holds too much dies of it. ``load_runs`` must refuse under the same limit. What
+comes out is compared with the same means from the logs of single cells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.archive import SHORT, verdict
+from benchmarks.load import machine, statement, versions, warm
+from benchmarks.make_logs import DATA, Shape, native_sweep
+
+LONG = Shape(lrs=(0.3,), weight_decays=(0.0,), seeds=4, epochs=30_000)
+CUBE_GB, LIMIT_GB = 8.0, 2.0
+
+CHILD = """
+import json, resource, sys, time, warnings
+limit = int(float(sys.argv[3]) * 1e9)
+if limit:
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+warnings.simplefilter("ignore")
+import numpy as np
+import runcube as rc
+what, logs = sys.argv[1], sys.argv[2]
+report = {}
+start = time.perf_counter()
+try:
+    if what == "load":
+        rc.load_runs(logs, exclude="epochs")
+    else:
+        ds = rc.open_runs(logs, exclude="epochs", cache=sys.argv[4])
+        report["open"] = time.perf_counter() - start
+        report["gb"] = ds.curve.nbytes / 1e9
+        report["blocks"] = ds.curve.data.npartitions
+        start = time.perf_counter()
+        mean = ds.curve.mean("seed").compute()
+        report["mean"] = time.perf_counter() - start
+        report["values"] = int(mean.notnull().sum())
+        cell = ds.curve.isel(weights=0, lr=-1, weight_decay=0)
+        want = np.nanmean(cell.isel(split=0, metric=0).values, axis=0)
+        got = mean.isel(weights=0, lr=-1, weight_decay=0, split=0, metric=0).values
+        report["same"] = bool(np.allclose(want, got, rtol=1e-12, atol=0, equal_nan=True))
+except Exception as error:
+    report["error"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+report["seconds"] = time.perf_counter() - start
+report["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+print(json.dumps(report))
+"""
+
+
+def ragged(work: Path) -> Path:
+    """Logs of many short runs and a few long ones, in one directory."""
+    logs = work / "ragged-8gb"
+    if not logs.exists():
+        beside = work / "ragged-8gb.part"
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        native_sweep(beside / "short", SHORT)
+        native_sweep(beside / "long", LONG)
+        for stamp in beside.glob("*.json"):
+            stamp.unlink()
+        beside.rename(logs)
+    return logs
+
+
+def child(*arguments: object) -> dict[str, object]:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, "-c", CHILD, *map(str, arguments)]
+    here = Path(__file__).parent.parent
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return {"error": lines[-1]}
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--limit", type=float, default=LIMIT_GB, help="GB; 0 is none")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print(f"{machine()}\n{versions()}")
+    logs = ragged(DATA)
+    number, size = warm(logs)
+    print(statement(SHORT, number, size), f"\nwith {LONG}")
+    cache = DATA / "ragged-8gb.schema"
+    cache.unlink(missing_ok=True)
+    for _ in range(options.rounds):
+        found = child("mean", logs, options.limit, cache)
+        print({k: round(v, 2) if isinstance(v, float) else v for k, v in found.items()})
+        good = bool(found.get("same")) and float(str(found.get("gb", 0))) >= CUBE_GB
+        verdict(good, f"mean over seeds within {options.limit:g} GB, wanted of {CUBE_GB:g} GB")
+    print("load_runs under the same limit:", child("load", logs, options.limit))
+
+
+if __name__ == "__main__":
+    main()
