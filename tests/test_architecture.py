@@ -15,7 +15,7 @@ TIERS = (
     "model numerics codes hparams xnames logger options daskpool readers.epochs readers.lines "
     "readers.shape",
     "files arrays labels names pathkeys pathmerge elimination exclusions cellrows problems "
-    "plandata tracks workers readers.column readers.scalars readers.native_lines "
+    "plandata tracks workers exchange readers.column readers.scalars readers.native_lines "
     "readers.native_typed readers.records",
     # Readers: files to runs.
     "readers.base readers.native_more readers.sidecar readers.table keytable gather explain axes "

@@ -7,9 +7,6 @@ of bytes, and results come in the order of the tasks.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import shutil
-import tempfile
 from collections import deque
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
 from runcube.crew import Crew
+from runcube.exchange import exchange
 from runcube.model import PlanError
 from runcube.workers import ProcessPool, is_worker, usable_cpus, why_unportable
 
@@ -102,7 +100,7 @@ def run_tasks(
                 progress(done, total, number)
         return
     batches = _batches(weights, here, place.workers)
-    with _folder(sum(weights)) as folder:
+    with exchange(sum(weights)) as folder:
         crew = Crew(work, place.pool, place.workers, folder if place.is_local else None)
         try:
             for batch, results in _in_order(crew, tasks, batches):
@@ -114,21 +112,6 @@ def run_tasks(
             crew.kill()
             raise
         crew.close()
-
-
-def _folder(needed: int) -> tempfile.TemporaryDirectory[str]:
-    """Make a directory for results on their way: in memory if there is room, else on disk.
-
-    Values take less room than the text they were read from.
-    """
-    memory = "/dev/shm"
-    try:
-        has_room = shutil.disk_usage(memory).free > needed and os.access(memory, os.W_OK)
-    except OSError:
-        has_room = False
-    return tempfile.TemporaryDirectory(
-        prefix="runcube-", dir=memory if has_room else None, ignore_cleanup_errors=True
-    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,58 @@
+"""A directory in which processes leave results for each other, and how it goes if they die."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PREFIX = "runcube-"
+_LOCK = "lock"
+# A directory that is younger may not have its lock yet.
+_SECONDS = 60.0
+
+
+@contextmanager
+def exchange(needed: int) -> Iterator[str]:
+    """Make a directory for some bytes: in memory if there is room, else on disk.
+
+    Its lock is held as long as it is in use, so that whoever comes next can tell the directory of
+    a process that was killed, and frees the memory that it holds.
+    """
+    parent = _parent(needed)
+    _sweep(parent)
+    with (
+        tempfile.TemporaryDirectory(
+            prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True
+        ) as folder,
+        FileLock(Path(folder, _LOCK)),
+    ):
+        yield folder
+
+
+def _parent(needed: int) -> str:
+    memory = "/dev/shm"
+    with suppress(OSError):
+        # Values take less room than the text they were read from.
+        if shutil.disk_usage(memory).free > needed and os.access(memory, os.W_OK):
+            return memory
+    return tempfile.gettempdir()
+
+
+def _sweep(parent: str) -> None:
+    """Remove the directories of processes that are no more."""
+    for folder in Path(parent).glob(f"{_PREFIX}*"):
+        with suppress(OSError, Timeout):
+            lock = folder / _LOCK
+            if lock.stat().st_mtime < time.time() - _SECONDS:
+                with FileLock(lock, timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
