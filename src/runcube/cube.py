@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from runcube.arrays import check_memory, text_array
 from runcube.axes import identifier
 from runcube.cellcoords import Place, cell_coords, seed_coord
 from runcube.layouts import grid_attr
+from runcube.workers import usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,7 @@ _SPARSER = "pass layout='configs' (random search, sparse grids)"
 _FEWER = ", metrics=[...] or splits=[...]"
 # Numbers, status and references to texts that stand in each cell.
 _CELL_BYTES = 80
+_LARGE = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def build_cube(
     ds = cube_frame(sweep, contest, labels, place, messages=messages)
     count = place.count
     inner = shape[len(place.shape) :]
-    curve = np.full((count, *inner), np.nan)
+    curve = _all_nan((count, *inner))
     logged = np.zeros((count, *inner), dtype=bool)
     scatter = Scatter(contest.axis, labels)
     for entry, cell in zip(contest.entries, place.positions.tolist(), strict=True):
@@ -78,6 +81,23 @@ def build_cube(
         entry.trial.tracks = []
         entry.trial.log.curves = []
     return with_values(ds, place, contest, curve.reshape(shape), logged.reshape(shape))
+
+
+def _all_nan(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Give a new array of NaN; a large one is filled by several threads.
+
+    To get new memory from the system takes several times as long as to write it, and it is given
+    to all CPUs at once.
+    """
+    out = np.empty(shape)
+    if out.nbytes < _LARGE:
+        out.fill(np.nan)
+        return out
+    count = usable_cpus()
+    with ThreadPoolExecutor(count) as threads:
+        for _ in threads.map(lambda part: part.fill(np.nan), np.array_split(out, count)):
+            pass
+    return out
 
 
 def cube_shape(place: Place, contest: Contest, labels: Labels) -> tuple[int, ...]:
