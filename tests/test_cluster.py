@@ -15,6 +15,7 @@ import xarray as xr
 from sweeps import product_configs, write_sweep
 
 import runcube as rc
+from runcube import parallel
 
 RUNS = 60
 
@@ -27,7 +28,7 @@ def start(*words, folder):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A client, and the processes of the workers."""
+    """A client, the processes (the scheduler's first), and what starts another worker."""
     folder = tmp_path_factory.mktemp("cluster")
     file = folder / "scheduler.json"
     words = ["--scheduler-file", file, "--no-dashboard"]
@@ -43,7 +44,12 @@ def cluster(tmp_path_factory):
             processes.append(start("dask_worker", address, *alone, folder=folder))
         with distributed.Client(address, set_as_default=True) as client:
             client.wait_for_workers(2, timeout=60)
-            yield client, processes[1:]
+
+            def another():
+                processes.append(start("dask_worker", address, *alone, folder=folder))
+                client.wait_for_workers(2, timeout=60)
+
+            yield client, processes, another
     finally:
         for process in processes:
             process.kill()
@@ -66,7 +72,7 @@ def opened(logs, **options):
 def test_workers_read_the_logs_of_a_lazy_cube(cluster, logs):
     want = rc.load_runs(logs)
     ds = opened(logs, chunks={"seed": 5})
-    client, _ = cluster
+    client, *_ = cluster
     xr.testing.assert_equal(ds.compute(), want)
     mean = ds.curve.mean("seed").compute()
     np.testing.assert_allclose(mean.values, want.curve.mean("seed").values, rtol=1e-14)
@@ -85,12 +91,44 @@ def test_a_graph_does_not_hold_the_coordinates(cluster, logs):
 
 
 def test_a_worker_that_is_killed_costs_no_data(cluster, logs):
-    client, workers = cluster
+    client, processes, _ = cluster
     want = rc.load_runs(logs)
     ds = opened(logs, chunks={"seed": 1, "lr": 1})
     future = client.compute(ds.curve.data)
     while not any(client.who_has().values()):  # until one of them has done something
         time.sleep(0.001)
-    workers[0].send_signal(signal.SIGKILL)
+    processes[1].send_signal(signal.SIGKILL)
     np.testing.assert_array_equal(future.result(timeout=60), want.curve.values)
     assert len(client.scheduler_info()["workers"]) == 1
+
+
+def test_a_worker_that_is_killed_costs_a_load_no_data(cluster, logs, tmp_path, monkeypatch):
+    client, processes, another = cluster
+    another()
+    killed = []
+
+    def kill(done, total, files):
+        del done, total, files
+        if not killed:
+            killed.append(processes[-1].pid)
+            processes[-1].kill()
+
+    # Many small batches, so that both workers have some when one is killed.
+    monkeypatch.setattr(parallel, "_LEAST_BATCH", 1)
+    want = rc.load_runs(logs)
+    rc.archive_runs(logs, tmp_path / "a.nc", parallel="dask", progress=kill)
+    assert killed
+    with rc.open_archive(tmp_path / "a.nc") as found:
+        xr.testing.assert_equal(found, want)
+    assert len(client.scheduler_info()["workers"]) == 1
+
+
+def test_workers_load_and_archive(cluster, logs, tmp_path):
+    client, _, another = cluster
+    another()
+    assert len(client.scheduler_info()["workers"]) == 2
+    want = rc.load_runs(logs)
+    xr.testing.assert_equal(rc.load_runs(logs, parallel="dask"), want)
+    rc.archive_runs(logs, tmp_path / "a.nc", parallel="dask")
+    with rc.open_archive(tmp_path / "a.nc") as found:
+        xr.testing.assert_equal(found, want)
