@@ -8,7 +8,8 @@ the server that all workers are forked from, "again" the second one. Rounds are 
 are shown. Each measurement waits for an idle machine, and is made anew if it is not idle after it.
 Files are in the page cache. Memory is the largest resident set of the process itself, and of its
 largest worker; what both have mapped counts in each. "cpu" is what the whole machine did meanwhile:
-where it is far above that of one process, something else ran.
+where it is far above that of one process, something else ran. ``--rivals`` has DuckDB and polars
+(see ``benchmarks.rivals``) make the same grid with all CPUs.
 """
 
 from __future__ import annotations
@@ -53,11 +54,14 @@ def watch():
         time.sleep(0.05)
 threading.Thread(target=watch, daemon=True).start()
 seconds, cpu = [], []
-for number in range(2 if what == "load" else 1):
+for number in range(1 if what == "archive" else 2):
     start, busy = time.perf_counter(), sum(psutil.cpu_times()[:3])
     if what == "load":
         ds = rc.load_runs(logs, parallel=way)
         del ds
+    elif what != "archive":
+        from benchmarks.rivals import CONTENDERS
+        CONTENDERS[what](Path(logs))
     else:
         with tempfile.TemporaryDirectory(dir=os.environ.get("RUNCUBE_BENCH")) as folder:
             rc.archive_runs(logs, Path(folder, "a.nc"), parallel=way)
@@ -67,6 +71,7 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "worker": largest}))
 """
 WAYS = {0: "in one process", 1: "1 worker", 2: "2 workers"}
+RIVALS = ("duckdb", "polars", "polars-scan")
 WANTED = 1.7
 IDLE_PERCENT = 8
 # Seconds to wait for an idle machine, and how often to measure anew where it was not.
@@ -115,28 +120,31 @@ def wait_for_idle() -> None:
             return
 
 
-def measure(what: str, logs: Path, rounds: int) -> dict[int, Measured]:
-    """Measure all ways in interleaved rounds."""
-    found = {workers: Measured() for workers in WAYS}
+def measure(what: str, logs: Path, rounds: int, rivals: tuple[str, ...]) -> dict[str, Measured]:
+    """Measure all ways, and rivals with all CPUs, in interleaved rounds."""
+    found = {way: Measured() for way in (*WAYS.values(), *rivals)}
     for number in range(rounds):
-        for workers, measured in found.items():
-            measured.run(what, logs, workers)
+        for workers, way in WAYS.items():
+            found[way].run(what, logs, workers)
+        for rival in rivals:
+            found[rival].run(rival, logs, 0)
         print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     return found
 
 
-def print_table(title: str, found: dict[int, Measured]) -> None:
+def print_table(title: str, found: dict[str, Measured]) -> None:
     """Print a row for each way, and how many times as fast as one process it is."""
     print(
         f"\n{title:<28}{'first s':>9}{'again s':>9}{'min s':>8}{'max s':>8}{'cpu s':>8}"
         f"{'times':>8}{'peak MB':>9}{'worker MB':>11}"
     )
-    for workers, one in found.items():
+    serial = found[WAYS[0]]
+    for way, one in found.items():
         timed = one.again or one.first
-        times = median(found[0].again or found[0].first) / median(timed)
+        times = median(serial.again or serial.first) / median(timed)
         again = f"{median(one.again):.2f}" if one.again else ""
         print(
-            f"{WAYS[workers]:<28}{median(one.first):>9.2f}{again:>9}{min(timed):>8.2f}"
+            f"{way:<28}{median(one.first):>9.2f}{again:>9}{min(timed):>8.2f}"
             f"{max(timed):>8.2f}{median(one.cpu):>8.1f}{times:>8.2f}{one.peak_mb:>9.0f}"
             f"{one.worker_mb:>11.0f}"
         )
@@ -176,6 +184,7 @@ def main() -> None:
     parser.add_argument("--start", action="store_true", help="only what starting processes costs")
     parser.add_argument("--archive", action="store_true", help="archive_runs of the large sweep")
     parser.add_argument("--small", action="store_true", help="only the 2,000 small logs")
+    parser.add_argument("--rivals", action="store_true", help="DuckDB and polars as well")
     options = parser.parse_args()
     print(f"{machine()}\n{versions()}")
     if os.getloadavg()[0] > 0.5:
@@ -190,12 +199,12 @@ def main() -> None:
         number, size = warm(logs)
         print("\n" + statement(shape, number, size))
         if options.archive:
-            print_table("archive_runs", measure("archive", logs, options.rounds))
+            print_table("archive_runs", measure("archive", logs, options.rounds, ()))
             continue
-        found = measure("load", logs, options.rounds)
+        found = measure("load", logs, options.rounds, RIVALS if options.rivals else ())
         print_table("load_runs", found)
     if not options.small and not options.archive:
-        times = median(found[0].again) / median(found[2].again)
+        times = median(found[WAYS[0]].again) / median(found[WAYS[2]].again)
         verdict = "ok    " if times >= WANTED else "MISSED"
         print(f"\n{verdict}  2 workers: {times:.2f} times as fast, wanted {WANTED}")
 
