@@ -32,7 +32,7 @@ def exchange(needed: int) -> Iterator[str]:
     _sweep(parent)
     with (
         tempfile.TemporaryDirectory(
-            prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True
+            prefix=f"{_PREFIX}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True
         ) as folder,
         FileLock(Path(folder, _LOCK)),
     ):
