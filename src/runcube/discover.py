@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runcube.files import list_tree, natural_key, read_bytes
+from runcube.files import Tree, check_readable, list_files, natural_key, read_bytes
 from runcube.model import NoRunsError, Problem
 from runcube.pathkeys import keys_from_paths
 from runcube.readers.base import resolve_reader
@@ -16,7 +16,7 @@ from runcube.readers.base import resolve_reader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runcube.files import Tree
+    from runcube.files import Listing
     from runcube.model import LogFile, Request, RunHeader, RunLog, Source
     from runcube.readers.base import Reader
 
@@ -45,8 +45,22 @@ class Found:
     skipped: list[Problem] = field(default_factory=list)
 
 
-def discover(path: str | Path, reader: str | Reader, path_keys: str | None) -> Found:
+def discover(
+    path: str | Path,
+    reader: str | Reader,
+    path_keys: str | None,
+    *,
+    listing: Listing | None = None,
+) -> Found:
     """List the files under a path, let the readers claim theirs, and read the headers.
+
+    Parameters
+    ----------
+    path : path-like
+    reader : str or Reader
+    path_keys : str or None
+    listing : Listing, optional
+        That of the path, if it is there already.
 
     Raises
     ------
@@ -56,7 +70,7 @@ def discover(path: str | Path, reader: str | Reader, path_keys: str | None) -> F
         If nothing under it is a log that the reader knows.
     """
     readers = resolve_reader(reader)
-    tree = list_tree(Path(path).expanduser())
+    tree = Tree(listing or list_files(Path(path).expanduser()))
     found = Found(tree.root)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken = []
@@ -110,8 +124,7 @@ def _name(tree: Tree, file: LogFile) -> Problem:
     if not file.size:
         return Problem("empty", "the file is empty", file.path)
     try:
-        with (tree.root / file.path).open("rb") as stream:
-            stream.read(1)
+        check_readable(tree.root / file.path)
     except OSError as error:
         return Problem("unreadable", error.strerror or str(error), file.path)
     head = tree.head(file.path)

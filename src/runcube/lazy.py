@@ -15,7 +15,8 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from runcube.discover import Job
-from runcube.model import LogError, LogFile, Source
+from runcube.logtable import LogTable
+from runcube.model import LogError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
 
     from runcube.contest import Entry
     from runcube.cube import Part, Scatter
-    from runcube.model import Request, RunLog
+    from runcube.model import LogFile, Request, RunLog, Source
     from runcube.readers.base import Reader
 
-    # Path, files (path, size, time) and reader of a log: small once it is pickled.
-    Spelled = tuple[str, tuple[tuple[str, int, int], ...], int]
     # Values (metrics, rows) of the curves of each run of a log.
     Values = list[list[NDArray[np.float64]]]
 
@@ -135,7 +134,7 @@ class Origins:
     root: str
     request: Request
     readers: list[Reader] = field(default_factory=list)
-    logs: list[Spelled] = field(default_factory=list)
+    logs: LogTable = field(default_factory=lambda: LogTable.of((), ()))
     # By cell: the log (-1: none), the run in it, and the row of ``places``.
     log_of: NDArray[np.int32] = field(init=False)
     run_of: NDArray[np.int32] = field(init=False)
@@ -151,9 +150,8 @@ class Origins:
 
     def job(self, log: int) -> Job:
         """Give the job of a log."""
-        path, files, reader = self.logs[log]
-        source = Source(self.root, path, tuple(LogFile(*file) for file in files))
-        return Job(self.readers[reader], source)
+        reader = self.readers[int(self.logs.readers[log])]
+        return Job(reader, self.logs.source(self.root, log))
 
     def parts(self, cell: int) -> list[tuple[int, Part]]:
         """Curves of the run of a cell, by number, and where they go."""
@@ -181,7 +179,9 @@ def origins_of(
     """
     made = Origins(shape, "", request)
     logs: dict[str, int] = {}
+    sources: list[Source] = []
     readers: dict[str, int] = {}
+    read_by: list[int] = []
     places: dict[Any, int] = {}
     for cell, entry in entries:
         job, number = home(entry.trial.log)
@@ -191,15 +191,16 @@ def origins_of(
             reader = readers.setdefault(repr(job.reader), len(readers))
             if reader == len(made.readers):
                 made.readers.append(job.reader)
-            files = tuple((file.path, file.size, file.mtime_ns) for file in job.source.files)
-            logs[path] = len(made.logs)
-            made.logs.append((path, files, reader))
+            logs[path] = len(logs)
+            sources.append(job.source)
+            read_by.append(reader)
         numbers = {id(curves): i for i, curves in enumerate(entry.trial.log.curves)}
         parts = [(numbers[id(track.curves)], part) for track, part in scatter.parts(entry)]
         place = places.setdefault(tuple(_spelled(n, part) for n, part in parts), len(places))
         if place == len(made.places):
             made.places.append(parts)
         made.log_of[cell], made.run_of[cell], made.place_of[cell] = logs[path], number, place
+    made.logs = LogTable.of(sources, read_by)
     made.token = _token(made, places)
     return made
 
@@ -215,12 +216,14 @@ def _spelled(number: int, part: Part) -> tuple[Any, ...]:
 def _token(made: Origins, places: dict[Any, int]) -> str:
     """Hash of all that the values hang on: another one once a file has changed."""
     digest = blake2b(digest_size=16)
-    about = [version("runcube"), made.root, made.shape, made.readers, made.logs, [*places]]
+    about = [version("runcube"), made.root, made.shape, made.readers, [*places]]
     request = made.request
     about += [sorted(names or ()) for names in (request.splits, request.metrics, request.drop)]
+    columns = [*made.logs.columns(), made.log_of, made.run_of, made.place_of]
+    about.append([len(column) for column in columns])
     digest.update(repr(about).encode("utf-8", "surrogatepass"))
-    for array in (made.log_of, made.run_of, made.place_of):
-        digest.update(array.data)
+    for column in columns:
+        digest.update(column)
     return digest.hexdigest()
 
 

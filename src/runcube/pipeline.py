@@ -38,6 +38,7 @@ from runcube.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from runcube.contest import Contest
     from runcube.discover import Found, Job
@@ -291,18 +292,28 @@ def load_attrs(
         {"path": clean_text(p.path), "kind": p.kind, "message": clean_text(p.message)}
         for p in skipped
     ]
+    here = attrs_of_now(found.root)
     return {
         "Conventions": "runcube-1",
-        "runcube_version": version("runcube"),
+        "runcube_version": here.pop("runcube_version"),
         "source": clean_text(str(found.root)),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": here.pop("created"),
         "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
         "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
         "skipped": json.dumps(named),
         "policies": clean_text(policy.as_json()),
         "layout": sweep.layout,
-        **{name: clean_text(text) for name, text in provenance(found.root).items()},
+        **here,
     }
+
+
+def attrs_of_now(root: Path) -> dict[str, str]:
+    """Attrs that hang on the moment, the process and the commit, and not on the logs."""
+    about = {
+        "runcube_version": version("runcube"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return about | {name: clean_text(text) for name, text in provenance(root).items()}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zlib
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +19,7 @@ import msgspec
 from runcube import ledger
 from runcube.lazy import PARSED, parsed_key, values_of
 from runcube.model import Request
+from runcube.replace import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,8 +124,7 @@ class SchemaShelf:
             used = len(table.rows)
         packed = msgspec.msgpack.encode(_Stored(ledger.FORM, rows, table.rows, used))
         with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self._path, zlib.compress(packed, 1))
+            write_whole(self._path, zlib.compress(packed, 1))
 
     def _logs(self, job: Job, record: Record) -> Sequence[RunLog]:
         self._used.add(job.source.path)
@@ -135,17 +134,6 @@ class SchemaShelf:
             # The logs outlive this: their ids stay theirs.
             self._homes[id(log)] = job, number
         return logs
-
-
-def _replace(path: Path, data: bytes) -> None:
-    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _no_values(log: int, curves: int) -> Callable[[Any], Any]:
