@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 BLOCK_RUNS = 100
 BLOCK_BYTES = 1 << 26
 _CACHE_BYTES = 1 << 27
+# What a log and an array take beside the numbers: of short logs that is most of it.
+_ENTRY_BYTES, _ARRAY_BYTES = 500, 120
 
 
 class ParsedLogs:
@@ -66,7 +68,7 @@ class ParsedLogs:
 
     def put(self, key: Any, values: Values) -> None:
         """Keep the values of a log, and let the oldest go if they are too many."""
-        size = sum(array.nbytes for arrays in values for array in arrays)
+        size = _ENTRY_BYTES + sum(a.nbytes + _ARRAY_BYTES for arrays in values for a in arrays)
         with self._lock:
             self._bytes += size - self._held.pop(key, (values, 0))[1]
             self._held[key] = values, size
