@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # A file of another kind that nobody claims (a checkpoint, a picture) is not worth a word.
 _LOG_LIKE = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+# Sections that each differ (paths) must not pile up.
+_MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -74,16 +76,18 @@ def discover(
     found = Found(tree.root)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken = []
+    sharing = _Sharing()
     for candidate in readers:
         for source in candidate.find(tree):
             tree.claim(source.files)
             job = Job(candidate, source)
             # At once, while the head of the file is at hand.
-            taken.append((job, *read_headers(job)))
+            headers, problem = read_headers(job)
+            taken.append((job, [sharing.slim(header) for header in headers], problem))
     taken.sort(key=lambda item: natural_key(item[0].source.path))
-    for job, headers, problem in taken:
+    for job, slim, problem in taken:
         found.jobs.append(job)
-        found.headers += headers
+        found.headers += slim
         if problem is not None:
             found.skipped.append(problem)
     found.skipped += [_name(tree, file) for file in tree.unclaimed() if _is_log_like(file)]
@@ -92,6 +96,31 @@ def discover(
     found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
     found.digests = _digests(found.headers)
     return found
+
+
+class _Sharing:
+    """Makes the configurations of a sweep share their equal sections, which are most of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+
+    def slim(self, header: RunHeader) -> RunHeader:
+        """Give the same header with sections that other headers have as well."""
+        if not any(type(value) is dict for value in header.config.values()):
+            return header
+        config = {
+            name: self._shared(value) if type(value) is dict else value
+            for name, value in header.config.items()
+        }
+        return replace(header, config=config)
+
+    def _shared(self, section: dict[str, Any]) -> dict[str, Any]:
+        # Not by ==, for which 1, 1.0 and True are the same.
+        key = repr(section)
+        if len(self._known) >= _MOST_SECTIONS:
+            self._known.clear()
+        found: dict[str, Any] = self._known.setdefault(key, section)
+        return found
 
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:

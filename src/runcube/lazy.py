@@ -185,6 +185,8 @@ def origins_of(
     readers: dict[str, int] = {}
     read_by: list[int] = []
     places: dict[Any, int] = {}
+    # By the list of tracks, which runs may share (see ``tracks.Resolver``).
+    known: dict[int, int] = {}
     for cell, entry in entries:
         job, number = home(entry.trial.log)
         made.root = job.source.root
@@ -196,15 +198,26 @@ def origins_of(
             logs[path] = len(logs)
             sources.append(job.source)
             read_by.append(reader)
-        numbers = {id(curves): i for i, curves in enumerate(entry.trial.log.curves)}
-        parts = [(numbers[id(track.curves)], part) for track, part in scatter.parts(entry)]
-        place = places.setdefault(tuple(_spelled(n, part) for n, part in parts), len(places))
-        if place == len(made.places):
-            made.places.append(parts)
-        made.log_of[cell], made.run_of[cell], made.place_of[cell] = logs[path], number, place
+        tracks = id(entry.trial.tracks)
+        if tracks not in known:
+            parts = _parts(entry, scatter)
+            spelled = tuple(_spelled(n, part) for n, part in parts)
+            known[tracks] = places.setdefault(spelled, len(places))
+            if known[tracks] == len(made.places):
+                made.places.append(parts)
+        made.log_of[cell], made.run_of[cell], made.place_of[cell] = (
+            logs[path],
+            number,
+            known[tracks],
+        )
     made.logs = LogTable.of(sources, read_by)
     made.token = _token(made, places)
     return made
+
+
+def _parts(entry: Entry, scatter: Scatter) -> list[tuple[int, Part]]:
+    numbers = {id(curves): i for i, curves in enumerate(entry.trial.log.curves)}
+    return [(numbers[id(track.curves)], part) for track, part in scatter.parts(entry)]
 
 
 def _spelled(number: int, part: Part) -> tuple[Any, ...]:

@@ -98,8 +98,17 @@ class _Form:
 class _Row:
     """What a log has for itself: its files, the number of its form, times and messages."""
 
-    def __init__(self, packed: bytes) -> None:
-        self.files, self.form, self.times, self.messages = from_bytes(packed)
+    def __init__(self, files: Any, form: int, times: Any, messages: Any) -> None:
+        self.files, self.form, self.times, self.messages = files, form, times, messages
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> _Row:
+        """Read a row."""
+        return cls(*from_bytes(packed))
+
+    def packed(self) -> bytes:
+        """Spell it."""
+        return to_bytes([self.files, self.form, self.times, self.messages])
 
 
 class SchemaShelf:
@@ -148,7 +157,7 @@ class SchemaShelf:
         packed = self._rows.get(job.source.path)
         if packed is None:
             return None
-        row = _Row(packed)
+        row = _Row.unpacked(packed)
         form = self._form(row.form)
         if row.files != _files(job.source) or (request.messages and not form.has_messages):
             return None
@@ -174,11 +183,11 @@ class SchemaShelf:
         if number == len(self._spelled):
             self._spelled.append(spelled)
         messages = [log.messages for log in logs] if request.messages else None
-        path = job.source.path
-        packed = self._rows[path] = to_bytes([_files(job.source), number, times, messages])
+        row = _Row(_files(job.source), number, times, messages)
+        self._rows[job.source.path] = row.packed()
         self._changed = True
         PARSED.put(parsed_key(job, self.request), values_of(logs))
-        return self._logs(job, self._form(number), _Row(packed))
+        return self._logs(job, self._form(number), row)
 
     def _leave_out(self, item: dict[str, Any], log: RunLog) -> None:
         """Take out of the record of a log what tells it from others and is known otherwise."""
@@ -205,7 +214,7 @@ class SchemaShelf:
         if self._path is None or not (self._changed or gone):
             return
         paths = sorted(self._used)
-        rows = [_Row(self._rows[path]) for path in paths]
+        rows = [_Row.unpacked(self._rows[path]) for path in paths]
         forms = {form: i for i, form in enumerate(dict.fromkeys(row.form for row in rows))}
         table, spelled = self._table, [self._spelled[form] for form in forms]
         used = self._arrays or len(table.rows)
@@ -217,7 +226,7 @@ class SchemaShelf:
         stored = {
             "form": FORM,
             "paths": paths,
-            "rows": [to_bytes([r.files, forms[r.form], r.times, r.messages]) for r in rows],
+            "rows": [_Row(r.files, forms[r.form], r.times, r.messages).packed() for r in rows],
             "forms": spelled,
             "arrays": table.rows,
             "used": used,
