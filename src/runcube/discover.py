@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,7 +103,7 @@ class _Sharing:
     """Makes the configurations of a sweep share their equal sections, which are most of them."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Any] = {}
+        self._known: dict[bytes, dict[str, Any]] = {}
 
     def slim(self, header: RunHeader) -> RunHeader:
         """Give the same header with sections that other headers have as well."""
@@ -115,12 +116,14 @@ class _Sharing:
         return replace(header, config=config)
 
     def _shared(self, section: dict[str, Any]) -> dict[str, Any]:
-        # Not by ==, for which 1, 1.0 and True are the same.
-        key = repr(section)
+        # Not by ==, for which 1, 1.0 and True are the same. This is never read back.
+        try:
+            key = marshal.dumps(section, 2)
+        except ValueError:  # something in it is of no plain type
+            return section
         if len(self._known) >= _MOST_SECTIONS:
             self._known.clear()
-        found: dict[str, Any] = self._known.setdefault(key, section)
-        return found
+        return self._known.setdefault(key, section)
 
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
