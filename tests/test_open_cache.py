@@ -166,8 +166,8 @@ def edit(root, kind, number):
         log.unlink()
     elif kind == "rename":
         log.rename(log.with_name(f"renamed{number}.jsonl"))
-    elif kind == "copy":
-        shutil.copytree(log.parent, root / f"copy{number}", dirs_exist_ok=True)
+    elif kind == "copy" and not (root / f"copy{number}").exists():
+        shutil.copytree(log.parent, root / f"copy{number}")
     elif kind == "add":
         write_sweep(root / f"more{number}", [{"optim": {"lr": 0.5 + number}}], seeds=(0,))
     elif kind == "empty":
@@ -418,7 +418,7 @@ def test_a_damaged_result_is_none(tmp_path_factory, data):
     assert_same(opened(root, cache), want)
     (kept,) = results_of(cache)
     good = kept.read_bytes()
-    at = data.draw(st.integers(0, len(good) - 1))
+    at = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(good))
     bad = data.draw(
         st.one_of(
             st.just(good[:at]),

@@ -117,6 +117,8 @@ def list_files(path: Path) -> Listing:
     FileNotFoundError
         If ``path`` does not exist.
     """
+    # What was read for another listing may not be permitted, or the same, any more.
+    read_ends.cache_clear()
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or directory")
     if path.is_file():
