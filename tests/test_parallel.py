@@ -530,12 +530,23 @@ def test_what_is_no_way_to_run_tasks_is_refused(logs, tmp_path, bad):
 def test_little_is_read_here_and_much_elsewhere(logs, monkeypatch):
     jobs = discover(logs, "auto", None).jobs
     size = sum(job.source.size for job in jobs)
+    monkeypatch.setattr(parallel, "_SHORT", 0)
     for worth_it, has_place in ((size + 1, False), (size, True)):
         monkeypatch.setattr(parallel, "_WORTH_IT", worth_it)
         place = parallel._place("auto", [job.source.size for job in jobs])
         assert (place is not None) is has_place
     monkeypatch.setattr(parallel, "usable_cpus", lambda: 1)
     assert parallel._place("auto", [job.source.size for job in jobs]) is None
+
+
+def test_many_short_logs_are_read_here(monkeypatch):
+    monkeypatch.setattr(parallel, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(parallel, "is_worker", lambda: False)
+    assert parallel._place("auto", [3000] * 200_000) is None
+    for sizes in ([300_000] * 2_000, [1 << 28] * 2):
+        place = parallel._place("auto", sizes)
+        assert place is not None
+        place.pool.shutdown()
 
 
 def test_a_process_that_is_a_worker_itself_starts_none(logs):

@@ -12,7 +12,7 @@ import numpy as np
 
 from runcube import ledger
 from runcube.cellcoords import Place
-from runcube.cube import Scatter, cube_frame, cube_shape, with_values
+from runcube.cube import Scatter, cube_dims, cube_frame, cube_shape, with_values
 from runcube.ncencode import encode
 from runcube.ncfile import CubeShape, regions, write_blob, write_file, write_rows
 from runcube.rawcopy import copy_chunks
@@ -93,7 +93,7 @@ class Writer:
         frame = cube_frame(sweep, contest, labels, self._place)
         empty = np.broadcast_to(np.float64(np.nan), self._shape)
         nothing = np.broadcast_to(np.False_, self._shape)
-        self.frame: xr.Dataset = with_values(frame, self._place, contest, empty, nothing)
+        self.frame: xr.Dataset = with_values(frame, cube_dims(self._place, contest), empty, nothing)
 
     def write(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from runcube.axes import choose_x, curves_on, line_up
 from runcube.completion import RANK, Entrant, statuses, winner
 from runcube.model import Problem, Status
-from runcube.tracks import Trial, trials_of
+from runcube.tracks import Resolver, Trial, trials_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,8 @@ def settle_cells(
     """
     name, reason = choose_x(logs, policy.x)
     pairs = zip(logs, runs, strict=True)
-    trials = [(run, trial) for log, run in pairs for trial in trials_of(log, name)]
+    resolver = Resolver(logs, name)
+    trials = [(run, trial) for log, run in pairs for trial in resolver.trials(log)]
     taken = {"curve", "logged", "split", "metric", "seed", "config", *sweep.names.values()}
     axis = line_up([trial for _, trial in trials], name, reason, policy.align, taken)
     _, groups = np.unique(sweep.cells[:, :-1], axis=0, return_inverse=True)

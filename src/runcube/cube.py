@@ -17,7 +17,7 @@ from runcube.layouts import grid_attr
 from runcube.workers import usable_cpus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from runcube.axes import XAxis
     from runcube.contest import Contest, Entry
@@ -80,7 +80,8 @@ def build_cube(
         scatter.put(entry, curve[cell], logged[cell])
         entry.trial.tracks = []
         entry.trial.log.curves = []
-    return with_values(ds, place, contest, curve.reshape(shape), logged.reshape(shape))
+    dims = cube_dims(place, contest)
+    return with_values(ds, dims, curve.reshape(shape), logged.reshape(shape))
 
 
 def _all_nan(shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -106,11 +107,13 @@ def cube_shape(place: Place, contest: Contest, labels: Labels) -> tuple[int, ...
     return (*place.shape, *inner)
 
 
-def with_values(
-    ds: xr.Dataset, place: Place, contest: Contest, curve: Any, logged: Any
-) -> xr.Dataset:
-    """Add ``curve`` and ``logged`` to a frame: arrays of :func:`cube_shape`."""
-    dims = (*place.dims, "split", "metric", contest.axis.dim)
+def cube_dims(place: Place, contest: Contest) -> tuple[str, ...]:
+    """Dims of ``curve`` and ``logged``, as :func:`cube_shape` has their sizes."""
+    return (*place.dims, "split", "metric", contest.axis.dim)
+
+
+def with_values(ds: xr.Dataset, dims: Sequence[str], curve: Any, logged: Any) -> xr.Dataset:
+    """Add ``curve`` and ``logged`` to a frame: arrays on :func:`cube_dims`."""
     data = {
         "curve": (dims, curve, {"long_name": "logged value"}),
         "logged": (dims, logged, {"long_name": "whether a value was logged"}),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runcube.files import list_tree, natural_key, read_bytes
+from runcube.files import Tree, check_readable, list_files, natural_key, read_bytes
 from runcube.model import NoRunsError, Problem
 from runcube.pathkeys import keys_from_paths
 from runcube.readers.base import resolve_reader
@@ -16,12 +17,14 @@ from runcube.readers.base import resolve_reader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runcube.files import Tree
+    from runcube.files import Listing
     from runcube.model import LogFile, Request, RunHeader, RunLog, Source
     from runcube.readers.base import Reader
 
 # A file of another kind that nobody claims (a checkpoint, a picture) is not worth a word.
 _LOG_LIKE = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+# Sections that each differ (paths) must not pile up.
+_MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -45,8 +48,22 @@ class Found:
     skipped: list[Problem] = field(default_factory=list)
 
 
-def discover(path: str | Path, reader: str | Reader, path_keys: str | None) -> Found:
+def discover(
+    path: str | Path,
+    reader: str | Reader,
+    path_keys: str | None,
+    *,
+    listing: Listing | None = None,
+) -> Found:
     """List the files under a path, let the readers claim theirs, and read the headers.
+
+    Parameters
+    ----------
+    path : path-like
+    reader : str or Reader
+    path_keys : str or None
+    listing : Listing, optional
+        That of the path, if it is there already.
 
     Raises
     ------
@@ -56,20 +73,22 @@ def discover(path: str | Path, reader: str | Reader, path_keys: str | None) -> F
         If nothing under it is a log that the reader knows.
     """
     readers = resolve_reader(reader)
-    tree = list_tree(Path(path).expanduser())
+    tree = Tree(listing or list_files(Path(path).expanduser()))
     found = Found(tree.root)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken = []
+    sharing = _Sharing()
     for candidate in readers:
         for source in candidate.find(tree):
             tree.claim(source.files)
             job = Job(candidate, source)
             # At once, while the head of the file is at hand.
-            taken.append((job, *read_headers(job)))
+            headers, problem = read_headers(job)
+            taken.append((job, [sharing.slim(header) for header in headers], problem))
     taken.sort(key=lambda item: natural_key(item[0].source.path))
-    for job, headers, problem in taken:
+    for job, slim, problem in taken:
         found.jobs.append(job)
-        found.headers += headers
+        found.headers += slim
         if problem is not None:
             found.skipped.append(problem)
     found.skipped += [_name(tree, file) for file in tree.unclaimed() if _is_log_like(file)]
@@ -78,6 +97,33 @@ def discover(path: str | Path, reader: str | Reader, path_keys: str | None) -> F
     found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
     found.digests = _digests(found.headers)
     return found
+
+
+class _Sharing:
+    """Makes the configurations of a sweep share their equal sections, which are most of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, dict[str, Any]] = {}
+
+    def slim(self, header: RunHeader) -> RunHeader:
+        """Give the same header with sections that other headers have as well."""
+        if not any(type(value) is dict for value in header.config.values()):
+            return header
+        config = {
+            name: self._shared(value) if type(value) is dict else value
+            for name, value in header.config.items()
+        }
+        return replace(header, config=config)
+
+    def _shared(self, section: dict[str, Any]) -> dict[str, Any]:
+        # Not by ==, for which 1, 1.0 and True are the same. This is never read back.
+        try:
+            key = marshal.dumps(section, 2)
+        except ValueError:  # something in it is of no plain type
+            return section
+        if len(self._known) >= _MOST_SECTIONS:
+            self._known.clear()
+        return self._known.setdefault(key, section)
 
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
@@ -110,8 +156,7 @@ def _name(tree: Tree, file: LogFile) -> Problem:
     if not file.size:
         return Problem("empty", "the file is empty", file.path)
     try:
-        with (tree.root / file.path).open("rb") as stream:
-            stream.read(1)
+        check_readable(tree.root / file.path)
     except OSError as error:
         return Problem("unreadable", error.strerror or str(error), file.path)
     head = tree.head(file.path)

@@ -9,7 +9,8 @@ import hashlib
 import os
 import re
 import zlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from runcube.model import Source
 
+# How the word begins for a file whose compression is damaged.
+DAMAGED = "gzip: "
 HEAD_BYTES = 1 << 13
 TAIL_BYTES = 1 << 9
 _HASH_BYTES = 1 << 22
@@ -34,16 +37,52 @@ _PRUNED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", "node_modules"
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key under which ``run_2`` comes before ``run_10``, directory by directory."""
     parts = _DIGITS.split(path.replace("/", "\0"))
-    return tuple([(1, int(p), p) if i % 2 else (0, 0, p) for i, p in enumerate(parts)])
+    return tuple([_number(part) if i % 2 else _text(part) for i, part in enumerate(parts)])
+
+
+# Paths of a sweep mostly share their parts: one object for each, or the keys of 100,000 logs
+# take 120 MB.
+@lru_cache(maxsize=1 << 14)
+def _number(part: str) -> tuple[int, int, str]:
+    return 1, int(part), part
+
+
+@lru_cache(maxsize=1 << 14)
+def _text(part: str) -> tuple[int, int, str]:
+    return 0, 0, part
+
+
+@dataclass(slots=True)
+class Listing:
+    """What is under a root, in no order; ``changed`` are the times when the entry of each file was.
+
+    That time (``st_ctime_ns``) moves with the permissions as well, and cannot be set back.
+    """
+
+    root: Path
+    files: list[LogFile] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+    def digest(self) -> str:
+        """Hash of all that it says: the same as long as nothing under the root has changed."""
+        lines = [
+            f"{file.path}\0{file.size}\0{file.mtime_ns}\0{changed}"
+            for file, changed in zip(self.files, self.changed, strict=True)
+        ]
+        lines += [f"{path}\0{why}" for path, why in self.unreadable]
+        text = "\n".join(sorted(lines)).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 class Tree:
     """The files under a root, in natural path order, and which of them a reader has claimed."""
 
-    def __init__(self, root: Path, files: list[LogFile], unreadable: list[tuple[str, str]]) -> None:
-        self.root = root
+    def __init__(self, listing: Listing) -> None:
+        self.root = listing.root
+        files = sorted(listing.files, key=lambda file: natural_key(file.path))
         self.files = {file.path: file for file in files}
-        self.unreadable = unreadable
+        self.unreadable = listing.unreadable
         self._claimed: set[str] = set()
         self._children: dict[str, dict[str, LogFile]] = {}
         for file in files:
@@ -70,7 +109,7 @@ class Tree:
             return b""
 
 
-def list_tree(path: Path) -> Tree:
+def list_files(path: Path) -> Listing:
     """List the regular files at or under ``path``; symbolic links are followed.
 
     Raises
@@ -78,23 +117,29 @@ def list_tree(path: Path) -> Tree:
     FileNotFoundError
         If ``path`` does not exist.
     """
+    # What was read for another listing may not be permitted, or the same, any more.
+    read_ends.cache_clear()
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or directory")
     if path.is_file():
         stat = path.stat()
-        return Tree(path.parent, [LogFile(path.name, stat.st_size, stat.st_mtime_ns)], [])
-    walk = _Walk()
+        file = LogFile(path.name, stat.st_size, stat.st_mtime_ns)
+        return Listing(path.parent, [file], [stat.st_ctime_ns])
+    walk = _Walk(path)
     walk.into(str(path), "")
-    walk.files.sort(key=lambda file: natural_key(file.path))
-    return Tree(path, walk.files, walk.unreadable)
+    return walk.found
+
+
+def list_tree(path: Path) -> Tree:
+    """Give the files at or under ``path`` to readers (see ``list_files``)."""
+    return Tree(list_files(path))
 
 
 class _Walk:
     """A listing that follows links to directories, each directory once."""
 
-    def __init__(self) -> None:
-        self.files: list[LogFile] = []
-        self.unreadable: list[tuple[str, str]] = []
+    def __init__(self, root: Path) -> None:
+        self.found = Listing(root)
         self._seen: set[tuple[int, int]] = set()
 
     def into(self, folder: str, prefix: str) -> None:
@@ -103,16 +148,17 @@ class _Walk:
             if (stat.st_dev, stat.st_ino) in self._seen:
                 return
             self._seen.add((stat.st_dev, stat.st_ino))
-            entries = list(os.scandir(folder))
+            with os.scandir(folder) as listed:
+                entries = list(listed)
         except OSError as error:
-            self.unreadable.append((prefix.rstrip("/"), _reason(error)))
+            self.found.unreadable.append((prefix.rstrip("/"), _reason(error)))
             return
         # Links last: a directory goes by its own name rather than by a link to it.
         for entry in sorted(entries, key=os.DirEntry.is_symlink):
             try:
                 self._take(entry, prefix + entry.name)
             except OSError as error:
-                self.unreadable.append((prefix + entry.name, _reason(error)))
+                self.found.unreadable.append((prefix + entry.name, _reason(error)))
 
     def _take(self, entry: os.DirEntry[str], path: str) -> None:
         if entry.is_dir():
@@ -120,14 +166,50 @@ class _Walk:
                 self.into(entry.path, path + "/")
         elif entry.is_file():
             stat = entry.stat()
-            self.files.append(LogFile(path, stat.st_size, stat.st_mtime_ns))
+            self.found.files.append(LogFile(path, stat.st_size, stat.st_mtime_ns))
+            self.found.changed.append(stat.st_ctime_ns)
         elif entry.is_symlink():
-            self.unreadable.append((path, "a link to nothing"))
+            self.found.unreadable.append((path, "a link to nothing"))
+
+
+_failed = 0
+
+
+def failed_reads() -> int:
+    """How often reading has failed in this process, though the file was there and permitted.
+
+    What a listing does not show: a disk or a network that fails, too many open files.
+    """
+    return _failed
+
+
+@contextmanager
+def _reading(path: str | Path) -> Iterator[FileIO]:
+    global _failed
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            yield stream
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError:
+        _failed += 1
+        raise
+
+
+def check_readable(path: str | Path) -> None:
+    """Read a byte of a file.
+
+    Raises
+    ------
+    OSError
+    """
+    with _reading(path) as stream:
+        stream.read(1)
 
 
 def read_head(path: str | Path, size: int = HEAD_BYTES) -> bytes:
     """First bytes of a file, decompressed, up to ``size`` or the end of its first line."""
-    with open(path, "rb", buffering=0) as stream:
+    with _reading(path) as stream:
         return _head(stream, size)
 
 
@@ -137,7 +219,7 @@ def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
 
     Readers look at the same file one after the other: the last few are kept.
     """
-    with open(f"{root}/{file.path}", "rb", buffering=0) as stream:
+    with _reading(f"{root}/{file.path}") as stream:
         head = _head(stream, HEAD_BYTES)
         if file.path.endswith(".gz"):
             return head, b""
@@ -162,14 +244,14 @@ def read_bytes(path: str | Path) -> tuple[bytes, str | None]:
 
     A gzip file that was cut gives everything up to the cut.
     """
-    with open(path, "rb", buffering=0) as stream:
+    with _reading(path) as stream:
         data = stream.read()
     return _gunzip(data) if _is_gzip(data) else (data, None)
 
 
 def read_from(path: str | Path, offset: int) -> bytes:
     """Bytes of a file from an offset on, as they are."""
-    with open(path, "rb", buffering=0) as stream:
+    with _reading(path) as stream:
         stream.seek(offset)
         return stream.read()
 
@@ -243,11 +325,11 @@ def _gunzip(data: bytes, limit: int = 0) -> tuple[bytes, str | None]:
         except zlib.error as error:
             # Decompress again in small steps: what precedes the damage is good data.
             parts.extend(_gunzip_prefix(data))
-            return b"".join(parts), f"gzip: {error}"
+            return b"".join(parts), f"{DAMAGED}{error}"
         if limit:
             return b"".join(parts), None
         if not inflate.eof:
-            return b"".join(parts), "gzip: the stream ends before its end marker"
+            return b"".join(parts), f"{DAMAGED}the stream ends before its end marker"
         data = inflate.unused_data
         if not _is_gzip(data):
             break

@@ -15,7 +15,8 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from runcube.discover import Job
-from runcube.model import LogError, LogFile, Source
+from runcube.logtable import LogTable
+from runcube.model import LogError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
 
     from runcube.contest import Entry
     from runcube.cube import Part, Scatter
-    from runcube.model import Request, RunLog
+    from runcube.model import LogFile, Request, RunLog, Source
     from runcube.readers.base import Reader
 
-    # Path, files (path, size, time) and reader of a log: small once it is pickled.
-    Spelled = tuple[str, tuple[tuple[str, int, int], ...], int]
     # Values (metrics, rows) of the curves of each run of a log.
     Values = list[list[NDArray[np.float64]]]
 
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 BLOCK_RUNS = 100
 BLOCK_BYTES = 1 << 26
 _CACHE_BYTES = 1 << 27
+# What a log and an array take beside the numbers: of short logs that is most of it.
+_ENTRY_BYTES, _ARRAY_BYTES = 500, 120
 
 
 class ParsedLogs:
@@ -67,7 +68,7 @@ class ParsedLogs:
 
     def put(self, key: Any, values: Values) -> None:
         """Keep the values of a log, and let the oldest go if they are too many."""
-        size = sum(array.nbytes for arrays in values for array in arrays)
+        size = _ENTRY_BYTES + sum(a.nbytes + _ARRAY_BYTES for arrays in values for a in arrays)
         with self._lock:
             self._bytes += size - self._held.pop(key, (values, 0))[1]
             self._held[key] = values, size
@@ -135,7 +136,7 @@ class Origins:
     root: str
     request: Request
     readers: list[Reader] = field(default_factory=list)
-    logs: list[Spelled] = field(default_factory=list)
+    logs: LogTable = field(default_factory=lambda: LogTable.of((), ()))
     # By cell: the log (-1: none), the run in it, and the row of ``places``.
     log_of: NDArray[np.int32] = field(init=False)
     run_of: NDArray[np.int32] = field(init=False)
@@ -151,9 +152,8 @@ class Origins:
 
     def job(self, log: int) -> Job:
         """Give the job of a log."""
-        path, files, reader = self.logs[log]
-        source = Source(self.root, path, tuple(LogFile(*file) for file in files))
-        return Job(self.readers[reader], source)
+        reader = self.readers[int(self.logs.readers[log])]
+        return Job(reader, self.logs.source(self.root, log))
 
     def parts(self, cell: int) -> list[tuple[int, Part]]:
         """Curves of the run of a cell, by number, and where they go."""
@@ -181,8 +181,12 @@ def origins_of(
     """
     made = Origins(shape, "", request)
     logs: dict[str, int] = {}
+    sources: list[Source] = []
     readers: dict[str, int] = {}
+    read_by: list[int] = []
     places: dict[Any, int] = {}
+    # By the list of tracks, which runs may share (see ``tracks.Resolver``).
+    known: dict[int, int] = {}
     for cell, entry in entries:
         job, number = home(entry.trial.log)
         made.root = job.source.root
@@ -191,17 +195,29 @@ def origins_of(
             reader = readers.setdefault(repr(job.reader), len(readers))
             if reader == len(made.readers):
                 made.readers.append(job.reader)
-            files = tuple((file.path, file.size, file.mtime_ns) for file in job.source.files)
-            logs[path] = len(made.logs)
-            made.logs.append((path, files, reader))
-        numbers = {id(curves): i for i, curves in enumerate(entry.trial.log.curves)}
-        parts = [(numbers[id(track.curves)], part) for track, part in scatter.parts(entry)]
-        place = places.setdefault(tuple(_spelled(n, part) for n, part in parts), len(places))
-        if place == len(made.places):
-            made.places.append(parts)
-        made.log_of[cell], made.run_of[cell], made.place_of[cell] = logs[path], number, place
+            logs[path] = len(logs)
+            sources.append(job.source)
+            read_by.append(reader)
+        tracks = id(entry.trial.tracks)
+        if tracks not in known:
+            parts = _parts(entry, scatter)
+            spelled = tuple(_spelled(n, part) for n, part in parts)
+            known[tracks] = places.setdefault(spelled, len(places))
+            if known[tracks] == len(made.places):
+                made.places.append(parts)
+        made.log_of[cell], made.run_of[cell], made.place_of[cell] = (
+            logs[path],
+            number,
+            known[tracks],
+        )
+    made.logs = LogTable.of(sources, read_by)
     made.token = _token(made, places)
     return made
+
+
+def _parts(entry: Entry, scatter: Scatter) -> list[tuple[int, Part]]:
+    numbers = {id(curves): i for i, curves in enumerate(entry.trial.log.curves)}
+    return [(numbers[id(track.curves)], part) for track, part in scatter.parts(entry)]
 
 
 def _spelled(number: int, part: Part) -> tuple[Any, ...]:
@@ -215,12 +231,14 @@ def _spelled(number: int, part: Part) -> tuple[Any, ...]:
 def _token(made: Origins, places: dict[Any, int]) -> str:
     """Hash of all that the values hang on: another one once a file has changed."""
     digest = blake2b(digest_size=16)
-    about = [version("runcube"), made.root, made.shape, made.readers, made.logs, [*places]]
+    about = [version("runcube"), made.root, made.shape, made.readers, [*places]]
     request = made.request
     about += [sorted(names or ()) for names in (request.splits, request.metrics, request.drop)]
+    columns = [*made.logs.columns(), made.log_of, made.run_of, made.place_of]
+    about.append([len(column) for column in columns])
     digest.update(repr(about).encode("utf-8", "surrogatepass"))
-    for array in (made.log_of, made.run_of, made.place_of):
-        digest.update(array.data)
+    for column in columns:
+        digest.update(column)
     return digest.hexdigest()
 
 

@@ -233,6 +233,8 @@ def _curves_record(curves: Curves, table: ArrayTable) -> Record:
 
 def repeats(x: NDArray[Any]) -> bool:
     """Whether several rows have the same x."""
+    if x.dtype.kind == "i" and bool((x[1:] > x[:-1]).all()):
+        return False
     known = x[~np.isnan(x)]
     return (
         len(known) > 1 and not (known[1:] > known[:-1]).all() and len(np.unique(known)) < len(known)

@@ -7,18 +7,16 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from xarray.core import indexing
-
 from runcube.cellcoords import Place
 from runcube.contest import ContestPolicy
-from runcube.cube import Scatter, cube_frame, cube_shape, with_values
+from runcube.cube import Scatter, cube_dims, cube_frame, cube_shape
 from runcube.discover import discover
-from runcube.lazy import LazyCube, block_shape, origins_of
+from runcube.files import DAMAGED, failed_reads, list_files
+from runcube.lazy import origins_of
 from runcube.model import PlanError, UnknownNameError
 from runcube.parallel import check_parallel
 from runcube.pipeline import (
     Policy,
-    Told,
     names_tuple,
     parse_found,
     plan_found,
@@ -26,6 +24,8 @@ from runcube.pipeline import (
     uncollected,
 )
 from runcube.planner import PlanPolicy
+from runcube.readers.base import resolve_reader
+from runcube.results import Opened, ResultShelf
 from runcube.schema import SchemaShelf, cache_file
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from runcube.axes import Align
     from runcube.completion import OnDuplicate
     from runcube.discover import Found
-    from runcube.lazy import Origins
+    from runcube.files import Listing
     from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Errors, Parsed
     from runcube.readers.base import Reader
@@ -70,8 +70,8 @@ def open_runs(
 
     The cube is that of :func:`load_runs`, with every coordinate in memory. The first opening parses
     all logs once and keeps what they are like, without the values, in a small file; later ones read
-    only what has changed since. Computing reads the files of the runs that are selected, and no
-    others: select first, then mask or reduce.
+    only what has changed since, and nothing if nothing has. Computing reads the files of the runs
+    that are selected, and no others: select first, then mask or reduce.
 
     Parameters
     ----------
@@ -82,8 +82,9 @@ def open_runs(
         None: no dask, values are read whenever they are asked for.
     cache : bool or path-like
         File that keeps what the logs are like; True takes one in the directory ``runcube`` of
-        ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. False keeps nothing,
-        and so does a file that cannot be written.
+        ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. Finished cubes are
+        kept beside it (``*.cube``), those of the last 8 sets of arguments. False keeps nothing, and
+        so does a file that cannot be written.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`scan`.
     x, align, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
@@ -130,17 +131,21 @@ def open_runs(
         errors,
     )
     check_parallel(parallel)
+    file = _cache_of(path, cache)
     with uncollected():
-        found = discover(path, reader, path_keys)
-        shelf = SchemaShelf(_cache_of(path, cache))
-        plan = plan_found(found, policy)
-        parsed = parse_found(found, plan, policy, progress, parallel, shelf=shelf)
-        shelf.save()
-        ds, source, told = _opened(found, parsed, policy, shelf)
-    told.warn(stacklevel=2)
+        readers = resolve_reader(reader)
+        listing = list_files(Path(path).expanduser())
+        results = ResultShelf(file, listing, policy, readers)
+        opened = results.find()
+        if opened is None:
+            opened, may_stay = _opened(path, listing, policy, file, progress, parallel)
+            if may_stay:
+                results.put(opened)
+        ds = opened.cube()
+    opened.told.warn(stacklevel=2)
     if chunks is None:
         return ds
-    return _in_blocks(ds, chunks, source.token)
+    return _in_blocks(ds, chunks, opened.source.token)
 
 
 def _in_blocks(ds: xr.Dataset, chunks: Any, token: str) -> xr.Dataset:
@@ -170,22 +175,41 @@ def _digest(blocks: Mapping[Any, Any]) -> str:
 
 
 def _opened(
-    found: Found, parsed: Parsed, policy: Policy, shelf: SchemaShelf
-) -> tuple[xr.Dataset, Origins, Told]:
+    path: str | Path,
+    listing: Listing,
+    policy: Policy,
+    cache: Path | None,
+    progress: bool | Progress,
+    parallel: Parallel,
+) -> tuple[Opened, bool]:
+    """Open logs; also whether another opening would find the same as long as they are the same."""
+    before = failed_reads()
+    found = discover(path, policy.reader, policy.path_keys, listing=listing)
+    shelf = SchemaShelf(cache, found.headers)
+    plan = plan_found(found, policy)
+    parsed = parse_found(found, plan, policy, progress, parallel, shelf=shelf)
+    shelf.save()
+    may_stay = failed_reads() == before and not _may_pass(found, parsed)
     made = settle(found, parsed, policy)
     contest, labels = made.contest, made.labels
     place = Place.of(parsed.sweep, contest.entries)
     shape = cube_shape(place, contest, labels)
-    cells = zip(place.positions.tolist(), contest.entries, strict=True)
-    source = origins_of([*cells], Scatter(contest.axis, labels), shape, shelf.request, shelf.home)
-    arrays = [indexing.LazilyIndexedArray(LazyCube(source, kind)) for kind in ("f8", "?")]
+    cells = [*zip(place.positions.tolist(), contest.entries, strict=True)]
+    source = origins_of(cells, Scatter(contest.axis, labels), shape, shelf.request, shelf.home)
     frame = cube_frame(parsed.sweep, contest, labels, place, messages=policy.messages)
-    ds = with_values(frame, place, contest, *arrays)
-    blocks = dict(zip(ds["curve"].dims, block_shape(shape), strict=True))
-    for name in ("curve", "logged"):
-        ds[name].encoding["preferred_chunks"] = blocks
-    ds.attrs = made.attrs | ds.attrs
-    return ds, source, made.told
+    opened = Opened(frame, cube_dims(place, contest), made.attrs, made.told, source)
+    return opened, may_stay
+
+
+def _may_pass(found: Found, parsed: Parsed) -> bool:
+    """Whether anything went wrong that may go well another time, though no file changes.
+
+    A file without permission is none: permissions are in the listing.
+    """
+    if parsed.failures or any(problem.kind == "reader_error" for problem in found.skipped):
+        return True
+    problems = (problem for log in parsed.logs for problem in log.problems)
+    return any(p.kind == "unreadable" and not p.message.startswith(DAMAGED) for p in problems)
 
 
 def _cache_of(path: str | Path, cache: bool | str | Path) -> Path | None:

@@ -30,8 +30,10 @@ R = TypeVar("R")
 
 # A file costs as much as so many bytes more of it: it must be found, opened, and made a run.
 _PER_FILE = 1 << 15
-# "auto" starts processes for so much: less is read before they have started.
+# "auto" starts processes for so much: less is read before they have started. The first few kB of
+# a log do not count: a short log is mostly work for the process that all results come to.
 _WORTH_IT = 1 << 28
+_SHORT = 1 << 12
 # A batch is about a second of work at the pace of the slower readers (30 MB/s), and not less than
 # pays for sending it; every worker gets several, so that none is left with the last one.
 _MOST_BATCH, _LEAST_BATCH, _EACH = 1 << 25, 1 << 20, 8
@@ -142,7 +144,8 @@ def _place(parallel: Parallel, sizes: Sequence[int]) -> _Place | None:
 
         pool, workers = dask_executor()
         return _Place(pool, max(1, workers or cpus), workers is None)
-    is_worth_it = min(count, cpus) > 1 and sum(sizes) >= _WORTH_IT and not is_worker()
+    long = sum(max(0, size - _SHORT) for size in sizes)
+    is_worth_it = min(count, cpus) > 1 and long >= _WORTH_IT and not is_worker()
     if parallel == "auto" and not is_worth_it:
         return None
     if multiprocessing.current_process().daemon:

@@ -8,7 +8,7 @@ import json
 import warnings
 from collections import Counter
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -38,10 +38,11 @@ from runcube.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from runcube.contest import Contest
     from runcube.discover import Found, Job
-    from runcube.model import RunLog
+    from runcube.model import RunHeader, RunLog
     from runcube.parallel import Parallel, Progress
     from runcube.readers.base import Reader
     from runcube.sweep import Sweep
@@ -151,7 +152,16 @@ class Shelf(Protocol):
 
 
 class NoShelf:
-    """Keeps nothing: every log is read, and stays in memory."""
+    """Keeps nothing: every log is read, and stays in memory.
+
+    Parameters
+    ----------
+    headers : sequence of RunHeader
+        Those of the logs: a configuration that is in both is held once.
+    """
+
+    def __init__(self, headers: Sequence[RunHeader]) -> None:
+        self._headers = {(header.source.path, header.key): header for header in headers}
 
     def find(self, job: Job, request: Request) -> None:
         """Nothing is kept."""
@@ -159,6 +169,10 @@ class NoShelf:
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Give back what was read."""
         del job, request
+        for log in logs:
+            known = self._headers.get(run_id(log))
+            if known is not None and known.config == log.header.config:
+                log.header = replace(log.header, config=known.config)
         return logs
 
 
@@ -181,7 +195,9 @@ def parse_found(
         sweep.settled,
     )
     with watched(progress) as step:
-        by_job, failures = _read_jobs(jobs, request, shelf or NoShelf(), step, parallel)
+        by_job, failures = _read_jobs(
+            jobs, request, shelf or NoShelf(found.headers), step, parallel
+        )
     logs = [log for read in by_job for log in read]
     name_reconfigured(logs)
     known = {(header.source.path, header.key) for header in found.headers}
@@ -291,18 +307,28 @@ def load_attrs(
         {"path": clean_text(p.path), "kind": p.kind, "message": clean_text(p.message)}
         for p in skipped
     ]
+    here = attrs_of_now(found.root)
     return {
         "Conventions": "runcube-1",
-        "runcube_version": version("runcube"),
+        "runcube_version": here.pop("runcube_version"),
         "source": clean_text(str(found.root)),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": here.pop("created"),
         "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
         "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
         "skipped": json.dumps(named),
         "policies": clean_text(policy.as_json()),
         "layout": sweep.layout,
-        **{name: clean_text(text) for name, text in provenance(found.root).items()},
+        **here,
     }
+
+
+def attrs_of_now(root: Path) -> dict[str, str]:
+    """Attrs that hang on the moment, the process and the commit, and not on the logs."""
+    about = {
+        "runcube_version": version("runcube"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return about | {name: clean_text(text) for name, text in provenance(root).items()}
 
 
 @dataclass(frozen=True)

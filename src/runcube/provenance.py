@@ -25,10 +25,15 @@ def provenance(root: Path) -> dict[str, str]:
     >>> sorted(provenance(Path("/")))
     ['command', 'versions']
     """
-    found = {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
-    attrs = {"versions": json.dumps(found), "command": _command()}
+    attrs = {"versions": library_versions(), "command": _command()}
     commit = git_commit(root)
     return attrs | ({"git_commit": commit} if commit else {})
+
+
+def library_versions() -> str:
+    """Versions of Python and of the libraries that make a cube, as JSON."""
+    found = {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
+    return json.dumps(found)
 
 
 def _command() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,24 @@ def replacing(path: Path) -> Iterator[Path]:
         raise ArchiveError(f"{path}: could not be written: {_reason(error)}") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file that anybody may be reading or writing: whole, or not at all.
+
+    Raises
+    ------
+    OSError
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
 
 
 def check_target(path: Path) -> None:

@@ -1,14 +1,14 @@
 """What the logs of a sweep are like, without their values, kept so that none is read again for it.
 
-A small file for each directory of logs: records (see ``ledger``), one for each log, compressed. A
-record holds good as long as the files of its log have the size and time that it says.
+A small file for each directory of logs. Logs of one sweep are mostly alike: what a log is like but
+for its path, time and size (its *form*, a record as in ``ledger``) stands there once for all logs
+that share it. It holds good as long as the files of a log have the size and time that it says.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zlib
 from contextlib import suppress
 from dataclasses import replace
@@ -16,28 +16,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from runcube import ledger
 from runcube.lazy import PARSED, parsed_key, values_of
-from runcube.model import Request
+from runcube.model import Problem, Request, RunHeader, RunLog, Source
+from runcube.plainform import from_bytes, to_bytes
+from runcube.replace import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runcube.discover import Job
     from runcube.ledger import Record
-    from runcube.model import RunLog
 
+FORM = 2
 _ERRORS = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, TypeError)
-
-
-class _Stored(msgspec.Struct):
-    """What is in the file: ``used`` arrays were there when all were last taken over anew."""
-
-    form: int
-    records: list[bytes]
-    arrays: list[bytes]
-    used: int
+_NOWHERE = Source("", "", ())
 
 
 def cache_file(root: str | Path) -> Path:
@@ -49,6 +44,73 @@ def cache_file(root: str | Path) -> Path:
     return Path(home).expanduser() / "runcube" / f"{name[:32]}.schema"
 
 
+class _Form:
+    """What logs that are alike have in common; their curves are the same objects."""
+
+    def __init__(self, record: Record, table: ledger.ArrayTable) -> None:
+        self.key = ledger.Key.from_record(record)
+        self.has_messages = bool(record["has_messages"])
+        # Where the configuration is not in it, it is that of the header.
+        self.own_config = [item["config"] is not None for item in record["logs"]]
+        self._logs = ledger.to_logs(_whole(record), _NOWHERE, table, _no_values)
+
+    def logs(
+        self, source: Source, row: _Row, headers: Mapping[tuple[str, str], RunHeader]
+    ) -> list[RunLog]:
+        """Bring back the logs of a source.
+
+        Raises
+        ------
+        LookupError
+            If a header is not there that was there when the log was read.
+        """
+        made = []
+        for number, like in enumerate(self._logs):
+            own = like.header
+            known = own if self.own_config[number] else headers[source.path, own.key]
+            header = RunHeader(
+                source,
+                own.key,
+                known.config,
+                known.constants,
+                known.varying,
+                own.has_config,
+                own.has_metrics,
+                own.finished,
+            )
+            time = row.times[number]
+            made.append(
+                RunLog(
+                    header,
+                    like.curves,
+                    [] if row.messages is None else row.messages[number],
+                    np.nan if time is None else time,
+                    like.marker,
+                    [_at(source.path, problem) for problem in like.problems],
+                    like.attempt,
+                    like.splits,
+                    like.metrics,
+                )
+            )
+        return made
+
+
+class _Row:
+    """What a log has for itself: its files, the number of its form, times and messages."""
+
+    def __init__(self, files: Any, form: int, times: Any, messages: Any) -> None:
+        self.files, self.form, self.times, self.messages = files, form, times, messages
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> _Row:
+        """Read a row."""
+        return cls(*from_bytes(packed))
+
+    def packed(self) -> bytes:
+        """Spell it."""
+        return to_bytes([self.files, self.form, self.times, self.messages])
+
+
 class SchemaShelf:
     """Keeps what was parsed of each log, but its values (see ``pipeline.Shelf``).
 
@@ -56,14 +118,21 @@ class SchemaShelf:
     ----------
     path : Path, optional
         The file; without one nothing is kept for the next time.
+    headers : iterable of RunHeader
+        Those of the logs: what they have is not kept twice.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, headers: Iterable[RunHeader] = ()) -> None:
         self._path = path
+        self._headers = {(header.source.path, header.key): header for header in headers}
         self._table = ledger.ArrayTable()
         self._arrays = 0
-        self._records: dict[str, Record] = {}
-        self._spelled: dict[str, bytes] = {}
+        self._spelled: list[bytes] = []
+        self._numbers: dict[bytes, int] = {}
+        self._forms: dict[int, _Form] = {}
+        self._fits: dict[tuple[int, int], bool] = {}
+        # Packed: as objects they would be most of what an opening holds.
+        self._rows: dict[str, bytes] = {}
         self._homes: dict[int, tuple[Job, int]] = {}
         self._used: set[str] = set()
         self._changed = False
@@ -74,37 +143,66 @@ class SchemaShelf:
                 self._load(path)
 
     def _load(self, path: Path) -> None:
-        stored = msgspec.msgpack.decode(zlib.decompress(path.read_bytes()), type=_Stored)
-        if stored.form == ledger.FORM:
-            spelled = {}
-            for row in stored.records:
-                record = ledger.load(row)
-                self._records[record["path"]], spelled[record["path"]] = record, row
-            self._table, self._spelled = ledger.ArrayTable(stored.arrays), spelled
-            self._arrays = stored.used
+        stored = from_bytes(zlib.decompress(path.read_bytes()))
+        if stored["form"] == FORM:
+            rows = dict(zip(stored["paths"], stored["rows"], strict=True))
+            table = ledger.ArrayTable(stored["arrays"])
+            self._arrays, self._spelled = stored["used"], stored["forms"]
+            self._numbers = {form: number for number, form in enumerate(self._spelled)}
+            self._rows, self._table = rows, table
 
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what is known of a log, if it is unchanged."""
         self.request = replace(request, messages=False)
-        record = self._records.get(job.source.path)
-        if record is None or (request.messages and "messages" not in record):
+        packed = self._rows.get(job.source.path)
+        if packed is None:
             return None
-        if not ledger.Key.from_record(record).holds(job.reader, job.source, request):
+        row = _Row.unpacked(packed)
+        form = self._form(row.form)
+        if row.files != _files(job.source) or (request.messages and not form.has_messages):
             return None
-        return self._logs(job, record)
+        which = row.form, id(job.reader)
+        if which not in self._fits:
+            self._fits[which] = form.key.holds(job.reader, _NOWHERE, request)
+        if not self._fits[which]:
+            return None
+        with suppress(LookupError):
+            return self._logs(job, form, row)
+        return None
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Keep what was read of a log, its values only for a while."""
-        key = ledger.Key.of(job.reader, job.source, request, ledger.columns_of(logs))
-        made = ledger.to_record(key, job.source, "", logs, self._table)
-        if request.messages:
-            made["messages"] = [log.messages for log in logs]
-        row = ledger.dump(made)
-        path = job.source.path
-        self._records[path], self._spelled[path] = ledger.load(row), row
+        key = ledger.Key.of(job.reader, _NOWHERE, request, ledger.columns_of(logs))
+        record = ledger.to_record(key, _NOWHERE, "", logs, self._table)
+        record["has_messages"] = request.messages
+        times = [item.pop("train_time") for item in record["logs"]]
+        for item, log in zip(record["logs"], logs, strict=True):
+            self._leave_out(item, log)
+        spelled = ledger.dump(record)
+        number = self._numbers.setdefault(spelled, len(self._spelled))
+        if number == len(self._spelled):
+            self._spelled.append(spelled)
+        messages = [log.messages for log in logs] if request.messages else None
+        row = _Row(_files(job.source), number, times, messages)
+        self._rows[job.source.path] = row.packed()
         self._changed = True
         PARSED.put(parsed_key(job, self.request), values_of(logs))
-        return self._logs(job, self._records[path])
+        return self._logs(job, self._form(number), row)
+
+    def _leave_out(self, item: dict[str, Any], log: RunLog) -> None:
+        """Take out of the record of a log what tells it from others and is known otherwise."""
+        own = log.header
+        known = self._headers.get((own.source.path, own.key))
+        if known is not None and all(
+            getattr(own, name) == getattr(known, name)
+            for name in ("config", "constants", "varying")
+        ):
+            item["config"] = item["constants"] = item["varying"] = None
+        for problem in item["problems"]:
+            if problem[2] == own.source.path:
+                problem[2] = None
+        # Only archives go on reading where they stopped.
+        item["resume"] = None
 
     def home(self, log: RunLog) -> tuple[Job, int]:
         """Job of a log, and its number among those that the job reads."""
@@ -112,47 +210,74 @@ class SchemaShelf:
 
     def save(self) -> None:
         """Write the file, if anything has changed; where it cannot be written, do without."""
-        gone = self._records.keys() - self._used
+        gone = self._rows.keys() - self._used
         if self._path is None or not (self._changed or gone):
             return
-        table, rows = self._table, [self._spelled[path] for path in sorted(self._used)]
+        paths = sorted(self._used)
+        rows = [_Row.unpacked(self._rows[path]) for path in paths]
+        forms = {form: i for i, form in enumerate(dict.fromkeys(row.form for row in rows))}
+        table, spelled = self._table, [self._spelled[form] for form in forms]
         used = self._arrays or len(table.rows)
         if table.is_worn(used):
             table = ledger.ArrayTable()
-            records = [self._records[path] for path in sorted(self._used)]
-            rows = [ledger.dump(ledger.rebased(r, self._table, table)) for r in records]
+            records = map(ledger.load, spelled)
+            spelled = [ledger.dump(ledger.rebased(r, self._table, table)) for r in records]
             used = len(table.rows)
-        packed = msgspec.msgpack.encode(_Stored(ledger.FORM, rows, table.rows, used))
+        stored = {
+            "form": FORM,
+            "paths": paths,
+            "rows": [_Row(r.files, forms[r.form], r.times, r.messages).packed() for r in rows],
+            "forms": spelled,
+            "arrays": table.rows,
+            "used": used,
+        }
         with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self._path, zlib.compress(packed, 1))
+            write_whole(self._path, zlib.compress(to_bytes(stored), 1))
 
-    def _logs(self, job: Job, record: Record) -> Sequence[RunLog]:
+    def _form(self, number: int) -> _Form:
+        if number not in self._forms:
+            record = ledger.load(self._spelled[number])
+            self._forms[number] = _Form(record, self._table)
+        return self._forms[number]
+
+    def _logs(self, job: Job, form: _Form, row: _Row) -> Sequence[RunLog]:
+        logs = form.logs(job.source, row, self._headers)
         self._used.add(job.source.path)
-        logs = ledger.to_logs(record, job.source, self._table, _no_values)
         for number, log in enumerate(logs):
-            log.messages = record.get("messages", [[]] * len(logs))[number]
             # The logs outlive this: their ids stay theirs.
             self._homes[id(log)] = job, number
         return logs
 
 
-def _replace(path: Path, data: bytes) -> None:
-    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+def _files(source: Source) -> list[list[Any]]:
+    return [
+        [None if file.path == source.path else file.path, file.size, file.mtime_ns]
+        for file in source.files
+    ]
 
 
-def _no_values(log: int, curves: int) -> Callable[[Any], Any]:
+def _at(path: str, problem: Problem) -> Problem:
+    """Bring back where a problem is, if that is its own log."""
+    where: str | None = problem.path
+    return replace(problem, path=path) if where is None else problem
+
+
+def _whole(record: Record) -> Record:
+    """Give a record all that ``ledger.to_logs`` looks for."""
+    logs = [
+        item
+        | {"train_time": None}
+        | ({} if item["config"] is not None else {"config": {}, "constants": {}, "varying": ()})
+        for item in record["logs"]
+    ]
+    return record | {"logs": logs}
+
+
+def _no_values(log: int, curves: int) -> Any:
     """Values are read with whole logs, by ``lazy``."""
     del log, curves
+    return _fetch
 
-    def fetch(stored: Any) -> Any:
-        raise NotImplementedError(f"values of {stored.split}")
 
-    return fetch
+def _fetch(stored: Any) -> Any:
+    raise NotImplementedError(f"values of {stored.split}")

@@ -1,0 +1,135 @@
+"""Objects as the plain data of MessagePack, exactly, and back: coordinates, places, small values.
+
+Text is written as its bytes, since file names may hold what is no Unicode; what is bytes becomes
+an extension. Whatever has no such form raises ``TypeError``: nothing is kept in another one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import xarray as xr
+
+from runcube.cube import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.cube import Index
+
+_BYTES = 1
+# dtypes that are nothing but their bytes.
+_NUMBERS = "biuf"
+
+
+def to_bytes(value: Any) -> bytes:
+    """Encode lists, dicts, text, bytes, numbers, bools and None.
+
+    Raises
+    ------
+    TypeError
+        If there is anything else in it.
+    """
+    return msgspec.msgpack.encode(_coded(value))
+
+
+def from_bytes(data: bytes) -> Any:
+    """Undo ``to_bytes``."""
+    return _decoded(msgspec.msgpack.decode(data))
+
+
+def _coded(value: Any) -> Any:
+    kind = type(value)
+    if kind is str:
+        return value.encode("utf-8", "surrogatepass")
+    if kind is list:
+        return [_coded(item) for item in value]
+    if kind is dict:
+        return {_coded(key): _coded(item) for key, item in value.items()}
+    if kind is bytes:
+        return msgspec.msgpack.Ext(_BYTES, value)
+    if value is None or kind in (int, float, bool):
+        return value
+    raise TypeError(f"{kind.__name__} has no plain form")
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogatepass")
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    if isinstance(value, dict):
+        return {_decoded(key): _decoded(item) for key, item in value.items()}
+    return bytes(value.data) if isinstance(value, msgspec.msgpack.Ext) else value
+
+
+def array_out(array: NDArray[Any]) -> list[Any]:
+    """Spell an array of numbers, bools or text; equal texts are written once."""
+    about = [array.dtype.str, list(array.shape)]
+    if array.dtype.kind in _NUMBERS:
+        return [*about, np.ascontiguousarray(array).tobytes()]
+    if array.dtype.kind not in "OU":
+        raise TypeError(f"an array of {array.dtype} has no plain form")
+    seen: dict[str, int] = {}
+    codes = [seen.setdefault(text, len(seen)) for text in array.reshape(-1).tolist()]
+    return [*about, np.array(codes, dtype=np.int32).tobytes(), list(seen)]
+
+
+def array_in(spelled: Sequence[Any]) -> NDArray[Any]:
+    """Undo ``array_out``."""
+    dtype, shape, data, *texts = spelled
+    if not texts:
+        return np.frombuffer(data, dtype).reshape(shape).copy()
+    known = np.array([*texts[0], ""], dtype=dtype)
+    made: NDArray[Any] = known[np.frombuffer(data, np.int32)].reshape(shape)
+    return made
+
+
+def frame_out(frame: xr.Dataset) -> list[Any]:
+    """Spell a Dataset that has coordinates and attrs, and no data."""
+    coords = [
+        [str(name), [*map(str, v.dims)], array_out(v.values), dict(v.attrs), dict(v.encoding)]
+        for name, v in frame.variables.items()
+    ]
+    return [coords, dict(frame.attrs)]
+
+
+def frame_in(spelled: Sequence[Any]) -> xr.Dataset:
+    """Undo ``frame_out``."""
+    coords, attrs = spelled
+    made = {
+        name: (dims, array_in(values), about, encoding)
+        for name, dims, values, about, encoding in coords
+    }
+    return xr.Dataset(coords=made, attrs=attrs)
+
+
+def part_out(part: Part) -> list[Any]:
+    """Spell where values come from and go."""
+    ends = [_index_out(i) for i in (part.into, part.at, part.metrics, part.rows)]
+    return [part.split, *ends]
+
+
+def part_in(spelled: Sequence[Any]) -> Part:
+    """Undo ``part_out``."""
+    split, *ends = spelled
+    into, at, metrics, rows = (_index_in(end) for end in ends)
+    return Part(split, into, at, metrics, rows)
+
+
+def _index_out(index: Index) -> Any:
+    if isinstance(index, slice):
+        if index.step is not None:
+            raise TypeError(f"{index} has no plain form")
+        return {"start": index.start, "stop": index.stop}
+    return array_out(index)
+
+
+def _index_in(spelled: Any) -> Any:
+    if isinstance(spelled, dict):
+        return slice(spelled["start"], spelled["stop"])
+    return array_in(spelled)

@@ -1,0 +1,277 @@
+"""Finished cubes of ``open_runs``, kept so that nothing is read where nothing has changed.
+
+A file for each set of arguments, beside that of the logs (see ``schema``). It holds good as long
+as the listing of the logs is the one it was made from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from xarray.core import indexing
+
+from runcube.cube import with_values
+from runcube.lazy import LazyCube, Origins, block_shape
+from runcube.logtable import LogTable
+from runcube.model import Request
+from runcube.pipeline import Told, attrs_of_now
+from runcube.plainform import (
+    array_in,
+    array_out,
+    frame_in,
+    frame_out,
+    from_bytes,
+    part_in,
+    part_out,
+    to_bytes,
+)
+from runcube.provenance import library_versions
+from runcube.replace import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
+    from runcube.files import Listing
+    from runcube.pipeline import Policy
+    from runcube.readers.base import Reader
+
+FORM = 1
+# Results of so many sets of arguments are kept for one directory of logs.
+MOST = 8
+_MAGIC = b"runcube result\n"
+# Bytes of the checksum behind it; characters of the key in a file's name.
+_CHECK, _KEY = 16, 24
+_ERRORS = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, TypeError)
+
+
+@dataclass
+class Opened:
+    """A lazy cube in its parts.
+
+    Parameters
+    ----------
+    frame : Dataset
+        The coordinates, and the attr ``grid``.
+    dims : tuple of str
+        Of ``curve`` and ``logged``.
+    attrs : dict
+    told : Told
+    source : Origins
+    """
+
+    frame: xr.Dataset
+    dims: tuple[str, ...]
+    attrs: dict[str, Any]
+    told: Told
+    source: Origins
+
+    def cube(self) -> xr.Dataset:
+        """Make the Dataset, whose values are read when they are needed."""
+        arrays = [indexing.LazilyIndexedArray(LazyCube(self.source, kind)) for kind in ("f8", "?")]
+        ds = with_values(self.frame, self.dims, *arrays)
+        blocks = dict(zip(self.dims, block_shape(self.source.shape), strict=True))
+        for name in ("curve", "logged"):
+            ds[name].encoding["preferred_chunks"] = blocks
+        ds.attrs = self.attrs | ds.attrs
+        return ds
+
+
+class ResultShelf:
+    """Keeps the cube of an opening for one with the same arguments.
+
+    Parameters
+    ----------
+    beside : Path or None
+        File of what the logs are like; without one nothing is kept.
+    listing : Listing
+    policy : Policy
+    readers : sequence of Reader
+        Those that are asked.
+    """
+
+    def __init__(
+        self, beside: Path | None, listing: Listing, policy: Policy, readers: Sequence[Reader]
+    ) -> None:
+        self._root = listing.root
+        self._readers = readers
+        self._path: Path | None = None
+        self._listing = ""
+        if beside is not None:
+            with suppress(TypeError, OSError):  # what cannot be spelled is not known again
+                key = _digest([_environment(), str(listing.root), _spelled_policy(policy, readers)])
+                self._path = beside.with_name(f"{beside.name}.{key}.cube")
+                self._listing = listing.digest()
+
+    def find(self) -> Opened | None:
+        """Give the cube that was kept, if the logs are what they were."""
+        if self._path is None:
+            return None
+        with suppress(*_ERRORS):  # a cache that cannot be read is none
+            opened = self._load(self._path)
+            if opened is not None:
+                # The last ones that were used stay.
+                os.utime(self._path)
+            return opened
+        return None
+
+    def put(self, opened: Opened) -> None:
+        """Keep a cube; where it cannot be kept, do without."""
+        if self._path is None:
+            return
+        with suppress(*_ERRORS):
+            spelled = {"listing": self._listing, **_opened_out(opened, self._readers)}
+            body = zlib.compress(to_bytes(spelled), 1)
+            write_whole(self._path, _MAGIC + _checksum(body) + body)
+            self._forget_the_oldest(self._path)
+
+    def _load(self, path: Path) -> Opened | None:
+        data = path.read_bytes()
+        start = len(_MAGIC) + _CHECK
+        body = memoryview(data)[start:]
+        if data[:start] != _MAGIC + _checksum(body):
+            return None
+        spelled = from_bytes(zlib.decompress(body))
+        if spelled["listing"] != self._listing:
+            return None
+        return _opened_in(spelled, self._root, self._readers)
+
+    def _forget_the_oldest(self, path: Path) -> None:
+        """Leave the results that were used last; a name is that of the logs' file, and a key."""
+        stem = path.name[: -len(".cube") - _KEY]
+        with os.scandir(path.parent) as entries:
+            kept = [e for e in entries if e.name.startswith(stem) and e.name.endswith(".cube")]
+        kept.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
+        for entry in kept[MOST:]:
+            os.unlink(entry.path)
+
+
+def _checksum(body: bytes | memoryview) -> bytes:
+    return blake2b(body, digest_size=_CHECK).digest()
+
+
+def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
+    source = opened.source
+    numbers = {id(reader): number for number, reader in enumerate(readers)}
+    cells = (source.log_of, source.run_of, source.place_of)
+    request = source.request
+    names = (request.splits, request.metrics, request.drop)
+    told = opened.told
+    return {
+        "frame": frame_out(opened.frame),
+        "dims": [*opened.dims],
+        "attrs": opened.attrs,
+        "told": [told.source, told.runs, dict(told.counts), [*told.notes]],
+        "shape": [*source.shape],
+        "request": [None if n is None else sorted(n) for n in names],
+        "readers": [numbers[id(reader)] for reader in source.readers],
+        "logs": [c if isinstance(c, bytes) else array_out(c) for c in source.logs.columns()],
+        "cells": [array_out(column) for column in cells],
+        "places": [[[n, part_out(part)] for n, part in place] for place in source.places],
+        "token": source.token,
+    }
+
+
+def _opened_in(spelled: dict[str, Any], root: Path, readers: Sequence[Reader]) -> Opened:
+    splits, metrics, drop = (None if n is None else frozenset(n) for n in spelled["request"])
+    source = Origins(
+        tuple(spelled["shape"]),
+        str(root),
+        Request(splits, metrics, drop=drop or frozenset()),
+        [readers[number] for number in spelled["readers"]],
+        LogTable.from_columns(
+            [c if isinstance(c, bytes) else array_in(c) for c in spelled["logs"]]
+        ),
+        [[(n, part_in(part)) for n, part in place] for place in spelled["places"]],
+        spelled["token"],
+    )
+    source.log_of, source.run_of, source.place_of = map(array_in, spelled["cells"])
+    where, runs, counts, notes = spelled["told"]
+    # What hangs on the moment and not on the logs is said anew.
+    now = attrs_of_now(root)
+    attrs = {name: value for name, value in spelled["attrs"].items() if name != "git_commit"}
+    return Opened(
+        frame_in(spelled["frame"]),
+        tuple(spelled["dims"]),
+        attrs | now,
+        Told(where, runs, counts, tuple(notes)),
+        source,
+    )
+
+
+def _digest(about: Any) -> str:
+    text = repr(about).encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=_KEY // 2).hexdigest()
+
+
+def _environment() -> list[Any]:
+    """Say what else a result hangs on: versions, the code, and who may read which file."""
+    who = os.geteuid() if hasattr(os, "geteuid") else None
+    return [FORM, version("runcube"), library_versions(), _own_code(), who]
+
+
+@lru_cache(maxsize=1)
+def _own_code() -> list[Any]:
+    """Files of the package: who works on it has other code under the same version."""
+    package = Path(__file__).parent
+    return [_stamp(path) for path in sorted(package.rglob("*.py"))]
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    stat = os.stat(path)
+    return str(path), stat.st_size, stat.st_mtime_ns
+
+
+def _spelled_policy(policy: Policy, readers: Sequence[Reader]) -> list[Any]:
+    """Spell every argument that shapes a cube.
+
+    Raises
+    ------
+    TypeError
+        If one of them can only be described: it may be another one the next time.
+    OSError
+        If the file of a reader is gone.
+    """
+    own = {f.name: getattr(policy, f.name) for f in fields(policy) if f.name != "reader"}
+    word = getattr(policy.reader, "name", policy.reader)
+    return [word, [_spelled_reader(reader) for reader in readers], _spelled(own)]
+
+
+def _spelled_reader(reader: Reader) -> list[Any]:
+    """Spell a reader: its options, and the files of its classes, since code may change as well."""
+    known: object = reader
+    if not is_dataclass(known):
+        raise TypeError(f"{reader.name}: the options of a reader that is no dataclass are unknown")
+    files = []
+    for kind in type(reader).__mro__[:-1]:
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        if file is None:
+            raise TypeError(f"{kind.__qualname__} is in no file")
+        files.append((kind.__qualname__, *_stamp(Path(file))))
+    return [files, _spelled(known)]
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return [value.dtype.str, _spelled(value.item())]
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if is_dataclass(value):
+        return [(f.name, _spelled(getattr(value, f.name))) for f in fields(value)]
+    if isinstance(value, dict):
+        return {"": [(_spelled(key), _spelled(item)) for key, item in value.items()]}
+    if type(value) in (list, tuple):
+        return [type(value).__name__, *map(_spelled, value)]
+    raise TypeError(f"{type(value).__name__} has no spelling")

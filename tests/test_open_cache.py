@@ -1,0 +1,474 @@
+"""Cubes that are kept whole: what comes from the cache is what a fresh opening gives."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import warnings
+from dataclasses import dataclass
+
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odd_logs import CASES, SWEEPS
+from sweeps import product_configs, write_sweep
+
+import runcube as rc
+from runcube import opening, results
+from runcube.model import RuncubeError
+from runcube.readers.native import NativeReader
+
+# What hangs on the moment.
+MADE = ("created",)
+
+
+def told(function, *arguments, **options):
+    """Result of a call, and the texts of its warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = function(*arguments, **options)
+    return found, [str(w.message) for w in caught if w.category is rc.SweepWarning]
+
+
+def opened(root, cache=False, **options):
+    return told(rc.open_runs, root, cache=cache, **options)[0]
+
+
+def about(ds):
+    """All of a cube but its values, as it can be compared: the names of dask hang on the logs."""
+    variables = {
+        name: (v.dims, v.dtype, v.attrs, v.encoding, v.chunks) for name, v in ds.variables.items()
+    }
+    names = {n: getattr(ds[n].variable._data, "name", None) for n in ("curve", "logged")}
+    graphs = {n: list(ds[n].__dask_graph__() or ()) for n in ("curve", "logged")}
+    attrs = {name: value for name, value in ds.attrs.items() if name not in MADE}
+    return [*ds.variables], [*ds.coords], list(ds.attrs), attrs, variables, names, graphs
+
+
+def assert_same(one, other):
+    assert about(one) == about(other)
+    one, other = (ds.assign_attrs(dict.fromkeys(MADE, "")) for ds in (one, other))
+    xr.testing.assert_identical(one.drop_vars("curve"), other.drop_vars("curve"))
+    xr.testing.assert_identical(one.compute(), other.compute())
+
+
+def results_of(cache):
+    return sorted(cache.parent.glob(f"{cache.name}.*.cube"))
+
+
+@pytest.fixture
+def logs(tmp_path):
+    configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
+    return write_sweep(tmp_path / "logs", configs, seeds=(0, 1, 2))
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "schema"
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Openings that were made, and not read from the cache."""
+    seen = []
+
+    def making(*arguments, make=opening._opened):
+        seen.append(arguments[0])
+        return make(*arguments)
+
+    monkeypatch.setattr(opening, "_opened", making)
+    return seen
+
+
+# The same
+
+
+@pytest.mark.parametrize("chunks", ["auto", None])
+@pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{[*o]}" for n, o in CASES])
+def test_what_is_kept_is_what_a_fresh_opening_gives(tmp_path, cache, made, name, options, chunks):
+    root = tmp_path / "logs"
+    root.mkdir()
+    SWEEPS[name][0](root)
+    try:
+        want, said = told(rc.open_runs, root, cache=False, chunks=chunks, **options)
+    except RuncubeError as error:
+        for _ in range(2):
+            with pytest.raises(type(error)):
+                opened(root, cache, **options)
+        return
+    made.clear()
+    for _ in range(2):
+        found, again = told(rc.open_runs, root, cache=cache, chunks=chunks, **options)
+        assert_same(found, want)
+        assert again == said
+    assert len(made) == 1, "it was not kept"
+
+
+@pytest.mark.parametrize("layout", ["grid", "configs"])
+def test_messages_are_kept(logs, cache, made, layout):
+    options = {"messages": True, "layout": layout}
+    want = opened(logs, **options)
+    for _ in range(2):
+        assert_same(opened(logs, cache, **options), want)
+    assert len(made) == 2
+
+
+def test_the_engine_takes_what_open_runs_has_kept(logs, cache, made):
+    want = opened(logs, cache, chunks=None)
+    ds = told(xr.open_dataset, logs, engine="runcube", cache=cache)[0]
+    xr.testing.assert_identical(ds.compute(), want.compute().assign_attrs(created=ds.created))
+
+
+def test_a_kept_cube_can_be_changed_without_harm(logs, cache):
+    want = opened(logs)
+    for _ in range(3):
+        ds = opened(logs, cache)
+        ds.path.values[...] = ""
+        ds.n_problems.values[...] = 7
+        ds.attrs.clear()
+    assert_same(opened(logs, cache), want)
+
+
+def test_the_warning_is_given_again_from_where_it_was_called(logs, cache):
+    with (logs / "003" / "json_out.jsonl").open("a") as log:
+        log.write("{broken\n")
+    said = []
+    for _ in range(2):
+        with pytest.warns(rc.SweepWarning) as caught:
+            rc.open_runs(logs, cache=cache)
+        said.append([str(w.message) for w in caught])
+        assert {w.filename for w in caught} == {__file__}
+    assert said[0] == said[1]
+
+
+# What it hangs on
+
+EDITS = "append", "rewrite", "touch", "delete", "rename", "copy", "add", "empty", "mode", "other"
+
+
+def edit(root, kind, number):
+    """Change something under a directory of logs."""
+    logs = sorted(root.rglob("*.jsonl"))
+    log = logs[number % len(logs)]
+    if kind == "append":
+        line = {"title": "agg_val", "data_name": "val", "agg_stats": {"loss": float(number)}}
+        with log.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    elif kind == "rewrite":
+        # Of the same size.
+        log.write_text(log.read_text().replace('"lr": 0.', '"lr": 7.'))
+    elif kind == "touch":
+        os.utime(log)
+    elif kind == "delete" and len(logs) > 1:
+        log.unlink()
+    elif kind == "rename":
+        log.rename(log.with_name(f"renamed{number}.jsonl"))
+    elif kind == "copy" and not (root / f"copy{number}").exists():
+        shutil.copytree(log.parent, root / f"copy{number}")
+    elif kind == "add":
+        write_sweep(root / f"more{number}", [{"optim": {"lr": 0.5 + number}}], seeds=(0,))
+    elif kind == "empty":
+        log.write_text("")
+    elif kind == "mode":
+        log.chmod(0o600 if log.stat().st_mode & 0o44 else 0o644)
+    elif kind == "other":
+        (root / f"other{number}.json").write_text('{"what": "no log"}')
+
+
+@settings(max_examples=30, deadline=None)
+@given(steps=st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 30)), max_size=5))
+def test_after_any_change_it_is_what_a_fresh_opening_gives(tmp_path_factory, steps):
+    home = tmp_path_factory.mktemp("edited")
+    root, cache = home / "logs", home / "schema"
+    write_sweep(root, product_configs(optim__lr=[0.1, 0.2]), seeds=(0, 1))
+    for kind, number in [("append", 0), *steps]:
+        edit(root, kind, number)
+        try:
+            want, said = told(rc.open_runs, root, cache=False)
+        except RuncubeError as error:
+            with pytest.raises(type(error)):
+                opened(root, cache)
+            continue
+        for _ in range(2):
+            found, again = told(rc.open_runs, root, cache=cache)
+            assert_same(found, want)
+            assert again == said
+
+
+@pytest.mark.parametrize("change", ["text", "gone", "new"])
+def test_a_sidecar_is_part_of_a_log(tmp_path, cache, made, change):
+    root = tmp_path / "logs"
+    root.mkdir()
+    SWEEPS["sidecars"][0](root)
+    opened(root, cache)
+    sidecar = root / "run1" / "hparams.yaml"
+    if change == "text":
+        sidecar.write_text(sidecar.read_text().replace("lr: 0.1", "lr: 0.7"))
+    elif change == "gone":
+        sidecar.unlink()
+    else:
+        (root / "run1" / "config.json").write_text('{"lr": 0.9}')
+    made.clear()
+    assert_same(opened(root, cache), opened(root))
+    assert len(made) == 2
+
+
+OPTIONS = [
+    {},
+    {"reader": "native"},
+    {"reader": NativeReader()},
+    {"reader": NativeReader("mine")},
+    {"path_keys": "{run}"},
+    {"dims": ["lr", "weights"]},
+    {"exclude": "weights"},
+    {"rename": {"lr": "rate"}},
+    {"rename": {"lr": "rate", "weights": "init"}},
+    {"relabel": {"lr": {0.1: "low"}}},
+    {"relabel": {"lr": {0.1: 2}}},
+    {"relabel": {"lr": {0.1: 2.0}}},
+    {"seed": None},
+    {"seed": "replicate"},
+    {"layout": "configs"},
+    {"layout": "grid"},
+    {"x": "epoch"},
+    {"align": "order"},
+    {"expected": 3},
+    {"expected": 2.0},
+    {"splits": "val"},
+    {"splits": ["train", "val"]},
+    {"metrics": ["loss"]},
+    {"messages": True},
+    {"on_duplicate": "first"},
+    {"errors": "raise"},
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(picked=st.lists(st.sampled_from(OPTIONS), min_size=1, max_size=4))
+def test_every_argument_counts(tmp_path_factory, picked):
+    root = tmp_path_factory.getbasetemp() / "arguments"
+    if not root.exists():
+        configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
+        write_sweep(root, configs, seeds=(0, 1))
+    # One cache for all examples: whatever was opened before may be in it.
+    cache = root.with_name("arguments.schema")
+    options = {}
+    for some in picked:
+        options |= some
+        want = opened(root, **options)
+        for _ in range(2):
+            assert_same(opened(root, cache, **options), want)
+
+
+def test_two_sets_of_arguments_do_not_drive_each_other_out(logs, cache, made):
+    several = [{}, {"layout": "configs"}, {"metrics": "loss"}]
+    for options in several * 3:
+        opened(logs, cache, **options)
+    assert len(made) == len(several)
+
+
+def test_results_are_bounded_and_those_used_last_stay(logs, cache, made):
+    for number in range(results.MOST + 4):
+        opened(logs, cache, expected=number + 1)
+        opened(logs, cache, expected=1)
+    assert len(results_of(cache)) == results.MOST
+    made.clear()
+    opened(logs, cache, expected=1)
+    assert made == []
+
+
+def test_the_root_counts_as_it_is_spelled(logs, cache, monkeypatch):
+    opened(logs, cache)
+    monkeypatch.chdir(logs.parent)
+    for _ in range(2):
+        found = opened("logs", cache)
+        assert found.source == "logs"
+        assert_same(found, opened("logs"))
+
+
+def test_logs_that_were_moved_are_opened_where_they_are(logs, cache, tmp_path):
+    opened(logs, cache)
+    logs.rename(tmp_path / "moved")
+    assert_same(opened(tmp_path / "moved", cache), opened(tmp_path / "moved"))
+
+
+def test_another_version_is_another_result(logs, cache, made, monkeypatch):
+    opened(logs, cache)
+    for name, value in (("version", lambda _: "0.0"), ("_own_code", list), ("FORM", -1)):
+        with monkeypatch.context() as other:
+            other.setattr(results, name, value)
+            made.clear()
+            opened(logs, cache)
+            assert len(made) == 1, name
+    made.clear()
+    opened(logs, cache)
+    assert made == []
+
+
+def test_the_commit_the_command_and_the_time_are_those_of_now(logs, cache, monkeypatch, made):
+    first = opened(logs, cache)
+    monkeypatch.setattr(sys, "orig_argv", ["another", "command"])
+    git = logs / ".git"
+    git.mkdir()
+    for commit in ("a" * 40, "b" * 40, None):
+        if commit is None:
+            shutil.rmtree(git)
+        else:
+            (git / "HEAD").write_text(commit + "\n")
+        found, want = opened(logs, cache), opened(logs)
+        assert found.attrs.get("git_commit") == commit
+        assert found.attrs["command"] == "another command" != first.attrs["command"]
+        assert found.created >= first.created
+        assert_same(found, want)
+    assert len(made) == 4, "nothing but the first and the fresh ones was made"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all files")
+def test_a_file_without_permission_is_noticed(logs, cache):
+    log = logs / "003" / "json_out.jsonl"
+    opened(logs, cache)
+    for mode in (0o000, 0o644):
+        log.chmod(mode)
+        for _ in range(2):
+            assert_same(opened(logs, cache), opened(logs))
+
+
+def test_what_a_listing_does_not_show_is_not_kept(logs, cache, made, monkeypatch):
+    with monkeypatch.context() as failing:
+
+        def headers(self, source, headers=NativeReader.headers):
+            if source.path.startswith("003"):
+                raise OSError(5, "Input/output error")
+            return headers(self, source)
+
+        failing.setattr(NativeReader, "headers", headers)
+        failing.setattr(opening, "failed_reads", iter(range(9)).__next__)
+        assert opened(logs, cache).n_problems.size == 12
+    assert results_of(cache) == []
+    assert_same(opened(logs, cache), opened(logs))
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
+def test_the_result_of_a_readers_bug_is_not_kept(logs, cache, monkeypatch, kind):
+    for step, whole in (("headers", NativeReader.headers), ("read", NativeReader.read)):
+        with monkeypatch.context() as failing:
+
+            def broken(self, source, *rest, whole=whole):
+                if source.path.startswith("003"):
+                    raise kind("bug")
+                return whole(self, source, *rest)
+
+            failing.setattr(NativeReader, step, broken)
+            opened(logs, cache)
+        assert results_of(cache) == []
+    assert_same(opened(logs, cache), opened(logs))
+
+
+class Undescribed:
+    """A reader that is no dataclass: nobody knows its options."""
+
+    name = "undescribed"
+
+    def __init__(self):
+        self.own = NativeReader()
+
+    def find(self, tree):
+        return self.own.find(tree)
+
+    def headers(self, source):
+        return self.own.headers(source)
+
+    def read(self, source, request):
+        return self.own.read(source, request)
+
+
+@dataclass(frozen=True)
+class Described(NativeReader):
+    option: object = None
+
+
+def test_a_reader_whose_options_are_not_known_leaves_no_result(logs, cache):
+    for reader in (Undescribed(), Described(option=object())):
+        opened(logs, cache, reader=reader)
+        assert results_of(cache) == []
+    opened(logs, cache, reader=Described(option=(1, "a")))
+    assert len(results_of(cache)) == 1
+
+
+def test_other_options_of_a_reader_are_another_result(logs, cache, made):
+    for option in (1, 2, "1", (1,)) * 2:
+        opened(logs, cache, reader=Described(option=option))
+    assert len(made) == 4
+
+
+# Caches that are no good
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_damaged_result_is_none(tmp_path_factory, data):
+    home = tmp_path_factory.getbasetemp() / "damaged"
+    root, cache = home / "logs", home / "schema"
+    if not root.exists():
+        write_sweep(root, product_configs(optim__lr=[0.1, 0.2]), seeds=(0, 1))
+    want = opened(root)
+    assert_same(opened(root, cache), want)
+    (kept,) = results_of(cache)
+    good = kept.read_bytes()
+    at = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(good))
+    bad = data.draw(
+        st.one_of(
+            st.just(good[:at]),
+            st.binary(min_size=1, max_size=9).map(lambda b: good[:at] + b + good[at + len(b) :]),
+            st.binary(min_size=1, max_size=9).map(lambda b: good[:at] + b + good[at:]),
+            st.binary(max_size=99),
+        )
+    )
+    kept.write_bytes(bad)
+    assert_same(opened(root, cache), want)
+    assert_same(opened(root, cache), want)
+
+
+def test_a_result_that_cannot_be_written_is_done_without(logs, cache, made):
+    opened(logs, cache)
+    (kept,) = results_of(cache)
+    kept.unlink()
+    kept.mkdir()
+    want = opened(logs)
+    assert_same(opened(logs, cache), want)
+    assert sorted(p.name for p in cache.parent.iterdir()) == ["logs", "schema", kept.name]
+
+
+def test_no_result_is_kept_without_a_cache(logs, tmp_path, monkeypatch):
+    monkeypatch.setenv("RUNCUBE_CACHE", str(tmp_path / "home"))
+    opened(logs, False)
+    assert not (tmp_path / "home").exists()
+    opened(logs, True)
+    kinds = sorted(path.suffix for path in (tmp_path / "home" / "runcube").iterdir())
+    assert kinds == [".cube", ".schema"]
+
+
+# What is opened
+
+
+def test_no_file_is_opened_where_nothing_has_changed(logs, cache):
+    code = f"""
+        import sys, warnings
+        import runcube as rc, xarray, netCDF4, dask.array
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        rc.open_runs({str(logs)!r}, cache=False, layout="configs")
+        seen = []
+        sys.addaudithook(lambda event, args: event == "open" and seen.append(str(args[0])))
+        rc.open_runs({str(logs)!r}, cache={str(cache)!r})
+        print(sum(path.startswith({str(logs)!r}) for path in seen))
+    """
+    counts = []
+    for _ in range(2):
+        command = [sys.executable, "-c", textwrap.dedent(code)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        counts.append(int(done.stdout))
+    assert counts[0] >= 12
+    assert counts[1] == 0
