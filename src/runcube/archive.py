@@ -18,6 +18,7 @@ from runcube.pipeline import Policy, names_tuple, uncollected
 from runcube.planner import PlanPolicy
 from runcube.policyfacts import policy_of
 from runcube.replace import locked, replacing
+from runcube.roots import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -211,7 +212,7 @@ def archive_runs(
     storage = Storage(dtype, significant_digits)
     target = _resolved(path)
     with locked(target):
-        order = Order(Path(logs).expanduser(), target, policy, storage, progress, parallel=parallel)
+        order = Order(as_root(logs), target, policy, storage, progress, parallel=parallel)
         made = archive_logs(order)
     made.warn(stacklevel=3)
 
@@ -276,7 +277,7 @@ def update_archive(
             )
         policy = policy_of(old.facts["policy"], reader)
         source = old.attr("source") if logs is None else None
-        root = Path(old.facts["logs"] if logs is None else logs).expanduser()
+        root = as_root(old.facts["logs"] if logs is None else logs)
         storage = Storage(**old.facts["storage"])
         order = Order(root, target, policy, storage, progress, source, parallel)
         made = archive_logs(order, old)

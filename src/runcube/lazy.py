@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -15,7 +14,9 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from runcube.discover import Job
+from runcube.files import expecting, look_at
 from runcube.model import LogError, LogFile, Source
+from runcube.roots import is_url, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +65,11 @@ class ParsedLogs:
                 with self._lock:
                     self._busy.pop(key, None)
         return found
+
+    def holds(self, key: Any) -> bool:
+        """Whether the values of a log are in memory."""
+        with self._lock:
+            return key in self._held
 
     def put(self, key: Any, values: Values) -> None:
         """Keep the values of a log, and let the oldest go if they are too many."""
@@ -115,8 +121,7 @@ def _changed(job: Job, why: str) -> str:
 
 
 def _is_same(root: str, file: LogFile) -> bool:
-    stat = os.stat(f"{root}/{file.path}")
-    return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns)
+    return look_at(root, file.path) == file
 
 
 @dataclass(eq=False)
@@ -215,7 +220,7 @@ def _spelled(number: int, part: Part) -> tuple[Any, ...]:
 def _token(made: Origins, places: dict[Any, int]) -> str:
     """Hash of all that the values hang on: another one once a file has changed."""
     digest = blake2b(digest_size=16)
-    about = [version("runcube"), made.root, made.shape, made.readers, made.logs, [*places]]
+    about = [version("runcube"), shown(made.root), made.shape, made.readers, made.logs, [*places]]
     request = made.request
     about += [sorted(names or ()) for names in (request.splits, request.metrics, request.drop)]
     digest.update(repr(about).encode("utf-8", "surrogatepass"))
@@ -257,13 +262,15 @@ class LazyCube(BackendArray):
         out = np.full((len(cells), *map(len, inner)), self._empty, dtype=self.dtype)
         whole = all(len(pick) == n for pick, n in zip(inner, self.shape[-3:], strict=True))
         whole = whole and all(bool((pick == np.arange(len(pick))).all()) for pick in inner)
-        for i, cell in self._in_order(cells):
-            if whole:
-                self._fill(cell, out[i], None)
-            else:
-                scratch = np.full(self.shape[-3:], self._empty, dtype=self.dtype)
-                self._fill(cell, scratch, set(inner[0].tolist()))
-                out[i] = scratch[np.ix_(*inner)]
+        order = [*self._in_order(cells)]
+        with expecting(self._unread(order), look=True):
+            for i, cell in order:
+                if whole:
+                    self._fill(cell, out[i], None)
+                else:
+                    scratch = np.full(self.shape[-3:], self._empty, dtype=self.dtype)
+                    self._fill(cell, scratch, set(inner[0].tolist()))
+                    out[i] = scratch[np.ix_(*inner)]
         return out.reshape([len(pick) for pick in picks if pick.ndim])
 
     @property
@@ -276,6 +283,15 @@ class LazyCube(BackendArray):
         for i in np.argsort(logs, kind="stable").tolist():
             if logs[i] >= 0:
                 yield i, int(cells[i])
+
+    def _unread(self, order: Sequence[tuple[int, int]]) -> Iterator[Source]:
+        """Logs of these cells whose values are not at hand; of no concern on this machine."""
+        if self.dtype.kind == "b" or not is_url(self.origins.root):
+            return
+        for log in dict.fromkeys(int(self.origins.log_of[cell]) for _, cell in order):
+            job = self.origins.job(log)
+            if not PARSED.holds(parsed_key(job, self.origins.request)):
+                yield job.source
 
     def _fill(self, cell: int, into: NDArray[Any], splits: set[int] | None) -> None:
         parts = [

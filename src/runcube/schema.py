@@ -20,6 +20,7 @@ import msgspec
 from runcube import ledger
 from runcube.lazy import PARSED, parsed_key, values_of
 from runcube.model import Request
+from runcube.roots import absolute, as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,9 +44,8 @@ class _Stored(msgspec.Struct):
 def cache_file(root: str | Path) -> Path:
     """File in the user's cache directory for the logs under ``root``."""
     home = os.environ.get("RUNCUBE_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    name = hashlib.sha256(
-        os.path.abspath(Path(root).expanduser()).encode("utf-8", "surrogateescape")
-    ).hexdigest()
+    where = absolute(as_root(root))
+    name = hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()
     return Path(home).expanduser() / "runcube" / f"{name[:32]}.schema"
 
 

@@ -15,6 +15,7 @@ from runcube.ncfile import BLOCK_BYTES, chunk_shape, regions
 from runcube.ncread import opened, read_file
 from runcube.oldarchive import OldArchive
 from runcube.policyfacts import policy_of
+from runcube.roots import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +77,7 @@ def verify_archive(
     with read_file(target) as ds:
         findings = [*_labels(ds), *_values(ds, digests)]
     if logs is not None:
-        findings += _against(target, Path(logs).expanduser(), reader)
+        findings += _against(target, as_root(logs), reader)
     return pd.DataFrame(findings, columns=["path", "kind", "message"])
 
 
@@ -123,7 +124,7 @@ def _digests(target: Path) -> dict[tuple[str, str], str]:
         return {(str(names[0][cell]), str(names[1][cell])): old.digest(cell) for cell in old.cells}
 
 
-def _against(target: Path, root: Path, reader: str | Reader | None) -> Iterator[Finding]:
+def _against(target: Path, root: str, reader: str | Reader | None) -> Iterator[Finding]:
     with opened(target) as file:
         old = OldArchive(target, file)
     policy = policy_of(old.facts["policy"], reader)
