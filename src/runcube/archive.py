@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.archiving import Order, archive_logs
 from runcube.cellrows import check_cube
 from runcube.contest import ContestPolicy
+from runcube.localfiles import archive_path
 from runcube.model import ArchiveError
 from runcube.ncencode import encode
 from runcube.ncfile import CubeShape, Storage, write_file
@@ -22,6 +22,7 @@ from runcube.roots import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import xarray as xr
 
@@ -121,7 +122,7 @@ def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False
     --------
     See :func:`save_archive`.
     """
-    return read_file(Path(path).expanduser(), chunks, messages=messages)
+    return read_file(archive_path(path), chunks, messages=messages)
 
 
 def archive_runs(
@@ -286,5 +287,5 @@ def update_archive(
 
 def _resolved(path: str | Path) -> Path:
     """Follow a link, so that the file it leads to is replaced, not the link."""
-    target = Path(path).expanduser()
+    target = archive_path(path)
     return target.resolve() if target.is_symlink() else target

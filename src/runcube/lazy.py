@@ -16,7 +16,7 @@ from xarray.core import indexing
 from runcube.discover import Job
 from runcube.files import expecting, look_at
 from runcube.model import LogError, LogFile, Source
-from runcube.roots import is_url, shown
+from runcube.roots import is_of_this_process, is_url, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +108,10 @@ def read_values(job: Job, request: Request) -> Values:
             logs = job.reader.read(job.source, request)
             same = all(_is_same(job.source.root, file) for file in job.source.files)
         except OSError as error:
-            raise LogError(_changed(job, error.strerror or str(error))) from error
+            why = error.strerror or str(error)
+            if is_of_this_process(job.source.root):
+                why += "; memory:// is the memory of one process, others cannot read it"
+            raise LogError(_changed(job, why)) from error
         if not same:
             raise LogError(_changed(job, "it has changed since"))
         return values_of(logs)

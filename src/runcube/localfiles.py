@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runcube.model import LogFile
-from runcube.roots import hint
+from runcube.model import ArchiveError, LogFile
+from runcube.roots import as_root, hint, is_url, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
 
 # A listing that descends into these finds other people's JSON, never a training log.
 PRUNED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", "node_modules", ".venv"})
+
+
+def archive_path(path: str | Path) -> Path:
+    """Path of an archive, which is a file on this machine.
+
+    Raises
+    ------
+    ArchiveError
+        If it is a URL.
+    """
+    root = as_root(path)
+    if is_url(root):
+        raise ArchiveError(
+            f"{shown(root)}: archives are files on this machine; give the path of one, copied "
+            "from there or to be copied to it"
+        )
+    return Path(root)
 
 
 class LocalStore:

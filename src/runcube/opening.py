@@ -26,6 +26,7 @@ from runcube.pipeline import (
     uncollected,
 )
 from runcube.planner import PlanPolicy
+from runcube.roots import is_url
 from runcube.schema import SchemaShelf, cache_file
 
 if TYPE_CHECKING:
@@ -191,6 +192,8 @@ def _opened(
 def _cache_of(path: str | Path, cache: bool | str | Path) -> Path | None:
     if isinstance(cache, bool):
         return cache_file(path) if cache else None
+    if is_url(str(cache)):
+        raise PlanError(f"cache={str(cache)!r}: expected a file on this machine")
     file = Path(cache).expanduser()
     if file.is_dir():
         raise PlanError(f"cache={str(cache)!r}: is a directory; expected a file, which is made")

@@ -147,7 +147,6 @@ class RemoteStore:
     def listing(self) -> Listing:
         """List the files anew; what was known of them is forgotten."""
         self._fs.invalidate_cache()
-        self._is_listed = True
         found = self._listed_pages() if self._is_web else self._listed_tree()
         if found is None:
             above, name = parent(self.root)
@@ -160,9 +159,9 @@ class RemoteStore:
 
     def remember(self, files: Sequence[LogFile]) -> None:
         """Take these as all there are."""
+        self._is_listed = True
         self._known = {file.path: file for file in files}
-        self._heads.clear([*self._known])
-        self._last = None
+        self._forget()
         # Listings that the file system keeps would hide what changes from now on.
         self._fs.invalidate_cache()
 
@@ -218,7 +217,7 @@ class RemoteStore:
             # A server may know directories by their slash alone; if there is none, that raises.
             self._ask(lambda: self._fs.ls(self._url("/"), detail=False), "")
             return True
-        return str(info.get("mimetype", "")) == "text/html"
+        return bool(info.get("type") == "directory" or info.get("mimetype") == "text/html")
 
     def _links(self, folder: str) -> list[str]:
         """Names that the page of a directory links to, those of directories with a slash."""
@@ -230,7 +229,7 @@ class RemoteStore:
             name = html.unescape(name.removeprefix(url.rstrip("/")).lstrip("/"))
             is_own = name and "/" not in name[:-1] and "?" not in name and "#" not in name
             if is_own and not name.startswith(("http:", "https:")):
-                names.append(unquote(name))
+                names.append(unquote(name, errors="surrogateescape"))
         return sorted({*names} - {"/", "./", "../", ".", ".."})
 
     # Reading
@@ -290,11 +289,11 @@ class RemoteStore:
         last = self._last
         if last is not None and last[0] == path:
             return last[1][start:stop]
-        if stop <= MOST:
-            return self._heads.get(path, stop).head[start:stop]
         ends = self._heads.peek(path)
         if ends is not None and ends.tail and start >= size - len(ends.tail):
             return ends.tail[start - size :][: stop - start]
+        if stop <= MOST:
+            return self._heads.get(path, stop).head[start:stop]
         data = self._fetch(path, start, stop)
         if len(data) > stop - start:  # a server without ranges: it was sent whole
             return self._kept(path, data)[start:stop]
@@ -312,7 +311,8 @@ class RemoteStore:
             Whether what is here of them, from an earlier reading, may not be used.
         """
         if fresh and not self._is_listed:
-            self.remember([])
+            self._known = {}
+            self._forget()
         self._mine.looks.clear()
         if self._pool is not None:
 
@@ -328,6 +328,12 @@ class RemoteStore:
             self._mine.ahead.close()
         self._mine.ahead = None
         self._mine.looks.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of what was read."""
+        self._heads.clear([*self._known])
+        self._last = None
 
     def _kept(self, path: str, data: bytes) -> bytes:
         self._last = (path, data) if len(data) <= _LAST else None
@@ -427,7 +433,7 @@ class _Mine(local):
 
 
 def _pool_of(fs: Any) -> tuple[ThreadPoolExecutor | None, AbstractContextManager[Any]]:
-    """Threads for the requests; those that are not made for it (memory, ftp) go one by one."""
-    if fs.async_impl:
+    """Threads for the requests; what is not made for it (memory, ftp, caches) goes one by one."""
+    if type(fs).async_impl:
         return ThreadPoolExecutor(_REQUESTS, "runcube-remote"), nullcontext()
     return None, RLock()

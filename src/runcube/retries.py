@@ -79,7 +79,8 @@ def _status(error: BaseException) -> int | None:
     if isinstance(answer, dict):
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
     else:
-        status = getattr(error, "status", getattr(error, "code", None))
+        # aiohttp warns of "code", which is what gcsfs has.
+        status = error.status if hasattr(error, "status") else getattr(error, "code", None)
     return status if isinstance(status, int) else None
 
 

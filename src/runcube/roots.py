@@ -56,8 +56,11 @@ def split_query(url: str) -> tuple[str, str]:
 def parent(url: str) -> tuple[str, str]:
     """Part a URL into what is above, with its query, and the last name."""
     place, query = split_query(url)
+    first, chain, rest = place.partition("::")
+    if chain and "://" in first:  # "zip://logs/a.jsonl::https://host/logs.zip"
+        place, query = first, chain + rest + query
     above, _, name = place.rpartition("/")
-    return above + query, name
+    return (above + "/" if above.endswith(":/") else above) + query, name
 
 
 def shown(root: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from runcube.archivewriter import cell_digest
 from runcube.discover import discover
 from runcube.files import has_hash
+from runcube.localfiles import archive_path
 from runcube.model import Status
 from runcube.ncfile import BLOCK_BYTES, chunk_shape, regions
 from runcube.ncread import opened, read_file
@@ -19,6 +19,7 @@ from runcube.roots import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import pandas as pd
     import xarray as xr
@@ -72,7 +73,7 @@ def verify_archive(
     """
     import pandas as pd
 
-    target = Path(path).expanduser()
+    target = archive_path(path)
     digests = _digests(target)
     with read_file(target) as ds:
         findings = [*_labels(ds), *_values(ds, digests)]
