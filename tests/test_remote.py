@@ -1,5 +1,6 @@
 """Logs behind URLs: what is read is what would be read here, in few requests, whatever happens."""
 
+import base64
 import functools
 import gzip
 import json
@@ -419,6 +420,15 @@ def test_credentials_are_used_and_written_down_nowhere(logs, web, tmp_path, monk
     assert "secret" not in str(caught.value)
 
 
+def test_options_of_fsspec_hold(logs, web, monkeypatch):
+    web.user = "me:secret"
+    word = "Basic " + base64.b64encode(b"me:secret").decode()
+    with pytest.raises(PermissionError):
+        rc.load_runs(web.url + "/logs")
+    monkeypatch.setitem(fsspec.config.conf, "http", {"headers": {"Authorization": word}})
+    assert_same(loaded(web.url + "/logs"), loaded(logs))
+
+
 def test_a_token_in_the_query_of_a_log_is_used_and_written_down_nowhere(logs, web):
     (log,) = (logs / "001").iterdir()
     ds = loaded(f"{web.url}/logs/001/{log.name}?token=secret")
@@ -488,11 +498,12 @@ def test_a_log_that_is_gone_from_the_server_stays_in_the_archive(logs, web, tmp_
     want = loaded(logs)
     quietly(rc.archive_runs, url, path)
     shutil.rmtree(logs / "003")
-    web.failing = {"/005/": 10**9}  # what cannot be listed is not forgotten either
+    web.failing = {"/005/": 10**9}  # what cannot be listed is not forgotten either,
+    web.resetting = {"/007/json": 10**9}  # nor what cannot be read
     quietly(rc.update_archive, path)
     with rc.open_archive(path) as ds:
         np.testing.assert_array_equal(ds.curve, want.curve)
-        assert rc.problems(ds).kind.tolist().count("deleted_log") == 2
+        assert rc.problems(ds).kind.tolist().count("deleted_log") == 3
 
 
 def test_a_log_rewritten_within_a_second_shows_by_its_tag(logs, web, tmp_path):

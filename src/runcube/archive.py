@@ -158,8 +158,8 @@ def archive_runs(
 
     Parameters
     ----------
-    logs : path-like
-        Directory of the logs, or one log.
+    logs : path-like or URL
+        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
     path : path-like
         The archive; an older one is replaced.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
@@ -235,8 +235,8 @@ def update_archive(
     ----------
     path : path-like
         An archive that :func:`archive_runs` made.
-    logs : path-like, optional
-        Directory of the logs; by default the one they came from.
+    logs : path-like or URL, optional
+        Directory of the logs; by default the one they came from, of a URL without its password.
     reader : Reader, optional
         The reader of your own with which the archive was made.
     progress : bool or callable

@@ -117,7 +117,7 @@ class Store(Protocol):
         ...
 
     def has(self, path: str) -> bool:
-        """Whether there is such a file; of a remote one, whether it was listed."""
+        """Whether there is such a file; of a remote one, whether it was listed and not lost."""
         ...
 
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
@@ -143,7 +143,7 @@ def look_at(root: str, path: str) -> LogFile:
 
 
 def is_there(root: str, path: str) -> bool:
-    """Whether there is such a file; of a remote one, whether the last listing has it."""
+    """Whether there is such a file; of a remote one, whether it was listed and not lost."""
     return _store(root).has(path)
 
 

@@ -76,8 +76,8 @@ def open_runs(
 
     Parameters
     ----------
-    path : path-like
-        Directory of the logs, or one log.
+    path : path-like or URL
+        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
     chunks : "auto", int, dict or None
         Blocks of the dask arrays ``curve`` and ``logged``; ``"auto"`` takes some 100 runs each.
         None: no dask, values are read whenever they are asked for.

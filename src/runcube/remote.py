@@ -80,13 +80,15 @@ def list_remote(root: str) -> Listing:
 
 def remote_store(root: str) -> RemoteStore:
     """Give the store of a root, which every part of a process shares."""
-    # A forked process shares no connections with its parent.
-    return _store(root, os.getpid())
+    from fsspec.config import conf
+
+    # A forked process shares no connections with its parent; options may be set meanwhile.
+    return _store(root, os.getpid(), repr(conf))
 
 
 @lru_cache(maxsize=8)
-def _store(root: str, process: int) -> RemoteStore:
-    del process
+def _store(root: str, process: int, options: str) -> RemoteStore:
+    del process, options
     return RemoteStore(root)
 
 
@@ -251,8 +253,9 @@ class RemoteStore:
         return LogFile(path, int(size or 0), stamp(info))
 
     def has(self, path: str) -> bool:
-        """Whether the listing has a file."""
-        return path in self._known
+        """Whether the listing has a file that can be read, as far as that was tried."""
+        ends = self._heads.peek(path)
+        return path in self._known and (ends is None or ends.error is None)
 
     def size(self, path: str) -> int:
         """Bytes of a file, as the listing has it."""

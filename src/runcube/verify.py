@@ -41,7 +41,7 @@ def verify_archive(
     Parameters
     ----------
     path : path-like
-    logs : path-like, optional
+    logs : path-like or URL, optional
         The directory of the logs.
     reader : Reader, optional
         The reader of your own with which the archive was made.
