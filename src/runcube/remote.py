@@ -35,7 +35,8 @@ _REQUESTS = 16
 # The file that was read whole last is kept if it is no larger: archives hash what they have read.
 _LAST = 1 << 26
 # Links of a web server may go round in circles.
-_DEEPEST = 32
+_DEEPEST = 16
+_NOWHERE = ("/", "./", "../", ".", "..")
 # Where a server tells no size, these are fetched for it; other files are no logs.
 _TEXTS = tuple(
     ending + packed
@@ -232,7 +233,8 @@ class RemoteStore:
             is_own = name and "/" not in name[:-1] and "?" not in name and "#" not in name
             if is_own and not name.startswith(("http:", "https:")):
                 names.append(unquote(name, errors="surrogateescape"))
-        return sorted({*names} - {"/", "./", "../", ".", ".."})
+        # "%2F" may not lead out of the directory either.
+        return sorted({name for name in names if "/" not in name[:-1]} - {*_NOWHERE})
 
     # Reading
 
