@@ -12,8 +12,12 @@ SRC = Path(__file__).parents[1] / "src" / "runcube"
 # A module imports only from floors above it in this list; a new module gets its place here.
 TIERS = (
     # Terms, names and arithmetic that know nothing of each other.
-    "model numerics codes hparams xnames logger options daskpool readers.epochs readers.lines "
-    "readers.shape",
+    "model numerics codes hparams xnames logger options daskpool roots heads stamps "
+    "readers.epochs readers.lines readers.shape",
+    # Where files are: here, or behind a URL.
+    "listing",
+    "localfiles retries readahead",
+    "remote",
     "files arrays labels names pathkeys pathmerge elimination exclusions cellrows problems "
     "plandata tracks workers exchange readers.column readers.scalars readers.native_lines "
     "readers.native_typed readers.records",

@@ -769,8 +769,8 @@ def fetched(monkeypatch):
     seen = []
     read_from = native_reader.read_from
 
-    def reading(path, offset):
-        data = read_from(path, offset)
+    def reading(root, path, offset):
+        data = read_from(root, path, offset)
         seen.append(len(data))
         return data
 

@@ -9,10 +9,12 @@ import time
 import warnings
 
 import distributed
+import fsspec
 import numpy as np
 import pytest
 import xarray as xr
 from sweeps import product_configs, write_sweep
+from web import serving
 
 import runcube as rc
 from runcube import parallel
@@ -88,6 +90,35 @@ def test_a_graph_does_not_hold_the_coordinates(cluster, logs):
     ds = opened(logs, chunks={"seed": 5})
     size = sum(map(len, dumps(dict(ds.curve.data.__dask_graph__()))))
     assert size < 1000 * RUNS
+
+
+def test_workers_read_logs_from_a_web_server(cluster, logs):
+    del cluster
+    want = rc.load_runs(logs)
+    with serving(logs) as web:
+        ds = opened(web.url, chunks={"seed": 5}, cache=False)
+        web.asked.clear()
+        xr.testing.assert_equal(ds.compute(), want)
+        # By the workers: this process has all values in memory, and they have none.
+        assert len({a.path for a in web.of_files()}) == RUNS
+        web.asked.clear()
+        xr.testing.assert_equal(rc.load_runs(web.url, parallel="dask"), want)
+        # Once here, as a small log is fetched with its head, and once by the workers.
+        assert len([a for a in web.of_files() if a.range is None]) == 2 * RUNS
+
+
+def test_workers_say_that_they_do_not_see_the_memory_of_another_process(cluster, logs):
+    fs = fsspec.filesystem("memory")
+    for file in logs.rglob("*.jsonl"):
+        fs.pipe_file(f"/sweep/{file.relative_to(logs).as_posix()}", file.read_bytes())
+    try:
+        ds = opened("memory://sweep", cache=False)
+        with pytest.raises(rc.LogError, match="the memory of one process"):
+            ds.curve.compute()
+        # A load reads them here.
+        xr.testing.assert_equal(rc.load_runs("memory://sweep", parallel="dask"), rc.load_runs(logs))
+    finally:
+        fs.rm("/sweep", recursive=True)
 
 
 def test_a_worker_that_is_killed_costs_no_data(cluster, logs):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from odd_logs import CASES, SWEEPS
 from sweeps import product_configs, write_sweep
@@ -258,7 +258,10 @@ def test_every_argument_counts(tmp_path_factory, picked):
     options = {}
     for some in picked:
         options |= some
-        want = opened(root, **options)
+        try:
+            want = opened(root, **options)
+        except rc.PlanError:  # to leave out what is asked for
+            reject()
         for _ in range(2):
             assert_same(opened(root, cache, **options), want)
 

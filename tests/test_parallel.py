@@ -674,6 +674,9 @@ class Counted:
     def needs(self, task):
         return None
 
+    def stays(self, task):
+        return None
+
     def sent(self, tasks):
         self.begun += len(tasks)
         return tasks

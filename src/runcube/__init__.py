@@ -18,6 +18,7 @@ from runcube.model import (
     PlanError,
     Problem,
     RuncubeError,
+    StoreError,
     SweepWarning,
     UnknownNameError,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Reader",
     "RunLogger",
     "RuncubeError",
+    "StoreError",
     "Sweep",
     "SweepWarning",
     "UnknownNameError",

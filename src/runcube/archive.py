@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.archiving import Order, archive_logs
 from runcube.cellrows import check_cube
 from runcube.contest import ContestPolicy
+from runcube.localfiles import archive_path
 from runcube.model import ArchiveError
 from runcube.ncencode import encode
 from runcube.ncfile import CubeShape, Storage, write_file
@@ -18,9 +18,11 @@ from runcube.pipeline import Policy, names_tuple, uncollected
 from runcube.planner import PlanPolicy
 from runcube.policyfacts import policy_of
 from runcube.replace import locked, replacing
+from runcube.roots import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import xarray as xr
 
@@ -120,7 +122,7 @@ def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False
     --------
     See :func:`save_archive`.
     """
-    return read_file(Path(path).expanduser(), chunks, messages=messages)
+    return read_file(archive_path(path), chunks, messages=messages)
 
 
 def archive_runs(
@@ -156,8 +158,8 @@ def archive_runs(
 
     Parameters
     ----------
-    logs : path-like
-        Directory of the logs, or one log.
+    logs : path-like or URL
+        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
     path : path-like
         The archive; an older one is replaced.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
@@ -211,7 +213,7 @@ def archive_runs(
     storage = Storage(dtype, significant_digits)
     target = _resolved(path)
     with locked(target):
-        order = Order(Path(logs).expanduser(), target, policy, storage, progress, parallel=parallel)
+        order = Order(as_root(logs), target, policy, storage, progress, parallel=parallel)
         made = archive_logs(order)
     made.warn(stacklevel=3)
 
@@ -233,8 +235,8 @@ def update_archive(
     ----------
     path : path-like
         An archive that :func:`archive_runs` made.
-    logs : path-like, optional
-        Directory of the logs; by default the one they came from.
+    logs : path-like or URL, optional
+        Directory of the logs; by default the one they came from, of a URL without its password.
     reader : Reader, optional
         The reader of your own with which the archive was made.
     progress : bool or callable
@@ -276,7 +278,7 @@ def update_archive(
             )
         policy = policy_of(old.facts["policy"], reader)
         source = old.attr("source") if logs is None else None
-        root = Path(old.facts["logs"] if logs is None else logs).expanduser()
+        root = as_root(old.facts["logs"] if logs is None else logs)
         storage = Storage(**old.facts["storage"])
         order = Order(root, target, policy, storage, progress, source, parallel)
         made = archive_logs(order, old)
@@ -285,5 +287,5 @@ def update_archive(
 
 def _resolved(path: str | Path) -> Path:
     """Follow a link, so that the file it leads to is replaced, not the link."""
-    target = Path(path).expanduser()
+    target = archive_path(path)
     return target.resolve() if target.is_symlink() else target

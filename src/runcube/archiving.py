@@ -6,7 +6,6 @@ the ledger of an ``OldArchive`` where a log has not changed since.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from runcube.archivewriter import Writer
 from runcube.arrays import clean_text
 from runcube.contest import settle_cells
 from runcube.discover import Job, discover
-from runcube.files import has_hash, natural_key
+from runcube.files import has_hash, is_there, natural_key
 from runcube.model import LogFile, RuncubeError, Source
 from runcube.parallel import watched
 from runcube.pathkeys import keys_from_paths
@@ -32,6 +31,7 @@ from runcube.pipeline import (
 )
 from runcube.policyfacts import policy_facts
 from runcube.replace import replacing
+from runcube.roots import absolute, shown
 from runcube.shelves import Shelves
 from runcube.spool import Spool
 
@@ -54,7 +54,7 @@ class Order:
     not so. The caller holds the lock of ``target``.
     """
 
-    root: Path
+    root: str
     target: Path
     policy: Policy
     storage: Storage
@@ -93,8 +93,8 @@ def archive_logs(order: Order, old: OldArchive | None = None) -> Told:
 def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
     policy = order.policy
     found = discover(order.root, policy.reader, policy.path_keys)
-    logs = os.path.abspath(order.root)
-    source = clean_text(str(found.root)) if order.source is None else order.source
+    logs = absolute(order.root)
+    source = clean_text(shown(found.root)) if order.source is None else order.source
     if old is not None and old.is_current(found, logs, source):
         return Told(**old.facts["told"])
     problems = [[p.path, p.kind, p.message] for p in found.skipped]
@@ -148,7 +148,7 @@ def _keep_deleted(found: Found, old: OldArchive, policy: Policy) -> list[str]:
         runs[header.source.path].append((header, digest))
     for path in gone:
         files = tuple(LogFile(*file) for file in old.records[path]["files"])
-        job = Job(next(iter(readers.values())), Source(str(found.root), path, files))
+        job = Job(next(iter(readers.values())), Source(found.root, path, files))
         found.jobs.append(job)
         runs[path] = [(header, None) for header in old.kept(job)[0]]
         _match_copies(runs, path, str(old.records[path]["digest"]))
@@ -163,7 +163,7 @@ def _keep_deleted(found: Found, old: OldArchive, policy: Policy) -> list[str]:
 
 def _is_gone(found: Found, path: str) -> bool:
     """Whether a file is not there; one that no reader claimed may be no log any more."""
-    return not (found.root / path).exists()
+    return not is_there(found.root, path)
 
 
 def _match_copies(

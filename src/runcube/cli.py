@@ -22,6 +22,7 @@ from runcube.archive import archive_runs, open_archive, update_archive
 from runcube.load import load_runs, scan
 from runcube.model import RuncubeError, SweepWarning
 from runcube.problems import problems as list_problems
+from runcube.roots import is_url
 from runcube.verify import verify_archive
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Logs:
 
     def _is_archive(self) -> bool:
         path = Path(self.path)
-        if not path.is_file():
+        if is_url(self.path) or not path.is_file():
             return False
         with path.open("rb") as stream:
             return stream.read(4) in (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -114,7 +115,7 @@ class Logs:
 
     def _check_path(self) -> None:
         path = Path(self.path)
-        if path.exists():
+        if is_url(self.path) or path.exists():  # what is not behind a URL, whoever lists it tells
             return
         # The first part that is wrong, and what is there instead.
         wrong = path

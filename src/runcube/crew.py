@@ -35,6 +35,10 @@ class Work(Protocol[T_contra, R_co]):
         """Give what of a task may resist being pickled."""
         ...
 
+    def stays(self, task: T_contra, /) -> str | None:
+        """Say why a task can be done in this process alone; None if it can be done elsewhere."""
+        ...
+
     def sent(self, tasks: Sequence[T_contra], /) -> Any:
         """Spell tasks so that another process understands them."""
         ...

@@ -6,18 +6,19 @@ import hashlib
 import marshal
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runcube.files import Tree, check_readable, list_files, natural_key, read_bytes
+from runcube.files import Tree, list_files, natural_key, read_bytes, read_ends
 from runcube.model import NoRunsError, Problem
 from runcube.pathkeys import keys_from_paths
 from runcube.readers.base import resolve_reader
+from runcube.roots import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
-    from runcube.files import Listing
+    from runcube.listing import Listing
     from runcube.model import LogFile, Request, RunHeader, RunLog, Source
     from runcube.readers.base import Reader
 
@@ -40,7 +41,7 @@ class Job:
 class Found:
     """Everything that one look at a path tells."""
 
-    root: Path
+    root: str
     jobs: list[Job] = field(default_factory=list)
     headers: list[RunHeader] = field(default_factory=list)
     path_keys: list[dict[str, Any]] = field(default_factory=list)
@@ -73,7 +74,7 @@ def discover(
         If nothing under it is a log that the reader knows.
     """
     readers = resolve_reader(reader)
-    tree = Tree(listing or list_files(Path(path).expanduser()))
+    tree = Tree(listing or list_files(path))
     found = Found(tree.root)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken = []
@@ -156,10 +157,9 @@ def _name(tree: Tree, file: LogFile) -> Problem:
     if not file.size:
         return Problem("empty", "the file is empty", file.path)
     try:
-        check_readable(tree.root / file.path)
+        head = read_ends(tree.root, file)[0]
     except OSError as error:
         return Problem("unreadable", error.strerror or str(error), file.path)
-    head = tree.head(file.path)
     if head.startswith(_LFS):
         message = "a Git LFS pointer, not the file itself: run git lfs pull"
         return Problem("lfs_pointer", message, file.path)
@@ -172,12 +172,13 @@ def _name(tree: Tree, file: LogFile) -> Problem:
 def _nothing(
     path: str | Path, tree: Tree, skipped: Sequence[Problem], readers: Sequence[Reader]
 ) -> str:
-    if not tree.files:
-        return f"{path}: the directory is empty; pass the directory that holds the logs"
+    place = shown(str(path))
+    if not tree.files and not tree.unreadable:
+        return f"{place}: the directory is empty; pass the directory that holds the logs"
     kinds = ", ".join(sorted({p.kind for p in skipped})) or "no file that looks like a log"
     names = ", ".join(reader.name for reader in readers)
     return (
-        f"{path}: no training logs among {len(tree.files)} files ({kinds}); "
+        f"{place}: no training logs among {len(tree.files)} files ({kinds}); "
         f"readers asked: {names}; pass the directory of the logs, or reader=JsonlReader(...)"
     )
 
@@ -200,7 +201,7 @@ def _digests(headers: Sequence[RunHeader]) -> list[str | None]:
 
 def _digest(source: Source) -> str | None:
     try:
-        parts = (read_bytes(f"{source.root}/{file.path}")[0] for file in source.files)
+        parts = (read_bytes(source.root, file.path)[0] for file in source.files)
         return _hash(parts)
     except OSError:
         return None

@@ -1,6 +1,7 @@
-"""Finding files and getting their bytes: the only module that touches the file system to read.
+"""Finding files and getting their bytes, from this machine or from a URL.
 
-Readers see a ``Tree`` (the listing) and ask it for heads; parse tasks call ``read_bytes``.
+Readers see a ``Tree`` (the listing) and ask it for heads; parse tasks call ``read_bytes``. Only
+``localfiles`` and ``remote`` below touch the files, and only this module knows which of them.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ import os
 import re
 import zlib
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from runcube.model import LogFile
+from runcube.localfiles import LocalStore, list_local
+from runcube.roots import as_root, is_url, last_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from io import FileIO
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from runcube.model import Source
+    from runcube.listing import Listing
+    from runcube.model import LogFile, Source
 
 # How the word begins for a file whose compression is damaged.
 DAMAGED = "gzip: "
@@ -29,8 +31,6 @@ HEAD_BYTES = 1 << 13
 TAIL_BYTES = 1 << 9
 _HASH_BYTES = 1 << 22
 _DIGITS = re.compile(r"(\d+)")
-# A listing that descends into these finds other people's JSON, never a training log.
-_PRUNED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", "node_modules", ".venv"})
 
 
 @lru_cache(maxsize=1 << 17)
@@ -52,34 +52,12 @@ def _text(part: str) -> tuple[int, int, str]:
     return 0, 0, part
 
 
-@dataclass(slots=True)
-class Listing:
-    """What is under a root, in no order; ``changed`` are the times when the entry of each file was.
-
-    That time (``st_ctime_ns``) moves with the permissions as well, and cannot be set back.
-    """
-
-    root: Path
-    files: list[LogFile] = field(default_factory=list)
-    changed: list[int] = field(default_factory=list)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-
-    def digest(self) -> str:
-        """Hash of all that it says: the same as long as nothing under the root has changed."""
-        lines = [
-            f"{file.path}\0{file.size}\0{file.mtime_ns}\0{changed}"
-            for file, changed in zip(self.files, self.changed, strict=True)
-        ]
-        lines += [f"{path}\0{why}" for path, why in self.unreadable]
-        text = "\n".join(sorted(lines)).encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, digest_size=16).hexdigest()
-
-
 class Tree:
     """The files under a root, in natural path order, and which of them a reader has claimed."""
 
     def __init__(self, listing: Listing) -> None:
         self.root = listing.root
+        self.name = last_name(listing.root)
         files = sorted(listing.files, key=lambda file: natural_key(file.path))
         self.files = {file.path: file for file in files}
         self.unreadable = listing.unreadable
@@ -104,72 +82,114 @@ class Tree:
     def head(self, path: str) -> bytes:
         """First bytes of a file; none if it cannot be read."""
         try:
-            return read_ends(str(self.root), self.files[path])[0]
+            return read_ends(self.root, self.files[path])[0]
         except OSError:
             return b""
 
 
-def list_files(path: Path) -> Listing:
-    """List the regular files at or under ``path``; symbolic links are followed.
+def list_files(path: str | Path) -> Listing:
+    """List the regular files at or under a path or URL; symbolic links are followed.
 
     Raises
     ------
     FileNotFoundError
-        If ``path`` does not exist.
+        If there is no such path.
+    StoreError
+        If it is a URL that nothing here can read.
     """
-    # What was read for another listing may not be permitted, or the same, any more.
-    read_ends.cache_clear()
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file or directory")
-    if path.is_file():
-        stat = path.stat()
-        file = LogFile(path.name, stat.st_size, stat.st_mtime_ns)
-        return Listing(path.parent, [file], [stat.st_ctime_ns])
-    walk = _Walk(path)
-    walk.into(str(path), "")
-    return walk.found
+    root = as_root(path)
+    if is_url(root):
+        from runcube.remote import list_remote
+
+        read_ends.cache_clear()  # of files that may have changed unnoticed
+        return list_remote(root)
+    return list_local(root)
 
 
-def list_tree(path: Path) -> Tree:
-    """Give the files at or under ``path`` to readers (see ``list_files``)."""
+def list_tree(path: str | Path) -> Tree:
+    """Give the files at or under a path or URL to readers (see ``list_files``)."""
     return Tree(list_files(path))
 
 
-class _Walk:
-    """A listing that follows links to directories, each directory once."""
+class Stream(Protocol):
+    """A file that is open for reading: what of a raw stream is used here."""
 
-    def __init__(self, root: Path) -> None:
-        self.found = Listing(root)
-        self._seen: set[tuple[int, int]] = set()
+    def read(self, size: int = -1, /) -> bytes | None:
+        """Read so many bytes, or all that is left."""
+        ...
 
-    def into(self, folder: str, prefix: str) -> None:
-        try:
-            stat = os.stat(folder)
-            if (stat.st_dev, stat.st_ino) in self._seen:
-                return
-            self._seen.add((stat.st_dev, stat.st_ino))
-            with os.scandir(folder) as listed:
-                entries = list(listed)
-        except OSError as error:
-            self.found.unreadable.append((prefix.rstrip("/"), _reason(error)))
-            return
-        # Links last: a directory goes by its own name rather than by a link to it.
-        for entry in sorted(entries, key=os.DirEntry.is_symlink):
-            try:
-                self._take(entry, prefix + entry.name)
-            except OSError as error:
-                self.found.unreadable.append((prefix + entry.name, _reason(error)))
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to an offset."""
+        ...
 
-    def _take(self, entry: os.DirEntry[str], path: str) -> None:
-        if entry.is_dir():
-            if entry.name not in _PRUNED:
-                self.into(entry.path, path + "/")
-        elif entry.is_file():
-            stat = entry.stat()
-            self.found.files.append(LogFile(path, stat.st_size, stat.st_mtime_ns))
-            self.found.changed.append(stat.st_ctime_ns)
-        elif entry.is_symlink():
-            self.found.unreadable.append((path, "a link to nothing"))
+
+class Store(Protocol):
+    """Where the files of a root are: the seam between logs here and logs elsewhere."""
+
+    def open(self, path: str) -> AbstractContextManager[Stream]:
+        """Open a file for reading."""
+        ...
+
+    def look(self, path: str) -> LogFile:
+        """Size and time of a file now."""
+        ...
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file; of a remote one, whether it was listed and not lost."""
+        ...
+
+    def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
+        """Be told what this thread will read whole, and look at afterwards, in this order."""
+        ...
+
+    def rest(self) -> None:
+        """Be told that it will not any more."""
+        ...
+
+
+def _store(root: str) -> Store:
+    if is_url(root):
+        from runcube.remote import remote_store
+
+        return remote_store(root)
+    return LocalStore(root)
+
+
+def look_at(root: str, path: str) -> LogFile:
+    """Size and time of a file now."""
+    return _store(root).look(path)
+
+
+def is_there(root: str, path: str) -> bool:
+    """Whether there is such a file; of a remote one, whether it was listed and not lost."""
+    return _store(root).has(path)
+
+
+@contextmanager
+def expecting(
+    sources: Iterable[Source], *, look: bool = False, fresh: bool = False
+) -> Iterator[None]:
+    """Say which sources will be read whole in here, in this order: remote ones are read ahead.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+        All of one root.
+    look : bool
+        Whether ``look_at`` will be asked of each file once it is read.
+    fresh : bool
+        Whether what is at hand of the files, from an earlier reading, may not be used.
+    """
+    told = [*sources]
+    if not told or not is_url(told[0].root):
+        yield
+        return
+    store = _store(told[0].root)
+    store.expect([source.files for source in told], look=look, fresh=fresh)
+    try:
+        yield
+    finally:
+        store.rest()
 
 
 _failed = 0
@@ -184,10 +204,10 @@ def failed_reads() -> int:
 
 
 @contextmanager
-def _reading(path: str | Path) -> Iterator[FileIO]:
+def _reading(root: str, path: str) -> Iterator[Stream]:
     global _failed
     try:
-        with open(path, "rb", buffering=0) as stream:
+        with _store(root).open(path) as stream:
             yield stream
     except (FileNotFoundError, PermissionError):
         raise
@@ -196,20 +216,9 @@ def _reading(path: str | Path) -> Iterator[FileIO]:
         raise
 
 
-def check_readable(path: str | Path) -> None:
-    """Read a byte of a file.
-
-    Raises
-    ------
-    OSError
-    """
-    with _reading(path) as stream:
-        stream.read(1)
-
-
-def read_head(path: str | Path, size: int = HEAD_BYTES) -> bytes:
+def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
     """First bytes of a file, decompressed, up to ``size`` or the end of its first line."""
-    with _reading(path) as stream:
+    with _reading(root, path) as stream:
         return _head(stream, size)
 
 
@@ -219,15 +228,15 @@ def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
 
     Readers look at the same file one after the other: the last few are kept.
     """
-    with _reading(f"{root}/{file.path}") as stream:
+    with _reading(root, file.path) as stream:
         head = _head(stream, HEAD_BYTES)
         if file.path.endswith(".gz"):
             return head, b""
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL_BYTES))
-        return head, stream.read(TAIL_BYTES)
+        return head, stream.read(TAIL_BYTES) or b""
 
 
-def _head(stream: FileIO, size: int) -> bytes:
+def _head(stream: Stream, size: int) -> bytes:
     data = stream.read(size) or b""
     if _is_gzip(data):
         return _gunzip(data, size)[0]
@@ -239,21 +248,21 @@ def _head(stream: FileIO, size: int) -> bytes:
     return data
 
 
-def read_bytes(path: str | Path) -> tuple[bytes, str | None]:
+def read_bytes(root: str, path: str) -> tuple[bytes, str | None]:
     """All bytes of a file, decompressed, and what is wrong with the compression if anything is.
 
     A gzip file that was cut gives everything up to the cut.
     """
-    with _reading(path) as stream:
-        data = stream.read()
+    with _reading(root, path) as stream:
+        data = stream.read() or b""
     return _gunzip(data) if _is_gzip(data) else (data, None)
 
 
-def read_from(path: str | Path, offset: int) -> bytes:
+def read_from(root: str, path: str, offset: int) -> bytes:
     """Bytes of a file from an offset on, as they are."""
-    with _reading(path) as stream:
+    with _reading(root, path) as stream:
         stream.seek(offset)
-        return stream.read()
+        return stream.read() or b""
 
 
 def hash_prefix(source: Source) -> str:
@@ -261,7 +270,7 @@ def hash_prefix(source: Source) -> str:
 
     What was appended later is not in it. A file that cannot be read counts as an empty one.
     """
-    return _sha256((f"{source.root}/{file.path}", 0, file.size) for file in source.files)
+    return _sha256(source.root, ((file.path, 0, file.size) for file in source.files))
 
 
 def hash_more(source: Source, before: str, size: int) -> str:
@@ -269,9 +278,9 @@ def hash_more(source: Source, before: str, size: int) -> str:
 
     ``before`` is the hash of its first ``size`` bytes.
     """
-    path, end = f"{source.root}/{source.path}", source.files[0].size
+    end = source.files[0].size
     first = before if ":" in before else f"{size}:{before}"
-    return f"{first} {end}:{_sha256([(path, size, end)])}"
+    return f"{first} {end}:{_sha256(source.root, [(source.path, size, end)])}"
 
 
 def has_hash(source: Source, known: str) -> bool:
@@ -281,7 +290,7 @@ def has_hash(source: Source, known: str) -> bool:
     start = 0
     for part in known.split():
         end, _, digest = part.partition(":")
-        if _sha256([(f"{source.root}/{source.path}", start, int(end))]) != digest:
+        if _sha256(source.root, [(source.path, start, int(end))]) != digest:
             return False
         start = int(end)
     return start == source.size
@@ -292,19 +301,20 @@ def hash_ends(source: Source, offset: int) -> str:
 
     A log that was rewritten differs in them: it begins otherwise, or has other lines there.
     """
-    path = f"{source.root}/{source.path}"
-    with suppress(OSError), open(path, "rb", buffering=0) as stream:
-        if _is_gzip(stream.read(2)):
+    path = source.path
+    with suppress(OSError), _store(source.root).open(path) as stream:
+        if _is_gzip(stream.read(2) or b""):
             return ""
     ends = [(path, 0, min(HEAD_BYTES, offset)), (path, max(0, offset - HEAD_BYTES), offset)]
-    return _sha256(ends)
+    return _sha256(source.root, ends)
 
 
-def _sha256(spans: Iterable[tuple[str, int, int]]) -> str:
+def _sha256(root: str, spans: Iterable[tuple[str, int, int]]) -> str:
+    store = _store(root)
     digest = hashlib.sha256()
     for path, start, end in spans:
         left = end - start
-        with suppress(OSError), open(path, "rb", buffering=0) as stream:
+        with suppress(OSError), store.open(path) as stream:
             stream.seek(start)
             while left and (data := stream.read(min(left, _HASH_BYTES))):
                 digest.update(data)
@@ -343,7 +353,3 @@ def _gunzip_prefix(data: bytes, step: int = 256) -> Iterator[bytes]:
             yield inflate.decompress(data[start : start + step])
         except zlib.error:
             return
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

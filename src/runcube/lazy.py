@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -15,8 +14,10 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from runcube.discover import Job
+from runcube.files import expecting, look_at
 from runcube.logtable import LogTable
 from runcube.model import LogError
+from runcube.roots import is_of_this_process, is_url, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,6 +67,11 @@ class ParsedLogs:
                     self._busy.pop(key, None)
         return found
 
+    def holds(self, key: Any) -> bool:
+        """Whether the values of a log are in memory."""
+        with self._lock:
+            return key in self._held
+
     def put(self, key: Any, values: Values) -> None:
         """Keep the values of a log, and let the oldest go if they are too many."""
         size = _ENTRY_BYTES + sum(a.nbytes + _ARRAY_BYTES for arrays in values for a in arrays)
@@ -103,7 +109,10 @@ def read_values(job: Job, request: Request) -> Values:
             logs = job.reader.read(job.source, request)
             same = all(_is_same(job.source.root, file) for file in job.source.files)
         except OSError as error:
-            raise LogError(_changed(job, error.strerror or str(error))) from error
+            why = error.strerror or str(error)
+            if is_of_this_process(job.source.root):
+                why += "; memory:// is the memory of one process, others cannot read it"
+            raise LogError(_changed(job, why)) from error
         if not same:
             raise LogError(_changed(job, "it has changed since"))
         return values_of(logs)
@@ -116,8 +125,7 @@ def _changed(job: Job, why: str) -> str:
 
 
 def _is_same(root: str, file: LogFile) -> bool:
-    stat = os.stat(f"{root}/{file.path}")
-    return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns)
+    return look_at(root, file.path) == file
 
 
 @dataclass(eq=False)
@@ -231,7 +239,7 @@ def _spelled(number: int, part: Part) -> tuple[Any, ...]:
 def _token(made: Origins, places: dict[Any, int]) -> str:
     """Hash of all that the values hang on: another one once a file has changed."""
     digest = blake2b(digest_size=16)
-    about = [version("runcube"), made.root, made.shape, made.readers, [*places]]
+    about = [version("runcube"), shown(made.root), made.shape, made.readers, [*places]]
     request = made.request
     about += [sorted(names or ()) for names in (request.splits, request.metrics, request.drop)]
     columns = [*made.logs.columns(), made.log_of, made.run_of, made.place_of]
@@ -275,13 +283,15 @@ class LazyCube(BackendArray):
         out = np.full((len(cells), *map(len, inner)), self._empty, dtype=self.dtype)
         whole = all(len(pick) == n for pick, n in zip(inner, self.shape[-3:], strict=True))
         whole = whole and all(bool((pick == np.arange(len(pick))).all()) for pick in inner)
-        for i, cell in self._in_order(cells):
-            if whole:
-                self._fill(cell, out[i], None)
-            else:
-                scratch = np.full(self.shape[-3:], self._empty, dtype=self.dtype)
-                self._fill(cell, scratch, set(inner[0].tolist()))
-                out[i] = scratch[np.ix_(*inner)]
+        order = [*self._in_order(cells)]
+        with expecting(self._unread(order), look=True):
+            for i, cell in order:
+                if whole:
+                    self._fill(cell, out[i], None)
+                else:
+                    scratch = np.full(self.shape[-3:], self._empty, dtype=self.dtype)
+                    self._fill(cell, scratch, set(inner[0].tolist()))
+                    out[i] = scratch[np.ix_(*inner)]
         return out.reshape([len(pick) for pick in picks if pick.ndim])
 
     @property
@@ -294,6 +304,15 @@ class LazyCube(BackendArray):
         for i in np.argsort(logs, kind="stable").tolist():
             if logs[i] >= 0:
                 yield i, int(cells[i])
+
+    def _unread(self, order: Sequence[tuple[int, int]]) -> Iterator[Source]:
+        """Logs of these cells whose values are not at hand; of no concern on this machine."""
+        if self.dtype.kind == "b" or not is_url(self.origins.root):
+            return
+        for log in dict.fromkeys(int(self.origins.log_of[cell]) for _, cell in order):
+            job = self.origins.job(log)
+            if not PARSED.holds(parsed_key(job, self.origins.request)):
+                yield job.source
 
     def _fill(self, cell: int, into: NDArray[Any], splits: set[int] | None) -> None:
         parts = [

@@ -55,8 +55,8 @@ def scan(
 
     Parameters
     ----------
-    path : path-like
-        Directory of the logs, or one log.
+    path : path-like or URL
+        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
     reader : str or Reader
         ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
         ``JsonlReader(x="step")``, reads only its own layout.
@@ -86,6 +86,8 @@ def scan(
     ------
     FileNotFoundError, NoRunsError
         If there is no such path, or no log under it.
+    StoreError
+        If it is a URL that nothing here can read.
     UnknownNameError
         If an argument names a hyperparameter that is not there; the message has the nearest names.
 
@@ -167,6 +169,8 @@ def load_runs(
     ------
     FileNotFoundError, NoRunsError
         If there is no such path, or no log under it.
+    StoreError
+        If it is a URL that nothing here can read.
     UnknownNameError
         If an argument names what is not there; the message has the nearest names.
     PlanError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runcube.discover import Found, Job
@@ -13,6 +12,7 @@ from runcube.shelves import lost_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from runcube.contest import Contest, Entry
     from runcube.ledger import ArrayTable, Record
@@ -54,7 +54,7 @@ class MergedShelf:
 
     def found(self, policy: Policy) -> Found:
         """Give every log that holds a cell in one of the archives, as if it had been found."""
-        found = Found(Path())
+        found = Found(".")
         keys: dict[str, dict[str, Any]] = {}
         by_old: dict[int, list[tuple[str, str]]] = {}
         for name, home in self._homes.items():

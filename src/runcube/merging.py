@@ -6,11 +6,11 @@ import json
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.archivewriter import Writer
 from runcube.contest import settle_cells
+from runcube.localfiles import archive_path
 from runcube.mergedshelf import MergedShelf
 from runcube.model import ArchiveError, PlanError
 from runcube.ncfile import Storage
@@ -31,6 +31,7 @@ from runcube.replace import locked, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from runcube.completion import OnDuplicate
     from runcube.parallel import Progress
@@ -94,8 +95,8 @@ def merge_archives(
     ...     int((ds.status != "absent").sum())
     120
     """
-    target = Path(path).expanduser()
-    parts = [Path(part).expanduser() for part in archives]
+    target = archive_path(path)
+    parts = [archive_path(part) for part in archives]
     if not parts:
         raise PlanError("merge_archives: no archives were given")
     if target.exists() and any(part.exists() and target.samefile(part) for part in parts):

@@ -58,6 +58,10 @@ class ArchiveError(RuncubeError, ValueError):
     """A file is no archive, is damaged or in use, or cannot hold what it was given."""
 
 
+class StoreError(RuncubeError, ImportError):
+    """No library that is installed reads such a URL; the message says which one would."""
+
+
 class SweepWarning(UserWarning):
     """What a load found and decided: one warning at its end."""
 

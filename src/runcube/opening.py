@@ -26,6 +26,7 @@ from runcube.pipeline import (
 from runcube.planner import PlanPolicy
 from runcube.readers.base import resolve_reader
 from runcube.results import Opened, ResultShelf
+from runcube.roots import is_url
 from runcube.schema import SchemaShelf, cache_file
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from runcube.axes import Align
     from runcube.completion import OnDuplicate
     from runcube.discover import Found
-    from runcube.files import Listing
+    from runcube.listing import Listing
     from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Errors, Parsed
     from runcube.readers.base import Reader
@@ -75,8 +76,8 @@ def open_runs(
 
     Parameters
     ----------
-    path : path-like
-        Directory of the logs, or one log.
+    path : path-like or URL
+        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
     chunks : "auto", int, dict or None
         Blocks of the dask arrays ``curve`` and ``logged``; ``"auto"`` takes some 100 runs each.
         None: no dask, values are read whenever they are asked for.
@@ -134,7 +135,7 @@ def open_runs(
     file = _cache_of(path, cache)
     with uncollected():
         readers = resolve_reader(reader)
-        listing = list_files(Path(path).expanduser())
+        listing = list_files(path)
         results = ResultShelf(file, listing, policy, readers)
         opened = results.find()
         if opened is None:
@@ -215,6 +216,8 @@ def _may_pass(found: Found, parsed: Parsed) -> bool:
 def _cache_of(path: str | Path, cache: bool | str | Path) -> Path | None:
     if isinstance(cache, bool):
         return cache_file(path) if cache else None
+    if is_url(str(cache)):
+        raise PlanError(f"cache={str(cache)!r}: expected a file on this machine")
     file = Path(cache).expanduser()
     if file.is_dir():
         raise PlanError(f"cache={str(cache)!r}: is a directory; expected a file, which is made")

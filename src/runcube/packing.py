@@ -23,7 +23,9 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from runcube.discover import Job, read_logs
+from runcube.files import expecting
 from runcube.model import Curves, LogFile, Problem, Request, Resume, RunHeader, RunLog, Source
+from runcube.roots import is_of_this_process, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +56,15 @@ class ReadLogs:
         """Give what must be pickled to send a task elsewhere, and may not be: the reader."""
         return task[0].reader
 
+    def stays(self, task: Task) -> str | None:
+        """Say why a log can be read in this process alone; None if it can be read elsewhere."""
+        if is_of_this_process(task[0].source.root):
+            return f"{task[0].source.root} is in the memory of this process"
+        return None
+
     def sent(self, tasks: Sequence[Task]) -> list[Sent]:
         """Spell tasks so that they mean the same in another working directory, and are small."""
-        # Not normalised: after a link, ".." leads elsewhere.
-        here = os.getcwd()
-        roots = {root: os.path.join(here, root) for root in {job.source.root for job, _ in tasks}}
+        roots = reaching([job.source.root for job, _ in tasks])
         return [
             (
                 job.reader,
@@ -167,11 +173,15 @@ class _Heap:
 def _pack(sent: Sequence[Sent], stream: IO[bytes]) -> int:
     heap = _Heap(stream)
     rows = []
-    for reader, root, path, files, request in sent:
-        source = Source(root, path, tuple(LogFile(*file) for file in files))
-        logs, problem = read_logs((Job(reader, source), request))
-        # Each log is written as soon as it is read: the batch is never in memory as a whole.
-        rows.append(([_packed(log, source, heap) for log in logs], problem))
+    sources = [
+        Source(root, path, tuple(LogFile(*file) for file in files))
+        for _, root, path, files, _ in sent
+    ]
+    with expecting(sources, fresh=True):
+        for (reader, *_, request), source in zip(sent, sources, strict=True):
+            logs, problem = read_logs((Job(reader, source), request))
+            # Each log is written as soon as it is read: the batch is never in memory as a whole.
+            rows.append(([_packed(log, source, heap) for log in logs], problem))
     stream.write(pickle.dumps((heap.table, rows), pickle.HIGHEST_PROTOCOL))
     return heap.end
 

@@ -164,8 +164,15 @@ def _done_here(work: Work[T, R], tasks: Sequence[T], parallel: Parallel) -> list
     PlanError
         If processes were asked for outright.
     """
-    if parallel not in ("auto", "processes"):
+    if parallel is False or isinstance(parallel, ThreadPoolExecutor):
         return [False] * len(tasks)
+    if parallel not in ("auto", "processes"):
+        return [work.stays(task) is not None for task in tasks]
+    stay = [work.stays(task) for task in tasks]
+    if parallel == "processes" and any(stay):
+        raise PlanError(
+            f"parallel='processes': {next(filter(None, stay))}; parallel=False reads the logs in it"
+        )
     needed = [work.needs(task) for task in tasks]
     reasons = {key: why_unportable(thing) for key, thing in {id(n): n for n in needed}.items()}
     for thing in needed if parallel == "processes" else ():
@@ -174,7 +181,10 @@ def _done_here(work: Work[T, R], tasks: Sequence[T], parallel: Parallel) -> list
                 f"parallel='processes': another process cannot be given {thing!r} ({reason}); "
                 "define it in a module, or let parallel=False read the logs in this process"
             )
-    return [reasons[id(thing)] is not None for thing in needed]
+    return [
+        why is not None or reasons[id(thing)] is not None
+        for why, thing in zip(stay, needed, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from runcube.axes import Align
 from runcube.completion import OnDuplicate
 from runcube.contest import ContestPolicy, settle_cells
 from runcube.cube import Labels
+from runcube.files import expecting
 from runcube.gather import drop_copies, name_reconfigured, run_id
 from runcube.model import (
     LogError,
@@ -35,6 +36,7 @@ from runcube.packing import ReadLogs
 from runcube.parallel import run_tasks, watched
 from runcube.planner import PlanPolicy, plan
 from runcube.provenance import provenance
+from runcube.roots import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -211,7 +213,9 @@ def parse_found(
     index = {(h.source.path, h.key): i for i, h in enumerate(sweep.headers)}
     logs = [log for log in logs if run_id(log) in index]
     if not logs:
-        raise NoRunsError(f"{found.root}: no log could be read: {failures[0] if failures else ''}")
+        raise NoRunsError(
+            f"{shown(found.root)}: no log could be read: {failures[0] if failures else ''}"
+        )
     return Parsed(sweep, logs, [index[run_id(log)] for log in logs], failures)
 
 
@@ -229,7 +233,10 @@ def _read_jobs(
     sizes = [jobs[number].source.size for number in todo]
     failures: list[Problem] = []
     # Closed at once, so that whatever interrupts this leaves no process behind.
-    with closing(run_tasks(ReadLogs(), tasks, sizes, step, parallel)) as results:
+    with (
+        expecting([job.source for job, _ in tasks]),
+        closing(run_tasks(ReadLogs(), tasks, sizes, step, parallel)) as results,
+    ):
         for number, (logs, problem) in zip(todo, results, strict=True):
             if problem is not None:
                 failures.append(problem)
@@ -311,7 +318,7 @@ def load_attrs(
     return {
         "Conventions": "runcube-1",
         "runcube_version": here.pop("runcube_version"),
-        "source": clean_text(str(found.root)),
+        "source": clean_text(shown(found.root)),
         "created": here.pop("created"),
         "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
         "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
@@ -322,7 +329,7 @@ def load_attrs(
     }
 
 
-def attrs_of_now(root: Path) -> dict[str, str]:
+def attrs_of_now(root: str | Path) -> dict[str, str]:
     """Attrs that hang on the moment, the process and the commit, and not on the logs."""
     about = {
         "runcube_version": version("runcube"),

@@ -7,16 +7,15 @@ import platform
 import shlex
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from runcube.roots import is_url, without_secrets
 
 _LIBRARIES = ("numpy", "xarray", "netCDF4", "msgspec")
 _MAX_COMMAND = 1000
 
 
-def provenance(root: Path) -> dict[str, str]:
+def provenance(root: str | Path) -> dict[str, str]:
     """Attrs ``versions`` (JSON), ``command`` and, under git, ``git_commit`` of the logs.
 
     Examples
@@ -37,13 +36,16 @@ def library_versions() -> str:
 
 
 def _command() -> str:
-    command = shlex.join(sys.orig_argv)
+    command = shlex.join(map(without_secrets, sys.orig_argv))
     return command if len(command) <= _MAX_COMMAND else command[: _MAX_COMMAND - 1] + "…"
 
 
-def git_commit(path: Path) -> str | None:
-    """Hash of the commit that is checked out where ``path`` is, read from the files of git."""
-    for folder in (path.absolute(), *path.absolute().parents):
+def git_commit(path: str | Path) -> str | None:
+    """Hash of the commit that is checked out where ``path`` is; none of a URL."""
+    if is_url(str(path)):
+        return None
+    here = Path(path).absolute()
+    for folder in (here, *here.parents):
         git = folder / ".git"
         try:
             if git.is_file():  # a work tree or a submodule says where its git directory is

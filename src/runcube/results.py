@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from runcube.files import Listing
+    from runcube.listing import Listing
     from runcube.pipeline import Policy
     from runcube.readers.base import Reader
 
@@ -111,7 +111,7 @@ class ResultShelf:
         self._listing = ""
         if beside is not None:
             with suppress(TypeError, OSError):  # what cannot be spelled is not known again
-                key = _digest([_environment(), str(listing.root), _spelled_policy(policy, readers)])
+                key = _digest([_environment(), listing.root, _spelled_policy(policy, readers)])
                 self._path = beside.with_name(f"{beside.name}.{key}.cube")
                 self._listing = listing.digest()
 
@@ -184,11 +184,11 @@ def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
     }
 
 
-def _opened_in(spelled: dict[str, Any], root: Path, readers: Sequence[Reader]) -> Opened:
+def _opened_in(spelled: dict[str, Any], root: str, readers: Sequence[Reader]) -> Opened:
     splits, metrics, drop = (None if n is None else frozenset(n) for n in spelled["request"])
     source = Origins(
         tuple(spelled["shape"]),
-        str(root),
+        root,
         Request(splits, metrics, drop=drop or frozenset()),
         [readers[number] for number in spelled["readers"]],
         LogTable.from_columns(

@@ -23,6 +23,7 @@ from runcube.lazy import PARSED, parsed_key, values_of
 from runcube.model import Problem, Request, RunHeader, RunLog, Source
 from runcube.plainform import from_bytes, to_bytes
 from runcube.replace import write_whole
+from runcube.roots import absolute, as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,9 +39,8 @@ _NOWHERE = Source("", "", ())
 def cache_file(root: str | Path) -> Path:
     """File in the user's cache directory for the logs under ``root``."""
     home = os.environ.get("RUNCUBE_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    name = hashlib.sha256(
-        os.path.abspath(Path(root).expanduser()).encode("utf-8", "surrogateescape")
-    ).hexdigest()
+    where = absolute(as_root(root))
+    name = hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()
     return Path(home).expanduser() / "runcube" / f"{name[:32]}.schema"
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from runcube import ledger
 from runcube.files import hash_ends, hash_prefix
 from runcube.ncencode import pack_text
+from runcube.roots import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,7 +65,7 @@ class Spool:
             return None
         record = self._records[job.source.path]
         # A journal that was left may be of a copy of these logs elsewhere.
-        if record["root"] != os.path.abspath(job.source.root):
+        if record["root"] != absolute(job.source.root):
             return None
         return self._logs(record, job)
 
@@ -82,7 +83,7 @@ class Spool:
         for item in record["logs"]:
             if item["resume"]:
                 item["resume"]["ends"] = hash_ends(job.source, item["resume"]["offset"])
-        record["root"] = os.path.abspath(job.source.root)
+        record["root"] = absolute(job.source.root)
         for item, log in zip(record["logs"], logs, strict=True):
             for part, curves in zip(item["curves"], log.curves, strict=True):
                 part["at"] = self._write(np.ascontiguousarray(curves.values).data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +9,17 @@ import numpy as np
 from runcube.archivewriter import cell_digest
 from runcube.discover import discover
 from runcube.files import has_hash
+from runcube.localfiles import archive_path
 from runcube.model import Status
 from runcube.ncfile import BLOCK_BYTES, chunk_shape, regions
 from runcube.ncread import opened, read_file
 from runcube.oldarchive import OldArchive
 from runcube.policyfacts import policy_of
+from runcube.roots import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import pandas as pd
     import xarray as xr
@@ -39,7 +41,7 @@ def verify_archive(
     Parameters
     ----------
     path : path-like
-    logs : path-like, optional
+    logs : path-like or URL, optional
         The directory of the logs.
     reader : Reader, optional
         The reader of your own with which the archive was made.
@@ -71,12 +73,12 @@ def verify_archive(
     """
     import pandas as pd
 
-    target = Path(path).expanduser()
+    target = archive_path(path)
     digests = _digests(target)
     with read_file(target) as ds:
         findings = [*_labels(ds), *_values(ds, digests)]
     if logs is not None:
-        findings += _against(target, Path(logs).expanduser(), reader)
+        findings += _against(target, as_root(logs), reader)
     return pd.DataFrame(findings, columns=["path", "kind", "message"])
 
 
@@ -123,7 +125,7 @@ def _digests(target: Path) -> dict[tuple[str, str], str]:
         return {(str(names[0][cell]), str(names[1][cell])): old.digest(cell) for cell in old.cells}
 
 
-def _against(target: Path, root: Path, reader: str | Reader | None) -> Iterator[Finding]:
+def _against(target: Path, root: str, reader: str | Reader | None) -> Iterator[Finding]:
     with opened(target) as file:
         old = OldArchive(target, file)
     policy = policy_of(old.facts["policy"], reader)

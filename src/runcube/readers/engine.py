@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,18 +52,18 @@ class Sample:
 def read_headers(source: Source, options: Options) -> list[RunHeader]:
     """Headers of all runs of a source, from its first lines where they tell enough."""
     sidecar = _sidecar(source)
-    path = Path(source.root) / source.files[0].path
-    head = take_sample(read_head(path, SAMPLE_BYTES), whole=False)
+    path = source.files[0].path
+    head = take_sample(read_head(source.root, path, SAMPLE_BYTES), whole=False)
     headers = None
     if head is not None:
         headers = _quick_headers(_log(head.data, head, source, options), source, sidecar)
-    return headers or _all_headers(read_bytes(path)[0], source, options, sidecar)[1]
+    return headers or _all_headers(read_bytes(source.root, path)[0], source, options, sidecar)[1]
 
 
 def read_log(source: Source, options: Options, request: Request) -> tuple[Log, list[RunLog]]:
     """All runs of a source, and the log they came from."""
     sidecar = _sidecar(source)
-    data, damage = read_bytes(Path(source.root) / source.files[0].path)
+    data, damage = read_bytes(source.root, source.files[0].path)
     log, headers = _all_headers(data, source, options, sidecar)
     runs = build_runs(log, headers, request)
     _share_problems(log, runs)

@@ -43,7 +43,7 @@ class JobsReader:
             folder, _, name = file.path.rpartition("/")
             job = _job_file(tree, folder) if name in _LOGS else None
             if job is not None:
-                yield Source(str(tree.root), file.path, (file, job))
+                yield Source(tree.root, file.path, (file, job))
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
         """Give the one run of a log, with the configuration of its job."""
@@ -67,7 +67,7 @@ class JobsReader:
 
 def _job_file(tree: Tree, folder: str) -> LogFile | None:
     """Find the job of a run directory: the longest id that a ``jobs`` folder above knows."""
-    parts = folder.split("/") if folder else [tree.root.name]
+    parts = folder.split("/") if folder else [tree.name]
     words = parts[-1].split("_")
     ids = ["_".join(words[i:]) for i in range(len(words))]
     for depth in range(len(parts) - 1, -1, -1):

@@ -133,14 +133,14 @@ class JsonlReader:
         elif self.config is not None:
             names = ()
         beside = find_sidecar(tree, file.path.rpartition("/")[0], names)
-        return Source(str(tree.root), file.path, (file,) if beside is None else (file, beside))
+        return Source(tree.root, file.path, (file,) if beside is None else (file, beside))
 
     def _claims_longer(self, tree: Tree, file: LogFile, head: bytes) -> bool:
         """Look further into a log that so far has one row of each run: they may take turns."""
         if len(head) >= file.size or not any(b'"%s"' % k.encode() in head for k in RUN_KEYS):
             return False
         try:
-            return self._claims(file, read_head(tree.root / file.path, LONG_HEAD_BYTES))
+            return self._claims(file, read_head(tree.root, file.path, LONG_HEAD_BYTES))
         except OSError:
             return False
 

@@ -41,7 +41,7 @@ class NativeReader:
         """Yield each log that begins with a configuration, a text or an ``agg_stats`` record."""
         for file in list(tree.unclaimed()):
             if file.size and file.path.endswith(_SUFFIXES) and _looks_native(tree.head(file.path)):
-                yield Source(str(tree.root), file.path, (file,))
+                yield Source(tree.root, file.path, (file,))
 
     def headers(self, source: Source) -> list[RunHeader]:
         """Give the run of a log from its first lines."""
@@ -49,7 +49,7 @@ class NativeReader:
         config = _find_config(head)
         whole = len(head) >= source.size and not source.path.endswith(".gz")
         if config is None and not whole:
-            config = _find_config(read_bytes(f"{source.root}/{source.path}")[0])
+            config = _find_config(read_bytes(source.root, source.path)[0])
         has_metrics = True if b'"agg_stats"' in head else None
         if has_metrics is None and whole:
             has_metrics = False
@@ -57,7 +57,7 @@ class NativeReader:
 
     def read(self, source: Source, request: Request) -> list[RunLog]:
         """Parse a log: a ``RunLog`` for each configuration line in it."""
-        data, damage = read_bytes(f"{source.root}/{source.path}")
+        data, damage = read_bytes(source.root, source.path)
         ended = not source.path.endswith(".gz") and _ENDED in data[-TAIL_BYTES:]
         try:
             config, typed = read_typed(data, texts=request.messages)
@@ -93,7 +93,7 @@ class NativeReader:
         if resume is None:
             return None
         start = max(0, resume.offset - TAIL_BYTES)
-        data = read_from(f"{source.root}/{source.path}", start)
+        data = read_from(source.root, source.path, start)
         appended = memoryview(data)[resume.offset - start :]
         try:
             more = read_records(appended, before.metrics, resume.extras, texts=request.messages)

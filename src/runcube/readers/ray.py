@@ -106,7 +106,7 @@ def _is_lone_trial(tree: Tree, folder: str) -> bool:
     names = tree.folder(folder).keys()
     if any(name != PARAMS and _is_log(name) for name in names):
         return False
-    directory = folder.rpartition("/")[2] or tree.root.name
+    directory = folder.rpartition("/")[2] or tree.name
     return not _OF_RAY.isdisjoint(names) or _TRIAL_DIR.match(directory) is not None
 
 
@@ -119,7 +119,7 @@ def _source(tree: Tree, folder: str, result: LogFile | None) -> Source:
     beside = tree.folder(folder)
     files = [result] if result is not None else []
     files += [beside[name] for name in (PARAMS, ERROR) if name in beside]
-    return Source(str(tree.root), files[0].path, tuple(files))
+    return Source(tree.root, files[0].path, tuple(files))
 
 
 def _beside(source: Source, name: str) -> str | None:

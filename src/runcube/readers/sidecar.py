@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runcube.files import read_bytes
@@ -65,7 +64,7 @@ def load_sidecar(source: Source, path: str) -> tuple[dict[str, Any], list[Proble
         the curves beside it are good.
     """
     try:
-        data, damage = read_bytes(Path(source.root) / path)
+        data, damage = read_bytes(source.root, path)
     except OSError as error:
         return {}, [Problem("unreadable", f"configuration: {error.strerror}", path)]
     problems = [Problem("unreadable", damage, path)] if damage else []
