@@ -60,6 +60,8 @@ def check(ds, sweep):
 def check_labels(cell, run):
     for key, value in flatten(run.config).items():
         names = [n for n in cell.coords if cell[n].attrs.get("hparam") == key]
+        if "seed_value" in names:  # the seed itself is then the number of the replicate
+            names.remove("seed")
         for name in names:
             label = cell[name].values[()]
             if name.endswith("_value"):
