@@ -1,5 +1,6 @@
 """Archives made of logs: what is archived is what would be loaded, at once and after any update."""
 
+import inspect
 import json
 import os
 import random
@@ -59,8 +60,10 @@ def told(function, *arguments, **options):
     """What a call warns of, and what it gives."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
+        here = inspect.currentframe().f_lineno + 1
         given = function(*arguments, **options)
-    assert {w.filename for w in said} <= {__file__}
+    # Who calls is told, not who called that.
+    assert {(w.filename, w.lineno) for w in said} <= {(__file__, here)}
     return [str(w.message) for w in said], given
 
 

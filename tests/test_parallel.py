@@ -420,26 +420,49 @@ def test_whatever_ends_a_load_ends_its_processes(logs, tmp_path, call, sent):
         if not group_is_gone(child.pid):
             os.killpg(child.pid, signal.SIGKILL)
     if sent == "kill":
-        left = [*Path("/dev/shm").glob(f"runcube-{child.pid}-*")]
+        left = [*Path("/dev/shm").glob(f"runcube-exchange-{child.pid}-*")]
         assert left
         for folder in left:  # whatever is left behind goes with the next load, a minute later
-            os.utime(folder / "lock", (0, 0))
+            os.utime(folder / ".runcube-exchange", (0, 0))
         rc.load_runs(logs, parallel="processes")
         assert not any(folder.exists() for folder in left)
     else:
         assert child.returncode == -signal.SIGINT, stderr
         assert stderr.rstrip().endswith("KeyboardInterrupt")
         assert stderr.count("Traceback") == 1, stderr
-        assert not [*Path("/dev/shm").glob(f"runcube-{child.pid}-*")]
+        assert not [*Path("/dev/shm").glob(f"runcube-exchange-{child.pid}-*")]
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="a system without /dev/shm")
 def test_a_directory_in_use_is_left_alone(logs):
     with exchange(1) as folder:
-        os.utime(Path(folder, "lock"), (0, 0))
+        os.utime(Path(folder, ".runcube-exchange"), (0, 0))
         rc.load_runs(logs, parallel="processes")
-        assert Path(folder, "lock").exists()
+        assert Path(folder, ".runcube-exchange").exists()
     assert not Path(folder).exists()
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="a system without /dev/shm")
+def test_what_no_load_has_made_is_left_alone(logs, tmp_path):
+    target = tmp_path / "somebody's"
+    target.mkdir()
+    kept = []
+    for folder in (target, Path("/dev/shm/runcube-exchange-of-a-user"), tmp_path / "runcube-mine"):
+        folder.mkdir(exist_ok=True)
+        (folder / "lock").write_text("text")
+        kept.append(folder / "lock")
+    link = Path("/dev/shm/runcube-exchange-link")
+    (target / ".runcube-exchange").write_text("text")
+    kept.append(target / ".runcube-exchange")
+    link.symlink_to(target)
+    for file in kept:
+        os.utime(file, (0, 0))
+    try:
+        rc.load_runs(logs, parallel="processes")
+        assert [file.read_text() for file in kept] == ["text"] * len(kept)
+    finally:
+        link.unlink()
+        shutil.rmtree("/dev/shm/runcube-exchange-of-a-user")
 
 
 def test_a_script_needs_no_guard(logs):

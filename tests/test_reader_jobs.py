@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runcube.files import list_tree
+from runcube.files import Tree, list_files
 from runcube.model import Request, Status
 from runcube.readers.jobs import JobsReader
 
@@ -28,7 +28,7 @@ def make(root, ident, *, folder=None, status="completed", config=None, n=12, bet
 
 def load(root, request=None):
     reader, runs = JobsReader(), []
-    for source in reader.find(list_tree(Path(root))):
+    for source in reader.find(Tree(list_files(Path(root)))):
         headers = list(reader.headers(source))
         full = reader.read(source, request or Request())
         assert headers == [run.header for run in full]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runcube.files import list_tree
+from runcube.files import Tree, list_files
 from runcube.model import LogFile, PlanError, Request, Source
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.table import read_table
@@ -29,7 +29,7 @@ def load(root, reader=None, request=None):
     """All runs under a root; headers must be what ``read`` gives."""
     reader = reader or JsonlReader()
     runs = []
-    for source in reader.find(list_tree(Path(root))):
+    for source in reader.find(Tree(list_files(Path(root)))):
         headers = list(reader.headers(source))
         full = reader.read(source, Request(messages=True))
         assert headers == [run.header for run in full]
@@ -60,7 +60,7 @@ def overfit():
 
 
 def test_only_the_training_log_of_a_results_folder_is_claimed():
-    sources = list(JsonlReader().find(list_tree(DATA)))
+    sources = list(JsonlReader().find(Tree(list_files(DATA))))
     assert [source.path for source in sources] == ["results/runs.jsonl"]
 
 
@@ -529,12 +529,12 @@ def test_an_empty_log_beside_sound_ones_is_a_run_with_a_problem(tmp_path):
 def test_what_is_no_training_log_is_not_claimed(tmp_path, lines):
     write(tmp_path / "a.jsonl", lines)
     write(tmp_path / "a.json", lines)
-    assert list(JsonlReader().find(list_tree(tmp_path))) == []
+    assert list(JsonlReader().find(Tree(list_files(tmp_path)))) == []
 
 
 def test_a_log_that_lacks_the_named_x_is_not_claimed(tmp_path):
     write(tmp_path / "a.jsonl", epochs(3))
-    assert list(JsonlReader(x="step").find(list_tree(tmp_path))) == []
+    assert list(JsonlReader(x="step").find(Tree(list_files(tmp_path)))) == []
 
 
 def test_the_reader_can_be_pickled_and_has_a_name():
@@ -747,7 +747,7 @@ def test_no_content_makes_the_reader_raise(tmp_path, records, data):
     text = text[:at] + data.draw(st.binary(max_size=30)) + text[at:]
     (tmp_path / "a.jsonl").write_bytes(text)
     for reader in (JsonlReader(), JsonlReader(x="step", run="name", config="config")):
-        list(reader.find(list_tree(tmp_path)))
+        list(reader.find(Tree(list_files(tmp_path))))
         size = LogFile("a.jsonl", len(text), 0)
         source = Source(str(tmp_path), "a.jsonl", (size,))
         headers = list(reader.headers(source))
@@ -771,7 +771,7 @@ def test_a_run_column_of_any_name_is_no_hyperparameter_but_the_seed_is(tmp_path)
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     for run in ("job", "seed"):
         reader = JsonlReader(run=run, x="step")
-        (source,) = reader.find(list_tree(tmp_path))
+        (source,) = reader.find(Tree(list_files(tmp_path)))
         headers = reader.headers(source)
         assert len(headers) == 3
         assert ("job" in headers[0].constants) == (run == "seed")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runcube.files import list_tree
+from runcube.files import Tree, list_files
 from runcube.model import Request, Status
 from runcube.readers.native import NativeReader
 
@@ -41,7 +41,7 @@ def read(tmp_path, data, name="json_out.jsonl", **request):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data if isinstance(data, bytes) else ("\n".join(data) + "\n").encode())
     reader = NativeReader()
-    (source,) = reader.find(list_tree(tmp_path))
+    (source,) = reader.find(Tree(list_files(tmp_path)))
     logs = reader.read(source, Request(**request))
     assert [log.header for log in logs][:1] == list(reader.headers(source))
     return logs
@@ -261,7 +261,7 @@ def test_a_file_that_is_still_written_is_read_as_far_as_it_goes(tmp_path):
     reader = NativeReader()
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join([config(), *epochs(2)]) + "\n")
-    (source,) = reader.find(list_tree(tmp_path))
+    (source,) = reader.find(Tree(list_files(tmp_path)))
     with path.open("a") as stream:
         stream.write("\n".join(epochs(1, start=2)) + '\n{"type": "s')
     (log,) = reader.read(source, Request())

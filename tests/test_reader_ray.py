@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runcube.files import list_tree
+from runcube.files import Tree, list_files
 from runcube.model import Request, Status
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.ray import RayReader
@@ -17,7 +17,7 @@ FACTS = ("date", "hostname", "pid", "experiment_id", "node_ip", "timestamp")
 
 def load(root):
     reader, runs = RayReader(), []
-    for source in reader.find(list_tree(Path(root))):
+    for source in reader.find(Tree(list_files(Path(root)))):
         headers = list(reader.headers(source))
         full = reader.read(source, Request())
         assert headers == [run.header for run in full]
@@ -124,7 +124,7 @@ def test_params_alone_are_a_run_without_metrics(runs):
 
 
 def test_the_generic_reader_is_left_nothing():
-    tree = list_tree(DATA)
+    tree = Tree(list_files(DATA))
     for source in RayReader().find(tree):
         tree.claim(source.files)
     assert list(JsonlReader().find(tree)) == []

@@ -27,7 +27,7 @@ from web import serving
 import runcube as rc
 from runcube import lazy, retries, schema
 from runcube.cli import main
-from runcube.files import list_tree, read_bytes, read_from
+from runcube.files import Tree, list_files, read_bytes, read_from
 from runcube.model import RuncubeError
 
 DATA = Path(__file__).parent / "data"
@@ -247,6 +247,16 @@ def test_what_is_known_of_logs_is_kept_for_the_next_opening(logs, web, tmp_path)
     assert_same(ds, want)
 
 
+def test_a_cube_without_logs_that_were_denied_is_not_kept(logs, web, tmp_path):
+    url, cache = web.url + "/logs", tmp_path / "schema"
+    web.denied = {"007/json_out"}
+    ds = opened(url, cache)
+    assert json.loads(ds.attrs["skipped"])[0]["kind"] == "unreadable"
+    # Sizes and times are those of before.
+    web.denied = set()
+    assert_same(opened(url, cache), opened(url))
+
+
 def test_many_small_waits_overlap(tmp_path, web):
     write_sweep(tmp_path / "logs", product_configs(lr=[0.1, 0.2]), seeds=range(40), epochs=120)
     web.delay = 0.02
@@ -330,7 +340,7 @@ def test_a_file_that_fails_only_when_it_is_read_costs_itself_alone(logs, web):
 
 
 def test_a_log_that_has_vanished_is_named_at_once(logs, web):
-    tree = list_tree(web.url + "/logs")
+    tree = Tree(list_files(web.url + "/logs"))
     path = next(iter(tree.files))
     (logs / path).unlink()
     web.asked.clear()
@@ -582,6 +592,6 @@ def test_part_of_a_remote_file_is_its_part(tmp_path, web):
     (tmp_path / "a.bin").write_bytes(data)
     for web.has_ranges in (True, False):
         for url in (web.url, web.url + "/"):
-            tree = list_tree(url)
+            tree = Tree(list_files(url))
             for offset in (0, 1, 70_000, 199_999, 200_000, 300_000):
                 assert read_from(tree.root, "a.bin", offset) == data[offset:]

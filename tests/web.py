@@ -36,6 +36,7 @@ class Web(ThreadingHTTPServer):
         self.has_times = True
         self.has_sizes = True
         self.delay = 0.0
+        self.denied = set()
         self.failing = {}  # by a part of the path: how often 503 is still the answer
         self.resetting = {}  # the same, but the connection is closed in the middle
         self.user = None
@@ -80,6 +81,8 @@ class Handler(SimpleHTTPRequestHandler):
                     self.wfile.write(b"{")
                     self.close_connection = True
                     return None
+            if body and any(part in path for part in self.server.denied):
+                return self.refuse(403)
             file = Path(self.translate_path(self.path))
             if not file.is_file():
                 return super().do_GET() if body else super().do_HEAD()

@@ -215,7 +215,7 @@ def archive_runs(
     with locked(target):
         order = Order(as_root(logs), target, policy, storage, progress, parallel=parallel)
         made = archive_logs(order)
-    made.warn(stacklevel=3)
+    made.warn(stacklevel=2)
 
 
 def update_archive(
@@ -282,7 +282,7 @@ def update_archive(
         storage = Storage(**old.facts["storage"])
         order = Order(root, target, policy, storage, progress, source, parallel)
         made = archive_logs(order, old)
-    made.warn(stacklevel=3)
+    made.warn(stacklevel=2)
 
 
 def _resolved(path: str | Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -15,8 +16,9 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PREFIX = "runcube-"
-_LOCK = "lock"
+# Of no directory that anybody would make by hand: what is not in use is removed.
+_PREFIX = "runcube-exchange-"
+_LOCK = ".runcube-exchange"
 # A directory that is younger may not have its lock yet.
 _SECONDS = 60.0
 
@@ -49,10 +51,16 @@ def _parent(needed: int) -> str:
 
 
 def _sweep(parent: str) -> None:
-    """Remove the directories of processes that are no more."""
+    """Remove the directories of our processes that are no more."""
     for folder in Path(parent).glob(f"{_PREFIX}*"):
         with suppress(OSError, Timeout):
             lock = folder / _LOCK
-            if lock.stat().st_mtime < time.time() - _SECONDS:
+            if _is_ours(folder) and lock.lstat().st_mtime < time.time() - _SECONDS:
                 with FileLock(lock, timeout=0):
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether this user made a directory: a lock that others put there may be a link anywhere."""
+    about = folder.lstat()
+    return stat.S_ISDIR(about.st_mode) and (os.name == "nt" or about.st_uid == os.getuid())

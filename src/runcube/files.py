@@ -106,11 +106,6 @@ def list_files(path: str | Path) -> Listing:
     return list_local(root)
 
 
-def list_tree(path: str | Path) -> Tree:
-    """Give the files at or under a path or URL to readers (see ``list_files``)."""
-    return Tree(list_files(path))
-
-
 class Stream(Protocol):
     """A file that is open for reading: what of a raw stream is used here."""
 
@@ -196,9 +191,10 @@ _failed = 0
 
 
 def failed_reads() -> int:
-    """How often reading has failed in this process, though the file was there and permitted.
+    """How often reading has failed in this process in a way that no listing shows.
 
-    What a listing does not show: a disk or a network that fails, too many open files.
+    A disk or a network that fails, too many open files; behind a URL whatever fails, since
+    permissions are not listed there. Here they are, and so is whether a file is there.
     """
     return _failed
 
@@ -209,10 +205,9 @@ def _reading(root: str, path: str) -> Iterator[Stream]:
     try:
         with _store(root).open(path) as stream:
             yield stream
-    except (FileNotFoundError, PermissionError):
-        raise
-    except OSError:
-        _failed += 1
+    except OSError as error:
+        is_listed = isinstance(error, FileNotFoundError | PermissionError) and not is_url(root)
+        _failed += not is_listed
         raise
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 # What is asked of the beginnings of files: more is asked of single files alone.
 MOST = 1 << 16
-LEAST = 1 << 13
 TAIL = 1 << 9
 # Files whose beginnings are fetched together, and bytes that are kept in all.
 _TOGETHER = 64
