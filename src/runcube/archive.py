@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from runcube.axes import Align
+    from runcube.chunks import Region
     from runcube.completion import OnDuplicate
-    from runcube.ncfile import Blocks, Region
+    from runcube.ncfile import Blocks
     from runcube.parallel import Parallel, Progress
     from runcube.pipeline import Errors
     from runcube.readers.base import Reader

@@ -15,7 +15,6 @@ from runcube.cellcoords import Place
 from runcube.cube import Scatter, cube_dims, cube_frame, cube_shape, with_values
 from runcube.ncencode import encode
 from runcube.ncfile import CubeShape, regions, write_blob, write_file, write_rows
-from runcube.rawcopy import copy_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,12 +24,13 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from runcube.chunks import Region
     from runcube.contest import Contest, Entry
     from runcube.cube import Labels
     from runcube.discover import Job
     from runcube.ledger import ArrayTable, Record
     from runcube.model import RunLog
-    from runcube.ncfile import Blocks, Region, Storage
+    from runcube.ncfile import Blocks, Storage
     from runcube.oldarchive import OldArchive
     from runcube.sweep import Sweep
     from runcube.tracks import Trial
@@ -120,7 +120,6 @@ class Writer:
             old = None
         if old is not None:
             shape = replace(shape, chunk=old.chunk)
-        copied: list[Region] = []
 
         def blocks(boxes: Iterator[Region]) -> Blocks:
             total = 8 * int(np.prod(self._shape, dtype=np.int64))
@@ -129,7 +128,7 @@ class Writer:
                 cells = self._cells(region[: len(self._place.shape)])
                 kept = {} if old is None else self._staying(old, cells)
                 if old is not None and len(kept) == len(cells):
-                    copied.append(region)
+                    yield region, None, None
                 else:
                     yield region, *self._block(region, storage, cells, _values_of(old, kept))
                 done += 8 * int(np.prod([s.stop - s.start for s in region], dtype=np.int64))
@@ -140,9 +139,8 @@ class Writer:
             self._write_messages(file)
             self._write_ledger(file, about, jobs, old)
 
-        write_file(path, encoded, shape, blocks, storage, groups)
-        if old is not None:
-            copy_chunks(old.path, path, copied)
+        source = None if old is None else old.path
+        write_file(path, encoded, shape, blocks, storage, extra=groups, source=source)
 
     def _chunk_boxes(self, chunk: Sequence[int]) -> Iterator[Region]:
         """Boxes of the cells of one chunk, with everything that is in them."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.cellrows import x_dim
+from runcube.chunks import FILTERS, ChunkFile, Region
 from runcube.model import ArchiveError
 
 if TYPE_CHECKING:
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 
     from runcube.ncencode import Encoded
 
-    Region = tuple[slice, ...]
-    Blocks = Iterable[tuple[Region, NDArray[Any] | None, NDArray[np.bool_]]]
+    Blocks = Iterable[tuple[Region, NDArray[Any] | None, NDArray[np.bool_] | None]]
 
 # A chunk is one curve and its neighbours along the cell dims: read at once, compressed together.
 CHUNK_BYTES = 1 << 17
@@ -162,7 +163,9 @@ def write_file(
     cube: CubeShape,
     blocks: Callable[[Iterator[Region]], Blocks],
     storage: Storage,
+    *,
     extra: Callable[[netCDF4.Dataset], None] | None = None,
+    source: Path | None = None,
 ) -> None:
     """Write a cube to a new file.
 
@@ -174,10 +177,12 @@ def write_file(
     cube : CubeShape
     blocks : callable
         Gets the regions and yields each with its values and what was logged; None for values
-        that are all NaN.
+        that are all NaN, and for both to have the chunks copied from ``source``.
     storage : Storage
     extra : callable, optional
-        Adds groups to the open file.
+        Adds groups to the open file, when all blocks are written.
+    source : Path, optional
+        An archive with the same chunks and filters.
 
     Raises
     ------
@@ -196,12 +201,17 @@ def write_file(
         for dim, size in zip(cube.dims, cube.shape, strict=True):
             if dim not in file.dimensions:
                 file.createDimension(dim, size)
-        curve, logged = _create(file, encoded, cube, storage)
-        limit = BLOCK_BYTES // 8
-        for region, values, mask in blocks(regions(cube.shape, cube.chunk, limit)):
-            if values is not None:
-                curve[region] = storage.apply(values, mask)
-            logged[region] = mask.astype(np.int8)
+        _create(file, encoded, cube, storage)
+    with ExitStack() as stack:
+        old = None if source is None else stack.enter_context(ChunkFile(source, "r"))
+        new = stack.enter_context(ChunkFile(path))
+        for region, values, mask in blocks(regions(cube.shape, cube.chunk, BLOCK_BYTES // 8)):
+            if mask is not None:
+                new.put(region, None if values is None else storage.apply(values, mask), mask)
+            elif old is not None:
+                new.copy(old, region)
+    with netCDF4.Dataset(path, "a") as file:
+        file.set_auto_maskandscale(False)
         texts = _write_texts(file, encoded)
         schema = encoded.schema | {"dtype": storage.dtype, "texts": texts}
         if storage.significant_digits is not None:
@@ -226,13 +236,8 @@ class CubeShape:
         return cls(dims, ds["curve"].shape, chunk_shape(ds))
 
 
-def _create(
-    file: netCDF4.Dataset, encoded: Encoded, cube: CubeShape, storage: Storage
-) -> tuple[netCDF4.Variable[Any], netCDF4.Variable[Any]]:
-    options: dict[str, Any] = {"compression": "zlib", "complevel": 1, "shuffle": True}
-    options |= {"fletcher32": True, "chunksizes": cube.chunk}
-    if not cube.dims:
-        options = {}
+def _create(file: netCDF4.Dataset, encoded: Encoded, cube: CubeShape, storage: Storage) -> None:
+    options: dict[str, Any] = {**FILTERS, "chunksizes": cube.chunk} if cube.dims else {}
     kind = "f8" if storage.dtype == "float64" else "f4"
     curve = file.createVariable("curve", kind, cube.dims, fill_value=np.nan, **options)
     logged = file.createVariable("logged", "i1", cube.dims, fill_value=None, **options)
@@ -246,7 +251,6 @@ def _create(
         if aside:
             variable.setncattr("coordinates", aside)
     logged.setncattr("dtype", "bool")
-    return curve, logged
 
 
 def _write_texts(file: netCDF4.Dataset, encoded: Encoded) -> dict[str, str]:
