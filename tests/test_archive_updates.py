@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -35,10 +35,12 @@ from odd_logs import (
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
-from runcube import ncfile
+from runcube import ncfile, ncread
 from runcube.arrays import clean_text
+from runcube.discover import discover
 from runcube.files import TAIL_BYTES
 from runcube.model import RuncubeError
+from runcube.oldarchive import OldArchive
 from runcube.readers import JsonlReader
 from runcube.readers import native as native_reader
 from runcube.readers.native import NativeReader
@@ -288,6 +290,24 @@ def test_what_is_archived_later_makes_no_difference(root, path, monkeypatch, rea
     assert_up_to_date(path, root, read=read, **options)
     new = {p.relative_to(root).as_posix() for p in (held, *held.rglob("*"))}
     assert set(read) <= new or name in READ_AGAIN
+
+
+@pytest.mark.parametrize("name", sorted(SWEEPS))
+def test_remembered_headers_are_those_of_the_logs(tmp_path, name):
+    root, path = tmp_path / "logs", tmp_path / "sweep.nc"
+    SWEEPS[name][0](root)
+    quietly(rc.archive_runs, root, path, **SWEEPS[name][1])
+    reader = SWEEPS[name][1].get("reader", "auto")
+    fresh = discover(root, reader, None)
+    with ncread.opened(path) as file:
+        found = discover(root, reader, None, known=OldArchive(path, file).headers)
+    assert found.jobs == fresh.jobs
+    assert found.skipped == fresh.skipped
+    for header, other in zip(found.headers, fresh.headers, strict=True):
+        # Whether there are metrics may be known for sure by now.
+        told = header.has_metrics is not False, other.has_metrics is not False
+        assert told[0] == told[1]
+        assert replace(header, has_metrics=True) == replace(other, has_metrics=True)
 
 
 @pytest.mark.parametrize("name", sorted(n for n, (_, o) in SWEEPS.items() if not o))

@@ -92,7 +92,8 @@ def archive_logs(order: Order, old: OldArchive | None = None) -> Told:
 
 def _through(spool: Spool, order: Order, old: OldArchive | None) -> Told:
     policy = order.policy
-    found = discover(order.root, policy.reader, policy.path_keys)
+    known = None if old is None else old.headers
+    found = discover(order.root, policy.reader, policy.path_keys, known=known)
     logs = absolute(order.root)
     source = clean_text(shown(found.root)) if order.source is None else order.source
     if old is not None and old.is_current(found, logs, source):

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runcube.files import Tree, list_files, natural_key, read_bytes, read_ends
-from runcube.model import NoRunsError, Problem
+from runcube.model import NoRunsError, Problem, Source
 from runcube.pathkeys import keys_from_paths
 from runcube.readers.base import resolve_reader
 from runcube.roots import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from runcube.listing import Listing
-    from runcube.model import LogFile, Request, RunHeader, RunLog, Source
+    from runcube.model import LogFile, Request, RunHeader, RunLog
     from runcube.readers.base import Reader
 
 # A file of another kind that nobody claims (a checkpoint, a picture) is not worth a word.
@@ -55,6 +55,7 @@ def discover(
     path_keys: str | None,
     *,
     listing: Listing | None = None,
+    known: Callable[[Reader, Source], Sequence[RunHeader]] | None = None,
 ) -> Found:
     """List the files under a path, let the readers claim theirs, and read the headers.
 
@@ -65,6 +66,8 @@ def discover(
     path_keys : str or None
     listing : Listing, optional
         That of the path, if it is there already.
+    known : callable, optional
+        Gives the headers of the logs that a source was read as, if it has not changed since.
 
     Raises
     ------
@@ -77,8 +80,11 @@ def discover(
     tree = Tree(listing or list_files(path))
     found = Found(tree.root)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
-    taken = []
+    taken: list[tuple[Job, list[RunHeader], Problem | None]] = []
     sharing = _Sharing()
+    for job, headers in _remembered(tree, readers[0], known):
+        tree.claim(job.source.files)
+        taken.append((job, [sharing.slim(header) for header in headers], None))
     for candidate in readers:
         for source in candidate.find(tree):
             tree.claim(source.files)
@@ -98,6 +104,24 @@ def discover(
     found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
     found.digests = _digests(found.headers)
     return found
+
+
+def _remembered(
+    tree: Tree, reader: Reader, known: Callable[[Reader, Source], Sequence[RunHeader]] | None
+) -> Iterator[tuple[Job, Sequence[RunHeader]]]:
+    """Give the unchanged logs of the reader that is asked first, if it remembers them.
+
+    What it finds of a log hangs on nothing but that log, and nobody is asked before it: whatever
+    else there is now, the log is its own.
+    """
+    remembered = getattr(reader, "remembered", None)
+    if known is None or remembered is None:
+        return
+    for file in list(tree.unclaimed()):
+        job = Job(reader, Source(tree.root, file.path, (file,)))
+        headers = remembered(known(reader, job.source))
+        if headers:
+            yield job, headers
 
 
 class _Sharing:

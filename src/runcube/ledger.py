@@ -285,22 +285,12 @@ def to_logs(
     """
     logs = []
     for number, item in enumerate(record["logs"]):
-        header = RunHeader(
-            source,
-            item["key"],
-            item["config"],
-            item["constants"],
-            frozenset(item["varying"]),
-            item["has_config"],
-            item["has_metrics"],
-            item["finished"],
-        )
         curves: list[Any] = [
             _curves_of(part, table, fetch(number, i)) for i, part in enumerate(item["curves"])
         ]
         logs.append(
             RunLog(
-                header,
+                header_of(item, source),
                 curves,
                 [],
                 np.nan if item["train_time"] is None else item["train_time"],
@@ -312,6 +302,20 @@ def to_logs(
             )
         )
     return logs
+
+
+def header_of(item: Record, source: Source) -> RunHeader:
+    """Bring back the header of one of the logs of a record."""
+    return RunHeader(
+        source,
+        item["key"],
+        item["config"],
+        item["constants"],
+        frozenset(item["varying"]),
+        item["has_config"],
+        item["has_metrics"],
+        item["finished"],
+    )
 
 
 def _curves_of(item: Mapping[str, Any], table: ArrayTable, fetch: Any) -> StoredCurves:

@@ -189,14 +189,12 @@ def write_file(
     ArchiveError
         If values do not fit ``dtype``.
     """
-    import dask.config
     import netCDF4
+    from xarray.backends import NetCDF4DataStore
 
-    options: dict[str, Any] = {"engine": "netcdf4", "format": "NETCDF4"}
-    # The frame is in memory; without this xarray imports dask.distributed, to ask it for a lock.
-    with dask.config.set(scheduler="synchronous"):
-        encoded.frame.to_netcdf(path, encoding=encoded.encoding, **options)
-    with netCDF4.Dataset(path, "a") as file:
+    with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
+        # Not by to_netcdf, which imports dask.distributed to ask it for a lock.
+        encoded.frame.dump_to_store(NetCDF4DataStore(file), encoding=encoded.encoding)
         file.set_auto_maskandscale(False)
         for dim, size in zip(cube.dims, cube.shape, strict=True):
             if dim not in file.dimensions:

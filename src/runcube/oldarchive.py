@@ -13,6 +13,7 @@ import numpy as np
 from runcube import ledger
 from runcube.files import hash_ends
 from runcube.gather import name_reconfigured
+from runcube.ledger import reader_word
 from runcube.model import ArchiveError, RuncubeError
 from runcube.ncfile import Storage
 from runcube.ncread import damaged, read_blob
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from runcube.contest import Entry
     from runcube.discover import Found, Job
     from runcube.ledger import Record, StoredCurves
-    from runcube.model import Request, RunHeader, RunLog
+    from runcube.model import Request, RunHeader, RunLog, Source
+    from runcube.readers.base import Reader
 
 # Values of an old archive that are kept in memory, as they lie together in its chunks.
 _CACHE_BYTES = 1 << 26
@@ -169,6 +171,13 @@ class OldArchive:
         found: NDArray[Any] = self._boxes[box][inside]
         return found
 
+    def headers(self, reader: Reader, source: Source) -> Sequence[RunHeader]:
+        """Give the header of each log that a source was read as, if it has not changed since."""
+        known = self._keys.get(source.path)
+        if known is None or (known.reader, known.files) != (reader_word(reader), source.files):
+            return ()
+        return [ledger.header_of(item, source) for item in self.records[source.path]["logs"]]
+
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what the archive remembers of a log, if it has not changed since."""
         known = self._keys.get(job.source.path)
@@ -223,7 +232,7 @@ class OldArchive:
             return False
         for path, job in here.items():
             known = self._keys[path]
-            same = (known.reader, known.files) == (ledger.reader_word(job.reader), job.source.files)
+            same = (known.reader, known.files) == (reader_word(job.reader), job.source.files)
             if path in self.facts["deleted"] or not same:
                 return False
         return True
