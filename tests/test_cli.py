@@ -537,11 +537,10 @@ def test_an_archive_needs_a_directory(logs, tmp_path):
 
 
 def test_a_failed_archive_leaves_nothing_behind(logs, tmp_path, monkeypatch):
-    def full(self, path, **keywords):
-        Path(path).write_text("half")
+    def full(self, store, **keywords):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
+    monkeypatch.setattr(xr.Dataset, "dump_to_store", full)
     assert "No space left" in fails("archive", logs, "-o", tmp_path / "sweep.nc")
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
@@ -730,11 +729,10 @@ def test_the_reports_are_what_the_commands_show(logs):
 
 
 def test_an_interrupt_leaves_no_half_archive(logs, tmp_path, monkeypatch):
-    def interrupted(self, path, **keywords):
-        Path(path).write_text("half")
+    def interrupted(self, store, **keywords):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", interrupted)
+    monkeypatch.setattr(xr.Dataset, "dump_to_store", interrupted)
     result = run("archive", logs, "-o", tmp_path / "sweep.nc")
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
     assert not (tmp_path / "sweep.nc").exists()

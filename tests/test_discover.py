@@ -44,7 +44,7 @@ LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n"
         ("manifest.json", b'{\n "total_runs": 3,\n "runs": []\n}', "not_a_log"),
         ("summary.jsonl", b'{"run": 1, "best": 0.3}\n{"run": 2, "best": 0.2}\n', "not_a_log"),
         ("a.json", b"[1, 2, 3]", "not_a_log"),
-        ("a.jsonl.gz", gzip.compress(b"hello\n"), "not_a_log"),
+        ("a.jsonl.gz", gzip.compress(b"hello\n", mtime=0), "not_a_log"),
     ],
 )
 def test_what_is_no_log_is_named_and_costs_nothing(tmp_path, name, content, kind):
