@@ -44,6 +44,7 @@ TIERS = (
     "policyfacts ncencode ledger logtable plainform",
     "chunks",
     "ncfile ncread replace lazy",
+    "configtable",
     "spool schema results",
     "opening",
     "oldarchive",

@@ -17,7 +17,7 @@ from odd_logs import CASES, SWEEPS
 from sweeps import product_configs, write_sweep
 
 import runcube as rc
-from runcube import opening, results
+from runcube import opening, results, schema
 from runcube.model import RuncubeError
 from runcube.readers.native import NativeReader
 
@@ -457,21 +457,49 @@ def test_no_result_is_kept_without_a_cache(logs, tmp_path, monkeypatch):
 # What is opened
 
 
+OPENED = """
+    import sys, warnings
+    import runcube as rc, xarray, netCDF4, dask.array
+    warnings.simplefilter("ignore", rc.SweepWarning)
+    rc.open_runs({logs!r}, cache=False, layout="configs")
+    seen = []
+    sys.addaudithook(lambda event, args: event == "open" and seen.append(str(args[0])))
+    rc.open_runs({logs!r}, cache={cache!r})
+    print(len({{path for path in seen if path.startswith({logs!r})}}))
+"""
+
+
+def opened_files(logs, cache):
+    """How many logs a new process opens."""
+    code = textwrap.dedent(OPENED.format(logs=str(logs), cache=str(cache)))
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return int(done.stdout)
+
+
 def test_no_file_is_opened_where_nothing_has_changed(logs, cache):
-    code = f"""
-        import sys, warnings
-        import runcube as rc, xarray, netCDF4, dask.array
-        warnings.simplefilter("ignore", rc.SweepWarning)
-        rc.open_runs({str(logs)!r}, cache=False, layout="configs")
-        seen = []
-        sys.addaudithook(lambda event, args: event == "open" and seen.append(str(args[0])))
-        rc.open_runs({str(logs)!r}, cache={str(cache)!r})
-        print(sum(path.startswith({str(logs)!r}) for path in seen))
-    """
-    counts = []
-    for _ in range(2):
-        command = [sys.executable, "-c", textwrap.dedent(code)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        counts.append(int(done.stdout))
-    assert counts[0] >= 12
-    assert counts[1] == 0
+    assert opened_files(logs, cache) >= 12
+    assert opened_files(logs, cache) == 0
+
+
+def test_only_what_has_changed_is_opened(logs, cache):
+    opened(logs, cache)
+    changed, *_, gone = sorted(logs.rglob("*.jsonl"))
+    with changed.open("a") as log:
+        log.write("\n")
+    gone.unlink()
+    shutil.copytree(changed.parent, logs / "again")
+    assert opened_files(logs, cache) == 2
+    assert_same(opened(logs, cache), opened(logs))
+
+
+def test_configurations_of_logs_that_are_gone_go_as_well(logs, cache):
+    for seed in range(3):
+        shutil.rmtree(logs)
+        configs = product_configs(lr=[f"{seed}-{i}" for i in range(600)])
+        write_sweep(logs, configs, seeds=(0,), epochs=1)
+        opened(logs, cache)
+        rows = len(schema.SchemaShelf(cache)._configs.rows)
+        assert rows < 2 * 700 + 1024 + 600
+    assert_same(opened(logs, cache), opened(logs))

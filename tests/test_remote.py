@@ -243,8 +243,14 @@ def test_what_is_known_of_logs_is_kept_for_the_next_opening(logs, web, tmp_path)
     want = opened(url, cache).compute()
     web.asked.clear()
     ds = opened(url, cache)
-    assert not [g for g in web.of_files() if g.range is None]
+    assert not web.of_files()
     assert_same(ds, want)
+    with (logs / "003" / "json_out.jsonl").open("a") as log:
+        log.write("\n")
+    web.asked.clear()
+    ds = opened(url, cache)
+    assert {g.path for g in web.of_files()} == {"/logs/003/json_out.jsonl"}
+    np.testing.assert_array_equal(ds.curve, want.curve)
 
 
 def test_a_cube_without_logs_that_were_denied_is_not_kept(logs, web, tmp_path):

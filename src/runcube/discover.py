@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.files import Tree, list_files, natural_key, read_bytes, read_ends
+from runcube.files import Tree, list_files, may_read, natural_key, read_bytes, read_ends
 from runcube.model import NoRunsError, Problem, Source
 from runcube.pathkeys import keys_from_paths
 from runcube.readers.base import resolve_reader
@@ -85,6 +85,8 @@ def discover(
     for job, headers in _remembered(tree, readers[0], known):
         tree.claim(job.source.files)
         taken.append((job, [sharing.slim(header) for header in headers], None))
+    if taken:
+        tree.settle()
     for candidate in readers:
         for source in candidate.find(tree):
             tree.claim(source.files)
@@ -120,7 +122,7 @@ def _remembered(
     for file in list(tree.unclaimed()):
         job = Job(reader, Source(tree.root, file.path, (file,)))
         headers = remembered(known(reader, job.source))
-        if headers:
+        if headers and may_read(tree.root, file.path):
             yield job, headers
 
 
@@ -129,6 +131,8 @@ class _Sharing:
 
     def __init__(self) -> None:
         self._known: dict[bytes, dict[str, Any]] = {}
+        # The same by their ids: what is remembered of logs shares its sections already.
+        self._own: dict[int, dict[str, Any]] = {}
 
     def slim(self, header: RunHeader) -> RunHeader:
         """Give the same header with sections that other headers have as well."""
@@ -141,6 +145,8 @@ class _Sharing:
         return replace(header, config=config)
 
     def _shared(self, section: dict[str, Any]) -> dict[str, Any]:
+        if self._own.get(id(section)) is section:
+            return section
         # Not by ==, for which 1, 1.0 and True are the same. This is never read back.
         try:
             key = marshal.dumps(section, 2)
@@ -148,7 +154,10 @@ class _Sharing:
             return section
         if len(self._known) >= _MOST_SECTIONS:
             self._known.clear()
-        return self._known.setdefault(key, section)
+            self._own.clear()
+        shared = self._known.setdefault(key, section)
+        self._own[id(shared)] = shared
+        return shared
 
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:

@@ -75,6 +75,10 @@ class Tree:
         """Keep ``files`` from being offered to the next reader."""
         self._claimed.update(file.path for file in files)
 
+    def settle(self) -> None:
+        """Have beginnings of those files alone fetched that are unclaimed now."""
+        _store(self.root).begin([file.path for file in self.unclaimed()])
+
     def folder(self, path: str) -> dict[str, LogFile]:
         """Files directly inside a folder (``""``: the root), by name."""
         return self._children.get(path, {})
@@ -133,6 +137,10 @@ class Store(Protocol):
         """Whether there is such a file; of a remote one, whether it was listed and not lost."""
         ...
 
+    def begin(self, paths: Sequence[str]) -> None:
+        """Be told of which files beginnings will be asked."""
+        ...
+
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
         """Be told what this thread will read whole, and look at afterwards, in this order."""
         ...
@@ -153,6 +161,11 @@ def _store(root: str) -> Store:
 def look_at(root: str, path: str) -> LogFile:
     """Size and time of a file now."""
     return _store(root).look(path)
+
+
+def may_read(root: str, path: str) -> bool:
+    """Whether this user may read a file; of a remote one nobody knows until it is read."""
+    return is_url(root) or os.access(f"{root}/{path}", os.R_OK)
 
 
 def is_there(root: str, path: str) -> bool:

@@ -59,6 +59,9 @@ class LocalStore:
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
         """Take no notice of what will be read whole: the system reads ahead."""
 
+    def begin(self, paths: Sequence[str]) -> None:
+        """Take no notice of which files will be looked at."""
+
     def rest(self) -> None:
         """Nothing was begun."""
 

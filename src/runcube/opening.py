@@ -185,8 +185,9 @@ def _opened(
 ) -> tuple[Opened, bool]:
     """Open logs; also whether another opening would find the same as long as they are the same."""
     before = failed_reads()
-    found = discover(path, policy.reader, policy.path_keys, listing=listing)
-    shelf = SchemaShelf(cache, found.headers)
+    shelf = SchemaShelf(cache)
+    found = discover(path, policy.reader, policy.path_keys, listing=listing, known=shelf.headers)
+    shelf.expect(found.headers)
     plan = plan_found(found, policy)
     parsed = parse_found(found, plan, policy, progress, parallel, shelf=shelf)
     shelf.save()

@@ -320,6 +320,10 @@ class RemoteStore:
 
             self._mine.ahead = ReadAhead(self._pool, fetch, sources)
 
+    def begin(self, paths: Sequence[str]) -> None:
+        """Be told of which files beginnings will be asked; those of no others are fetched along."""
+        self._heads.clear(paths)
+
     def rest(self) -> None:
         """Withdraw what was expected."""
         if self._mine.ahead is not None:

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from runcube import ledger
+from runcube.configtable import ConfigTable
 from runcube.lazy import PARSED, parsed_key, values_of
 from runcube.model import Problem, Request, RunHeader, RunLog, Source
 from runcube.plainform import from_bytes, to_bytes
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
     from runcube.discover import Job
     from runcube.ledger import Record
+    from runcube.readers.base import Reader
 
-FORM = 2
+FORM = 3
 _ERRORS = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, TypeError)
 _NOWHERE = Source("", "", ())
 
@@ -96,10 +98,15 @@ class _Form:
 
 
 class _Row:
-    """What a log has for itself: its files, the number of its form, times and messages."""
+    """What a log has for itself: its files, the number of its form, times, messages and head.
 
-    def __init__(self, files: Any, form: int, times: Any, messages: Any) -> None:
+    The head is the configuration, whether there is one, and whether the log has ended, of a log
+    whose reader needs no more to do without a look at it; None of others.
+    """
+
+    def __init__(self, files: Any, form: int, times: Any, messages: Any, head: Any) -> None:
         self.files, self.form, self.times, self.messages = files, form, times, messages
+        self.head = head
 
     @classmethod
     def unpacked(cls, packed: bytes) -> _Row:
@@ -108,7 +115,7 @@ class _Row:
 
     def packed(self) -> bytes:
         """Spell it."""
-        return to_bytes([self.files, self.form, self.times, self.messages])
+        return to_bytes([self.files, self.form, self.times, self.messages, self.head])
 
 
 class SchemaShelf:
@@ -118,15 +125,15 @@ class SchemaShelf:
     ----------
     path : Path, optional
         The file; without one nothing is kept for the next time.
-    headers : iterable of RunHeader
-        Those of the logs: what they have is not kept twice.
     """
 
-    def __init__(self, path: Path | None, headers: Iterable[RunHeader] = ()) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._headers = {(header.source.path, header.key): header for header in headers}
+        self._headers: dict[tuple[str, str], RunHeader] = {}
         self._table = ledger.ArrayTable()
-        self._arrays = 0
+        self._configs = ConfigTable()
+        # How many arrays and values of configurations are used.
+        self._arrays = self._values = 0
         self._spelled: list[bytes] = []
         self._numbers: dict[bytes, int] = {}
         self._forms: dict[int, _Form] = {}
@@ -147,9 +154,31 @@ class SchemaShelf:
         if stored["form"] == FORM:
             rows = dict(zip(stored["paths"], stored["rows"], strict=True))
             table = ledger.ArrayTable(stored["arrays"])
-            self._arrays, self._spelled = stored["used"], stored["forms"]
+            self._configs = ConfigTable(stored["configs"])
+            self._arrays, self._values = stored["used"]
+            self._spelled = stored["forms"]
             self._numbers = {form: number for number, form in enumerate(self._spelled)}
             self._rows, self._table = rows, table
+
+    def headers(self, reader: Reader, source: Source) -> Sequence[RunHeader]:
+        """Give the header of a log that has not changed, if a reader can do with it."""
+        packed = self._rows.get(source.path)
+        row = None if packed is None else _Row.unpacked(packed)
+        if row is None or row.head is None or row.files != _files(source):
+            return ()
+        if self._form(row.form).key.reader != ledger.reader_word(reader):
+            return ()
+        config, has_config, finished = row.head
+        config = self._configs.get(config)
+        return [
+            RunHeader(
+                source, config=config, has_config=has_config, has_metrics=True, finished=finished
+            )
+        ]
+
+    def expect(self, headers: Iterable[RunHeader]) -> None:
+        """Take in the headers of the logs: what they have is not kept twice."""
+        self._headers = {(header.source.path, header.key): header for header in headers}
 
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what is known of a log, if it is unchanged."""
@@ -183,11 +212,22 @@ class SchemaShelf:
         if number == len(self._spelled):
             self._spelled.append(spelled)
         messages = [log.messages for log in logs] if request.messages else None
-        row = _Row(_files(job.source), number, times, messages)
+        row = _Row(_files(job.source), number, times, messages, self._head(job, logs))
         self._rows[job.source.path] = row.packed()
         self._changed = True
         PARSED.put(parsed_key(job, self.request), values_of(logs))
         return self._logs(job, self._form(number), row)
+
+    def _head(self, job: Job, logs: Sequence[RunLog]) -> list[Any] | None:
+        """Spell the header of a log, if that is all that its reader needs another time."""
+        remembered = getattr(job.reader, "remembered", None)
+        headers = () if remembered is None else remembered([log.header for log in logs])
+        known = self._headers.get((job.source.path, ""))
+        if not headers or known is None or known.config != headers[0].config:
+            return None
+        with suppress(TypeError, OverflowError):  # a configuration without a plain form
+            return [self._configs.add(known.config), known.has_config, known.finished]
+        return None
 
     def _leave_out(self, item: dict[str, Any], log: RunLog) -> None:
         """Take out of the record of a log what tells it from others and is known otherwise."""
@@ -223,16 +263,31 @@ class SchemaShelf:
             records = map(ledger.load, spelled)
             spelled = [ledger.dump(ledger.rebased(r, self._table, table)) for r in records]
             used = len(table.rows)
+        for row in rows:
+            row.form = forms[row.form]
+        configs, values = self._kept_configs(rows)
         stored = {
             "form": FORM,
             "paths": paths,
-            "rows": [_Row(r.files, forms[r.form], r.times, r.messages).packed() for r in rows],
+            "rows": [row.packed() for row in rows],
             "forms": spelled,
             "arrays": table.rows,
-            "used": used,
+            "configs": configs.rows,
+            "used": [used, values],
         }
         with suppress(OSError):
             write_whole(self._path, zlib.compress(to_bytes(stored), 1))
+
+    def _kept_configs(self, rows: Sequence[_Row]) -> tuple[ConfigTable, int]:
+        """Table of the configurations of rows, and how many values were used when it was new."""
+        used = self._values or len(self._configs.rows)
+        if not self._configs.is_worn(used):
+            return self._configs, used
+        kept = ConfigTable()
+        for row in rows:
+            if row.head is not None:
+                row.head[0] = kept.add(self._configs.get(row.head[0]))
+        return kept, len(kept.rows)
 
     def _form(self, number: int) -> _Form:
         if number not in self._forms:
