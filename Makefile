@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Some tests start processes of their own.
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
 .DEFAULT_GOAL := test
 .PHONY: help setup test lint format check demo bench clean distclean
@@ -44,10 +46,10 @@ format: $(VENV)/.dev ## format and repair what ruff can repair
 	$(BIN)/ruff format .
 
 check: $(VENV)/.dev ## tests and doctests alone, without coverage
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test: lint ## lint, then tests and doctests with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 
 demo: $(VENV)/.user ## run examples/demo.py on examples/logs
 	$(BIN)/python examples/demo.py
