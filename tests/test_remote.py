@@ -219,6 +219,16 @@ def test_a_load_asks_for_each_file_once_and_for_its_ends(logs, web):
     assert len(gets) == 3 * 12
 
 
+@pytest.mark.parametrize("parallel", [False, "processes"])
+def test_an_archive_is_made_of_one_look_at_each_file(logs, web, tmp_path, parallel):
+    path, url = tmp_path / "sweep.nc", web.url + "/logs"
+    quietly(rc.archive_runs, url, path, parallel=parallel)
+    gets = web.of_files()
+    assert len([g for g in gets if g.range is None]) == 12
+    assert len(gets) == 3 * 12
+    assert len(rc.verify_archive(path, url)) == 0
+
+
 def test_a_server_without_ranges_sends_each_file_once(logs, web):
     web.has_ranges = False
     loaded(web.url + "/logs")

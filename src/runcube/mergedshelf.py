@@ -39,6 +39,7 @@ class MergedShelf:
     """
 
     old: OldArchive | None = None
+    hashes = False
 
     def __init__(self, olds: Sequence[OldArchive]) -> None:
         self._homes: dict[str, _Home] = {}

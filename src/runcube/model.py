@@ -220,7 +220,8 @@ class RunLog:
     ``marker`` is what the logger itself says of the run's end (None: nothing).
     ``splits`` and ``metrics`` name all that the log has, asked for or not, in order of first
     appearance. ``columns`` are those that ``Request.drop`` can concern; None: any. ``resume`` is
-    there if the reader can go on where it stopped.
+    there if the reader can go on where it stopped. ``hashes`` are those of its source and of the
+    ends of what ``resume`` goes on from, if whoever asked for the log asked for them as well.
     """
 
     header: RunHeader
@@ -234,3 +235,4 @@ class RunLog:
     metrics: tuple[str, ...] = ()
     columns: frozenset[str] | None = None
     resume: Resume | None = None
+    hashes: tuple[str, str] | None = None

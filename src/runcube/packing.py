@@ -14,7 +14,7 @@ import os
 import pickle
 import tempfile
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from runcube.discover import Job, read_logs
-from runcube.files import expecting
+from runcube.files import expecting, hash_ends, hash_prefix
 from runcube.model import Curves, LogFile, Problem, Request, Resume, RunHeader, RunLog, Source
 from runcube.roots import is_of_this_process, reaching
 
@@ -45,12 +45,24 @@ _BUFFER = 1 << 20
 _PLAIN = "biufcSUmM"
 
 
+@dataclass(frozen=True)
 class ReadLogs:
-    """Reading logs as work for ``parallel.run_tasks``: a task is a job and a request."""
+    """Reading logs as work for ``parallel.run_tasks``: a task is a job and a request.
+
+    Parameters
+    ----------
+    hashes : bool
+        Whether to hash each log as well, where it is read and while its bytes are at hand.
+    """
+
+    hashes: bool = False
 
     def run(self, task: Task) -> Result:
         """Read one log here."""
-        return read_logs(task)
+        logs, problem = read_logs(task)
+        if self.hashes:
+            _hash(logs, task[0].source)
+        return logs, problem
 
     def needs(self, task: Task) -> object:
         """Give what must be pickled to send a task elsewhere, and may not be: the reader."""
@@ -90,9 +102,9 @@ class ReadLogs:
             # Next to nothing goes through the pipe: besides being copied less, that is what lets
             # a pool recover from a process that dies while it hands a result over.
             with suppress(OSError):  # no room: then the pipe has it
-                return _packed_file(sent, folder)
+                return _packed_file(self, sent, folder)
         buffer = BytesIO()
-        at = _pack(sent, buffer)
+        at = _pack(self, sent, buffer)
         return buffer.getvalue(), at
 
     def unpack(self, tasks: Sequence[Task], packed: tuple[str | bytes, int]) -> list[Result]:
@@ -114,11 +126,18 @@ class ReadLogs:
         return [], Problem("reader_error", f"the process that read it {why}", path)
 
 
-def _packed_file(sent: Sequence[Sent], folder: str) -> tuple[str, int]:
+def _hash(logs: Sequence[RunLog], source: Source) -> None:
+    whole = hash_prefix(source) if logs else ""
+    for log in logs:
+        ends = "" if log.resume is None else hash_ends(source, log.resume.offset)
+        log.hashes = whole, ends
+
+
+def _packed_file(work: ReadLogs, sent: Sequence[Sent], folder: str) -> tuple[str, int]:
     handle, path = tempfile.mkstemp(dir=folder)
     try:
         with open(handle, "wb", buffering=_BUFFER) as stream:
-            return path, _pack(sent, stream)
+            return path, _pack(work, sent, stream)
     except BaseException:
         os.unlink(path)
         raise
@@ -170,7 +189,7 @@ class _Heap:
         return row
 
 
-def _pack(sent: Sequence[Sent], stream: IO[bytes]) -> int:
+def _pack(work: ReadLogs, sent: Sequence[Sent], stream: IO[bytes]) -> int:
     heap = _Heap(stream)
     rows = []
     sources = [
@@ -179,7 +198,7 @@ def _pack(sent: Sequence[Sent], stream: IO[bytes]) -> int:
     ]
     with expecting(sources, fresh=True):
         for (reader, *_, request), source in zip(sent, sources, strict=True):
-            logs, problem = read_logs((Job(reader, source), request))
+            logs, problem = work.run((Job(reader, source), request))
             # Each log is written as soon as it is read: the batch is never in memory as a whole.
             rows.append(([_packed(log, source, heap) for log in logs], problem))
     stream.write(pickle.dumps((heap.table, rows), pickle.HIGHEST_PROTOCOL))

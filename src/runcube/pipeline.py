@@ -142,7 +142,12 @@ def plan_found(found: Found, policy: Policy) -> Sweep:
 
 
 class Shelf(Protocol):
-    """Where parsed logs are kept, so that what was read once need not be read again."""
+    """Where parsed logs are kept, so that what was read once need not be read again.
+
+    ``hashes`` says whether it needs the hashes of the logs that are put.
+    """
+
+    hashes: bool
 
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what was read of a log that is unchanged; None if it must be read."""
@@ -161,6 +166,8 @@ class NoShelf:
     headers : sequence of RunHeader
         Those of the logs: a configuration that is in both is held once.
     """
+
+    hashes = False
 
     def __init__(self, headers: Sequence[RunHeader]) -> None:
         self._headers = {(header.source.path, header.key): header for header in headers}
@@ -235,7 +242,7 @@ def _read_jobs(
     # Closed at once, so that whatever interrupts this leaves no process behind.
     with (
         expecting([job.source for job, _ in tasks]),
-        closing(run_tasks(ReadLogs(), tasks, sizes, step, parallel)) as results,
+        closing(run_tasks(ReadLogs(shelf.hashes), tasks, sizes, step, parallel)) as results,
     ):
         for number, (logs, problem) in zip(todo, results, strict=True):
             if problem is not None:

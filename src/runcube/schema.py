@@ -127,6 +127,8 @@ class SchemaShelf:
         The file; without one nothing is kept for the next time.
     """
 
+    hashes = False
+
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._headers: dict[tuple[str, str], RunHeader] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runcube import ledger
-from runcube.files import hash_more
+from runcube.files import hash_ends, hash_more
 from runcube.model import Problem
 from runcube.ncencode import unpack_text
 from runcube.oldarchive import files_of
@@ -38,6 +38,8 @@ class Shelves:
     deleted : collection of str
         Logs that are gone: the archive's memory of them stands.
     """
+
+    hashes = True
 
     def __init__(
         self, spool: Spool, old: OldArchive | None = None, deleted: Collection[str] = ()
@@ -81,8 +83,10 @@ class Shelves:
         record = self.old.records[path]
         said = unpack_text(self.old.text(path, 0))
         log.messages[:0] = [said] if said else []
-        digest = hash_more(job.source, record["digest"], sum(file[1] for file in record["files"]))
-        return self._spool.put(job, request, [log], digest)
+        whole = hash_more(job.source, record["digest"], sum(file[1] for file in record["files"]))
+        ends = "" if log.resume is None else hash_ends(job.source, log.resume.offset)
+        log.hashes = whole, ends
+        return self._spool.put(job, request, [log])
 
     def _remembered(self, job: Job, old: OldArchive) -> Sequence[RunLog]:
         """Give what the archive keeps of a log that is gone, and say so."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube import ledger
-from runcube.files import hash_ends, hash_prefix
+from runcube.files import hash_prefix
 from runcube.ncencode import pack_text
 from runcube.roots import absolute
 
@@ -69,20 +69,16 @@ class Spool:
             return None
         return self._logs(record, job)
 
-    def put(
-        self, job: Job, request: Request, logs: Sequence[RunLog], digest: str | None = None
-    ) -> Sequence[RunLog]:
-        """Write the values of a log down, and give it back without them.
-
-        ``digest`` is the hash of its bytes, where it is known.
-        """
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Write the values of a log down, with its hashes, and give it back without them."""
         key = ledger.Key.of(job.reader, job.source, request, ledger.columns_of(logs))
         first = len(self._table.rows)
-        hashed = digest or hash_prefix(job.source)
-        record = ledger.to_record(key, job.source, hashed, logs, self._table)
-        for item in record["logs"]:
+        hashes = [log.hashes or (hash_prefix(job.source), "") for log in logs]
+        whole = hashes[0][0] if hashes else hash_prefix(job.source)
+        record = ledger.to_record(key, job.source, whole, logs, self._table)
+        for item, (_, ends) in zip(record["logs"], hashes, strict=True):
             if item["resume"]:
-                item["resume"]["ends"] = hash_ends(job.source, item["resume"]["offset"])
+                item["resume"]["ends"] = ends
         record["root"] = absolute(job.source.root)
         for item, log in zip(record["logs"], logs, strict=True):
             for part, curves in zip(item["curves"], log.curves, strict=True):
@@ -90,8 +86,8 @@ class Spool:
             text = pack_text("\n".join(log.messages))
             item["text"] = [self._write(text), len(text)]
         new = [[self._write(row), len(row)] for row in self._table.rows[first:]]
-        whole = {"form": ledger.FORM, "record": record, "arrays": new, "end": self._end}
-        line = ledger.dump(whole)
+        entry = {"form": ledger.FORM, "record": record, "arrays": new, "end": self._end}
+        line = ledger.dump(entry)
         self._pending.append(b"%08x %s\n" % (zlib.crc32(line), line))
         record = ledger.load(line)["record"]
         self._records[job.source.path], self._keys[job.source.path] = record, key
