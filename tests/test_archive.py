@@ -482,9 +482,18 @@ TEXTS = {
 texts = pytest.mark.parametrize("words", [pytest.param(t, id=k) for k, t in TEXTS.items()])
 
 
+def as_objects(words):
+    """Text as objects; where pandas uses pyarrow, xarray takes none that is no Unicode."""
+    try:
+        pd.Series(words)
+    except UnicodeEncodeError:
+        return np.array(words)
+    return np.array(words, dtype=object)
+
+
 @texts
 def test_any_text_is_kept(cube, path, words):
-    short, long = np.array(words), np.array(words, dtype=object)
+    short, long = np.array(words), as_objects(words)
     ds = cube.assign_coords(words=("lr", short), word=((), short[0]), long=("lr", long))
     ds = ds.assign(said=("lr", short), all=("lr", long), last=((), long[1]))
     assert_same(there_and_back(ds, path), ds)
@@ -492,7 +501,7 @@ def test_any_text_is_kept(cube, path, words):
 
 @texts
 def test_any_text_is_a_label(cube, path, words):
-    ds = cube.assign_coords(split=("split", words), metric=("metric", np.array(words, object)))
+    ds = cube.assign_coords(split=("split", words), metric=("metric", as_objects(words)))
     back = there_and_back(ds, path)
     assert_same(back, ds)
     if words[0] != words[1]:
