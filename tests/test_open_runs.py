@@ -163,6 +163,9 @@ def test_any_selection_is_that_of_the_loaded_cube(tmp_path_factory, data):
         ("auto", {"weights": "None", "metric": "loss", "epoch": 1}),
         (None, {"lr": 0.1, "seed": [0, 2]}),
         ({"seed": 1}, {"lr": 0.1, "seed": [0, 2]}),
+        ("auto", {"lr": 0.1, "seed": [0, 2]}),
+        ("auto", {"lr": [1.0, 0.1], "seed": [2, 0], "weights": ["None"]}),
+        ({"seed": (1, 2)}, {"lr": 0.1, "seed": [2, 0], "metric": ["acc1"]}),
     ],
     ids=str,
 )
@@ -178,6 +181,47 @@ def test_a_selection_reads_its_files_and_no_others(logs, read, forget, chunks, p
     paths = ds.path.sel(cells).values.ravel().tolist()
     part.compute()
     assert sorted(read) == sorted(paths)
+
+
+def test_a_list_upon_a_selection_reads_its_files_and_no_others(logs, read, forget):
+    ds = opened(logs, layout="grid")
+    want = loaded(logs, layout="grid")
+    is_high = ds.lr > 0.5
+    for pick in (
+        lambda d: d.curve.sel(metric="loss", split="val").sel(weights="None").isel(seed=[2, 0]),
+        lambda d: d.curve.isel(seed=[0, 2]).isel(seed=[1]).sel(lr=[1.0]),
+        lambda d: d.curve.where(is_high, drop=True),
+        lambda d: d.curve.isel(seed=np.array([True, False, True])).isel(lr=[-1]),
+        lambda d: xr.align(d.curve, is_high)[0].isel(seed=[0, 2]),
+        lambda d: d.curve.sortby("seed", ascending=False).sel(seed=[1, 0]).isel(epoch=[-1]),
+    ):
+        forget()
+        read.clear()
+        part = pick(ds)
+        assert read == []
+        xr.testing.assert_identical(part.compute(), pick(want))
+        assert sorted(read) == sorted(set(part.path.values.ravel().tolist()))
+
+
+def test_a_list_of_what_was_assigned_to_or_calculated_is_that(logs):
+    ds = opened(logs, layout="grid")
+    want = loaded(logs, layout="grid")
+    assert (
+        opened(logs, layout="grid").curve[..., [0, 1]].data.name == ds.curve[..., [0, 1]].data.name
+    )
+    assert ds.curve[..., [0, 1]].data.name != ds.curve[..., [1, 0]].data.name
+    for each in (ds, want):
+        each["curve"][{"seed": 0}] = 7.0
+    xr.testing.assert_identical(ds.curve.isel(seed=[0, 2]).compute(), want.curve.isel(seed=[0, 2]))
+    for change in (
+        lambda d: d.curve + 1,
+        lambda d: pickle.loads(pickle.dumps(d.logged)),
+        lambda d: d.curve.copy(deep=True),
+        lambda d: d.logged.chunk({"seed": 2}).persist(),
+        lambda d: d.logged.transpose(),
+    ):
+        one, other = (change(d).isel(seed=[2, 0], epoch=[1]) for d in (ds, want))
+        xr.testing.assert_identical(one.compute(), other)
 
 
 def test_what_was_logged_is_known_without_reading(logs, read, forget):

@@ -164,8 +164,10 @@ def _in_blocks(ds: xr.Dataset, chunks: Any, token: str) -> xr.Dataset:
     small = [n for n in blocks.values() if isinstance(n, int) and n < 1 and n != -1]
     if small:
         raise PlanError(f"chunks={chunks!r}: {small[0]} is no size; -1 is the whole dim")
+    from runcube.blocks import in_blocks  # dask, which takes a while
+
     parts = {
-        name: ds[name].variable.chunk(blocks, name=f"runcube-{name}-{token}-{_digest(blocks)}")
+        name: in_blocks(ds[name].variable, blocks, f"runcube-{name}-{token}-{_digest(blocks)}")
         for name in ("curve", "logged")
     }
     return ds.assign(parts)

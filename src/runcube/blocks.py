@@ -1,0 +1,88 @@
+"""Dask arrays of a lazy cube, which hand a list of positions on to the logs.
+
+Dask puts integers and slices right on top of a block into the task that reads it, so that only what
+is selected is read. It does not do that for lists, and would read whole blocks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from dask.array import Array
+from dask.base import tokenize
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import xarray as xr
+
+
+class Blocks(Array):
+    """A dask array that remembers what it selects; what is calculated from it is a plain one."""
+
+    # The same values without dask, and the name that this array had then: assigning to a dask
+    # array gives it other values under another name.
+    lazy: xr.Variable
+    made_as: str
+
+    def __getitem__(self, index: Any) -> Any:
+        key = _outer(index, self.ndim) if self.name == self.made_as else None
+        if key is None:
+            return super().__getitem__(index)
+        lazy = self.lazy[key]
+        if not any(isinstance(pick, list) for pick in key):
+            return _remembering(super().__getitem__(index), lazy)
+        name = f"runcube-list-{tokenize(self.name, key)}"
+        sizes = dict(zip(self.lazy.dims, (max(1, *n) for n in self.chunks), strict=True))
+        return in_blocks(lazy, sizes, name).data
+
+    def copy(self) -> Array:
+        """Give an array of its own, as xarray asks for when it aligns."""
+        made = super().copy()
+        return _remembering(made, self.lazy) if self.name == self.made_as else made
+
+
+def in_blocks(lazy: xr.Variable, sizes: Mapping[Hashable, Any], name: str) -> xr.Variable:
+    """Give a variable that is read when it is used as one of dask arrays.
+
+    Parameters
+    ----------
+    lazy : Variable
+    sizes : mapping of dim to size
+        Of the blocks, as dask takes them, for each dim of the variable at least.
+    name : str
+        Its name in the graph, another one for other values.
+    """
+    here = {dim: sizes[dim] for dim in lazy.dims}
+    made = lazy.chunk(here, name=name)
+    made.data = _remembering(made.data, lazy)
+    return made
+
+
+def _remembering(array: Array, lazy: xr.Variable) -> Blocks:
+    made = Blocks(array.dask, array.name, array.chunks, meta=array)
+    made.lazy, made.made_as = lazy, array.name
+    return made
+
+
+def _outer(index: Any, ndim: int) -> tuple[Any, ...] | None:
+    """Spell an index of numbers, slices and at most one list plainly; None: it is another."""
+    key = index if isinstance(index, tuple) else (index,)
+    picks = [_pick(pick) for pick in key]
+    if len(key) > ndim or None in picks or sum(isinstance(pick, list) for pick in picks) > 1:
+        return None
+    return (*picks, *[slice(None)] * (ndim - len(picks)))
+
+
+def _pick(pick: Any) -> int | slice | list[Any] | None:
+    if isinstance(pick, int | np.integer) and not isinstance(pick, bool):
+        return int(pick)
+    if isinstance(pick, slice):
+        return pick
+    if isinstance(pick, np.ndarray | Sequence) and not isinstance(pick, str):
+        array = np.asarray(pick)
+        if array.ndim == 1 and (array.dtype.kind in "iub" or not array.size):
+            return list(array.tolist())
+    return None
