@@ -11,6 +11,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 FORM = 1
 # Rows that a table may have too many.
 _SPARE = 64
+# Records of curves that a table remembers.
+_ALIKE = 64
 # In place of an array: every value was logged.
 _EVERY = -1
 
@@ -69,6 +72,8 @@ class ArrayTable:
 
     def __init__(self, rows: Sequence[bytes] = ()) -> None:
         self.rows = list(rows)
+        # Records of curves by their arrays but the values: those of many logs are alike.
+        self.curves: dict[Any, Record] = {}
         self._index = {row: i for i, row in enumerate(self.rows)}
         self._arrays: dict[int, NDArray[Any]] = {}
 
@@ -183,7 +188,7 @@ def _log_record(log: RunLog, table: ArrayTable) -> Record:
         "has_config": header.has_config,
         "has_metrics": header.has_metrics,
         "finished": header.finished,
-        "train_time": None if np.isnan(log.train_time) else log.train_time,
+        "train_time": None if isnan(log.train_time) else log.train_time,
         "marker": None if log.marker is None else log.marker.value,
         "problems": [[p.kind, p.message, p.path, p.line] for p in log.problems],
         "attempt": log.attempt,
@@ -216,6 +221,20 @@ def resume_of(record: Record, table: ArrayTable) -> Resume:
 
 
 def _curves_record(curves: Curves, table: ArrayTable) -> Record:
+    arrays = [*curves.x.values(), curves.logged, curves.lines]
+    key: tuple[Any, ...] = (curves.split, *curves.x, curves.metrics)
+    key += tuple((array.dtype.str, array.shape, array.tobytes()) for array in arrays)
+    known = table.curves.get(key)
+    if known is None:
+        known = _new_curves_record(curves, table)
+        if not known["changed"]:  # which hangs on the values
+            if len(table.curves) >= _ALIKE:
+                table.curves.clear()
+            table.curves[key] = known
+    return {**known}
+
+
+def _new_curves_record(curves: Curves, table: ArrayTable) -> Record:
     logged = curves.logged
     return {
         "split": curves.split,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from runcube.cube import Index
 
 _BYTES = 1
+# Types that are written as they are.
+_AS_IT_IS = frozenset((int, float, bool, type(None)))
 # dtypes that are nothing but their bytes.
 _NUMBERS = "biuf"
 
@@ -47,12 +49,14 @@ def _coded(value: Any) -> Any:
     if kind is str:
         return value.encode("utf-8", "surrogatepass")
     if kind is list:
+        if _AS_IT_IS.issuperset(map(type, value)):
+            return value
         return [_coded(item) for item in value]
     if kind is dict:
         return {_coded(key): _coded(item) for key, item in value.items()}
     if kind is bytes:
         return msgspec.msgpack.Ext(_BYTES, value)
-    if value is None or kind in (int, float, bool):
+    if kind in _AS_IT_IS:
         return value
     raise TypeError(f"{kind.__name__} has no plain form")
 
@@ -61,6 +65,8 @@ def _decoded(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogatepass")
     if isinstance(value, list):
+        if _AS_IT_IS.issuperset(map(type, value)):
+            return value
         return [_decoded(item) for item in value]
     if isinstance(value, dict):
         return {_decoded(key): _decoded(item) for key, item in value.items()}

@@ -8,6 +8,7 @@ that share it. It holds good as long as the files of a log have the size and tim
 from __future__ import annotations
 
 import hashlib
+import marshal
 import os
 import zlib
 from contextlib import suppress
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from runcube.ledger import Record
     from runcube.readers.base import Reader
 
-FORM = 3
+FORM = 4
 _ERRORS = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, TypeError)
 _NOWHERE = Source("", "", ())
 
@@ -98,15 +99,14 @@ class _Form:
 
 
 class _Row:
-    """What a log has for itself: its files, the number of its form, times, messages and head.
+    """What a log has for itself, beside its form: its files, times, messages and head.
 
     The head is the configuration, whether there is one, and whether the log has ended, of a log
     whose reader needs no more to do without a look at it; None of others.
     """
 
-    def __init__(self, files: Any, form: int, times: Any, messages: Any, head: Any) -> None:
-        self.files, self.form, self.times, self.messages = files, form, times, messages
-        self.head = head
+    def __init__(self, files: Any, times: Any, messages: Any, head: Any) -> None:
+        self.files, self.times, self.messages, self.head = files, times, messages, head
 
     @classmethod
     def unpacked(cls, packed: bytes) -> _Row:
@@ -115,7 +115,7 @@ class _Row:
 
     def packed(self) -> bytes:
         """Spell it."""
-        return to_bytes([self.files, self.form, self.times, self.messages, self.head])
+        return to_bytes([self.files, self.times, self.messages, self.head])
 
 
 class SchemaShelf:
@@ -140,8 +140,11 @@ class SchemaShelf:
         self._numbers: dict[bytes, int] = {}
         self._forms: dict[int, _Form] = {}
         self._fits: dict[tuple[int, int], bool] = {}
-        # Packed: as objects they would be most of what an opening holds.
-        self._rows: dict[str, bytes] = {}
+        # The form of each log, and its row. Packed: as objects, rows would be most of what an
+        # opening holds.
+        self._rows: dict[str, tuple[int, bytes]] = {}
+        # Numbers of forms by what is made faster than their spelling.
+        self._marks: dict[bytes, int] = {}
         self._homes: dict[int, tuple[Job, int]] = {}
         self._used: set[str] = set()
         self._changed = False
@@ -154,7 +157,8 @@ class SchemaShelf:
     def _load(self, path: Path) -> None:
         stored = from_bytes(zlib.decompress(path.read_bytes()))
         if stored["form"] == FORM:
-            rows = dict(zip(stored["paths"], stored["rows"], strict=True))
+            packed = zip(stored["form_of"], stored["rows"], strict=True)
+            rows = dict(zip(stored["paths"], packed, strict=True))
             table = ledger.ArrayTable(stored["arrays"])
             self._configs = ConfigTable(stored["configs"])
             self._arrays, self._values = stored["used"]
@@ -164,11 +168,11 @@ class SchemaShelf:
 
     def headers(self, reader: Reader, source: Source) -> Sequence[RunHeader]:
         """Give the header of a log that has not changed, if a reader can do with it."""
-        packed = self._rows.get(source.path)
+        number, packed = self._rows.get(source.path, (0, None))
         row = None if packed is None else _Row.unpacked(packed)
         if row is None or row.head is None or row.files != _files(source):
             return ()
-        if self._form(row.form).key.reader != ledger.reader_word(reader):
+        if self._form(number).key.reader != ledger.reader_word(reader):
             return ()
         config, has_config, finished = row.head
         config = self._configs.get(config)
@@ -185,14 +189,14 @@ class SchemaShelf:
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what is known of a log, if it is unchanged."""
         self.request = replace(request, messages=False)
-        packed = self._rows.get(job.source.path)
+        number, packed = self._rows.get(job.source.path, (0, None))
         if packed is None:
             return None
         row = _Row.unpacked(packed)
-        form = self._form(row.form)
+        form = self._form(number)
         if row.files != _files(job.source) or (request.messages and not form.has_messages):
             return None
-        which = row.form, id(job.reader)
+        which = number, id(job.reader)
         if which not in self._fits:
             self._fits[which] = form.key.holds(job.reader, _NOWHERE, request)
         if not self._fits[which]:
@@ -204,21 +208,35 @@ class SchemaShelf:
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Keep what was read of a log, its values only for a while."""
         key = ledger.Key.of(job.reader, _NOWHERE, request, ledger.columns_of(logs))
+        for log in logs:
+            log.resume = None  # only archives go on reading where they stopped
         record = ledger.to_record(key, _NOWHERE, "", logs, self._table)
         record["has_messages"] = request.messages
         times = [item.pop("train_time") for item in record["logs"]]
         for item, log in zip(record["logs"], logs, strict=True):
             self._leave_out(item, log)
-        spelled = ledger.dump(record)
-        number = self._numbers.setdefault(spelled, len(self._spelled))
-        if number == len(self._spelled):
-            self._spelled.append(spelled)
+        number = self._number(record)
         messages = [log.messages for log in logs] if request.messages else None
-        row = _Row(_files(job.source), number, times, messages, self._head(job, logs))
-        self._rows[job.source.path] = row.packed()
+        row = _Row(_files(job.source), times, messages, self._head(job, logs))
+        self._rows[job.source.path] = number, row.packed()
         self._changed = True
         PARSED.put(parsed_key(job, self.request), values_of(logs))
         return self._logs(job, self._form(number), row)
+
+    def _number(self, record: Record) -> int:
+        """Give the number of a form."""
+        try:
+            spelled = marshal.dumps(record, 2)
+        except ValueError:  # something in it is of no plain type
+            spelled = ledger.dump(record)
+        mark = hashlib.blake2b(spelled, digest_size=16).digest()
+        if mark not in self._marks:
+            spelled = ledger.dump(record)
+            number = self._numbers.setdefault(spelled, len(self._spelled))
+            if number == len(self._spelled):
+                self._spelled.append(spelled)
+            self._marks[mark] = number
+        return self._marks[mark]
 
     def _head(self, job: Job, logs: Sequence[RunLog]) -> list[Any] | None:
         """Spell the header of a log, if that is all that its reader needs another time."""
@@ -243,8 +261,6 @@ class SchemaShelf:
         for problem in item["problems"]:
             if problem[2] == own.source.path:
                 problem[2] = None
-        # Only archives go on reading where they stopped.
-        item["resume"] = None
 
     def home(self, log: RunLog) -> tuple[Job, int]:
         """Job of a log, and its number among those that the job reads."""
@@ -256,8 +272,8 @@ class SchemaShelf:
         if self._path is None or not (self._changed or gone):
             return
         paths = sorted(self._used)
-        rows = [_Row.unpacked(self._rows[path]) for path in paths]
-        forms = {form: i for i, form in enumerate(dict.fromkeys(row.form for row in rows))}
+        form_of, rows = [*zip(*(self._rows[path] for path in paths), strict=True)] or [(), ()]
+        forms = {form: i for i, form in enumerate(dict.fromkeys(form_of))}
         table, spelled = self._table, [self._spelled[form] for form in forms]
         used = self._arrays or len(table.rows)
         if table.is_worn(used):
@@ -265,13 +281,12 @@ class SchemaShelf:
             records = map(ledger.load, spelled)
             spelled = [ledger.dump(ledger.rebased(r, self._table, table)) for r in records]
             used = len(table.rows)
-        for row in rows:
-            row.form = forms[row.form]
-        configs, values = self._kept_configs(rows)
+        configs, values, kept = self._kept_configs(rows)
         stored = {
             "form": FORM,
             "paths": paths,
-            "rows": [row.packed() for row in rows],
+            "form_of": [forms[form] for form in form_of],
+            "rows": [*kept],
             "forms": spelled,
             "arrays": table.rows,
             "configs": configs.rows,
@@ -280,16 +295,17 @@ class SchemaShelf:
         with suppress(OSError):
             write_whole(self._path, zlib.compress(to_bytes(stored), 1))
 
-    def _kept_configs(self, rows: Sequence[_Row]) -> tuple[ConfigTable, int]:
-        """Table of the configurations of rows, and how many values were used when it was new."""
+    def _kept_configs(self, packed: Sequence[bytes]) -> tuple[ConfigTable, int, Sequence[bytes]]:
+        """Table of the configurations of rows, how many values it had when it was new, the rows."""
         used = self._values or len(self._configs.rows)
         if not self._configs.is_worn(used):
-            return self._configs, used
+            return self._configs, used, packed
         kept = ConfigTable()
+        rows = [*map(_Row.unpacked, packed)]
         for row in rows:
             if row.head is not None:
                 row.head[0] = kept.add(self._configs.get(row.head[0]))
-        return kept, len(kept.rows)
+        return kept, len(kept.rows), [row.packed() for row in rows]
 
     def _form(self, number: int) -> _Form:
         if number not in self._forms:
