@@ -9,7 +9,10 @@ are shown. Each measurement waits for an idle machine, and is made anew if it is
 Files are in the page cache. Memory is the largest resident set of the process itself, and of its
 largest worker; what both have mapped counts in each. "cpu" is what the whole machine did meanwhile:
 where it is far above that of one process, something else ran. ``--rivals`` has DuckDB and polars
-(see ``benchmarks.rivals``) make the same grid with all CPUs.
+(see ``benchmarks.rivals``) make the same grid with all CPUs. ``--bound`` has one process and two
+decode the same bytes with msgspec and do nothing else: more than that two CPUs of a machine do not
+give, which share its memory and caches. ``--lazy`` takes the mean over seeds of the lazy cube with
+each scheduler of dask.
 """
 
 from __future__ import annotations
@@ -25,8 +28,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+import msgspec
 import psutil
 
+import runcube as rc
 from benchmarks.archive import LARGE
 from benchmarks.load import ContenderFailed, machine, statement, versions, warm
 from benchmarks.make_logs import DATA, native_sweep, standard_sweep
@@ -59,6 +64,12 @@ for number in range(1 if what == "archive" else 2):
     if what == "load":
         ds = rc.load_runs(logs, parallel=way)
         del ds
+    elif what == "bare":
+        from benchmarks.parallel import decode
+        decode(Path(logs), workers)
+    elif what == "lazy":
+        from benchmarks.parallel import SCHEDULERS, reduce
+        reduce(Path(logs), SCHEDULERS[workers])
     elif what != "archive":
         from benchmarks.rivals import CONTENDERS
         CONTENDERS[what](Path(logs))
@@ -71,6 +82,8 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "worker": largest}))
 """
 WAYS = {0: "in one process", 1: "1 worker", 2: "2 workers"}
+BARE = {0: "bare msgspec, one process", 2: "bare msgspec, two"}
+SCHEDULERS = ("synchronous", "threads", "processes", "LocalCluster")
 RIVALS = ("duckdb", "polars", "polars-scan")
 WANTED = 1.7
 IDLE_PERCENT = 8
@@ -108,6 +121,39 @@ class Measured:
         self.worker_mb = max(self.worker_mb, report["worker"] / 1e6)
 
 
+def decode_files(files: list[Path]) -> int:
+    """Decode logs, and do nothing with them."""
+    return sum(len(msgspec.json.Decoder().decode_lines(file.read_bytes())) for file in files)
+
+
+def decode(logs: Path, workers: int) -> None:
+    """Decode logs in this process, or a share of them in each of some others."""
+    files = sorted(logs.rglob("*.jsonl"))
+    if not workers:
+        decode_files(files)
+        return
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        pool.map(decode_files, [files[i::workers] for i in range(workers)], chunksize=1)
+
+
+def reduce(logs: Path, scheduler: str) -> None:
+    """Take the mean over seeds of an open cube, whose logs nobody has parsed yet."""
+    import dask
+
+    ds = rc.open_runs(logs, cache=logs.with_suffix(".schema"))
+    if scheduler != "LocalCluster":
+        with dask.config.set(scheduler=scheduler):
+            ds.curve.mean("seed").compute()
+        return
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster),
+    ):
+        ds.curve.mean("seed").compute()
+
+
 def is_idle() -> bool:
     """Whether nothing else runs on the machine."""
     return bool(psutil.cpu_percent(interval=1) < IDLE_PERCENT)
@@ -120,12 +166,21 @@ def wait_for_idle() -> None:
             return
 
 
-def measure(what: str, logs: Path, rounds: int, rivals: tuple[str, ...]) -> dict[str, Measured]:
-    """Measure all ways, and rivals with all CPUs, in interleaved rounds."""
-    found = {way: Measured() for way in (*WAYS.values(), *rivals)}
+def measure(
+    what: str,
+    logs: Path,
+    rounds: int,
+    rivals: tuple[str, ...] = (),
+    bare: dict[int, str] | None = None,
+) -> dict[str, Measured]:
+    """Measure all ways, rivals with all CPUs, and bare decoding, in interleaved rounds."""
+    ways = dict(enumerate(SCHEDULERS)) if what == "lazy" else WAYS
+    found = {way: Measured() for way in (*ways.values(), *rivals, *(bare or {}).values())}
     for number in range(rounds):
-        for workers, way in WAYS.items():
+        for workers, way in ways.items():
             found[way].run(what, logs, workers)
+        for workers, way in (bare or {}).items():
+            found[way].run("bare", logs, workers)
         for rival in rivals:
             found[rival].run(rival, logs, 0)
         print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
@@ -138,7 +193,7 @@ def print_table(title: str, found: dict[str, Measured]) -> None:
         f"\n{title:<28}{'first s':>9}{'again s':>9}{'min s':>8}{'max s':>8}{'cpu s':>8}"
         f"{'times':>8}{'peak MB':>9}{'worker MB':>11}"
     )
-    serial = found[WAYS[0]]
+    serial = next(iter(found.values()))
     for way, one in found.items():
         timed = one.again or one.first
         times = median(serial.again or serial.first) / median(timed)
@@ -185,6 +240,8 @@ def main() -> None:
     parser.add_argument("--archive", action="store_true", help="archive_runs of the large sweep")
     parser.add_argument("--small", action="store_true", help="only the 2,000 small logs")
     parser.add_argument("--rivals", action="store_true", help="DuckDB and polars as well")
+    parser.add_argument("--bound", action="store_true", help="bare decoding as well")
+    parser.add_argument("--lazy", action="store_true", help="a lazy mean, by scheduler")
     options = parser.parse_args()
     print(f"{machine()}\n{versions()}")
     if os.getloadavg()[0] > 0.5:
@@ -199,11 +256,19 @@ def main() -> None:
         number, size = warm(logs)
         print("\n" + statement(shape, number, size))
         if options.archive:
-            print_table("archive_runs", measure("archive", logs, options.rounds, ()))
+            print_table("archive_runs", measure("archive", logs, options.rounds))
             continue
-        found = measure("load", logs, options.rounds, RIVALS if options.rivals else ())
+        if options.lazy:
+            rc.open_runs(logs, cache=logs.with_suffix(".schema"))
+            print_table("mean over seeds", measure("lazy", logs, options.rounds))
+            continue
+        rivals, bare = RIVALS if options.rivals else (), BARE if options.bound else {}
+        found = measure("load", logs, options.rounds, rivals, bare)
         print_table("load_runs", found)
-    if not options.small and not options.archive:
+        if bare:
+            one, two = (median(found[way].again) for way in bare.values())
+            print(f"bare decoding: two processes are {one / two:.2f} times as fast as one")
+    if not (options.small or options.archive or options.lazy):
         times = median(found[WAYS[0]].again) / median(found[WAYS[2]].again)
         verdict = "ok    " if times >= WANTED else "MISSED"
         print(f"\n{verdict}  2 workers: {times:.2f} times as fast, wanted {WANTED}")

@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import time
 import warnings
 
 import dask
@@ -18,6 +19,7 @@ import runcube as rc
 from runcube import lazy, schema
 from runcube.backend import RuncubeBackend
 from runcube.model import RuncubeError
+from runcube.readers.native import NativeReader
 from runcube.testing import logged_sweeps
 
 MADE = ("created", "command")
@@ -240,6 +242,27 @@ def test_a_file_is_read_once_for_all_of_a_cube(logs, read, forget, scheduler):
     with dask.config.set(scheduler=scheduler):
         ds.compute()
     assert sorted(read) == sorted(ds.path.values.ravel().tolist())
+
+
+def test_threads_parse_in_turn(logs, forget, monkeypatch):
+    ds = opened(logs, chunks={"seed": 1, "weights": 1})
+    forget()
+    busy, most = [0], [0]
+    read = NativeReader.read
+
+    def reading(self, source, request):
+        busy[0] += 1
+        most[0] = max(most[0], busy[0])
+        time.sleep(0.01)
+        try:
+            return read(self, source, request)
+        finally:
+            busy[0] -= 1
+
+    monkeypatch.setattr(NativeReader, "read", reading)
+    with dask.config.set(scheduler="threads", num_workers=4):
+        ds.curve.mean("seed").compute()
+    assert most[0] == 1
 
 
 def test_values_in_memory_are_bounded(logs, read):
