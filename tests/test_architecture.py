@@ -12,7 +12,7 @@ SRC = Path(__file__).parents[1] / "src" / "runcube"
 # A module imports only from floors above it in this list; a new module gets its place here.
 TIERS = (
     # Terms, names and arithmetic that know nothing of each other.
-    "model numerics codes hparams xnames logger options daskpool roots heads stamps blocks "
+    "model numerics codes hparams xnames logger options daskpool roots heads stamps "
     "readers.epochs readers.lines readers.shape",
     # Where files are: here, or behind a URL.
     "listing",
@@ -44,7 +44,7 @@ TIERS = (
     "policyfacts ncencode ledger logtable plainform",
     "chunks",
     "ncfile ncread replace lazy",
-    "configtable",
+    "configtable blocks",
     "spool schema results",
     "opening",
     "oldarchive",

@@ -188,13 +188,15 @@ def test_a_selection_reads_its_files_and_no_others(logs, read, forget, chunks, p
 def test_a_list_upon_a_selection_reads_its_files_and_no_others(logs, read, forget):
     ds = opened(logs, layout="grid")
     want = loaded(logs, layout="grid")
-    is_high = ds.lr > 0.5
+    is_high, one_each = ds.lr > 0.5, xr.DataArray([2, 0], dims="run")
     for pick in (
         lambda d: d.curve.sel(metric="loss", split="val").sel(weights="None").isel(seed=[2, 0]),
         lambda d: d.curve.isel(seed=[0, 2]).isel(seed=[1]).sel(lr=[1.0]),
         lambda d: d.curve.where(is_high, drop=True),
         lambda d: d.curve.isel(seed=np.array([True, False, True])).isel(lr=[-1]),
         lambda d: xr.align(d.curve, is_high)[0].isel(seed=[0, 2]),
+        lambda d: d.curve.sel(lr=xr.DataArray([0.1, 1.0], dims="run"), seed=one_each, epoch=1),
+        lambda d: d.curve.sel(split="val").isel(lr=xr.DataArray([[1, -2]] * 2, dims=("a", "b"))),
         lambda d: d.curve.sortby("seed", ascending=False).sel(seed=[1, 0]).isel(epoch=[-1]),
     ):
         forget()

@@ -1,7 +1,7 @@
 """Dask arrays of a lazy cube, which hand a list of positions on to the logs.
 
 Dask puts integers and slices right on top of a block into the task that reads it, so that only what
-is selected is read. It does not do that for lists, and would read whole blocks for them.
+is selected is read. It does not do that for lists and points, and would read whole blocks for them.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 from dask.array import Array
 from dask.base import tokenize
+from dask.utils import IndexCallable
+
+from runcube.lazy import block_shape
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-
-    import xarray as xr
 
 
 class Blocks(Array):
@@ -35,8 +37,27 @@ class Blocks(Array):
         if not any(isinstance(pick, list) for pick in key):
             return _remembering(super().__getitem__(index), lazy)
         name = f"runcube-list-{tokenize(self.name, key)}"
-        sizes = dict(zip(self.lazy.dims, (max(1, *n) for n in self.chunks), strict=True))
-        return in_blocks(lazy, sizes, name).data
+        return in_blocks(lazy, self._sizes(), name).data
+
+    @property
+    def vindex(self) -> IndexCallable:
+        """Select points, by arrays that are broadcast against each other."""
+        return IndexCallable(self._points)
+
+    def _points(self, key: tuple[Any, ...]) -> Any:
+        picks = dict(zip(self.lazy.dims, key, strict=False))
+        arrays = {dim: pick for dim, pick in picks.items() if not isinstance(pick, slice)}
+        if self.name != self.made_as or not all(map(_is_positions, arrays.values())):
+            return super().vindex[key]
+        shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
+        points = [f"point {i}" for i in range(len(shape))]
+        at = {dim: xr.Variable(points, np.broadcast_to(a, shape)) for dim, a in arrays.items()}
+        lazy = self.lazy.isel(picks | at).transpose(*points, ...)
+        sizes = self._sizes() | dict(zip(points, block_shape((*shape, 1, 1, 1)), strict=False))
+        return in_blocks(lazy, sizes, f"runcube-points-{tokenize(self.name, key)}").data
+
+    def _sizes(self) -> dict[Hashable, int]:
+        return dict(zip(self.lazy.dims, (max(1, *n) for n in self.chunks), strict=True))
 
     def copy(self) -> Array:
         """Give an array of its own, as xarray asks for when it aligns."""
@@ -65,6 +86,10 @@ def _remembering(array: Array, lazy: xr.Variable) -> Blocks:
     made = Blocks(array.dask, array.name, array.chunks, meta=array)
     made.lazy, made.made_as = lazy, array.name
     return made
+
+
+def _is_positions(pick: Any) -> bool:
+    return isinstance(pick, np.ndarray) and pick.dtype.kind in "iu"
 
 
 def _outer(index: Any, ndim: int) -> tuple[Any, ...] | None:

@@ -273,6 +273,8 @@ class LazyCube(BackendArray):
         return "runcube", self.origins.token, self.dtype.str
 
     def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, indexing.VectorizedIndexer):
+            return self._points(key.tuple)
         support = indexing.IndexingSupport.OUTER
         return indexing.explicit_indexing_adapter(key, self.shape, support, self._outer)
 
@@ -280,10 +282,29 @@ class LazyCube(BackendArray):
         """Give an outer selection: an int, a slice or an array along each dim."""
         picks = [np.arange(size)[pick] for pick, size in zip(key, self.shape, strict=True)]
         wide = [np.atleast_1d(pick) for pick in picks]
-        outer, inner = self.shape[:-3], wide[-3:]
-        cells = np.zeros(1, dtype=np.intp)
-        if outer:
-            cells = np.ravel_multi_index(np.ix_(*wide[:-3]), outer).reshape(-1)
+        cells = self._cells(np.ix_(*wide[:-3])).reshape(-1)
+        out = self._read(cells, wide[-3:])
+        return out.reshape([len(pick) for pick in picks if pick.ndim])
+
+    def _points(self, key: tuple[NDArray[np.integer[Any]], ...]) -> NDArray[Any]:
+        """Give single points: arrays along all dims, which are broadcast against each other."""
+        picks = [np.where(k < 0, k + size, k) for k, size in zip(key, self.shape, strict=True)]
+        cells = self._cells(np.broadcast_arrays(*picks[:-3]))
+        known, row = np.unique(cells, return_inverse=True)
+        inner = [np.unique(pick, return_inverse=True) for pick in picks[-3:]]
+        found = self._read(known, [pick for pick, _ in inner])
+        at = [i.reshape(pick.shape) for (_, i), pick in zip(inner, picks[-3:], strict=True)]
+        points: NDArray[Any] = found[(row.reshape(cells.shape), *at)]
+        return points
+
+    def _cells(self, picks: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.intp]:
+        """Numbers of cells; without cell dims there is one."""
+        if not picks:
+            return np.zeros((), dtype=np.intp)
+        return np.asarray(np.ravel_multi_index(tuple(picks), self.shape[:-3]))
+
+    def _read(self, cells: NDArray[np.intp], inner: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Values of cells, at some splits, metrics and x."""
         out = np.full((len(cells), *map(len, inner)), self._empty, dtype=self.dtype)
         whole = all(len(pick) == n for pick, n in zip(inner, self.shape[-3:], strict=True))
         whole = whole and all(bool((pick == np.arange(len(pick))).all()) for pick in inner)
@@ -297,7 +318,7 @@ class LazyCube(BackendArray):
                     scratch = np.full(self.shape[-3:], self._empty, dtype=self.dtype)
                     self._fill(cell, scratch, set(inner[0].tolist()))
                     out[i] = scratch[np.ix_(*inner)]
-        return out.reshape([len(pick) for pick in picks if pick.ndim])
+        return out
 
     @property
     def _empty(self) -> Any:
