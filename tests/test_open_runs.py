@@ -217,6 +217,10 @@ def test_a_list_of_what_was_assigned_to_or_calculated_is_that(logs):
     for each in (ds, want):
         each["curve"][{"seed": 0}] = 7.0
     xr.testing.assert_identical(ds.curve.isel(seed=[0, 2]).compute(), want.curve.isel(seed=[0, 2]))
+    for wrong in ([0, 3], [-4], [True, False]):
+        for array in (want.curve.values, ds.logged.data):
+            with pytest.raises(IndexError):
+                array[:, :, wrong]
     for change in (
         lambda d: d.curve + 1,
         lambda d: pickle.loads(pickle.dumps(d.logged)),

@@ -36,6 +36,9 @@ class Blocks(Array):
         lazy = self.lazy[key]
         if not any(isinstance(pick, list) for pick in key):
             return _remembering(super().__getitem__(index), lazy)
+        for pick, size in zip(key, self.shape, strict=True):
+            if isinstance(pick, list):
+                np.empty(size, dtype=bool)[pick]  # raises where it must, as a lazy array does not
         name = f"runcube-list-{tokenize(self.name, key)}"
         return in_blocks(lazy, self._sizes(), name).data
 
