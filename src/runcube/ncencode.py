@@ -172,8 +172,15 @@ def _number_encoding(name: str, variable: xr.Variable) -> dict[str, Any]:
         raise ArchiveError(f"{name}: values of type {values.dtype}, which netCDF cannot hold")
     encoding: dict[str, Any] = {}
     if kind in "Mm":
-        fine = values.astype(f"{kind}8[ns]")
-        if not ((fine.astype(values.dtype) == values) | np.isnat(values)).all():
+        try:
+            fine = values.astype(f"{kind}8[ns]")
+            # NumPy before 2.5 goes round in a circle; later ones raise, also where xarray asks how
+            # far apart times are.
+            is_kept = ((fine.astype(values.dtype) == values) | np.isnat(values)).all()
+            np.diff(np.unique(fine[~np.isnat(fine)]))
+        except OverflowError:
+            is_kept = False
+        if not is_kept:
             raise ArchiveError(f"{name}: times beyond the range of nanoseconds (1678 to 2262)")
         since = " since 1970-01-01" if kind == "M" else ""
         encoding = {"units": f"nanoseconds{since}", "dtype": "int64"}
