@@ -207,6 +207,11 @@ def test_a_list_upon_a_selection_reads_its_files_and_no_others(logs, read, forge
         assert sorted(read) == sorted(set(part.path.values.ravel().tolist()))
 
 
+def added(*arrays):
+    kinds = [float]
+    return xr.apply_ufunc(np.add, *arrays, dask="parallelized", output_dtypes=kinds)
+
+
 def test_a_list_of_what_was_assigned_to_or_calculated_is_that(logs):
     ds = opened(logs, layout="grid")
     want = loaded(logs, layout="grid")
@@ -227,6 +232,10 @@ def test_a_list_of_what_was_assigned_to_or_calculated_is_that(logs):
         lambda d: d.curve.copy(deep=True),
         lambda d: d.logged.chunk({"seed": 2}).persist(),
         lambda d: d.logged.transpose(),
+        lambda d: d.curve.rename(lr="weights", weights="lr"),
+        lambda d: d.curve.chunk({"seed": 1}),
+        lambda d: added(d.curve, d.curve.max()),
+        lambda d: d.where(d.curve > 0.5).curve,
     ):
         one, other = (change(d).isel(seed=[2, 0], epoch=[1]) for d in (ds, want))
         xr.testing.assert_identical(one.compute(), other)

@@ -1,4 +1,4 @@
-"""Dask arrays of a lazy cube, which hand a list of positions on to the logs.
+"""Variables of a lazy cube in blocks of dask, which hand lists and points on to the logs.
 
 Dask puts integers and slices right on top of a block into the task that reads it, so that only what
 is selected is read. It does not do that for lists and points, and would read whole blocks for them.
@@ -6,69 +6,68 @@ is selected is read. It does not do that for lists and points, and would read wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
-from dask.array import Array
 from dask.base import tokenize
-from dask.utils import IndexCallable
 
 from runcube.lazy import block_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
 
-class Blocks(Array):
-    """A dask array that remembers what it selects; what is calculated from it is a plain one."""
+class BlockVariable(xr.Variable):
+    """A variable of dask arrays that remembers what it selects.
 
-    # The same values without dask, and the name that this array had then: assigning to a dask
-    # array gives it other values under another name.
-    lazy: xr.Variable
+    Whatever changes its values gives the array another name, or makes a plain variable.
+    """
+
+    __slots__ = ("lazy", "made_as")
+
+    # The same values without dask, and the name of the array that has them.
+    lazy: xr.Variable | None
     made_as: str
 
-    def __getitem__(self, index: Any) -> Any:
-        key = _outer(index, self.ndim) if self.name == self.made_as else None
-        if key is None:
-            return super().__getitem__(index)
-        lazy = self.lazy[key]
-        if not any(isinstance(pick, list) for pick in key):
-            return _remembering(super().__getitem__(index), lazy)
-        for pick, size in zip(key, self.shape, strict=True):
-            if isinstance(pick, list):
-                np.empty(size, dtype=bool)[pick]  # raises where it must, as a lazy array does not
-        name = f"runcube-list-{tokenize(self.name, key)}"
-        return in_blocks(lazy, self._sizes(), name).data
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lazy, self.made_as = None, ""
+
+    def _replace(self, *arguments: Any, **options: Any) -> Self:
+        made = super()._replace(*arguments, **options)
+        made.lazy, made.made_as = self.lazy, self.made_as
+        return made
+
+    def __getitem__(self, key: Any) -> Any:
+        lazy = self.lazy
+        if lazy is None or lazy.dims != self.dims or self.data_name != self.made_as:
+            return super().__getitem__(key)
+        picks = key if isinstance(key, tuple) else (key,)
+        if all(map(_is_basic, picks)):
+            made = super().__getitem__(key)
+            made.lazy, made.made_as = lazy[key], made.data_name
+            return made
+        if not all(_is_basic(pick) or _is_positions(pick) for pick in picks):
+            return super().__getitem__(key)
+        for pick, size in zip(picks, self.shape, strict=False):
+            if not _is_basic(pick):
+                np.empty(size, bool)[np.asarray(pick)]  # raises where it must, as lazy ones do not
+        selected = lazy[key]
+        points = [dim for dim in selected.dims if dim not in self.dims]
+        of_points = block_shape((*(selected.sizes[dim] for dim in points), 1, 1, 1))
+        sizes = {dim: max(1, *n) for dim, n in self.chunksizes.items()}
+        sizes |= dict(zip(points, of_points, strict=False))
+        name = f"runcube-selected-{tokenize(self.made_as, key)}"
+        return in_blocks(selected, sizes, name)
 
     @property
-    def vindex(self) -> IndexCallable:
-        """Select points, by arrays that are broadcast against each other."""
-        return IndexCallable(self._points)
-
-    def _points(self, key: tuple[Any, ...]) -> Any:
-        picks = dict(zip(self.lazy.dims, key, strict=False))
-        arrays = {dim: pick for dim, pick in picks.items() if not isinstance(pick, slice)}
-        if self.name != self.made_as or not all(map(_is_positions, arrays.values())):
-            return super().vindex[key]
-        shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
-        points = [f"point {i}" for i in range(len(shape))]
-        at = {dim: xr.Variable(points, np.broadcast_to(a, shape)) for dim, a in arrays.items()}
-        lazy = self.lazy.isel(picks | at).transpose(*points, ...)
-        sizes = self._sizes() | dict(zip(points, block_shape((*shape, 1, 1, 1)), strict=False))
-        return in_blocks(lazy, sizes, f"runcube-points-{tokenize(self.name, key)}").data
-
-    def _sizes(self) -> dict[Hashable, int]:
-        return dict(zip(self.lazy.dims, (max(1, *n) for n in self.chunks), strict=True))
-
-    def copy(self) -> Array:
-        """Give an array of its own, as xarray asks for when it aligns."""
-        made = super().copy()
-        return _remembering(made, self.lazy) if self.name == self.made_as else made
+    def data_name(self) -> str:
+        """Name of the dask array, if it is one."""
+        return str(getattr(self._data, "name", ""))
 
 
-def in_blocks(lazy: xr.Variable, sizes: Mapping[Hashable, Any], name: str) -> xr.Variable:
+def in_blocks(lazy: xr.Variable, sizes: Mapping[Hashable, Any], name: str) -> BlockVariable:
     """Give a variable that is read when it is used as one of dask arrays.
 
     Parameters
@@ -79,38 +78,19 @@ def in_blocks(lazy: xr.Variable, sizes: Mapping[Hashable, Any], name: str) -> xr
     name : str
         Its name in the graph, another one for other values.
     """
-    here = {dim: sizes[dim] for dim in lazy.dims}
-    made = lazy.chunk(here, name=name)
-    made.data = _remembering(made.data, lazy)
+    plain = lazy.chunk({dim: sizes[dim] for dim in lazy.dims}, name=name)
+    made = BlockVariable(plain.dims, plain.data, plain.attrs, plain.encoding)
+    made.lazy, made.made_as = lazy, plain.data.name
     return made
 
 
-def _remembering(array: Array, lazy: xr.Variable) -> Blocks:
-    made = Blocks(array.dask, array.name, array.chunks, meta=array)
-    made.lazy, made.made_as = lazy, array.name
-    return made
+def _is_basic(pick: Any) -> bool:
+    return isinstance(pick, int | np.integer | slice) and not isinstance(pick, bool)
 
 
 def _is_positions(pick: Any) -> bool:
-    return isinstance(pick, np.ndarray) and pick.dtype.kind in "iu"
-
-
-def _outer(index: Any, ndim: int) -> tuple[Any, ...] | None:
-    """Spell an index of numbers, slices and at most one list plainly; None: it is another."""
-    key = index if isinstance(index, tuple) else (index,)
-    picks = [_pick(pick) for pick in key]
-    if len(key) > ndim or None in picks or sum(isinstance(pick, list) for pick in picks) > 1:
-        return None
-    return (*picks, *[slice(None)] * (ndim - len(picks)))
-
-
-def _pick(pick: Any) -> int | slice | list[Any] | None:
-    if isinstance(pick, int | np.integer) and not isinstance(pick, bool):
-        return int(pick)
-    if isinstance(pick, slice):
-        return pick
-    if isinstance(pick, np.ndarray | Sequence) and not isinstance(pick, str):
-        array = np.asarray(pick)
-        if array.ndim == 1 and (array.dtype.kind in "iub" or not array.size):
-            return list(array.tolist())
-    return None
+    if isinstance(pick, list):
+        pick = np.asarray(pick) if pick else np.zeros(0, int)
+    data = pick.variable.data if isinstance(pick, xr.DataArray) else getattr(pick, "data", pick)
+    data = pick if isinstance(pick, np.ndarray) else data
+    return isinstance(data, np.ndarray) and data.ndim > 0 and data.dtype.kind in "iub"
