@@ -208,37 +208,61 @@ def test_a_list_upon_a_selection_reads_its_files_and_no_others(logs, read, forge
 
 
 def added(*arrays):
-    kinds = [float]
-    return xr.apply_ufunc(np.add, *arrays, dask="parallelized", output_dtypes=kinds)
+    return xr.apply_ufunc(np.add, *arrays, dask="parallelized", output_dtypes=[float])
 
 
-def test_a_list_of_what_was_assigned_to_or_calculated_is_that(logs):
-    ds = opened(logs, layout="grid")
-    want = loaded(logs, layout="grid")
-    assert (
-        opened(logs, layout="grid").curve[..., [0, 1]].data.name == ds.curve[..., [0, 1]].data.name
-    )
-    assert ds.curve[..., [0, 1]].data.name != ds.curve[..., [1, 0]].data.name
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.curve + 1,
+        lambda d: pickle.loads(pickle.dumps(d.curve)),
+        lambda d: d.curve.copy(deep=True),
+        lambda d: d.curve.chunk({"seed": 2}).persist(),
+        lambda d: d.curve.load(),
+        lambda d: d.curve.transpose(),
+        lambda d: d.curve.rename(lr="weights", weights="lr"),
+        lambda d: d.curve.isel(seed=[1, 2, 0]).rename(lr="weights", weights="lr"),
+        lambda d: added(d.curve, d.curve.max()),
+        lambda d: added(d.curve.isel(seed=[2, 0, 1]), d.curve.mean("seed")),
+        lambda d: d.where(d.curve > 0.5).curve,
+    ],
+)
+def test_a_list_of_what_was_calculated_is_that(logs, change):
+    want, ds = (change(opens(logs, layout="grid")) for opens in (loaded, opened))
+    for picks in (
+        {"seed": [2, 0], "epoch": [1]},
+        {"lr": xr.DataArray([1, 0], dims="point"), "seed": xr.DataArray([2, 1], dims="point")},
+    ):
+        xr.testing.assert_identical(ds.isel(picks).compute(), want.isel(picks))
+
+
+def test_a_list_of_what_was_assigned_to_is_that(logs):
+    ds, want = (opens(logs, layout="grid") for opens in (opened, loaded))
     for each in (ds, want):
         each["curve"][{"seed": 0}] = 7.0
-    xr.testing.assert_identical(ds.curve.isel(seed=[0, 2]).compute(), want.curve.isel(seed=[0, 2]))
-    for wrong in ([0, 3], [-4], [True, False]):
-        for array in (want.curve.values, ds.logged.data):
-            with pytest.raises(IndexError):
-                array[:, :, wrong]
-    for change in (
-        lambda d: d.curve + 1,
-        lambda d: pickle.loads(pickle.dumps(d.logged)),
-        lambda d: d.curve.copy(deep=True),
-        lambda d: d.logged.chunk({"seed": 2}).persist(),
-        lambda d: d.logged.transpose(),
-        lambda d: d.curve.rename(lr="weights", weights="lr"),
-        lambda d: d.curve.chunk({"seed": 1}),
-        lambda d: added(d.curve, d.curve.max()),
-        lambda d: d.where(d.curve > 0.5).curve,
-    ):
-        one, other = (change(d).isel(seed=[2, 0], epoch=[1]) for d in (ds, want))
-        xr.testing.assert_identical(one.compute(), other)
+    for picks in ({"seed": [0, 2]}, {"seed": xr.DataArray([0, 2], dims="point")}):
+        xr.testing.assert_identical(ds.curve.isel(picks).compute(), want.curve.isel(picks))
+
+
+def test_equal_selections_have_equal_names_and_no_others(logs):
+    ds = opened(logs, layout="grid")
+    one, again = ds.curve, opened(logs, layout="grid").curve
+    for picks in ({"seed": [0, 1]}, {"seed": xr.DataArray([0, 1], dims="point")}):
+        assert one.isel(picks).data.name == again.isel(picks).data.name
+    names = {one.isel(seed=pick).data.name for pick in ([0, 1], [1, 0], [0], [0, 2])}
+    assert len(names | {one.data.name, one.isel(lr=[0, 1]).data.name}) == 6
+    for picks in ({"seed": [0, 1]}, {"seed": xr.DataArray([0, 1], dims="point")}):
+        of = (ds.logged, one, one.isel(lr=[0]), one.isel(lr=[1]), one.isel(lr=0), one.isel(lr=1))
+        assert len({array.isel(picks).data.name for array in of}) == len(of)
+
+
+@pytest.mark.parametrize("wrong", [[0, 3], [-4], [True, False]], ids=str)
+def test_a_list_out_of_bounds_is_an_error_at_once(logs, wrong):
+    variable = opened(logs, layout="grid").curve.variable
+    with pytest.raises(IndexError):
+        variable[{"seed": wrong}]
+    with pytest.raises(IndexError):
+        variable.isel(seed=wrong)
 
 
 def test_what_was_logged_is_known_without_reading(logs, read, forget):

@@ -89,8 +89,8 @@ def _is_basic(pick: Any) -> bool:
 
 
 def _is_positions(pick: Any) -> bool:
+    """Whether a pick is numbers or a mask that are in memory: a list, an array, or points."""
     if isinstance(pick, list):
-        pick = np.asarray(pick) if pick else np.zeros(0, int)
-    data = pick.variable.data if isinstance(pick, xr.DataArray) else getattr(pick, "data", pick)
-    data = pick if isinstance(pick, np.ndarray) else data
-    return isinstance(data, np.ndarray) and data.ndim > 0 and data.dtype.kind in "iub"
+        pick = np.asarray(pick, int if not pick else None)
+    array = pick if isinstance(pick, np.ndarray) else getattr(pick, "data", None)
+    return isinstance(array, np.ndarray) and array.ndim > 0 and array.dtype.kind in "iub"
