@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.model import UnknownNameError
+from runcube.names import nearest
 from runcube.xnames import is_time_like
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def choose_x(logs: Sequence[RunLog], x: str | None = None) -> tuple[str, str]:
     names = axis_names(logs)
     if x is not None:
         if names and x not in names:
-            near = difflib.get_close_matches(x, names, n=3) or names
-            raise UnknownNameError(f"x={x!r}: no such axis in the logs; there are {near}")
+            raise UnknownNameError(f"x={x!r}: no such axis in the logs{nearest(x, names)}")
         return x, "asked for"
     axes = [name for name in names if not is_time_like(name)]
     if len(axes) < 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gc
 import json
 import warnings
@@ -32,6 +31,7 @@ from runcube.model import (
     SweepWarning,
     UnknownNameError,
 )
+from runcube.names import nearest
 from runcube.packing import ReadLogs
 from runcube.parallel import run_tasks, watched
 from runcube.planner import PlanPolicy, plan
@@ -301,8 +301,7 @@ def _held(logs: Sequence[RunLog]) -> tuple[set[str], set[str]]:
 def _check_known(what: str, asked: tuple[str, ...] | None, known: Mapping[str, None]) -> None:
     for name in asked or ():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or list(known)[:8]
-            raise UnknownNameError(f"{what}={name!r}: not in the logs; there are {near}")
+            raise UnknownNameError(f"{what}={name!r}: not in the logs{nearest(name, known)}")
 
 
 def raise_first(skipped: Sequence[Problem], sweep: Sweep, contest: Contest) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from runcube import report
 from runcube.cellrows import hyperparameters
 from runcube.model import UnknownNameError
+from runcube.names import nearest
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -93,7 +94,7 @@ def best(
 def _chosen(what: str, known: list[str], asked: str | None, liked: tuple[str, ...]) -> str | None:
     if asked is not None:
         if asked not in known:
-            raise UnknownNameError(f"{what}={asked!r}: not in the logs; there are {known[:8]}")
+            raise UnknownNameError(f"{what}={asked!r}: not in the logs{nearest(asked, known)}")
         return asked
     exact = [name for name in liked if name in known]
     near = [name for word in liked for name in known if word in name.lower()]
