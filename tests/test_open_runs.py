@@ -16,7 +16,7 @@ from odd_logs import CASES, SWEEPS
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
-from runcube import lazy, schema
+from runcube import lazy, parsedlogs, schema
 from runcube.backend import RuncubeBackend
 from runcube.model import RuncubeError
 from runcube.readers.native import NativeReader
@@ -51,8 +51,8 @@ def assert_same(one, other):
 @pytest.fixture(autouse=True)
 def parsed(monkeypatch):
     """Values of logs that are kept in memory: none at the beginning."""
-    cache = lazy.ParsedLogs()
-    for module in (lazy, schema):
+    cache = parsedlogs.ParsedLogs()
+    for module in (lazy, parsedlogs, schema):
         monkeypatch.setattr(module, "PARSED", cache)
     return cache
 

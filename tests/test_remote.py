@@ -25,7 +25,7 @@ from sweeps import product_configs, write_run, write_sweep
 from web import serving
 
 import runcube as rc
-from runcube import lazy, retries, schema
+from runcube import lazy, parsedlogs, retries, schema
 from runcube.cli import main
 from runcube.files import Tree, list_files, read_bytes, read_from
 from runcube.model import RuncubeError
@@ -57,8 +57,8 @@ def assert_same(one, other):
 @pytest.fixture(autouse=True)
 def unread(monkeypatch):
     """Nothing of other tests is in memory, and failing takes no time."""
-    cache = lazy.ParsedLogs()
-    for module in (lazy, schema):
+    cache = parsedlogs.ParsedLogs()
+    for module in (lazy, parsedlogs, schema):
         monkeypatch.setattr(module, "PARSED", cache)
     monkeypatch.setattr(retries, "PAUSES", (0.01, 0.02, 0.03))
     return cache

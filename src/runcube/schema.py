@@ -21,8 +21,8 @@ import numpy as np
 
 from runcube import ledger
 from runcube.configtable import ConfigTable
-from runcube.lazy import PARSED, parsed_key, values_of
 from runcube.model import Problem, Request, RunHeader, RunLog, Source
+from runcube.parsedlogs import PARSED, parsed_key, values_of
 from runcube.plainform import from_bytes, to_bytes
 from runcube.replace import write_whole
 from runcube.roots import absolute, as_root
