@@ -244,6 +244,17 @@ def test_a_list_of_what_was_assigned_to_is_that(logs):
         xr.testing.assert_identical(ds.curve.isel(picks).compute(), want.curve.isel(picks))
 
 
+@pytest.mark.parametrize("pick", [slice(0, 1), [0, 1], xr.DataArray([1, 0], dims="point")])
+def test_a_selection_has_the_attrs_and_the_encoding_of_today(logs, pick):
+    ds = rc.open_runs(logs)
+    ds.curve.attrs["units"] = "nats"
+    ds.curve.encoding["dtype"] = "float32"
+    chosen = ds.isel(lr=pick).curve
+    assert chosen.attrs == {"long_name": "logged value", "units": "nats"}
+    assert chosen.encoding["dtype"] == "float32"
+    assert ds.curve.assign_attrs(units="bits").isel(lr=pick).attrs["units"] == "bits"
+
+
 def test_equal_selections_have_equal_names_and_no_others(logs):
     ds = opened(logs, layout="grid")
     one, again = ds.curve, opened(logs, layout="grid").curve

@@ -59,7 +59,11 @@ class BlockVariable(xr.Variable):
         sizes = {dim: max(1, *n) for dim, n in self.chunksizes.items()}
         sizes |= dict(zip(points, of_points, strict=False))
         name = f"runcube-selected-{tokenize(self.made_as, key)}"
-        return in_blocks(selected, sizes, name)
+        chosen = in_blocks(selected, sizes, name)
+        # Attrs and encoding are those of today.
+        made = self._replace(dims=chosen.dims, data=chosen.data)
+        made.lazy, made.made_as = chosen.lazy, chosen.made_as
+        return made
 
     @property
     def data_name(self) -> str:
