@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 import time
+import tracemalloc
 import warnings
 
 import dask
@@ -130,6 +131,17 @@ def test_it_warns_of_what_a_load_warns_of(logs):
         rc.open_runs(logs, cache=False, errors="raise")
 
 
+def write_odd_run(path, config):
+    """Write a run with metrics in another order, some of them at some epochs only, and more."""
+    log = rc.RunLogger(path, config)
+    for epoch in (0, 2, 3, 7):
+        log.start_epoch(epoch)
+        log.log("val", {"f1": epoch / 3, "acc1": 0.25, "loss": -epoch})
+        if epoch != 2:
+            log.log("train", {"acc1": epoch / 7, "grad": 2.0 + epoch})
+    log.close()
+
+
 @settings(deadline=None)
 @given(data=st.data())
 def test_any_selection_is_that_of_the_loaded_cube(tmp_path_factory, data):
@@ -137,6 +149,7 @@ def test_any_selection_is_that_of_the_loaded_cube(tmp_path_factory, data):
     if not root.exists():
         configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
         write_sweep(root, configs, seeds=(0, 1, 2), killed=[(0, 1)])
+        write_odd_run(root / "odd", {"optim": {"lr": 1.0}, "model": {"weights": None}, "seed": 3})
     want = loaded(root, layout="grid")
     lazily = opened(root, layout="grid", chunks=data.draw(st.sampled_from([None, "auto"])))
     picks = {}
@@ -321,6 +334,24 @@ def test_values_in_memory_are_bounded(logs, read):
     ds.compute()
     assert lazy.PARSED._bytes <= 1000
     assert lazy.PARSED._bytes == sum(size for _, size in lazy.PARSED._held.values())
+
+
+def test_a_point_takes_no_memory_of_a_whole_cell(tmp_path):
+    for seed, every in enumerate([1, 1000]):
+        log = rc.RunLogger(tmp_path / str(seed), {"seed": seed})
+        for epoch in range(0, 5_000 * every, every):
+            log.start_epoch(epoch)
+            log.log("train", {f"loss{i}": epoch / 2 for i in range(20)})
+        log.close()
+    ds = opened(tmp_path)
+    cell = ds.curve.isel(seed=0).nbytes
+    points = ds.curve.isel(epoch=[-1], metric=0)
+    points.compute()  # the values stay in memory
+    tracemalloc.start()
+    points.compute()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < cell / 4
 
 
 # What is kept between two openings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
 from threading import RLock
@@ -188,7 +189,11 @@ class LazyCube(BackendArray):
         picks = [np.arange(size)[pick] for pick, size in zip(key, self.shape, strict=True)]
         wide = [np.atleast_1d(pick) for pick in picks]
         cells = self._cells(np.ix_(*wide[:-3])).reshape(-1)
-        out = self._read(cells, wide[-3:])
+        inner = [np.unique(pick, return_inverse=True) for pick in wide[-3:]]
+        out = self._read(cells, [pick for pick, _ in inner])
+        for axis, (pick, at) in enumerate(inner, 1):
+            if not np.array_equal(at, np.arange(len(pick))):
+                out = out.take(at, axis)
         return out.reshape([len(pick) for pick in picks if pick.ndim])
 
     def _points(self, key: tuple[NDArray[np.integer[Any]], ...]) -> NDArray[Any]:
@@ -209,21 +214,33 @@ class LazyCube(BackendArray):
         return np.asarray(np.ravel_multi_index(tuple(picks), self.shape[:-3]))
 
     def _read(self, cells: NDArray[np.intp], inner: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Values of cells, at some splits, metrics and x."""
+        """Values of cells, at some splits, metrics and x, each of which rise."""
         out = np.full((len(cells), *map(len, inner)), self._empty, dtype=self.dtype)
-        whole = all(len(pick) == n for pick, n in zip(inner, self.shape[-3:], strict=True))
-        whole = whole and all(bool((pick == np.arange(len(pick))).all()) for pick in inner)
+        parts_of = self._parts_within(inner)
         order = [*self._in_order(cells)]
         turn = nullcontext() if is_url(self.origins.root) else _PARSING
         with turn, expecting(self._unread(order), look=True):
             for i, cell in order:
-                if whole:
-                    self._fill(cell, out[i], None)
-                else:
-                    scratch = np.full(self.shape[-3:], self._empty, dtype=self.dtype)
-                    self._fill(cell, scratch, set(inner[0].tolist()))
-                    out[i] = scratch[np.ix_(*inner)]
+                self._fill(cell, parts_of(cell), out[i])
         return out
+
+    def _parts_within(
+        self, inner: Sequence[NDArray[Any]]
+    ) -> Callable[[int], Sequence[tuple[int, Part]]]:
+        """Give what tells the parts of a cell that are at some splits, metrics and x."""
+        sizes = self.shape[-3:]
+        if all(len(pick) == size for pick, size in zip(inner, sizes, strict=True)):
+            return self.origins.parts
+        places = [np.full(size, -1) for size in sizes]
+        for place, pick in zip(places, inner, strict=True):
+            place[pick] = np.arange(len(pick))
+
+        @lru_cache(maxsize=1 << 10)
+        def within(row: int) -> list[tuple[int, Part]]:
+            found = ((n, part.within(places)) for n, part in self.origins.places[row])
+            return [(n, part) for n, part in found if part is not None]
+
+        return lambda cell: within(int(self.origins.place_of[cell]))
 
     @property
     def _empty(self) -> Any:
@@ -245,12 +262,7 @@ class LazyCube(BackendArray):
             if not PARSED.holds(parsed_key(job, self.origins.request)):
                 yield job.source
 
-    def _fill(self, cell: int, into: NDArray[Any], splits: set[int] | None) -> None:
-        parts = [
-            (n, part)
-            for n, part in self.origins.parts(cell)
-            if splits is None or part.split in splits
-        ]
+    def _fill(self, cell: int, parts: Sequence[tuple[int, Part]], into: NDArray[Any]) -> None:
         if self.dtype.kind == "b":
             for _, part in parts:
                 part.mark(into)
