@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 import warnings
 from dataclasses import dataclass
 
@@ -14,10 +15,11 @@ import xarray as xr
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from odd_logs import CASES, SWEEPS
-from sweeps import product_configs, write_sweep
+from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
 from runcube import opening, results, schema
+from runcube.files import list_files
 from runcube.model import RuncubeError
 from runcube.readers.native import NativeReader
 
@@ -494,12 +496,43 @@ def test_only_what_has_changed_is_opened(logs, cache):
     assert_same(opened(logs, cache), opened(logs))
 
 
+def write_twins(root, *lrs):
+    """Write runs whose logs have the same size and time, as after unpacking an archive."""
+    for name, lr in zip("ab", lrs, strict=True):
+        write_run(root / name, {"lr": lr, "seed": 0}, value=lambda *_, lr=lr: lr)
+        os.utime(root / name / "json_out.jsonl", (1_700_000_000,) * 2)
+        time.sleep(0.02)  # a tick of the clock of the file system
+
+
+def by_lr(ds):
+    return ds.curve.max(["seed", "split", "metric", "epoch"]).to_series().to_dict()
+
+
+def test_one_cache_for_two_sweeps_takes_one_for_the_other_never(tmp_path):
+    for root, lrs in (("one", (0.1, 0.2)), ("two", (0.3, 0.4))):
+        write_twins(tmp_path / root, *lrs)
+        ds = opened(tmp_path / root, tmp_path / "cache")
+        assert by_lr(ds) == {lr: lr for lr in lrs}
+
+
+@pytest.mark.parametrize("opens", ["open_runs", "load_runs"])
+def test_logs_that_changed_places_are_not_taken_for_each_other(tmp_path, opens):
+    root, cache = tmp_path / "logs", {"cache": tmp_path / "cache"} if opens == "open_runs" else {}
+    write_twins(root, 0.1, 0.2)
+    assert by_lr(getattr(rc, opens)(root, **cache)) == {0.1: 0.1, 0.2: 0.2}
+    for before, after in ("at", "ba", "tb"):
+        (root / before).rename(root / after)
+    ds = getattr(rc, opens)(root, **cache)
+    assert by_lr(ds) == {0.1: 0.1, 0.2: 0.2}
+    assert ds.path.sel(lr=0.1).item().startswith("b/")
+
+
 def test_configurations_of_logs_that_are_gone_go_as_well(logs, cache):
     for seed in range(3):
         shutil.rmtree(logs)
         configs = product_configs(lr=[f"{seed}-{i}" for i in range(600)])
         write_sweep(logs, configs, seeds=(0,), epochs=1)
         opened(logs, cache)
-        rows = len(schema.SchemaShelf(cache)._configs.rows)
+        rows = len(schema.SchemaShelf(cache, list_files(logs))._configs.rows)
         assert rows < 2 * 700 + 1024 + 600
     assert_same(opened(logs, cache), opened(logs))

@@ -3,6 +3,8 @@
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import time
 import tracemalloc
 import warnings
@@ -19,6 +21,7 @@ from sweeps import product_configs, write_run, write_sweep
 import runcube as rc
 from runcube import lazy, parsedlogs, schema
 from runcube.backend import RuncubeBackend
+from runcube.files import list_files
 from runcube.model import RuncubeError
 from runcube.readers.native import NativeReader
 from runcube.testing import logged_sweeps
@@ -62,11 +65,7 @@ def parsed(monkeypatch):
 def forget(parsed):
     """Forget what was parsed."""
 
-    def forgetting():
-        parsed._held.clear()
-        parsed._bytes = 0
-
-    return forgetting
+    return parsed.clear
 
 
 @pytest.fixture
@@ -328,12 +327,53 @@ def test_threads_parse_in_turn(logs, forget, monkeypatch):
     assert most[0] == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_is_forked_while_a_log_is_parsed_goes_on(logs):
+    """In a process of its own: who forks inherits all that the tests have running."""
+    code = f"""
+import multiprocessing, threading, time
+import runcube as rc
+from runcube.readers.native import NativeReader
+
+ds = rc.open_runs({str(logs)!r}, cache=False, chunks=None)
+rc.parsedlogs.PARSED.clear()
+read, busy, go_on = NativeReader.read, threading.Event(), threading.Event()
+
+def reading(self, source, request):
+    busy.set()
+    go_on.wait()
+    return read(self, source, request)
+
+def in_child():
+    NativeReader.read = read
+    ds.curve.isel(seed=1).values
+
+NativeReader.read = reading
+thread = threading.Thread(target=lambda: ds.curve.isel(seed=slice(0, 2)).values)
+thread.start()
+busy.wait()
+child = multiprocessing.get_context("fork").Process(target=in_child)
+child.start()
+child.join(20)
+print(child.exitcode)
+child.kill()
+go_on.set()
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n", done.stderr
+
+
 def test_values_in_memory_are_bounded(logs, read):
     lazy.PARSED._limit = 1000
     ds = opened(logs)
     ds.compute()
     assert lazy.PARSED._bytes <= 1000
     assert lazy.PARSED._bytes == sum(size for _, size in lazy.PARSED._held.values())
+    lazy.PARSED._limit = 10**9
+    for _ in range(2):
+        ds.compute()
+    assert not lazy.PARSED._busy
 
 
 def test_a_point_takes_no_memory_of_a_whole_cell(tmp_path):
@@ -405,7 +445,9 @@ def test_a_cache_of_growing_logs_stays_small(logs, tmp_path):
     assert_same(opened(logs, cache), loaded(logs))
     fresh = tmp_path / "fresh"
     assert_same(opened(logs, fresh), loaded(logs))
-    arrays = [len(schema.SchemaShelf(made)._table.rows) for made in (cache, fresh)]
+    arrays = [
+        len(schema.SchemaShelf(made, list_files(logs))._table.rows) for made in (cache, fresh)
+    ]
     assert arrays[0] <= 2 * arrays[1] + 64
 
 

@@ -101,11 +101,11 @@ def list_files(path: str | Path) -> Listing:
     StoreError
         If it is a URL that nothing here can read.
     """
+    read_ends.cache_clear()  # of files that may have changed unnoticed
     root = as_root(path)
     if is_url(root):
         from runcube.remote import list_remote
 
-        read_ends.cache_clear()  # of files that may have changed unnoticed
         return list_remote(root)
     return list_local(root)
 

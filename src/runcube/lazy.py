@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,21 +20,18 @@ from runcube.parsedlogs import PARSED, parsed_key, read_values
 from runcube.roots import is_url, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from runcube.contest import Entry
     from runcube.cube import Part, Scatter
-    from runcube.model import Request, RunLog, Source
+    from runcube.model import Request, Source
     from runcube.readers.base import Reader
 
 # Runs of a block, and bytes: at 100,000 runs a task for each takes dask far longer than blocks.
 BLOCK_RUNS = 100
 BLOCK_BYTES = 1 << 26
-# Parsing holds the interpreter: threads of dask that parse at the same time only take it from each
-# other, which costs half as much again as one after the other. Waiting for a server does not.
-_PARSING = RLock()
 
 
 @dataclass(eq=False)
@@ -83,7 +79,7 @@ def origins_of(
     scatter: Scatter,
     shape: tuple[int, ...],
     request: Request,
-    home: Callable[[RunLog], tuple[Job, int]],
+    homes: Mapping[int, tuple[Job, int]],
 ) -> Origins:
     """Write down where the values of a cube come from.
 
@@ -94,8 +90,8 @@ def origins_of(
     scatter : Scatter
     shape : tuple of int
     request : Request
-    home : callable
-        Gives the job of a log, and the number of the log in what it reads.
+    homes : mapping of int to (Job, int)
+        By the id of a ``RunLog``: the job that reads it, and its number in what that gives.
     """
     made = Origins(shape, "", request)
     logs: dict[str, int] = {}
@@ -106,7 +102,7 @@ def origins_of(
     # By the list of tracks, which runs may share (see ``tracks.Resolver``).
     known: dict[int, int] = {}
     for cell, entry in entries:
-        job, number = home(entry.trial.log)
+        job, number = homes[id(entry.trial.log)]
         made.root = job.source.root
         path = job.source.path
         if path not in logs:
@@ -218,7 +214,7 @@ class LazyCube(BackendArray):
         out = np.full((len(cells), *map(len, inner)), self._empty, dtype=self.dtype)
         parts_of = self._parts_within(inner)
         order = [*self._in_order(cells)]
-        turn = nullcontext() if is_url(self.origins.root) else _PARSING
+        turn = nullcontext() if is_url(self.origins.root) else PARSED.turn
         with turn, expecting(self._unread(order), look=True):
             for i, cell in order:
                 self._fill(cell, parts_of(cell), out[i])

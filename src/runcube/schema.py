@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from runcube.discover import Job
     from runcube.ledger import Record
+    from runcube.listing import Listing
     from runcube.readers.base import Reader
 
-FORM = 4
+FORM = 5
 _ERRORS = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, TypeError)
 _NOWHERE = Source("", "", ())
 
@@ -125,12 +126,18 @@ class SchemaShelf:
     ----------
     path : Path, optional
         The file; without one nothing is kept for the next time.
+    listing : Listing
+        That of the logs.
     """
 
     hashes = False
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, listing: Listing) -> None:
         self._path = path
+        self._root = absolute(listing.root)
+        # Size and time alone do not tell one log from another that was put in its place.
+        files = (file.path for file in listing.files)
+        self._entries = dict(zip(files, listing.changed, strict=False))
         self._headers: dict[tuple[str, str], RunHeader] = {}
         self._table = ledger.ArrayTable()
         self._configs = ConfigTable()
@@ -145,7 +152,8 @@ class SchemaShelf:
         self._rows: dict[str, tuple[int, bytes]] = {}
         # Numbers of forms by what is made faster than their spelling.
         self._marks: dict[bytes, int] = {}
-        self._homes: dict[int, tuple[Job, int]] = {}
+        # Job of each log by its id, and its number among those that the job reads.
+        self.homes: dict[int, tuple[Job, int]] = {}
         self._used: set[str] = set()
         self._changed = False
         # As values are read again: texts are not.
@@ -156,7 +164,7 @@ class SchemaShelf:
 
     def _load(self, path: Path) -> None:
         stored = from_bytes(zlib.decompress(path.read_bytes()))
-        if stored["form"] == FORM:
+        if (stored["form"], stored["root"]) == (FORM, self._root):
             packed = zip(stored["form_of"], stored["rows"], strict=True)
             rows = dict(zip(stored["paths"], packed, strict=True))
             table = ledger.ArrayTable(stored["arrays"])
@@ -170,7 +178,7 @@ class SchemaShelf:
         """Give the header of a log that has not changed, if a reader can do with it."""
         number, packed = self._rows.get(source.path, (0, None))
         row = None if packed is None else _Row.unpacked(packed)
-        if row is None or row.head is None or row.files != _files(source):
+        if row is None or row.head is None or row.files != self._files(source):
             return ()
         if self._form(number).key.reader != ledger.reader_word(reader):
             return ()
@@ -194,7 +202,7 @@ class SchemaShelf:
             return None
         row = _Row.unpacked(packed)
         form = self._form(number)
-        if row.files != _files(job.source) or (request.messages and not form.has_messages):
+        if row.files != self._files(job.source) or (request.messages and not form.has_messages):
             return None
         which = number, id(job.reader)
         if which not in self._fits:
@@ -217,7 +225,7 @@ class SchemaShelf:
             self._leave_out(item, log)
         number = self._number(record)
         messages = [log.messages for log in logs] if request.messages else None
-        row = _Row(_files(job.source), times, messages, self._head(job, logs))
+        row = _Row(self._files(job.source), times, messages, self._head(job, logs))
         self._rows[job.source.path] = number, row.packed()
         self._changed = True
         PARSED.put(parsed_key(job, self.request), values_of(logs))
@@ -262,9 +270,16 @@ class SchemaShelf:
             if problem[2] == own.source.path:
                 problem[2] = None
 
-    def home(self, log: RunLog) -> tuple[Job, int]:
-        """Job of a log, and its number among those that the job reads."""
-        return self._homes[id(log)]
+    def _files(self, source: Source) -> list[list[Any]]:
+        return [
+            [
+                None if file.path == source.path else file.path,
+                file.size,
+                file.mtime_ns,
+                self._entries.get(file.path),
+            ]
+            for file in source.files
+        ]
 
     def save(self) -> None:
         """Write the file, if anything has changed; where it cannot be written, do without."""
@@ -284,6 +299,7 @@ class SchemaShelf:
         configs, values, kept = self._kept_configs(rows)
         stored = {
             "form": FORM,
+            "root": self._root,
             "paths": paths,
             "form_of": [forms[form] for form in form_of],
             "rows": [*kept],
@@ -318,15 +334,8 @@ class SchemaShelf:
         self._used.add(job.source.path)
         for number, log in enumerate(logs):
             # The logs outlive this: their ids stay theirs.
-            self._homes[id(log)] = job, number
+            self.homes[id(log)] = job, number
         return logs
-
-
-def _files(source: Source) -> list[list[Any]]:
-    return [
-        [None if file.path == source.path else file.path, file.size, file.mtime_ns]
-        for file in source.files
-    ]
 
 
 def _at(path: str, problem: Problem) -> Problem:
