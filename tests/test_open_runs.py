@@ -1,5 +1,6 @@
 """Lazy cubes: what is computed is what would be loaded, and no file is read that is not needed."""
 
+import gc
 import os
 import pickle
 import shutil
@@ -8,6 +9,7 @@ import sys
 import time
 import tracemalloc
 import warnings
+import weakref
 
 import dask
 import numpy as np
@@ -19,7 +21,7 @@ from odd_logs import CASES, SWEEPS
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
-from runcube import lazy, parsedlogs, schema
+from runcube import blocks, lazy, parsedlogs, schema
 from runcube.backend import RuncubeBackend
 from runcube.files import list_files
 from runcube.model import RuncubeError
@@ -154,12 +156,18 @@ def test_any_selection_is_that_of_the_loaded_cube(tmp_path_factory, data):
     picks = {}
     for dim, size in want.curve.sizes.items():
         one = st.integers(-size, size - 1)
-        several = st.lists(one, max_size=4).map(lambda v: np.array(v, dtype=int))
+        several = st.lists(one, max_size=6).map(lambda v: np.array(v, dtype=int))
         # xarray itself fails on empty slices that go backwards.
         slices = st.slices(size).filter(lambda s, n=size: len(range(*s.indices(n))) > 0)
         if data.draw(st.booleans()):
             picks[dim] = data.draw(st.one_of(one, several, slices))
     vector = [d for d, pick in picks.items() if isinstance(pick, np.ndarray)]
+    for dim in vector:
+        if data.draw(st.booleans()):
+            picks[dim] = picks[dim].tolist()
+        elif len(picks[dim]) == 6 and data.draw(st.booleans()):
+            picks[dim] = xr.DataArray(picks[dim].reshape(2, 3), dims=(f"{dim}_a", f"{dim}_b"))
+    vector = [d for d in vector if isinstance(picks[d], np.ndarray)]
     if data.draw(st.booleans()) and len({len(picks[d]) for d in vector}) == 1:
         picks |= {d: xr.DataArray(picks[d], dims="point") for d in vector}
     for name in ("curve", "logged"):
@@ -217,6 +225,46 @@ def test_a_list_upon_a_selection_reads_its_files_and_no_others(logs, read, forge
         assert read == []
         xr.testing.assert_identical(part.compute(), pick(want))
         assert sorted(read) == sorted(set(part.path.values.ravel().tolist()))
+
+
+def test_draws_read_each_file_once(logs, read, forget, parsed):
+    """Of a bootstrap; also where only a few files fit in memory."""
+    draws = np.random.default_rng(0).integers(1, 3, (40, 3))
+    ds, want = (opens(logs, layout="grid") for opens in (opened, loaded))
+    parsed._limit = 1000
+    draws[0] = [-1, 1, -2]
+    for indexer in (draws.ravel(), xr.DataArray(draws, dims=("draw", "of"))):
+        for rest in ({}, {"split": 0, "epoch": [-1, 0, 0]}):
+            forget()
+            read.clear()
+            part = ds.curve.isel(seed=indexer, **rest)
+            xr.testing.assert_identical(part.compute(), want.curve.isel(seed=indexer, **rest))
+            assert sorted(read) == sorted(ds.path.isel(seed=[1, 2]).values.ravel().tolist())
+
+
+def test_what_stays_in_memory_is_not_read_again(logs, read, forget):
+    ds, want = (opens(logs, layout="grid") for opens in (opened, loaded))
+    kept = ds.persist()
+    forget()
+    read.clear()
+    for picks in ({"seed": [2, 0]}, {"lr": xr.DataArray([0], dims="point")}, {"seed": 1}):
+        xr.testing.assert_identical(kept.curve.isel(picks).compute(), want.curve.isel(picks))
+    assert read == []
+
+
+def test_a_result_is_nothing_but_its_values(logs):
+    ds = opened(logs)
+    of_one = ds.curve.isel(lr=0, seed=0, weights=0).reset_coords(drop=True)
+    for result in (of_one.compute(), of_one.copy().load(), of_one.isel(epoch=[0]).compute()):
+        sent = pickle.dumps(result)
+        assert b"runcube" not in sent
+        xr.testing.assert_identical(pickle.loads(sent), result)
+    assert type(ds.curve.variable.compute()) is xr.Variable
+    origins = weakref.ref(blocks._cube(ds.curve.variable._lazy._data).origins)
+    of_one = of_one.compute()
+    del ds, result
+    gc.collect()
+    assert origins() is None
 
 
 def added(*arrays):
@@ -282,7 +330,7 @@ def test_equal_selections_have_equal_names_and_no_others(logs):
 @pytest.mark.parametrize("wrong", [[0, 3], [-4], [True, False]], ids=str)
 def test_a_list_out_of_bounds_is_an_error_at_once(logs, wrong):
     variable = opened(logs, layout="grid").curve.variable
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=r"axis 2|Boolean array size 2"):
         variable[{"seed": wrong}]
     with pytest.raises(IndexError):
         variable.isel(seed=wrong)
@@ -537,8 +585,24 @@ def test_the_engine_is_the_same_thing(logs, read, forget):
     assert ds.curve.chunks == want.curve.chunks
     forget()
     read.clear()
-    part = ds.curve.sel(lr=0.1, seed=0)
-    assert read == []
-    part.compute()
-    assert sorted(read) == sorted(ds.path.sel(lr=0.1, seed=0).values.ravel().tolist())
+    for seed in (0, [0, 2]):
+        part = ds.curve.sel(lr=0.1, seed=seed)
+        assert read == []
+        part.compute()
+        assert sorted(read) == sorted(ds.path.sel(lr=0.1, seed=seed).values.ravel().tolist())
+        forget()
+        read.clear()
     assert_same(ds, want)
+
+
+def test_names_that_xarray_gives_change_when_a_file_does(logs):
+    def names():
+        ds = xr.open_dataset(logs, engine=RuncubeBackend, chunks={}, cache=False)
+        return ds.curve.data.name, ds.logged.data.name
+
+    before = names()
+    assert names() == before
+    assert before[0] != before[1]
+    log = next(logs.rglob("*.jsonl"))
+    os.utime(log, ns=(0, log.stat().st_mtime_ns + 1))
+    assert not {*before} & {*names()}

@@ -1,4 +1,4 @@
-"""Variables of a lazy cube in blocks of dask, which hand lists and points on to the logs.
+"""Variables of a lazy cube, which hand lists and points on to the logs when they are in blocks.
 
 Dask puts integers and slices right on top of a block into the task that reads it, so that only what
 is selected is read. It does not do that for lists and points, and would read whole blocks for them.
@@ -6,95 +6,163 @@ is selected is read. It does not do that for lists and points, and would read wh
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
-from dask.base import tokenize
+from xarray.core import indexing
 
-from runcube.lazy import block_shape
+from runcube.lazy import LazyCube, block_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+# The same values without dask, by the id of the graph that has them: gone as soon as that is gone.
+# Whatever changes values, computes them or keeps them in memory makes another graph.
+_LAZY: dict[int, BlockVariable] = {}
 
 
 class BlockVariable(xr.Variable):
-    """A variable of dask arrays that remembers what it selects.
+    """A variable whose values are read when they are needed, by itself or in dask arrays."""
 
-    Whatever changes its values gives the array another name, or makes a plain variable.
-    """
+    __slots__ = ()
 
-    __slots__ = ("lazy", "made_as")
-
-    # The same values without dask, and the name of the array that has them.
-    lazy: xr.Variable | None
-    made_as: str
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.lazy, self.made_as = None, ""
-
-    def _replace(self, *arguments: Any, **options: Any) -> Self:
-        made = super()._replace(*arguments, **options)
-        made.lazy, made.made_as = self.lazy, self.made_as
+    def chunk(self, *arguments: Any, **options: Any) -> Self:
+        """Make a variable of dask arrays, as xarray does; names change as soon as a log does."""
+        cube = _cube(self._data)
+        if cube is None:
+            return super().chunk(*arguments, **options)
+        of_array = {**(options.pop("from_array_kwargs", None) or {})}
+        name = options.pop("name", None) or of_array.get("name")
+        if name is not None:
+            of_array["name"] = f"{name}-{cube.origins.token}"
+        options["from_array_kwargs"] = of_array
+        made = super().chunk(*arguments, **options)
+        made.remember(self)
         return made
 
+    def compute(self, **options: Any) -> Any:
+        """Give a plain variable with the values in memory."""
+        return self.to_base_variable().load(**options)
+
+    def __reduce__(self) -> Any:
+        parts = self.dims, self._data, self._attrs, self._encoding
+        if self._lazy is not None:
+            return _with_lazy, (*parts, self._lazy)
+        # What is in memory can be read where there is no runcube.
+        return (xr.Variable if isinstance(self._data, np.ndarray) else BlockVariable), parts
+
     def __getitem__(self, key: Any) -> Any:
-        lazy = self.lazy
-        if lazy is None or lazy.dims != self.dims or self.data_name != self.made_as:
+        lazy = self._lazy
+        if lazy is None or lazy.dims != self.dims:
             return super().__getitem__(key)
         picks = key if isinstance(key, tuple) else (key,)
         if all(map(_is_basic, picks)):
             made = super().__getitem__(key)
-            made.lazy, made.made_as = lazy[key], made.data_name
+            made.remember(lazy[key])
             return made
-        if not all(_is_basic(pick) or _is_positions(pick) for pick in picks):
+        found = [None if _is_basic(pick) else _positions(pick) for pick in picks]
+        if any(f is None and not _is_basic(pick) for f, pick in zip(found, picks, strict=True)):
             return super().__getitem__(key)
-        for pick, size in zip(picks, self.shape, strict=False):
-            if not _is_basic(pick):
-                np.empty(size, bool)[np.asarray(pick)]  # raises where it must, as lazy ones do not
-        selected = lazy[key]
+        _check_bounds(self.shape, found)
+        once, again = _repeated(self.dims, self.shape, picks, found)
+        if not again:
+            return self._in_blocks_of_own(lazy[key], picks)
+        # Each run once, from the logs, and repeated in memory: draws of a bootstrap, mostly.
+        drawn = self[once].to_base_variable().isel(again).transpose(*lazy[key].dims)
+        return self._replace(dims=drawn.dims, data=drawn.data)
+
+    def _in_blocks_of_own(self, selected: BlockVariable, picks: Sequence[Any]) -> Self:
+        """Make dask arrays of what lists and points select."""
+        from dask.base import tokenize  # which takes a while
+
         points = [dim for dim in selected.dims if dim not in self.dims]
         of_points = block_shape((*(selected.sizes[dim] for dim in points), 1, 1, 1))
-        sizes = {dim: max(1, *n) for dim, n in self.chunksizes.items()}
+        sizes: dict[Any, Any] = {dim: max(1, *n) for dim, n in self.chunksizes.items()}
         sizes |= dict(zip(points, of_points, strict=False))
-        name = f"runcube-selected-{tokenize(self.made_as, key)}"
-        chosen = in_blocks(selected, sizes, name)
+        name = f"runcube-selected-{tokenize(getattr(self._data, 'name', None), picks)}"
+        chosen = selected.chunk({dim: sizes[dim] for dim in selected.dims}, name=name)
         # Attrs and encoding are those of today.
         made = self._replace(dims=chosen.dims, data=chosen.data)
-        made.lazy, made.made_as = chosen.lazy, chosen.made_as
+        made.remember(selected)
         return made
 
     @property
-    def data_name(self) -> str:
-        """Name of the dask array, if it is one."""
-        return str(getattr(self._data, "name", ""))
+    def _lazy(self) -> BlockVariable | None:
+        return _LAZY.get(id(getattr(self._data, "dask", None)))
+
+    def remember(self, lazy: BlockVariable) -> None:
+        """Take down what has the same values without dask."""
+        graph = getattr(self._data, "dask", None)
+        if id(graph) not in _LAZY:
+            _LAZY[id(graph)] = lazy
+            weakref.finalize(graph, _LAZY.pop, id(graph)).atexit = False
 
 
-def in_blocks(lazy: xr.Variable, sizes: Mapping[Hashable, Any], name: str) -> BlockVariable:
-    """Give a variable that is read when it is used as one of dask arrays.
-
-    Parameters
-    ----------
-    lazy : Variable
-    sizes : mapping of dim to size
-        Of the blocks, as dask takes them, for each dim of the variable at least.
-    name : str
-        Its name in the graph, another one for other values.
-    """
-    plain = lazy.chunk({dim: sizes[dim] for dim in lazy.dims}, name=name)
-    made = BlockVariable(plain.dims, plain.data, plain.attrs, plain.encoding)
-    made.lazy, made.made_as = lazy, plain.data.name
+def _with_lazy(dims: Any, data: Any, attrs: Any, encoding: Any, lazy: Any) -> BlockVariable:
+    """Undo ``BlockVariable.__reduce__``."""
+    made = BlockVariable(dims, data, attrs, encoding)
+    made.remember(lazy)
     return made
+
+
+def _cube(data: Any) -> LazyCube | None:
+    """Give what is behind the layers that xarray puts around it."""
+    while isinstance(data, indexing.ExplicitlyIndexed) and not isinstance(data, LazyCube):
+        data = getattr(data, "array", None)
+    return data if isinstance(data, LazyCube) else None
 
 
 def _is_basic(pick: Any) -> bool:
     return isinstance(pick, int | np.integer | slice) and not isinstance(pick, bool)
 
 
-def _is_positions(pick: Any) -> bool:
-    """Whether a pick is numbers or a mask that are in memory: a list, an array, or points."""
+def _positions(pick: Any) -> NDArray[Any] | None:
+    """Numbers or a mask that are in memory, of a list, an array or points; None of others."""
     if isinstance(pick, list):
-        pick = np.asarray(pick, int if not pick else None)
+        pick = np.asarray(pick, None if pick else int)
     array = pick if isinstance(pick, np.ndarray) else getattr(pick, "data", None)
-    return isinstance(array, np.ndarray) and array.ndim > 0 and array.dtype.kind in "iub"
+    fits = isinstance(array, np.ndarray) and array.ndim > 0 and array.dtype.kind in "iub"
+    return array if fits else None
+
+
+def _repeated(
+    dims: Sequence[Any],
+    shape: Sequence[int],
+    picks: Sequence[Any],
+    found: Sequence[NDArray[Any] | None],
+) -> tuple[tuple[Any, ...], dict[Any, Any]]:
+    """Give picks with each number once, and by dim where they are repeated from.
+
+    Points along dims of other picks stay as they are.
+    """
+    once, again = [*picks], {}
+    along = [_dims_of(dim, pick) for dim, pick in zip(dims, picks, strict=False)]
+    along += [(dim,) for dim in dims[len(picks) :]]
+    for n, pick in enumerate(found):
+        others = {dim for m, theirs in enumerate(along) if m != n for dim in theirs}
+        if pick is None or pick.dtype.kind == "b" or not others.isdisjoint(along[n]):
+            continue
+        known, at = np.unique(np.where(pick < 0, pick + shape[n], pick), return_inverse=True)
+        if len(known) < pick.size:
+            once[n] = known
+            again[dims[n]] = xr.Variable(along[n], at.reshape(pick.shape))
+    return tuple(once), again
+
+
+def _dims_of(dim: Any, pick: Any) -> tuple[Any, ...]:
+    """Dims of a selection that come from one of its picks."""
+    if isinstance(pick, int | np.integer):
+        return ()
+    return tuple(getattr(pick, "dims", (dim,)))
+
+
+def _check_bounds(shape: Sequence[int], picks: Sequence[NDArray[Any] | None]) -> None:
+    """Raise where numpy would; lazy arrays do not until they are read."""
+    for axis, (size, pick) in enumerate(zip(shape, picks, strict=False)):
+        if pick is not None:
+            index: tuple[Any, ...] = (*[slice(None)] * axis, pick)
+            np.empty((*[1] * axis, size), bool)[index]

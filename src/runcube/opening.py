@@ -146,10 +146,10 @@ def open_runs(
     opened.told.warn(stacklevel=2)
     if chunks is None:
         return ds
-    return _in_blocks(ds, chunks, opened.source.token)
+    return _in_blocks(ds, chunks)
 
 
-def _in_blocks(ds: xr.Dataset, chunks: Any, token: str) -> xr.Dataset:
+def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
     """Make ``curve`` and ``logged`` dask arrays, whose names change as soon as a log does."""
     blocks = dict(ds["curve"].encoding["preferred_chunks"])
     if isinstance(chunks, Mapping):
@@ -164,10 +164,8 @@ def _in_blocks(ds: xr.Dataset, chunks: Any, token: str) -> xr.Dataset:
     small = [n for n in blocks.values() if isinstance(n, int) and n < 1 and n != -1]
     if small:
         raise PlanError(f"chunks={chunks!r}: {small[0]} is no size; -1 is the whole dim")
-    from runcube.blocks import in_blocks  # dask, which takes a while
-
     parts = {
-        name: in_blocks(ds[name].variable, blocks, f"runcube-{name}-{token}-{_digest(blocks)}")
+        name: ds[name].variable.chunk(blocks, name=f"runcube-{name}-{_digest(blocks)}")
         for name in ("curve", "logged")
     }
     return ds.assign(parts)

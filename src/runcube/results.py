@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from xarray.core import indexing
 
+from runcube.blocks import BlockVariable
 from runcube.cube import with_values
 from runcube.lazy import LazyCube, Origins, block_shape
 from runcube.logtable import LogTable
@@ -83,8 +84,9 @@ class Opened:
         arrays = [indexing.LazilyIndexedArray(LazyCube(self.source, kind)) for kind in ("f8", "?")]
         ds = with_values(self.frame, self.dims, *arrays)
         blocks = dict(zip(self.dims, block_shape(self.source.shape), strict=True))
-        for name in ("curve", "logged"):
-            ds[name].encoding["preferred_chunks"] = blocks
+        encoding = {"preferred_chunks": blocks}
+        for name, array in zip(("curve", "logged"), arrays, strict=True):
+            ds[name] = BlockVariable(self.dims, array, ds[name].attrs, encoding)
         ds.attrs = self.attrs | ds.attrs
         return ds
 
