@@ -255,14 +255,15 @@ def test_what_stays_in_memory_is_not_read_again(logs, read, forget):
 def test_a_result_is_nothing_but_its_values(logs):
     ds = opened(logs)
     of_one = ds.curve.isel(lr=0, seed=0, weights=0).reset_coords(drop=True)
-    for result in (of_one.compute(), of_one.copy().load(), of_one.isel(epoch=[0]).compute()):
+    results = of_one.compute(), of_one.copy().load(), of_one.isel(epoch=[0]).compute()
+    for result in (*results, of_one.persist()):
         sent = pickle.dumps(result)
         assert b"runcube" not in sent
         xr.testing.assert_identical(pickle.loads(sent), result)
     assert type(ds.curve.variable.compute()) is xr.Variable
     origins = weakref.ref(blocks._cube(ds.curve.variable._lazy._data).origins)
     of_one = of_one.compute()
-    del ds, result
+    del ds, result, results
     gc.collect()
     assert origins() is None
 

@@ -52,8 +52,9 @@ class BlockVariable(xr.Variable):
         parts = self.dims, self._data, self._attrs, self._encoding
         if self._lazy is not None:
             return _with_lazy, (*parts, self._lazy)
-        # What is in memory can be read where there is no runcube.
-        return (xr.Variable if isinstance(self._data, np.ndarray) else BlockVariable), parts
+        # What does not come from logs any more can be read where there is no runcube.
+        is_read = isinstance(self._data, indexing.ExplicitlyIndexed)
+        return (BlockVariable if is_read else xr.Variable), parts
 
     def __getitem__(self, key: Any) -> Any:
         lazy = self._lazy
@@ -99,7 +100,7 @@ class BlockVariable(xr.Variable):
         graph = getattr(self._data, "dask", None)
         if id(graph) not in _LAZY:
             _LAZY[id(graph)] = lazy
-            weakref.finalize(graph, _LAZY.pop, id(graph)).atexit = False
+            weakref.finalize(graph, _LAZY.pop, id(graph), None).atexit = False
 
 
 def _with_lazy(dims: Any, data: Any, attrs: Any, encoding: Any, lazy: Any) -> BlockVariable:
