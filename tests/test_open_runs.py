@@ -316,6 +316,54 @@ def test_a_selection_has_the_attrs_and_the_encoding_of_today(logs, pick):
     assert ds.curve.assign_attrs(units="bits").isel(lr=pick).attrs["units"] == "bits"
 
 
+def test_what_was_put_in_blocks_stays_what_it_was(logs):
+    want = loaded(logs, layout="grid").curve
+    for change in ("add", "load", "set"):
+        ds = opened(logs, layout="grid", chunks=None)
+        chunked = ds.chunk()
+        if change == "add":
+            ds["curve"] += 100
+        else:
+            ds.load()
+            if change == "set":
+                ds.curve.values[:] = 0
+        for picks in ({"seed": 0}, {"seed": [0, 2]}):
+            xr.testing.assert_identical(chunked.curve.isel(picks).compute(), want.isel(picks))
+
+
+def test_points_may_have_the_name_of_a_dim(logs):
+    ds, want = (opens(logs, layout="grid").curve for opens in (opened, loaded))
+    for seed, epoch in (([0, 0, 1], [2, 1]), ([0, 0, 1], [2, 1, 0]), ([2, 1], [0, 0, 1])):
+        picks = {"seed": xr.Variable("draw", seed), "epoch": xr.Variable("seed", epoch)}
+        got = ds.variable.isel(picks).compute()
+        assert got.identical(want.variable.isel(picks))
+
+
+def test_dask_may_plan_queries(logs):
+    """Told so when it is imported, it makes other graphs, and fails at lists by itself."""
+    code = f"""
+import runcube as rc
+ds = rc.open_runs({str(logs)!r}, cache=False)
+for seed in (0, slice(0, 2)):
+    part, want = ds.curve.isel(seed=seed), rc.load_runs({str(logs)!r}).curve.isel(seed=seed)
+    assert part.compute().identical(want), seed
+"""
+    env = os.environ | {"DASK_ARRAY__QUERY_PLANNING": "True"}
+    options = {"capture_output": True, "text": True, "env": env}
+    done = subprocess.run([sys.executable, "-c", code], check=False, **options)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_small_type_of_number_will_do(tmp_path):
+    log = rc.RunLogger(tmp_path, {"seed": 0})
+    for epoch in range(200):
+        log.start_epoch(epoch)
+        log.log("train", {"loss": float(epoch)})
+    log.close()
+    chosen = opened(tmp_path).curve.isel(epoch=np.array([-1, 5, 5], dtype=np.int8))
+    assert chosen.values.ravel().tolist() == [199, 5, 5]
+
+
 def test_equal_selections_have_equal_names_and_no_others(logs):
     ds = opened(logs, layout="grid")
     one, again = ds.curve, opened(logs, layout="grid").curve

@@ -41,7 +41,8 @@ class BlockVariable(xr.Variable):
             of_array["name"] = f"{name}-{cube.origins.token}"
         options["from_array_kwargs"] = of_array
         made = super().chunk(*arguments, **options)
-        made.remember(self)
+        # Not this variable itself, which may be given other values.
+        made.remember(BlockVariable(self.dims, self._data))
         return made
 
     def compute(self, **options: Any) -> Any:
@@ -97,10 +98,13 @@ class BlockVariable(xr.Variable):
 
     def remember(self, lazy: BlockVariable) -> None:
         """Take down what has the same values without dask."""
+        from dask.highlevelgraph import HighLevelGraph  # which takes a while
+
         graph = getattr(self._data, "dask", None)
-        if id(graph) not in _LAZY:
-            _LAZY[id(graph)] = lazy
+        # Graphs of other kinds (dask can be told to plan queries) are not known again.
+        if isinstance(graph, HighLevelGraph) and id(graph) not in _LAZY:
             weakref.finalize(graph, _LAZY.pop, id(graph), None).atexit = False
+            _LAZY[id(graph)] = lazy
 
 
 def _with_lazy(dims: Any, data: Any, attrs: Any, encoding: Any, lazy: Any) -> BlockVariable:
@@ -145,9 +149,11 @@ def _repeated(
     along += [(dim,) for dim in dims[len(picks) :]]
     for n, pick in enumerate(found):
         others = {dim for m, theirs in enumerate(along) if m != n for dim in theirs}
-        if pick is None or pick.dtype.kind == "b" or not others.isdisjoint(along[n]):
+        own = {*along[n], dims[n]}
+        if pick is None or pick.dtype.kind == "b" or not others.isdisjoint(own):
             continue
-        known, at = np.unique(np.where(pick < 0, pick + shape[n], pick), return_inverse=True)
+        wide = pick.astype(np.intp)  # a small type does not hold the size
+        known, at = np.unique(np.where(wide < 0, wide + shape[n], wide), return_inverse=True)
         if len(known) < pick.size:
             once[n] = known
             again[dims[n]] = xr.Variable(along[n], at.reshape(pick.shape))
