@@ -44,7 +44,7 @@ TIERS = (
     "policyfacts ncencode ledger logtable plainform",
     "chunks",
     "ncfile ncread replace parsedlogs",
-    "lazy",
+    "lazy cachefiles",
     "configtable blocks",
     "spool schema results",
     "opening",

@@ -508,6 +508,16 @@ def by_lr(ds):
     return ds.curve.max(["seed", "split", "metric", "epoch"]).to_series().to_dict()
 
 
+@pytest.mark.parametrize("name", [".cache", "deep/cache", "000/cache"])
+def test_a_cache_among_the_logs_is_no_change_of_them(logs, made, name):
+    want = opened(logs)
+    assert_same(opened(logs, logs / name), want)
+    del made[:]
+    assert_same(opened(logs, logs / name), want)
+    assert_same(opened(logs, os.path.relpath(logs / name)), want)
+    assert made == []
+
+
 def test_one_cache_for_two_sweeps_takes_one_for_the_other_never(tmp_path):
     for root, lrs in (("one", (0.1, 0.2)), ("two", (0.3, 0.4))):
         write_twins(tmp_path / root, *lrs)

@@ -4,6 +4,7 @@ import gc
 import os
 import pickle
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -519,7 +520,7 @@ def test_messages_are_read_where_they_were_not_kept(logs, tmp_path, read):
     assert_same(opened(logs, tmp_path / "schema"), loaded(logs))
 
 
-@pytest.mark.parametrize("damage", [b"", b"no schema", None], ids=str)
+@pytest.mark.parametrize("damage", [b"", b"runcube cache\nno schema", None], ids=str)
 def test_a_cache_that_is_damaged_is_none(logs, tmp_path, damage):
     cache = tmp_path / "schema"
     opened(logs, cache)
@@ -529,6 +530,40 @@ def test_a_cache_that_is_damaged_is_none(logs, tmp_path, damage):
     cache.write_bytes(data[: len(data) // 2] if damage is None else damage)
     assert_same(opened(logs, cache), loaded(logs))
     assert cache.read_bytes() == data
+
+
+@pytest.mark.parametrize("kind", ["log", "archive", "notes", "link", "socket"])
+def test_nothing_but_a_cache_is_replaced(logs, tmp_path, kind):
+    other = tmp_path / "other"
+    if kind == "log":
+        other = next(logs.rglob("*.jsonl"))
+    elif kind == "archive":
+        rc.save_archive(loaded(logs), other)
+    elif kind == "notes":
+        other.write_text("what I want to do next")
+    elif kind == "link":
+        other.symlink_to(tmp_path / "nowhere")
+    else:
+        os.mknod(other, stat.S_IFSOCK | 0o600)
+    before = os.lstat(other)
+    with pytest.raises(rc.PlanError, match="is no cache"):
+        opened(logs, other)
+    now = os.lstat(other)
+    assert (now.st_ino, now.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_file_of_another_kind_where_the_cache_is_by_itself_is_replaced(
+    logs, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RUNCUBE_CACHE", str(tmp_path / "home"))
+    opened(logs, True)
+    (kept,) = (tmp_path / "home").rglob("*.schema")
+    data = kept.read_bytes()
+    kept.write_bytes(b"of an earlier version")
+    for cube in kept.parent.glob("*.cube"):
+        cube.unlink()
+    assert_same(opened(logs, True), loaded(logs))
+    assert kept.read_bytes() == data
 
 
 def test_a_cache_of_growing_logs_stays_small(logs, tmp_path):
@@ -574,6 +609,7 @@ def test_the_cache_is_where_the_environment_says(logs, tmp_path, monkeypatch):
         ({"chunks": {"seed": -2}}, "-1 is the whole dim"),
         ({"chunks": {"sed": 1}}, "no dim 'sed'"),
         ({"cache": "."}, "is a directory"),
+        ({"cache": None}, "expected True, False or a file"),
         ({"parallel": 4}, "expected 'auto', False"),
     ],
     ids=str,

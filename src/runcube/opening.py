@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from runcube.cachefiles import but_own, place_of
 from runcube.cellcoords import Place
 from runcube.contest import ContestPolicy
 from runcube.cube import Scatter, cube_dims, cube_frame, cube_shape
@@ -26,11 +26,11 @@ from runcube.pipeline import (
 from runcube.planner import PlanPolicy
 from runcube.readers.base import resolve_reader
 from runcube.results import Opened, ResultShelf
-from runcube.roots import is_url
-from runcube.schema import SchemaShelf, cache_file
+from runcube.schema import SchemaShelf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import xarray as xr
 
@@ -85,7 +85,7 @@ def open_runs(
         File that keeps what the logs are like; True takes one in the directory ``runcube`` of
         ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. Finished cubes are
         kept beside it (``*.cube``), those of the last 8 sets of arguments. False keeps nothing, and
-        so does a file that cannot be written.
+        so does a file that cannot be written. What is there and is no cache is never replaced.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`scan`.
     x, align, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
@@ -132,10 +132,10 @@ def open_runs(
         errors,
     )
     check_parallel(parallel)
-    file = _cache_of(path, cache)
+    file = place_of(path, cache)
     with uncollected():
         readers = resolve_reader(reader)
-        listing = list_files(path)
+        listing = but_own(list_files(path), file)
         results = ResultShelf(file, listing, policy, readers)
         opened = results.find()
         if opened is None:
@@ -214,14 +214,3 @@ def _may_pass(found: Found, parsed: Parsed) -> bool:
         return True
     problems = (problem for log in parsed.logs for problem in log.problems)
     return any(p.kind == "unreadable" and not p.message.startswith(DAMAGED) for p in problems)
-
-
-def _cache_of(path: str | Path, cache: bool | str | Path) -> Path | None:
-    if isinstance(cache, bool):
-        return cache_file(path) if cache else None
-    if is_url(str(cache)):
-        raise PlanError(f"cache={str(cache)!r}: expected a file on this machine")
-    file = Path(cache).expanduser()
-    if file.is_dir():
-        raise PlanError(f"cache={str(cache)!r}: is a directory; expected a file, which is made")
-    return file

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
@@ -17,11 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 from xarray.core import indexing
 
 from runcube.blocks import BlockVariable
+from runcube.cachefiles import KEY, UNREADABLE, cube_file, is_cube_file, read_cache, write_cache
 from runcube.cube import with_values
 from runcube.lazy import LazyCube, Origins, block_shape
 from runcube.logtable import LogTable
@@ -32,13 +31,10 @@ from runcube.plainform import (
     array_out,
     frame_in,
     frame_out,
-    from_bytes,
     part_in,
     part_out,
-    to_bytes,
 )
 from runcube.provenance import library_versions
-from runcube.replace import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,10 +48,6 @@ if TYPE_CHECKING:
 FORM = 1
 # Results of so many sets of arguments are kept for one directory of logs.
 MOST = 8
-_MAGIC = b"runcube result\n"
-# Bytes of the checksum behind it; characters of the key in a file's name.
-_CHECK, _KEY = 16, 24
-_ERRORS = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, TypeError)
 
 
 @dataclass
@@ -114,14 +106,14 @@ class ResultShelf:
         if beside is not None:
             with suppress(TypeError, OSError):  # what cannot be spelled is not known again
                 key = _digest([_environment(), listing.root, _spelled_policy(policy, readers)])
-                self._path = beside.with_name(f"{beside.name}.{key}.cube")
+                self._path = cube_file(beside, key)
                 self._listing = listing.digest()
 
     def find(self) -> Opened | None:
         """Give the cube that was kept, if the logs are what they were."""
         if self._path is None:
             return None
-        with suppress(*_ERRORS):  # a cache that cannot be read is none
+        with suppress(*UNREADABLE):  # a cache that cannot be read is none
             opened = self._load(self._path)
             if opened is not None:
                 # The last ones that were used stay.
@@ -133,35 +125,25 @@ class ResultShelf:
         """Keep a cube; where it cannot be kept, do without."""
         if self._path is None:
             return
-        with suppress(*_ERRORS):
+        with suppress(*UNREADABLE):
             spelled = {"listing": self._listing, **_opened_out(opened, self._readers)}
-            body = zlib.compress(to_bytes(spelled), 1)
-            write_whole(self._path, _MAGIC + _checksum(body) + body)
+            write_cache(self._path, spelled)
             self._forget_the_oldest(self._path)
 
     def _load(self, path: Path) -> Opened | None:
-        data = path.read_bytes()
-        start = len(_MAGIC) + _CHECK
-        body = memoryview(data)[start:]
-        if data[:start] != _MAGIC + _checksum(body):
-            return None
-        spelled = from_bytes(zlib.decompress(body))
+        spelled = read_cache(path)
         if spelled["listing"] != self._listing:
             return None
         return _opened_in(spelled, self._root, self._readers)
 
     def _forget_the_oldest(self, path: Path) -> None:
-        """Leave the results that were used last; a name is that of the logs' file, and a key."""
-        stem = path.name[: -len(".cube") - _KEY]
+        """Leave the results that were used last."""
+        beside = path.name[: -len(f".{'0' * KEY}.cube")]
         with os.scandir(path.parent) as entries:
-            kept = [e for e in entries if e.name.startswith(stem) and e.name.endswith(".cube")]
+            kept = [entry for entry in entries if is_cube_file(beside, entry.name)]
         kept.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
         for entry in kept[MOST:]:
             os.unlink(entry.path)
-
-
-def _checksum(body: bytes | memoryview) -> bytes:
-    return blake2b(body, digest_size=_CHECK).digest()
 
 
 def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
@@ -215,7 +197,7 @@ def _opened_in(spelled: dict[str, Any], root: str, readers: Sequence[Reader]) ->
 
 def _digest(about: Any) -> str:
     text = repr(about).encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=_KEY // 2).hexdigest()
+    return blake2b(text, digest_size=KEY // 2).hexdigest()
 
 
 def _environment() -> list[Any]:

@@ -2,33 +2,30 @@
 
 A small file for each directory of logs. Logs of one sweep are mostly alike: what a log is like but
 for its path, time and size (its *form*, a record as in ``ledger``) stands there once for all logs
-that share it. It holds good as long as the files of a log have the size and time that it says.
+that share it. It holds good as long as the files of a log have the size and the times that it says.
 """
 
 from __future__ import annotations
 
 import hashlib
 import marshal
-import os
-import zlib
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from runcube import ledger
+from runcube.cachefiles import UNREADABLE, read_cache, write_cache
 from runcube.configtable import ConfigTable
 from runcube.model import Problem, Request, RunHeader, RunLog, Source
 from runcube.parsedlogs import PARSED, parsed_key, values_of
 from runcube.plainform import from_bytes, to_bytes
-from runcube.replace import write_whole
-from runcube.roots import absolute, as_root
+from runcube.roots import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from runcube.discover import Job
     from runcube.ledger import Record
@@ -36,16 +33,7 @@ if TYPE_CHECKING:
     from runcube.readers.base import Reader
 
 FORM = 5
-_ERRORS = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, TypeError)
 _NOWHERE = Source("", "", ())
-
-
-def cache_file(root: str | Path) -> Path:
-    """File in the user's cache directory for the logs under ``root``."""
-    home = os.environ.get("RUNCUBE_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    where = absolute(as_root(root))
-    name = hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()
-    return Path(home).expanduser() / "runcube" / f"{name[:32]}.schema"
 
 
 class _Form:
@@ -159,11 +147,11 @@ class SchemaShelf:
         # As values are read again: texts are not.
         self.request = Request()
         if path is not None:
-            with suppress(*_ERRORS):  # a cache that cannot be read is none
+            with suppress(*UNREADABLE):  # a cache that cannot be read is none
                 self._load(path)
 
     def _load(self, path: Path) -> None:
-        stored = from_bytes(zlib.decompress(path.read_bytes()))
+        stored = read_cache(path)
         if (stored["form"], stored["root"]) == (FORM, self._root):
             packed = zip(stored["form_of"], stored["rows"], strict=True)
             rows = dict(zip(stored["paths"], packed, strict=True))
@@ -309,7 +297,7 @@ class SchemaShelf:
             "used": [used, values],
         }
         with suppress(OSError):
-            write_whole(self._path, zlib.compress(to_bytes(stored), 1))
+            write_cache(self._path, stored)
 
     def _kept_configs(self, packed: Sequence[bytes]) -> tuple[ConfigTable, int, Sequence[bytes]]:
         """Table of the configurations of rows, how many values it had when it was new, the rows."""
