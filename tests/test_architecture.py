@@ -36,6 +36,7 @@ TIERS = (
     "keyroles notes contest",
     "planner cellcoords",
     # The cube, and what is made of it.
+    "scatter",
     "cube",
     "stats.*",
     "stats plot tables provenance",

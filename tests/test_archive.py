@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 
@@ -543,7 +544,12 @@ def test_names_texts_and_attrs_of_any_characters_are_kept(
     assume(not {dim, *coords} & set(cube.variables) and dim not in coords)
     kind = object if long else str
     ds = cube.rename(lr=dim).assign_attrs(attrs)
-    ds = ds.assign_coords({n: (dim, np.array(t, kind), attrs) for n, t in coords.items()})
+    try:
+        ds = ds.assign_coords({n: (dim, np.array(t, kind), attrs) for n, t in coords.items()})
+    except (TypeError, UnicodeEncodeError):
+        # Where pandas uses pyarrow, xarray cannot make a cube with half a pair of surrogates.
+        assume(find_spec("pyarrow") is None)
+        raise
     assert_same(there_and_back(ds, tmp_path_factory.mktemp("any") / "sweep.nc"), ds)
 
 

@@ -643,6 +643,22 @@ def test_a_log_that_has_changed_since_is_an_error(logs, forget, change):
         np.testing.assert_array_equal(ds.curve.sel(others).values, want.sel(others).values)
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_relative_path_means_the_same_from_another_directory(tmp_path, monkeypatch, kept):
+    """There may be other logs there, of the same size and time."""
+    cubes, cache = [], kept and tmp_path / "cache"
+    for number in range(2):
+        home = tmp_path / f"{number}"
+        log = write_run(home / "logs", {"seed": 0}, value=lambda *_, number=number: float(number))
+        os.utime(log, (1_700_000_000,) * 2)
+        monkeypatch.chdir(home)
+        cubes += [opened("logs", cache) for _ in range(1 + kept)]
+    monkeypatch.chdir(tmp_path)
+    want = [0, 0, 1, 1] if kept else [0, 1]
+    assert [float(ds.curve.max()) for ds in cubes] == want
+    assert [ds.attrs["source"] for ds in cubes] == ["logs"] * len(want)
+
+
 def test_dask_names_change_when_a_file_does(logs, tmp_path):
     first, again = (opened(logs) for _ in range(2))
     assert first.curve.data.name == again.curve.data.name != first.logged.data.name

@@ -12,9 +12,10 @@ import numpy as np
 
 from runcube import ledger
 from runcube.cellcoords import Place
-from runcube.cube import Scatter, cube_dims, cube_frame, cube_shape, with_values
+from runcube.cube import cube_dims, cube_frame, cube_shape, with_values
 from runcube.ncencode import encode
 from runcube.ncfile import CubeShape, regions, write_blob, write_file, write_rows
+from runcube.scatter import Scatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 
     from runcube.chunks import Region
     from runcube.contest import Contest, Entry
-    from runcube.cube import Labels
     from runcube.discover import Job
     from runcube.ledger import ArrayTable, Record
     from runcube.model import RunLog
     from runcube.ncfile import Blocks, Storage
     from runcube.oldarchive import OldArchive
+    from runcube.scatter import Labels
     from runcube.sweep import Sweep
     from runcube.tracks import Trial
 

@@ -17,7 +17,7 @@ from runcube.discover import Job
 from runcube.files import expecting
 from runcube.logtable import LogTable
 from runcube.parsedlogs import PARSED, parsed_key, read_values
-from runcube.roots import is_url, shown
+from runcube.roots import is_url, reaching, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.contest import Entry
-    from runcube.cube import Part, Scatter
     from runcube.model import Request, Source
     from runcube.readers.base import Reader
+    from runcube.scatter import Part, Scatter
 
 # Runs of a block, and bytes: at 100,000 runs a task for each takes dask far longer than blocks.
 BLOCK_RUNS = 100
@@ -43,6 +43,7 @@ class Origins:
     shape : tuple of int
         Of the cube; the last three are split, metric and x.
     root : str
+        As it can be reached from any directory.
     request : Request
     """
 
@@ -103,7 +104,7 @@ def origins_of(
     known: dict[int, int] = {}
     for cell, entry in entries:
         job, number = homes[id(entry.trial.log)]
-        made.root = job.source.root
+        made.root = reaching(job.source.root)
         path = job.source.path
         if path not in logs:
             reader = readers.setdefault(repr(job.reader), len(readers))

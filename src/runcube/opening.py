@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runcube.cachefiles import but_own, place_of
 from runcube.cellcoords import Place
 from runcube.contest import ContestPolicy
-from runcube.cube import Scatter, cube_dims, cube_frame, cube_shape
+from runcube.cube import cube_dims, cube_frame, cube_shape
 from runcube.discover import discover
 from runcube.files import DAMAGED, failed_reads, list_files
 from runcube.lazy import origins_of
@@ -26,6 +26,7 @@ from runcube.pipeline import (
 from runcube.planner import PlanPolicy
 from runcube.readers.base import resolve_reader
 from runcube.results import Opened, ResultShelf
+from runcube.scatter import Scatter
 from runcube.schema import SchemaShelf
 
 if TYPE_CHECKING:

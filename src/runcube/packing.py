@@ -76,7 +76,7 @@ class ReadLogs:
 
     def sent(self, tasks: Sequence[Task]) -> list[Sent]:
         """Spell tasks so that they mean the same in another working directory, and are small."""
-        roots = reaching([job.source.root for job, _ in tasks])
+        roots = {root: reaching(root) for root in {job.source.root for job, _ in tasks}}
         return [
             (
                 job.reader,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.files import look_at
 from runcube.model import LogError
-from runcube.roots import is_of_this_process
+from runcube.roots import is_of_this_process, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,7 +98,8 @@ def values_of(logs: Sequence[RunLog]) -> Values:
 
 def parsed_key(job: Job, request: Request) -> Any:
     """Key of a log in ``PARSED``."""
-    return job.source, repr(job.reader), request
+    source = job.source
+    return reaching(source.root), source.path, source.files, repr(job.reader), request
 
 
 def read_values(job: Job, request: Request) -> Values:

@@ -18,7 +18,6 @@ from runcube.arrays import clean_text
 from runcube.axes import Align
 from runcube.completion import OnDuplicate
 from runcube.contest import ContestPolicy, settle_cells
-from runcube.cube import Labels
 from runcube.files import expecting
 from runcube.gather import drop_copies, name_reconfigured, run_id
 from runcube.model import (
@@ -37,6 +36,7 @@ from runcube.parallel import run_tasks, watched
 from runcube.planner import PlanPolicy, plan
 from runcube.provenance import provenance
 from runcube.roots import shown
+from runcube.scatter import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

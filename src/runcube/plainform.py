@@ -12,14 +12,14 @@ import msgspec
 import numpy as np
 import xarray as xr
 
-from runcube.cube import Part
+from runcube.scatter import Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from runcube.cube import Index
+    from runcube.scatter import Index
 
 _BYTES = 1
 # Types that are written as they are.

@@ -35,6 +35,7 @@ from runcube.plainform import (
     part_out,
 )
 from runcube.provenance import library_versions
+from runcube.roots import reaching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +173,7 @@ def _opened_in(spelled: dict[str, Any], root: str, readers: Sequence[Reader]) ->
     splits, metrics, drop = (None if n is None else frozenset(n) for n in spelled["request"])
     source = Origins(
         tuple(spelled["shape"]),
-        root,
+        reaching(root),
         Request(splits, metrics, drop=drop or frozenset()),
         [readers[number] for number in spelled["readers"]],
         LogTable.from_columns(

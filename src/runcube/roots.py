@@ -8,10 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Any
 
 # One letter before the colon is a drive of Windows. "::" chains file systems, as fsspec has it.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")
@@ -87,11 +84,12 @@ def absolute(root: str) -> str:
     return shown(root) if is_url(root) else os.path.abspath(root)
 
 
-def reaching(roots: Sequence[str]) -> dict[str, str]:
-    """Spell roots, which may be many times the same, for processes in other directories."""
-    here = os.getcwd()
+def reaching(root: str) -> str:
+    """Spell a root for who is, or may come to be, in another directory."""
+    if is_url(root) or os.path.isabs(root):
+        return root
     # Not normalised: after a link, ".." leads elsewhere.
-    return {root: root if is_url(root) else os.path.join(here, root) for root in set(roots)}
+    return os.path.join(os.getcwd(), root)
 
 
 def last_name(root: str) -> str:
