@@ -17,6 +17,7 @@ from runcube.discover import Job
 from runcube.files import expecting
 from runcube.logtable import LogTable
 from runcube.parsedlogs import PARSED, parsed_key, read_values
+from runcube.readers.identity import ReaderKey, reader_word
 from runcube.roots import is_url, reaching, shown
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def origins_of(
     made = Origins(shape, "", request)
     logs: dict[str, int] = {}
     sources: list[Source] = []
-    readers: dict[str, int] = {}
+    readers: dict[ReaderKey, int] = {}
     read_by: list[int] = []
     places: dict[Any, int] = {}
     # By the list of tracks, which runs may share (see ``tracks.Resolver``).
@@ -107,7 +108,7 @@ def origins_of(
         made.root = reaching(job.source.root)
         path = job.source.path
         if path not in logs:
-            reader = readers.setdefault(repr(job.reader), len(readers))
+            reader = readers.setdefault(ReaderKey(job.reader), len(readers))
             if reader == len(made.readers):
                 made.readers.append(job.reader)
             logs[path] = len(logs)
@@ -146,7 +147,8 @@ def _spelled(number: int, part: Part) -> tuple[Any, ...]:
 def _token(made: Origins, places: dict[Any, int]) -> str:
     """Hash of all that the values hang on: another one once a file has changed."""
     digest = blake2b(digest_size=16)
-    about = [version("runcube"), shown(made.root), made.shape, made.readers, [*places]]
+    words = [*map(reader_word, made.readers)]
+    about = [version("runcube"), shown(made.root), made.shape, words, [*places]]
     request = made.request
     about += [sorted(names or ()) for names in (request.splits, request.metrics, request.drop)]
     columns = [*made.logs.columns(), made.log_of, made.run_of, made.place_of]

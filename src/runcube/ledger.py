@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from runcube.model import LogFile, Problem, Resume, RunHeader, RunLog, Source, Status
+from runcube.readers.identity import reader_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -149,12 +150,6 @@ def columns_of(logs: Sequence[RunLog]) -> frozenset[str] | None:
             return None
         found |= log.columns
     return frozenset(found)
-
-
-def reader_word(reader: Reader) -> str:
-    """Name a reader with its options: the repr of a dataclass has them."""
-    known: object = reader
-    return repr(reader) if is_dataclass(known) else reader.name
 
 
 def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -13,11 +13,11 @@ import numpy as np
 from runcube import ledger
 from runcube.files import hash_ends
 from runcube.gather import name_reconfigured
-from runcube.ledger import reader_word
 from runcube.model import ArchiveError, RuncubeError
 from runcube.ncfile import Storage
 from runcube.ncread import damaged, read_blob
 from runcube.provenance import git_commit
+from runcube.readers.identity import reader_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.files import look_at
 from runcube.model import LogError
+from runcube.readers.identity import ReaderKey
 from runcube.roots import is_of_this_process, reaching
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def values_of(logs: Sequence[RunLog]) -> Values:
 def parsed_key(job: Job, request: Request) -> Any:
     """Key of a log in ``PARSED``."""
     source = job.source
-    return reaching(source.root), source.path, source.files, repr(job.reader), request
+    return reaching(source.root), source.path, source.files, ReaderKey(job.reader), request
 
 
 def read_values(job: Job, request: Request) -> Values:

@@ -7,7 +7,6 @@ as the listing of the logs is the one it was made from.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
@@ -35,6 +34,7 @@ from runcube.plainform import (
     part_out,
 )
 from runcube.provenance import library_versions
+from runcube.readers.identity import known_word
 from runcube.roots import reaching
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ResultShelf:
         self._path: Path | None = None
         self._listing = ""
         if beside is not None:
-            with suppress(TypeError, OSError):  # what cannot be spelled is not known again
+            with suppress(TypeError):  # what cannot be spelled is not known again
                 key = _digest([_environment(), listing.root, _spelled_policy(policy, readers)])
                 self._path = cube_file(beside, key)
                 self._listing = listing.digest()
@@ -226,26 +226,13 @@ def _spelled_policy(policy: Policy, readers: Sequence[Reader]) -> list[Any]:
     ------
     TypeError
         If one of them can only be described: it may be another one the next time.
-    OSError
-        If the file of a reader is gone.
     """
     own = {f.name: getattr(policy, f.name) for f in fields(policy) if f.name != "reader"}
     word = getattr(policy.reader, "name", policy.reader)
-    return [word, [_spelled_reader(reader) for reader in readers], _spelled(own)]
-
-
-def _spelled_reader(reader: Reader) -> list[Any]:
-    """Spell a reader: its options, and the files of its classes, since code may change as well."""
-    known: object = reader
-    if not is_dataclass(known):
-        raise TypeError(f"{reader.name}: the options of a reader that is no dataclass are unknown")
-    files = []
-    for kind in type(reader).__mro__[:-1]:
-        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-        if file is None:
-            raise TypeError(f"{kind.__qualname__} is in no file")
-        files.append((kind.__qualname__, *_stamp(Path(file))))
-    return [files, _spelled(known)]
+    known = [*map(known_word, readers)]
+    if None in known:
+        raise TypeError("what the results of a reader hang on cannot be told")
+    return [word, known, _spelled(own)]
 
 
 def _spelled(value: Any) -> Any:

@@ -21,6 +21,7 @@ from runcube.configtable import ConfigTable
 from runcube.model import Problem, Request, RunHeader, RunLog, Source
 from runcube.parsedlogs import PARSED, parsed_key, values_of
 from runcube.plainform import from_bytes, to_bytes
+from runcube.readers.identity import reader_word
 from runcube.roots import absolute
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class SchemaShelf:
         row = None if packed is None else _Row.unpacked(packed)
         if row is None or row.head is None or row.files != self._files(source):
             return ()
-        if self._form(number).key.reader != ledger.reader_word(reader):
+        if self._form(number).key.reader != reader_word(reader):
             return ()
         config, has_config, finished = row.head
         config = self._configs.get(config)
