@@ -38,6 +38,7 @@ from runcube.model import Request
 from runcube.packing import ReadLogs
 from runcube.parallel import run_tasks
 from runcube.testing import logged_sweeps
+from runcube.workers import ProcessPool
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
@@ -510,25 +511,61 @@ def test_only_its_own_logs_are_read_here(logs, monkeypatch):
     assert_same(found, [ReadLogs().run(task) for task in tasks])
 
 
-def test_a_reader_of_the_main_module_reads_here(logs):
+@pytest.mark.parametrize("how", ["'processes'", "futures.ProcessPoolExecutor(2, fork)"])
+def test_a_reader_of_a_script_is_sent_whole(logs, tmp_path, how):
+    """Also to the processes of our own that do again what others died of."""
     child = start(
         f"""
+        import os, signal, multiprocessing
+        from concurrent import futures
+        fork = multiprocessing.get_context("fork")
+        mark = pathlib.Path({str(tmp_path / "mark")!r})
         class Mine(SleepyReader):
             def read(self, source, request):
+                if not mark.exists():
+                    mark.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
                 return SleepyReader.__mro__[1]().read(source, request)
-        parallel._WORTH_IT = 0
-        parallel.usable_cpus = lambda: 2
-        print(rc.load_runs({str(logs)!r}, reader=Mine()).curve.size)
-        try:
-            rc.load_runs({str(logs)!r}, reader=Mine(), parallel="processes")
-        except rc.PlanError as error:
-            print(error)
+        ds = rc.load_runs({str(logs)!r}, reader=Mine(), parallel={how})
+        print(ds.curve.size, len(rc.problems(ds)))
         """
     )
     stdout, stderr = child.communicate(timeout=120)
-    first, *rest = stdout.splitlines()
-    assert first == str(load(logs, False).curve.size), stderr
-    assert "Mine is defined in __main__" in rest[0]
+    want = load(logs, False)
+    assert stdout.split() == [str(want.curve.size), str(len(rc.problems(want)))], stderr
+
+
+def test_other_threads_keep_their_main_module(logs):
+    child = start(
+        f"""
+        import pickle, threading
+        class Thing: pass
+        load = threading.Thread(
+            target=rc.load_runs, args=[{str(logs)!r}], kwargs={{"parallel": "processes"}}
+        )
+        load.start()
+        while load.is_alive():
+            pickle.loads(pickle.dumps(Thing()))
+        print("whole")
+        """
+    )
+    stdout, stderr = child.communicate(timeout=120)
+    assert stdout == "whole\n", stderr
+
+
+def test_processes_have_the_surroundings_of_the_moment(tmp_path, monkeypatch):
+    config = pytest.importorskip("fsspec.config")
+    for word in ("one", "two"):
+        (tmp_path / word).mkdir()
+        monkeypatch.chdir(tmp_path / word)
+        monkeypatch.setenv("RUNCUBE_TEST", word)
+        monkeypatch.setitem(config.conf, "runcube-test", {"word": word})
+        pool = ProcessPool(1)
+        assert pool.submit(os.getcwd).result() == str(tmp_path / word)
+        assert pool.submit(os.getenv, "RUNCUBE_TEST").result() == word
+        asked = "__import__('fsspec.config').config.conf['runcube-test']['word']"
+        assert pool.submit(eval, asked).result() == word
+        pool.shutdown()
 
 
 # --- where processes are started ----------------------------------------------------------------

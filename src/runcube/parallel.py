@@ -179,7 +179,7 @@ def _done_here(work: Work[T, R], tasks: Sequence[T], parallel: Parallel) -> list
         if reason := reasons[id(thing)]:
             raise PlanError(
                 f"parallel='processes': another process cannot be given {thing!r} ({reason}); "
-                "define it in a module, or let parallel=False read the logs in this process"
+                "parallel=False reads the logs in this process"
             )
     return [
         why is not None or reasons[id(thing)] is not None

@@ -15,10 +15,11 @@ import sys
 import threading
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from io import BytesIO
+from multiprocessing import spawn
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+import cloudpickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,18 +85,10 @@ def is_worker() -> bool:
 def why_unportable(thing: object) -> str | None:
     """Say why our processes cannot be given an object; None if they can."""
     try:
-        _Probe(BytesIO(pickle.dumps(thing))).load()
+        pickle.loads(cloudpickle.dumps(thing))
     except Exception as error:  # whatever its own pickling raises
         return f"{type(error).__name__}: {error}"
     return None
-
-
-class _Probe(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        # Our processes do not import the main module: see _without_main.
-        if module == "__main__":
-            raise pickle.PicklingError(f"{name} is defined in __main__, not in a module")
-        return super().find_class(module, name)
 
 
 class ProcessPool(Executor):
@@ -113,12 +106,14 @@ class ProcessPool(Executor):
             context.set_forkserver_preload(["runcube"])
         self._started: list[Any] = []
         remembering: Any = _Remembering(context, self._started)
-        self._executor = ProcessPoolExecutor(workers, remembering, _begin)
+        self._executor = ProcessPoolExecutor(workers, remembering, _begin, _surroundings())
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function in one of the processes."""
+        # Classes of the main module travel whole: our processes do not import it.
+        call = cloudpickle.dumps((function, args, kwargs))
         with _without_main():
-            return self._executor.submit(function, *args, **kwargs)
+            return self._executor.submit(_call, call)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the processes end when they have done what is left."""
@@ -159,27 +154,69 @@ class _Remembering:
         return process
 
 
-_swapping = threading.Lock()
+def _call(call: bytes) -> Any:
+    function, args, kwargs = pickle.loads(call)
+    return function(*args, **kwargs)
+
+
+_starting = threading.Lock()
 
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Start processes that do not import the main module.
+    """Let this thread start processes that do not import the main module.
 
     They would run a script anew that has no ``if __name__ == "__main__"``, and our processes need
-    nothing of it. multiprocessing looks at ``sys.modules`` and knows no other way to say so.
+    nothing of it. multiprocessing knows no way to say so: it asks this function what to import.
     """
-    with _swapping:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
+    with _starting:
+        whole, this_thread = spawn.get_preparation_data, threading.get_ident()
+
+        def prepared(name: str) -> dict[str, Any]:
+            data = whole(name)
+            if threading.get_ident() == this_thread:
+                data.pop("init_main_from_name", None)
+                data.pop("init_main_from_path", None)
+            return data
+
+        spawn.get_preparation_data = prepared
         try:
             yield
         finally:
-            sys.modules["__main__"] = main
+            spawn.get_preparation_data = whole
 
 
-def _begin() -> None:
+def _surroundings() -> tuple[str, dict[str, str], bytes]:
+    """Give what a process must share with this one as it is now.
+
+    Ours are forked from a server that has the directory and the environment of the first load.
+    """
+    directory, config = "", b""
+    with suppress(OSError):  # it was removed
+        directory = os.getcwd()
+    if "fsspec" in sys.modules:
+        from fsspec.config import conf
+
+        with suppress(Exception):  # what cannot be sent, other processes do without
+            config = cloudpickle.dumps(conf)
+    return directory, dict(os.environ), config
+
+
+def _take_on(directory: str, environment: dict[str, str], config: bytes) -> None:
+    with suppress(OSError):
+        os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environment)
+    if config:
+        from fsspec.config import conf
+
+        conf.clear()
+        conf.update(pickle.loads(config))
+
+
+def _begin(directory: str, environment: dict[str, str], config: bytes) -> None:
     """Set a process up: what stops it is its parent, and the parent's end."""
+    _take_on(directory, environment, config)
     # Ctrl-C reaches the whole process group: the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What was there before is of no concern to the garbage collector.
