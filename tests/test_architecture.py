@@ -12,7 +12,7 @@ SRC = Path(__file__).parents[1] / "src" / "runcube"
 # A module imports only from floors above it in this list; a new module gets its place here.
 TIERS = (
     # Terms, names and arithmetic that know nothing of each other.
-    "model numerics codes hparams xnames logger options daskpool roots heads stamps "
+    "model numerics codes collector hparams xnames logger options daskpool roots heads stamps "
     "readers.epochs readers.lines readers.shape",
     # Where files are: here, or behind a URL.
     "listing",

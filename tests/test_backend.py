@@ -160,3 +160,18 @@ def test_a_wrong_path_is_file_not_found(tmp_path):
 def test_an_open_file_is_a_type_error():
     with pytest.raises(TypeError, match="by its path, got BytesIO"):
         xr.open_dataset(io.BytesIO(b"{}"), engine=RuncubeBackend)
+
+
+def test_coordinates_stay_in_memory_as_they_do_with_open_runs(logs):
+    ds = xr.open_dataset(logs, engine=RuncubeBackend, chunks={}, cache=False)
+    assert ds.curve.chunks
+    assert not any(ds[name].chunks for name in ds.coords)
+    want = rc.load_runs(logs)
+    mask = want.status == "complete"
+    assert (
+        ds.curve.where(ds.status == "complete", drop=True)
+        .compute()
+        .equals(want.curve.where(mask, drop=True))
+    )
+    assert ds.curve.groupby("status").mean().compute().equals(want.curve.groupby("status").mean())
+    assert ds.chunk({"seed": 1}).status.chunks is None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.archiving import Order, archive_logs
 from runcube.cellrows import check_cube
+from runcube.collector import uncollected
 from runcube.contest import ContestPolicy
 from runcube.localfiles import archive_path
 from runcube.model import ArchiveError
@@ -14,7 +15,7 @@ from runcube.ncfile import CubeShape, Storage, write_file
 from runcube.ncread import opened, read_file
 from runcube.oldarchive import OldArchive
 from runcube.parallel import check_parallel
-from runcube.pipeline import Policy, names_tuple, uncollected
+from runcube.pipeline import Policy, names_tuple
 from runcube.planner import PlanPolicy
 from runcube.policyfacts import policy_of
 from runcube.replace import locked, replacing

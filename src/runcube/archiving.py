@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from runcube.archivewriter import Writer
 from runcube.arrays import clean_text
+from runcube.collector import uncollected
 from runcube.contest import settle_cells
 from runcube.discover import Job, discover
 from runcube.files import has_hash, is_there, natural_key
-from runcube.model import LogFile, RuncubeError, Source
+from runcube.model import ExecutorError, LogFile, RuncubeError, Source
 from runcube.parallel import watched
 from runcube.pathkeys import keys_from_paths
 from runcube.pipeline import (
@@ -27,7 +28,6 @@ from runcube.pipeline import (
     parse_found,
     plan_found,
     raise_first,
-    uncollected,
 )
 from runcube.policyfacts import policy_facts
 from runcube.replace import replacing
@@ -82,9 +82,10 @@ def archive_logs(order: Order, old: OldArchive | None = None) -> Told:
         with uncollected():
             told = _through(spool, order, old)
     except BaseException as error:
-        # Whoever was interrupted wants to go on; what cannot work, or fills the disk, leaves
-        # nothing behind. An update that is interrupted has little to lose.
-        spool.close(remove=old is not None or isinstance(error, RuncubeError | OSError))
+        # Whoever was interrupted, or lost a cluster, wants to go on; what cannot work, or fills the
+        # disk, leaves nothing behind. An update that is interrupted has little to lose.
+        is_lost = isinstance(error, RuncubeError | OSError) and not isinstance(error, ExecutorError)
+        spool.close(remove=old is not None or is_lost)
         raise
     spool.close(remove=True)
     return told

@@ -25,6 +25,29 @@ if TYPE_CHECKING:
 _LAZY: dict[int, BlockVariable] = {}
 
 
+class KnownVariable(xr.Variable):
+    """A coordinate: it stays in memory where the variables that are read later are made blocks.
+
+    To learn it all logs were read once. In dask arrays it would be of no use for what takes values:
+    ``where(..., drop=True)``, ``groupby``.
+    """
+
+    __slots__ = ()
+
+    def chunk(self, *arguments: Any, **options: Any) -> Self:
+        """Give the variable as it is."""
+        del arguments, options
+        return self
+
+    def __reduce__(self) -> Any:
+        return xr.Variable, (self.dims, self._data, self._attrs, self._encoding)
+
+
+def known(variable: xr.Variable) -> KnownVariable:
+    """Make a variable one that stays in memory."""
+    return KnownVariable(variable.dims, variable._data, variable.attrs, variable.encoding)  # noqa: SLF001
+
+
 class BlockVariable(xr.Variable):
     """A variable whose values are read when they are needed, by itself or in dask arrays."""
 

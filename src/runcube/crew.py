@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
-from runcube.model import PlanError
+from runcube.model import ExecutorError
 from runcube.workers import ProcessPool, is_worker, ping
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Crew(Generic[T, R]):
                 return self._pool, self._send(self._pool, tasks)
             except BrokenExecutor:  # a process that died while it did nothing
                 self._renew()
-            except OSError:  # the system starts no more processes
+            except (OSError, EOFError):  # the system starts no more processes
                 self._pool = None
         return None
 
@@ -105,7 +105,7 @@ class Crew(Generic[T, R]):
 
         Raises
         ------
-        PlanError
+        ExecutorError
             If an executor of the user cannot do it.
         """
         if sent is None:
@@ -120,7 +120,7 @@ class Crew(Generic[T, R]):
                 return self._carefully(tasks)
             if pool in self._pools:  # something that cannot be pickled, on the way back
                 return [self._work.run(task) for task in tasks]
-            raise PlanError(
+            raise ExecutorError(
                 f"parallel={pool!r}: a batch of logs came back as an error: {error!r}; "
                 "parallel=False reads them in this process"
             ) from error
@@ -183,7 +183,7 @@ class Crew(Generic[T, R]):
             if self._single is None:
                 self._single = self._own(1)
                 self._single.submit(ping).result()
-        except (BrokenExecutor, OSError, AssertionError):
+        except (BrokenExecutor, OSError, EOFError, AssertionError):
             # No process lives here at all, so that its death says nothing of the tasks.
             self._single = self._pool = None
             return [self._work.run(task) for task in tasks]

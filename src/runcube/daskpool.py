@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,19 @@ def dask_executor() -> tuple[Executor, int | None]:
 
     client: Any = getattr(get_scheduler(), "__self__", None)
     if hasattr(client, "get_executor"):
+        _make_way()
         # Not pure: the same logs may hold something else the next time.
         return client.get_executor(pure=False), sum(client.nthreads().values())
     return LocalDask(), None
+
+
+def _make_way() -> None:
+    """Give the thread of a task back that waits for others, which may need it."""
+    from distributed import get_worker, secede
+
+    with suppress(ValueError):  # this is no task
+        get_worker()
+        secede()
 
 
 class LocalDask(Executor):

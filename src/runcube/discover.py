@@ -6,10 +6,10 @@ import hashlib
 import marshal
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runcube.files import Tree, list_files, may_read, natural_key, read_bytes, read_ends
-from runcube.model import NoRunsError, Problem, Source
+from runcube.model import NoRunsError, Problem, RunHeader, RunLog, Source
 from runcube.pathkeys import keys_from_paths
 from runcube.readers.base import resolve_reader
 from runcube.roots import shown
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runcube.listing import Listing
-    from runcube.model import LogFile, Request, RunHeader, RunLog
+    from runcube.model import LogFile, Request
     from runcube.readers.base import Reader
+
+T = TypeVar("T")
 
 # A file of another kind that nobody claims (a checkpoint, a picture) is not worth a word.
 _LOG_LIKE = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
@@ -163,7 +165,7 @@ class _Sharing:
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
     """Headers of one source, or what kept them from being read."""
     try:
-        return job.reader.headers(job.source), None
+        return _only(RunHeader, job.reader.headers(job.source)), None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
     except Exception as error:  # a reader's bug must cost its file, not the sweep
@@ -174,11 +176,25 @@ def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | No
     """Parse one source, or say what kept it from being read."""
     job, request = task
     try:
-        return job.reader.read(job.source, request), None
+        return _only(RunLog, job.reader.read(job.source, request)), None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
     except Exception as error:  # as above
         return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
+
+
+def _only(kind: type[T], given: Sequence[T]) -> list[T]:
+    """Check what a reader gives, which may be anybody's.
+
+    Raises
+    ------
+    TypeError
+    """
+    items = list(given)
+    for item in items:
+        if not isinstance(item, kind):
+            raise TypeError(f"the reader gave {repr(item)[:80]}, which is no {kind.__name__}")
+    return items
 
 
 def _is_log_like(file: LogFile) -> bool:

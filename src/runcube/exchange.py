@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +24,23 @@ _SECONDS = 60.0
 
 
 @contextmanager
-def exchange(needed: int) -> Iterator[str]:
-    """Make a directory for some bytes: in memory if there is room, else on disk.
+def exchange(needed: int) -> Iterator[str | None]:
+    """Make a directory for some bytes: in memory if there is room, else on disk; None if nowhere.
 
     Its lock is held as long as it is in use, so that whoever comes next can tell the directory of
     a process that was killed, and frees the memory that it holds.
     """
-    parent = _parent(needed)
-    _sweep(parent)
+    with ExitStack() as stack:
+        folder = None
+        with suppress(OSError):  # nothing may be written here, or the disk is full
+            parent = _parent(needed)
+            _sweep(parent)
+            folder = stack.enter_context(_directory(parent))
+        yield folder
+
+
+@contextmanager
+def _directory(parent: str) -> Iterator[str]:
     with (
         tempfile.TemporaryDirectory(
             prefix=f"{_PREFIX}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 from runcube.axes import axis_names, homeless, identifier
+from runcube.collector import uncollected
 from runcube.contest import ContestPolicy, settle_on
 from runcube.cube import build_cube
 from runcube.discover import discover
@@ -19,7 +20,6 @@ from runcube.pipeline import (
     plan_found,
     read_statuses,
     settle,
-    uncollected,
 )
 from runcube.planner import PlanPolicy
 from runcube.xnames import is_time_like

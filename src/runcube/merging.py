@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.archivewriter import Writer
+from runcube.collector import uncollected
 from runcube.contest import settle_cells
 from runcube.localfiles import archive_path
 from runcube.mergedshelf import MergedShelf
@@ -24,7 +25,6 @@ from runcube.pipeline import (
     load_attrs,
     parse_found,
     plan_found,
-    uncollected,
 )
 from runcube.policyfacts import policy_facts, policy_of
 from runcube.replace import locked, replacing

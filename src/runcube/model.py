@@ -46,6 +46,10 @@ class PlanError(RuncubeError, ValueError):
     """Arguments that contradict each other or the logs."""
 
 
+class ExecutorError(PlanError):
+    """An executor of the user gave an error in place of what it was asked to read."""
+
+
 class LogError(RuncubeError, ValueError):
     """The first problem of a load with ``errors="raise"``."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.cachefiles import but_own, place_of
 from runcube.cellcoords import Place
+from runcube.collector import uncollected
 from runcube.contest import ContestPolicy
 from runcube.cube import cube_dims, cube_frame, cube_shape
 from runcube.discover import discover
@@ -21,7 +22,6 @@ from runcube.pipeline import (
     parse_found,
     plan_found,
     settle,
-    uncollected,
 )
 from runcube.planner import PlanPolicy
 from runcube.readers.base import resolve_reader

@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from io import BytesIO
 from operator import attrgetter
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakSet
 
 import numpy as np
 
@@ -43,6 +43,9 @@ _ALIGN = 8
 _BUFFER = 1 << 20
 # dtypes that are nothing but their bytes.
 _PLAIN = "biufcSUmM"
+# Files that are mapped. Each stays open, and a process may open some 1,000.
+_MAPPED: WeakSet[mmap.mmap] = WeakSet()
+_MOST_MAPPED = 128
 
 
 @dataclass(frozen=True)
@@ -146,10 +149,13 @@ def _packed_file(work: ReadLogs, sent: Sequence[Sent], folder: str) -> tuple[str
 def _mapped(path: str) -> mmap.mmap | bytes:
     """Content of a file, whose name goes away at once."""
     try:
-        if os.name == "nt":  # which keeps the names of mapped files
-            return Path(path).read_bytes()
         with open(path, "rb") as stream:
-            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            # Windows keeps the names of mapped files.
+            if os.name == "nt" or len(_MAPPED) >= _MOST_MAPPED:
+                return stream.read()
+            content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            _MAPPED.add(content)
+            return content
     finally:
         os.unlink(path)
 

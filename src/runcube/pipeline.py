@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import warnings
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -39,7 +38,7 @@ from runcube.roots import shown
 from runcube.scatter import Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from runcube.contest import Contest
@@ -96,21 +95,6 @@ class Policy:
 def _one_of(argument: str, value: str, words: Sequence[str]) -> None:
     if value not in words:
         raise PlanError(f"{argument}={value!r}: expected one of {', '.join(map(repr, words))}")
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep the cyclic garbage collector from walking a million records over and over.
-
-    Parsed logs form no cycles, so nothing piles up meanwhile.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 @dataclass

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xarray.core import indexing
 
-from runcube.blocks import BlockVariable
+from runcube.blocks import BlockVariable, known
 from runcube.cachefiles import KEY, UNREADABLE, cube_file, is_cube_file, read_cache, write_cache
 from runcube.cube import with_values
 from runcube.lazy import LazyCube, Origins, block_shape
@@ -76,6 +76,10 @@ class Opened:
         """Make the Dataset, whose values are read when they are needed."""
         arrays = [indexing.LazilyIndexedArray(LazyCube(self.source, kind)) for kind in ("f8", "?")]
         ds = with_values(self.frame, self.dims, *arrays)
+        coords = [name for name in ds.coords if name not in ds.indexes]
+        # As coordinates they would be made plain variables again.
+        parts = {name: known(ds[name].variable) for name in coords}
+        ds = ds.reset_coords(coords).assign(parts).set_coords(coords)
         blocks = dict(zip(self.dims, block_shape(self.source.shape), strict=True))
         encoding = {"preferred_chunks": blocks}
         for name, array in zip(("curve", "logged"), arrays, strict=True):
