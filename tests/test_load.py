@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from sweeps import product_configs, write_sweep
 
 import runcube as rc
 from runcube.testing import write_native
@@ -481,3 +483,10 @@ def test_many_complete_losers_are_counted_in_the_warning(tmp_path):
             write(tmp_path, f"{lr}_{wd}", {"lr": lr, "wd": wd, "seed": 0}, [lr, wd])
     with pytest.warns(rc.SweepWarning, match="and 5 more complete runs gave way"):
         rc.load_runs(tmp_path, dims=["lr"], layout="grid")
+
+
+def test_a_directory_may_be_named_like_a_chain_of_file_systems(tmp_path, monkeypatch):
+    write_sweep(tmp_path / "exp::v2", product_configs(lr=[1, 2]), [0])
+    monkeypatch.chdir(tmp_path)
+    for path in ("./exp::v2", Path("exp::v2"), tmp_path / "exp::v2"):
+        assert rc.open_runs(path, cache=False).compute().equals(rc.load_runs(path))

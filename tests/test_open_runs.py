@@ -80,7 +80,7 @@ def logs(tmp_path):
 # Equal to a load
 
 
-@pytest.mark.parametrize("chunks", ["auto", None, {"seed": 1}, 2, {}], ids=str)
+@pytest.mark.parametrize("chunks", ["auto", None, {"seed": 1}, np.int64(2), {}], ids=str)
 @pytest.mark.parametrize("layout", ["grid", "configs"])
 def test_what_is_computed_is_what_would_be_loaded(logs, layout, chunks):
     options = {"layout": layout, "messages": True}

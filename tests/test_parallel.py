@@ -892,3 +892,42 @@ def test_what_a_reader_should_not_give_costs_that_log(logs, monkeypatch, given, 
     assert "TypeError" in found.message
     gone = (ds.status == "absent") & (before.status != "absent")
     assert before.path.where(gone, drop=True).values.ravel().tolist() == [first]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system that cannot fork")
+def test_a_process_that_is_forked_while_processes_start_can_start_its_own(logs):
+    child = start(
+        f"""
+        import gc, os, threading, time
+        from runcube import workers
+        from runcube.collector import uncollected
+
+        def hold():
+            with uncollected(), workers._without_main():
+                ready.set()
+                done.wait()
+
+        ready, done = threading.Event(), threading.Event()
+        thread = threading.Thread(target=hold)
+        thread.start()
+        ready.wait()
+        pid = os.fork()
+        if not pid:
+            assert gc.isenabled()
+            print(rc.load_runs({str(logs)!r}, parallel="processes").curve.size, flush=True)
+            assert gc.isenabled()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        done.set()
+        thread.join()
+        """
+    )
+    stdout, stderr = child.communicate(timeout=120)
+    assert (stdout.strip(), child.returncode) == (str(load(logs, False).curve.size), 0), stderr
+
+
+@pytest.mark.parametrize("count", [None, 0, -1, "two", 2.5])
+def test_what_an_executor_says_of_itself_may_be_anything(logs, count):
+    pool = Failing(10**6)
+    pool._max_workers = count
+    assert load(logs, pool).curve.identical(load(logs, False).curve)

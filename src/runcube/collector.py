@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -22,6 +23,17 @@ class _Loads:
 
 
 _LOADS = _Loads()
+
+
+def _forked() -> None:
+    # The threads that load do not exist in a forked process.
+    if _LOADS.count and _LOADS.was_enabled:
+        gc.enable()
+    _LOADS.lock, _LOADS.count = Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from runcube.cachefiles import but_own, place_of
 from runcube.cellcoords import Place
 from runcube.collector import uncollected
@@ -158,8 +160,8 @@ def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
         if odd:
             raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {[*blocks]}")
         blocks |= chunks
-    elif isinstance(chunks, int) and not isinstance(chunks, bool):
-        blocks = dict.fromkeys(blocks, chunks)
+    elif isinstance(chunks, int | np.integer) and not isinstance(chunks, bool):
+        blocks = dict.fromkeys(blocks, int(chunks))
     elif chunks != "auto":
         raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
     small = [n for n in blocks.values() if isinstance(n, int) and n < 1 and n != -1]

@@ -11,7 +11,7 @@ from collections import deque
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from runcube.crew import Crew
 from runcube.exchange import exchange
@@ -138,7 +138,9 @@ def _place(parallel: Parallel, sizes: Sequence[int]) -> _Place | None:
     count, cpus = len(sizes), usable_cpus()
     if isinstance(parallel, Executor):
         is_local = isinstance(parallel, ProcessPoolExecutor | ThreadPoolExecutor)
-        return _Place(parallel, getattr(parallel, "_max_workers", cpus), is_local)
+        workers: Any = getattr(parallel, "_max_workers", None)  # whatever others mean by it
+        is_known = isinstance(workers, int) and workers > 0
+        return _Place(parallel, workers if is_known else cpus, is_local)
     if parallel == "dask":
         from runcube.daskpool import dask_executor
 

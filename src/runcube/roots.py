@@ -38,8 +38,10 @@ def as_root(path: Any) -> str:
     text = str(path)
     if text.startswith(_LOCAL):
         text = text.partition("://")[2]
-    if not is_url(text):
-        return str(Path(text).expanduser())
+    if not is_url(text) or (isinstance(path, os.PathLike) and "://" not in text):
+        local = str(Path(text).expanduser())
+        # "exp::v2" is the name of a directory here, not a chain of file systems.
+        return f"./{local}" if is_url(local) else local
     place, query = split_query(text)
     return re.sub(r"(?<![:/])/+$", "", place) + query
 

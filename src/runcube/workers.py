@@ -159,7 +159,19 @@ def _call(call: bytes) -> Any:
     return function(*args, **kwargs)
 
 
-_starting = threading.Lock()
+class _Starting:
+    """Starting processes, one thread at a time."""
+
+    lock = threading.Lock()
+
+
+def _forked() -> None:
+    # A thread that holds this does not exist in a forked process, and never lets go of it.
+    _Starting.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 @contextmanager
@@ -169,7 +181,7 @@ def _without_main() -> Iterator[None]:
     They would run a script anew that has no ``if __name__ == "__main__"``, and our processes need
     nothing of it. multiprocessing knows no way to say so: it asks this function what to import.
     """
-    with _starting:
+    with _Starting.lock:
         whole, this_thread = spawn.get_preparation_data, threading.get_ident()
 
         def prepared(name: str) -> dict[str, Any]:
