@@ -45,6 +45,26 @@ class DeadlyReader:
         return NativeReader().read(source, request)
 
 
+READY = []
+
+
+def set_up(word):
+    """What an executor does to its processes before all else."""
+    READY.append(word)
+
+
+@dataclass(frozen=True)
+class NeedyReader(DeadlyReader):
+    """Reads in processes that were set up alone."""
+
+    name: str = "needy"
+
+    def read(self, source, request):
+        if READY != ["ready"]:
+            raise RuntimeError("the process was not set up")
+        return super().read(source, request)
+
+
 @dataclass(frozen=True)
 class SleepyReader(DeadlyReader):
     """Never comes to an end in another process, and says by a file that it was there."""

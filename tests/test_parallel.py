@@ -25,8 +25,10 @@ from hostile import (
     DeadlyReader,
     FailingReader,
     LockedReader,
+    NeedyReader,
     load_daemonic,
     load_inside,
+    set_up,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -317,6 +319,19 @@ def test_a_log_that_kills_whoever_reads_it_costs_that_log_alone(logs, mode, requ
     cells = {"lr": expected.lr, "weights": expected.weights, "seed": expected.seed}
     assert found.curve.sel(cells).transpose(*expected.curve.dims).equals(expected.curve)
     assert no_children()
+
+
+def test_processes_that_take_over_are_set_up_as_those_that_died(logs):
+    write_run(logs / "003_deadly", {"seed": 0, "epochs": 3, "note": "DEADLY"})
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(2, context, set_up, ("ready",)) as pool:
+        found = load(logs, pool, reader=NeedyReader(), exclude="note")
+    problems = rc.problems(found)
+    (lost,) = problems[problems.kind == "reader_error"].itertuples()
+    assert (lost.path, lost.message) == (
+        "003_deadly/json_out.jsonl",
+        "the process that read it was killed by SIGKILL",
+    )
 
 
 def test_an_exit_code_is_told(logs):

@@ -83,6 +83,8 @@ class Crew(Generic[T, R]):
         self._pool: Executor | None = pool
         self._workers = workers
         self._folder = folder
+        # Processes that take over are set up as those of the user were.
+        self._like = None if isinstance(pool, ProcessPool) else pool
         self._pools = [pool] if isinstance(pool, ProcessPool) else []
         self._single: ProcessPool | None = None
         self._sent: dict[Future[Any], Executor] = {}
@@ -152,7 +154,7 @@ class Crew(Generic[T, R]):
         self._pool = None if is_worker() else self._own(self._workers)
 
     def _own(self, workers: int) -> ProcessPool:
-        pool = ProcessPool(workers)
+        pool = ProcessPool(workers, self._like)
         self._pools.append(pool)
         return pool
 

@@ -98,15 +98,22 @@ class ProcessPool(Executor):
     ----------
     workers : int
         They start as they are needed.
+    like : Executor, optional
+        One of the user's, whose processes may be set up in a way of their own.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, like: Executor | None = None) -> None:
         context: Any = multiprocessing.get_context(_METHOD)
         if _METHOD == "forkserver":
             context.set_forkserver_preload(["runcube"])
         self._started: list[Any] = []
         remembering: Any = _Remembering(context, self._started)
-        self._executor = ProcessPoolExecutor(workers, remembering, _begin, _surroundings())
+        setup = b""
+        if initializer := getattr(like, "_initializer", None):
+            with suppress(Exception):  # what cannot be sent, these processes do without
+                setup = cloudpickle.dumps((initializer, getattr(like, "_initargs", ()), {}))
+        shared = *_surroundings(), setup
+        self._executor = ProcessPoolExecutor(workers, remembering, _begin, shared)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function in one of the processes."""
@@ -226,9 +233,11 @@ def _take_on(directory: str, environment: dict[str, str], config: bytes) -> None
         conf.update(pickle.loads(config))
 
 
-def _begin(directory: str, environment: dict[str, str], config: bytes) -> None:
+def _begin(directory: str, environment: dict[str, str], config: bytes, setup: bytes) -> None:
     """Set a process up: what stops it is its parent, and the parent's end."""
     _take_on(directory, environment, config)
+    if setup:
+        _call(setup)
     # Ctrl-C reaches the whole process group: the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What was there before is of no concern to the garbage collector.
