@@ -407,6 +407,28 @@ def test_a_file_is_read_once_for_all_of_a_cube(logs, read, forget, scheduler):
     assert sorted(read) == sorted(ds.path.values.ravel().tolist())
 
 
+@pytest.mark.parametrize("chunks", ["auto", {"seed": 1}], ids=str)
+@pytest.mark.parametrize("layout", ["grid", "configs"])
+def test_another_layout_of_a_lazy_cube_is_lazy(logs, read, forget, layout, chunks):
+    convert = rc.to_configs if layout == "grid" else rc.to_grid
+    want = convert(loaded(logs, layout=layout))
+    ds = opened(logs, layout=layout, chunks=chunks)
+    forget()
+    read.clear()
+    other = convert(ds)
+    back = (rc.to_grid if layout == "grid" else rc.to_configs)(other)
+    assert all(d[name].chunks for d in (other, back) for name in ("curve", "logged"))
+    assert read == []
+    assert_same(other, want)
+    assert_same(back, loaded(logs, layout=layout))
+    if layout == "grid":
+        forget()
+        read.clear()
+        row = other.curve.isel(config=[2, 0], seed=[1]).compute()
+        assert row.identical(want.curve.isel(config=[2, 0], seed=[1]))
+        assert sorted(read) == sorted(path for path in row.path.values.ravel().tolist() if path)
+
+
 def test_threads_parse_in_turn(logs, forget, monkeypatch):
     ds = opened(logs, chunks={"seed": 1, "weights": 1})
     forget()

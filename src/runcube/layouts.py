@@ -104,11 +104,13 @@ def to_configs(ds: xr.Dataset) -> xr.Dataset:
 
 def _gather(variable: xr.Variable, codes: Mapping[str, NDArray[np.intp]]) -> xr.Variable:
     """Pick the cells of each configuration; ``config`` becomes the first dim."""
-    mine = [d for d in codes if d in variable.dims]
+    if isinstance(variable, xr.IndexVariable):
+        variable = variable.to_base_variable()
+    mine = {d: xr.Variable("config", codes[d]) for d in codes if d in variable.dims}
     others = [d for d in variable.dims if d not in mine]
-    values = variable.transpose(*mine, *others).values
-    values = values[tuple(codes[d] for d in mine)] if mine else values[None]
-    return xr.Variable(("config", *others), values, variable.attrs, variable.encoding)
+    whole: Any = variable  # whose methods have no types
+    picked: xr.Variable = whole.isel(mine) if mine else whole.set_dims(("config", *others))
+    return picked.transpose("config", *others)
 
 
 def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
@@ -207,7 +209,8 @@ def _check_grid(
     shape = tuple(len(order) for order in labels.values())
     grown = int(np.prod(shape, dtype=np.int64)) / max(1, ds.sizes["config"])
     cells = int(ds["curve"].size * grown)
-    check_memory(cells, cells * 9, "stay in the configs layout")
+    if ds["curve"].chunks is None:
+        check_memory(cells, cells * 9, "stay in the configs layout")
     rows = np.stack([*codes.values()], axis=1) if codes else np.zeros((ds.sizes["config"], 0), int)
     _, first, counts = np.unique(rows, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
@@ -226,10 +229,12 @@ def _scatter(
     codes: Mapping[str, NDArray[np.intp]],
 ) -> xr.Variable:
     others = [d for d in variable.dims if d != "config"]
+    if not labels:
+        return variable.isel(config=0)
+    if variable.chunks is not None:
+        return _scatter_later(variable, labels, codes)
     values = variable.transpose("config", *others).values
     shape = tuple(len(order) for order in labels.values()) + values.shape[1:]
-    if not labels:
-        return xr.Variable(others, values[0], variable.attrs, variable.encoding)
     if name == "status":
         values = values.astype(f"<U{max(values.dtype.itemsize // 4, len(Status.ABSENT))}")
     cells = filled(shape, values)
@@ -237,6 +242,22 @@ def _scatter(
         cells[...] = Status.ABSENT.value
     cells[tuple(codes[d] for d in labels)] = values
     return xr.Variable((*labels, *others), cells, variable.attrs, variable.encoding)
+
+
+def _scatter_later(
+    variable: xr.Variable,
+    labels: Mapping[str, NDArray[Any]],
+    codes: Mapping[str, NDArray[np.intp]],
+) -> xr.Variable:
+    """Do the same to dask arrays of numbers: each cell looks for its row."""
+    others = [d for d in variable.dims if d != "config"]
+    row = np.full([len(order) for order in labels.values()], -1)
+    row[tuple(codes[d] for d in labels)] = np.arange(variable.sizes["config"])
+    at = xr.Variable([*labels], row.clip(0))
+    picked: Any = variable.isel(config=at).transpose(*labels, *others)
+    empty = filled((), np.zeros(0, variable.dtype))
+    cells: xr.Variable = picked.where(xr.Variable([*labels], row >= 0), empty)
+    return cells
 
 
 def _rebuild(ds: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:
