@@ -834,6 +834,24 @@ def test_where_no_process_can_be_started_logs_are_read_here(logs, monkeypatch, e
     assert load(logs, "processes").curve.identical(load(logs, False).curve)
 
 
+@pytest.mark.parametrize("who", ["_ExecutorManagerThread", "Thread"])
+def test_where_no_thread_can_be_started_logs_are_read_here(logs, monkeypatch, who):
+    """The thread of an executor, or the one that sends its tasks, of which nobody hears."""
+    start = threading.Thread.start
+
+    def fails(self):
+        name = getattr(self, "_target", None)
+        of_queue = who == "Thread" and getattr(name, "__name__", "") == "_feed"
+        if type(self).__name__ == who != "Thread" or of_queue:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    monkeypatch.setattr(threading, "excepthook", lambda told: None)
+    assert load(logs, "processes").curve.identical(load(logs, False).curve)
+    wait_for(no_children)
+
+
 @pytest.mark.parametrize("mode", ["processes", "dask", "threads"])
 def test_where_nothing_can_be_written_results_go_through_pipes(logs, monkeypatch, mode):
     def nowhere(needed):

@@ -6,7 +6,7 @@ from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from runcube.model import ExecutorError
-from runcube.workers import ProcessPool, is_worker, ping
+from runcube.workers import ProcessPool, StarvedError, is_worker, ping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ class Crew(Generic[T, R]):
                 return self._pool, self._send(self._pool, tasks)
             except BrokenExecutor:  # a process that died while it did nothing
                 self._renew()
-            except (OSError, EOFError):  # the system starts no more processes
+            except OSError:  # the system starts no more processes
                 self._pool = None
         return None
 
@@ -114,7 +114,9 @@ class Crew(Generic[T, R]):
             return [self._work.run(task) for task in tasks]
         pool, future = sent
         try:
-            return self._work.unpack(tasks, future.result())
+            return self._work.unpack(tasks, _outcome(pool, future))
+        except StarvedError:
+            return self._here(tasks)
         except Exception as error:
             if isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker":
                 if isinstance(error, BrokenExecutor) and pool is self._pool:
@@ -173,6 +175,11 @@ class Crew(Generic[T, R]):
                 results.append(self._work.died(task, str(lost)))
         return results
 
+    def _here(self, tasks: Sequence[T]) -> Sequence[R]:
+        """Do these tasks here, and all that were not sent yet: there are no more processes."""
+        self._single = self._pool = None
+        return [self._work.run(task) for task in tasks]
+
     def _alone(self, tasks: Sequence[T]) -> Sequence[R]:
         """Do tasks in a process that does nothing else.
 
@@ -184,15 +191,20 @@ class Crew(Generic[T, R]):
         try:
             if self._single is None:
                 self._single = self._own(1)
-                self._single.submit(ping).result()
-        except (BrokenExecutor, OSError, EOFError, AssertionError):
+                self._single.outcome(self._single.submit(ping))
+        except (BrokenExecutor, OSError, AssertionError):
             # No process lives here at all, so that its death says nothing of the tasks.
-            self._single = self._pool = None
-            return [self._work.run(task) for task in tasks]
+            return self._here(tasks)
         try:
-            packed = self._send(self._single, tasks).result()
+            packed = self._single.outcome(self._send(self._single, tasks))
+        except StarvedError:
+            return self._here(tasks)
         except BrokenExecutor as error:
             why = self._single.fate()
             self._single = None
             raise _LostError(why) from error
         return self._work.unpack(tasks, packed)
+
+
+def _outcome(pool: Executor, future: Future[Any]) -> Any:
+    return pool.outcome(future) if isinstance(pool, ProcessPool) else future.result()

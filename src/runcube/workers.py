@@ -13,7 +13,7 @@ import pickle
 import signal
 import sys
 import threading
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from multiprocessing import spawn
 from pathlib import Path
@@ -91,6 +91,10 @@ def why_unportable(thing: object) -> str | None:
     return None
 
 
+class StarvedError(OSError):
+    """The system gives no more processes, or no more threads."""
+
+
 class ProcessPool(Executor):
     """Processes that read, all of which end with the pool.
 
@@ -116,15 +120,48 @@ class ProcessPool(Executor):
         self._executor = ProcessPoolExecutor(workers, remembering, _begin, shared)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a function in one of the processes."""
+        """Run a function in one of the processes.
+
+        Raises
+        ------
+        StarvedError
+        """
         # Classes of the main module travel whole: our processes do not import it.
         call = cloudpickle.dumps((function, args, kwargs))
         with _without_main():
-            return self._executor.submit(_call, call)
+            try:
+                return self._executor.submit(_call, call)
+            except BrokenExecutor:
+                raise
+            # What they are forked from dies of it, and gives no answer; a thread is a RuntimeError.
+            except (OSError, EOFError, RuntimeError) as error:
+                raise StarvedError(str(error)) from error
+
+    def outcome(self, future: Future[Any]) -> Any:
+        """Wait for a result, as long as there is a thread that may bring it.
+
+        Raises
+        ------
+        BrokenExecutor
+            If a process died.
+        StarvedError
+            If that thread died, which tells nobody.
+        """
+        while not future.done():
+            # No public name has it: where this one goes, whoever waits is taken for it.
+            current = threading.current_thread()
+            thread = getattr(self._executor, "_executor_manager_thread", current)
+            is_dead = thread is None or not thread.is_alive()
+            wait([future], timeout=0 if is_dead else 1)
+            if is_dead and not future.done():
+                self.kill()
+                raise StarvedError("the thread that sends tasks has died")
+        return future.result()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the processes end when they have done what is left."""
-        self._executor.shutdown(wait, cancel_futures=cancel_futures)
+        with suppress(RuntimeError):  # a thread that could not be started is waited for
+            self._executor.shutdown(wait, cancel_futures=cancel_futures)
 
     def kill(self) -> None:
         """End the processes now, whatever they do."""
