@@ -24,7 +24,8 @@ TIERS = (
     # Readers: files to runs.
     "readers.base readers.native_more readers.sidecar readers.table keytable gather explain axes "
     "crew",
-    "readers.native readers.identity readers.roles discover sweep completion report parallel",
+    "readers.identity",
+    "readers.native readers.roles discover sweep completion report parallel",
     "readers.log query render watching packing",
     "readers.axes",
     "readers.columns",

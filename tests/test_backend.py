@@ -174,4 +174,11 @@ def test_coordinates_stay_in_memory_as_they_do_with_open_runs(logs):
         .equals(want.curve.where(mask, drop=True))
     )
     assert ds.curve.groupby("status").mean().compute().equals(want.curve.groupby("status").mean())
-    assert ds.chunk({"seed": 1}).status.chunks is None
+    assert ds.chunk({"seed": 1}).status.chunks  # asked for outright
+    lazy = rc.open_runs(logs, cache=False)
+    for cube in (ds, lazy, lazy.chunk()):
+        assert (
+            cube.map_blocks(lambda part: part.curve.mean("seed"))
+            .compute()
+            .equals(want.curve.mean("seed"))
+        )

@@ -144,13 +144,13 @@ def _keep_deleted(found: Found, old: OldArchive, policy: Policy) -> list[str]:
     ]
     if not gone:
         return []
-    readers = {job.reader.name: job.reader for job in found.jobs}
+    like = found.jobs[0]
     runs: dict[str, list[tuple[RunHeader, str | None]]] = defaultdict(list)
     for header, digest in zip(found.headers, found.digests, strict=True):
         runs[header.source.path].append((header, digest))
     for path in gone:
         files = tuple(LogFile(*file) for file in old.records[path]["files"])
-        job = Job(next(iter(readers.values())), Source(found.root, path, files))
+        job = Job(like.reader, Source(found.root, path, files), like.word)
         found.jobs.append(job)
         runs[path] = [(header, None) for header in old.kept(job)[0]]
         _match_copies(runs, path, str(old.records[path]["digest"]))

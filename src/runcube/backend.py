@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from xarray.backends import BackendEntrypoint
 
+from runcube.blocks import with_known
 from runcube.opening import open_runs
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
             cache=cache,
         )
         names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
-        return ds.drop_vars(names, errors="ignore")
+        return with_known(ds.drop_vars(names, errors="ignore"))
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Claim files that are named as JSON-lines logs, and never a directory.

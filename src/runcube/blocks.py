@@ -26,26 +26,32 @@ _LAZY: dict[int, BlockVariable] = {}
 
 
 class KnownVariable(xr.Variable):
-    """A coordinate: it stays in memory where the variables that are read later are made blocks.
+    """A coordinate of ``xr.open_dataset``, which makes dask arrays of all that it is given.
 
-    To learn it all logs were read once. In dask arrays it would be of no use for what takes values:
-    ``where(..., drop=True)``, ``groupby``.
+    To learn it all logs were read once, and in a dask array it would be of no use to what takes
+    values: ``where(..., drop=True)``, ``groupby``. So it comes out of there as it is.
     """
 
     __slots__ = ()
 
-    def chunk(self, *arguments: Any, **options: Any) -> Self:
-        """Give the variable as it is."""
+    def chunk(self, *arguments: Any, **options: Any) -> Any:
+        """Give a plain variable, which is in memory, and can be made a dask array after that."""
         del arguments, options
-        return self
+        return self.to_base_variable()
 
     def __reduce__(self) -> Any:
         return xr.Variable, (self.dims, self._data, self._attrs, self._encoding)
 
 
-def known(variable: xr.Variable) -> KnownVariable:
-    """Make a variable one that stays in memory."""
-    return KnownVariable(variable.dims, variable._data, variable.attrs, variable.encoding)  # noqa: SLF001
+def with_known(ds: xr.Dataset) -> xr.Dataset:
+    """Let coordinates stay in memory when xarray opens a Dataset."""
+    coords = [name for name in ds.coords if name not in ds.indexes]
+    parts = {
+        name: KnownVariable(v.dims, v._data, v.attrs, v.encoding)  # noqa: SLF001
+        for name, v in ((name, ds[name].variable) for name in coords)
+    }
+    # As coordinates they would be made plain variables again.
+    return ds.reset_coords(coords).assign(parts).set_coords(coords)
 
 
 class BlockVariable(xr.Variable):

@@ -52,6 +52,6 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         with _LOADS.lock:
-            _LOADS.count -= 1
+            _LOADS.count = max(0, _LOADS.count - 1)  # of a forked process it was zero
             if not _LOADS.count and _LOADS.was_enabled:
                 gc.enable()

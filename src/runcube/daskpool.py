@@ -34,7 +34,7 @@ def _make_way() -> None:
     """Give the thread of a task back that waits for others, which may need it."""
     from distributed import get_worker, secede
 
-    with suppress(ValueError):  # this is no task
+    with suppress(ValueError, KeyError):  # this is no task; it has done so before
         get_worker()
         secede()
 

@@ -12,6 +12,7 @@ from runcube.files import Tree, list_files, may_read, natural_key, read_bytes, r
 from runcube.model import NoRunsError, Problem, RunHeader, RunLog, Source
 from runcube.pathkeys import keys_from_paths
 from runcube.readers.base import resolve_reader
+from runcube.readers.identity import reader_word
 from runcube.roots import shown
 
 if TYPE_CHECKING:
@@ -33,10 +34,14 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 
 @dataclass(frozen=True)
 class Job:
-    """A source and the reader that claimed it: one parse task."""
+    """A source and the reader that claimed it: one parse task.
+
+    ``word`` is what tells the reader from others (see ``readers.identity``), where that matters.
+    """
 
     reader: Reader
     source: Source
+    word: str = ""
 
 
 @dataclass
@@ -57,7 +62,7 @@ def discover(
     path_keys: str | None,
     *,
     listing: Listing | None = None,
-    known: Callable[[Reader, Source], Sequence[RunHeader]] | None = None,
+    known: Callable[[Job], Sequence[RunHeader]] | None = None,
 ) -> Found:
     """List the files under a path, let the readers claim theirs, and read the headers.
 
@@ -79,20 +84,21 @@ def discover(
         If nothing under it is a log that the reader knows.
     """
     readers = resolve_reader(reader)
+    words = [*map(reader_word, readers)]
     tree = Tree(listing or list_files(path))
     found = Found(tree.root)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken: list[tuple[Job, list[RunHeader], Problem | None]] = []
     sharing = _Sharing()
-    for job, headers in _remembered(tree, readers[0], known):
+    for job, headers in _remembered(tree, readers[0], words[0], known):
         tree.claim(job.source.files)
         taken.append((job, [sharing.slim(header) for header in headers], None))
     if taken:
         tree.settle()
-    for candidate in readers:
+    for candidate, word in zip(readers, words, strict=True):
         for source in candidate.find(tree):
             tree.claim(source.files)
-            job = Job(candidate, source)
+            job = Job(candidate, source, word)
             # At once, while the head of the file is at hand.
             headers, problem = read_headers(job)
             taken.append((job, [sharing.slim(header) for header in headers], problem))
@@ -111,7 +117,7 @@ def discover(
 
 
 def _remembered(
-    tree: Tree, reader: Reader, known: Callable[[Reader, Source], Sequence[RunHeader]] | None
+    tree: Tree, reader: Reader, word: str, known: Callable[[Job], Sequence[RunHeader]] | None
 ) -> Iterator[tuple[Job, Sequence[RunHeader]]]:
     """Give the unchanged logs of the reader that is asked first, if it remembers them.
 
@@ -122,8 +128,8 @@ def _remembered(
     if known is None or remembered is None:
         return
     for file in list(tree.unclaimed()):
-        job = Job(reader, Source(tree.root, file.path, (file,)))
-        headers = remembered(known(reader, job.source))
+        job = Job(reader, Source(tree.root, file.path, (file,)), word)
+        headers = remembered(known(job))
         if headers and may_read(tree.root, file.path):
             yield job, headers
 

@@ -17,7 +17,6 @@ from runcube.discover import Job
 from runcube.files import expecting
 from runcube.logtable import LogTable
 from runcube.parsedlogs import PARSED, parsed_key, read_values
-from runcube.readers.identity import ReaderKey, reader_word
 from runcube.roots import is_url, reaching, shown
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ class Origins:
     root: str
     request: Request
     readers: list[Reader] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
     logs: LogTable = field(default_factory=lambda: LogTable.of((), ()))
     # By cell: the log (-1: none), the run in it, and the row of ``places``.
     log_of: NDArray[np.int32] = field(init=False)
@@ -68,8 +68,8 @@ class Origins:
 
     def job(self, log: int) -> Job:
         """Give the job of a log."""
-        reader = self.readers[int(self.logs.readers[log])]
-        return Job(reader, self.logs.source(self.root, log))
+        number = int(self.logs.readers[log])
+        return Job(self.readers[number], self.logs.source(self.root, log), self.words[number])
 
     def parts(self, cell: int) -> list[tuple[int, Part]]:
         """Curves of the run of a cell, by number, and where they go."""
@@ -98,7 +98,7 @@ def origins_of(
     made = Origins(shape, "", request)
     logs: dict[str, int] = {}
     sources: list[Source] = []
-    readers: dict[ReaderKey, int] = {}
+    readers: dict[str, int] = {}
     read_by: list[int] = []
     places: dict[Any, int] = {}
     # By the list of tracks, which runs may share (see ``tracks.Resolver``).
@@ -108,9 +108,10 @@ def origins_of(
         made.root = reaching(job.source.root)
         path = job.source.path
         if path not in logs:
-            reader = readers.setdefault(ReaderKey(job.reader), len(readers))
+            reader = readers.setdefault(job.word, len(readers))
             if reader == len(made.readers):
                 made.readers.append(job.reader)
+                made.words.append(job.word)
             logs[path] = len(logs)
             sources.append(job.source)
             read_by.append(reader)
@@ -147,8 +148,7 @@ def _spelled(number: int, part: Part) -> tuple[Any, ...]:
 def _token(made: Origins, places: dict[Any, int]) -> str:
     """Hash of all that the values hang on: another one once a file has changed."""
     digest = blake2b(digest_size=16)
-    words = [*map(reader_word, made.readers)]
-    about = [version("runcube"), shown(made.root), made.shape, words, [*places]]
+    about = [version("runcube"), shown(made.root), made.shape, made.words, [*places]]
     request = made.request
     about += [sorted(names or ()) for names in (request.splits, request.metrics, request.drop)]
     columns = [*made.logs.columns(), made.log_of, made.run_of, made.place_of]

@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 
 from runcube.model import LogFile, Problem, Resume, RunHeader, RunLog, Source, Status
-from runcube.readers.identity import reader_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.model import Curves, Request
-    from runcube.readers.base import Reader
 
     Record = dict[str, Any]
 
@@ -114,20 +112,17 @@ class Key:
     columns: tuple[str, ...] | None
 
     @classmethod
-    def of(
-        cls, reader: Reader, source: Source, request: Request, columns: Iterable[str] | None
-    ) -> Key:
-        """Give the key of a source whose columns are known."""
-        word = reader_word(reader)
+    def of(cls, word: str, source: Source, request: Request, columns: Iterable[str] | None) -> Key:
+        """Give the key of a source whose columns are known, read by the reader of a word."""
         splits = None if request.splits is None else tuple(sorted(request.splits))
         metrics = None if request.metrics is None else tuple(sorted(request.metrics))
         own = None if columns is None else tuple(sorted(columns))
         drop = request.drop if own is None else request.drop.intersection(own)
         return cls(word, source.files, splits, metrics, tuple(sorted(drop)), own)
 
-    def holds(self, reader: Reader, source: Source, request: Request) -> bool:
+    def holds(self, word: str, source: Source, request: Request) -> bool:
         """Whether reading the source now would give what the record has."""
-        return self == Key.of(reader, source, request, self.columns)
+        return self == Key.of(word, source, request, self.columns)
 
     @classmethod
     def from_record(cls, record: Record) -> Key:

@@ -17,7 +17,6 @@ from runcube.model import ArchiveError, RuncubeError
 from runcube.ncfile import Storage
 from runcube.ncread import damaged, read_blob
 from runcube.provenance import git_commit
-from runcube.readers.identity import reader_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from runcube.contest import Entry
     from runcube.discover import Found, Job
     from runcube.ledger import Record, StoredCurves
-    from runcube.model import Request, RunHeader, RunLog, Source
-    from runcube.readers.base import Reader
+    from runcube.model import Request, RunHeader, RunLog
 
 # Values of an old archive that are kept in memory, as they lie together in its chunks.
 _CACHE_BYTES = 1 << 26
@@ -171,17 +169,18 @@ class OldArchive:
         found: NDArray[Any] = self._boxes[box][inside]
         return found
 
-    def headers(self, reader: Reader, source: Source) -> Sequence[RunHeader]:
+    def headers(self, job: Job) -> Sequence[RunHeader]:
         """Give the header of each log that a source was read as, if it has not changed since."""
+        source = job.source
         known = self._keys.get(source.path)
-        if known is None or (known.reader, known.files) != (reader_word(reader), source.files):
+        if known is None or (known.reader, known.files) != (job.word, source.files):
             return ()
         return [ledger.header_of(item, source) for item in self.records[source.path]["logs"]]
 
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what the archive remembers of a log, if it has not changed since."""
         known = self._keys.get(job.source.path)
-        if known is None or not known.holds(job.reader, job.source, request):
+        if known is None or not known.holds(job.word, job.source, request):
             return None
         return self.logs(job)
 
@@ -199,7 +198,7 @@ class OldArchive:
             or not item.get("whole")
             or not before.size < job.source.size >= resume["offset"]
             or record["digest"].count(":") >= _MAX_PARTS
-            or not known.holds(job.reader, before, request)
+            or not known.holds(job.word, before, request)
             or not resume["ends"]
             or resume["ends"] != hash_ends(job.source, resume["offset"])
         ):
@@ -232,7 +231,7 @@ class OldArchive:
             return False
         for path, job in here.items():
             known = self._keys[path]
-            same = (known.reader, known.files) == (reader_word(job.reader), job.source.files)
+            same = (known.reader, known.files) == (job.word, job.source.files)
             if path in self.facts["deleted"] or not same:
                 return False
         return True

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.files import look_at
 from runcube.model import LogError
-from runcube.readers.identity import ReaderKey
 from runcube.roots import is_of_this_process, reaching
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def values_of(logs: Sequence[RunLog]) -> Values:
 def parsed_key(job: Job, request: Request) -> Any:
     """Key of a log in ``PARSED``."""
     source = job.source
-    return reaching(source.root), source.path, source.files, ReaderKey(job.reader), request
+    return reaching(source.root), source.path, source.files, job.word, request
 
 
 def read_values(job: Job, request: Request) -> Values:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xarray.core import indexing
 
-from runcube.blocks import BlockVariable, known
+from runcube.blocks import BlockVariable
 from runcube.cachefiles import KEY, UNREADABLE, cube_file, is_cube_file, read_cache, write_cache
 from runcube.cube import with_values
 from runcube.lazy import LazyCube, Origins, block_shape
@@ -76,10 +76,6 @@ class Opened:
         """Make the Dataset, whose values are read when they are needed."""
         arrays = [indexing.LazilyIndexedArray(LazyCube(self.source, kind)) for kind in ("f8", "?")]
         ds = with_values(self.frame, self.dims, *arrays)
-        coords = [name for name in ds.coords if name not in ds.indexes]
-        # As coordinates they would be made plain variables again.
-        parts = {name: known(ds[name].variable) for name in coords}
-        ds = ds.reset_coords(coords).assign(parts).set_coords(coords)
         blocks = dict(zip(self.dims, block_shape(self.source.shape), strict=True))
         encoding = {"preferred_chunks": blocks}
         for name, array in zip(("curve", "logged"), arrays, strict=True):
@@ -166,6 +162,7 @@ def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
         "shape": [*source.shape],
         "request": [None if n is None else sorted(n) for n in names],
         "readers": [numbers[id(reader)] for reader in source.readers],
+        "words": source.words,
         "logs": [c if isinstance(c, bytes) else array_out(c) for c in source.logs.columns()],
         "cells": [array_out(column) for column in cells],
         "places": [[[n, part_out(part)] for n, part in place] for place in source.places],
@@ -180,6 +177,7 @@ def _opened_in(spelled: dict[str, Any], root: str, readers: Sequence[Reader]) ->
         reaching(root),
         Request(splits, metrics, drop=drop or frozenset()),
         [readers[number] for number in spelled["readers"]],
+        spelled["words"],
         LogTable.from_columns(
             [c if isinstance(c, bytes) else array_in(c) for c in spelled["logs"]]
         ),

@@ -21,7 +21,6 @@ from runcube.configtable import ConfigTable
 from runcube.model import Problem, Request, RunHeader, RunLog, Source
 from runcube.parsedlogs import PARSED, parsed_key, values_of
 from runcube.plainform import from_bytes, to_bytes
-from runcube.readers.identity import reader_word
 from runcube.roots import absolute
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from runcube.discover import Job
     from runcube.ledger import Record
     from runcube.listing import Listing
-    from runcube.readers.base import Reader
 
 FORM = 5
 _NOWHERE = Source("", "", ())
@@ -135,7 +133,7 @@ class SchemaShelf:
         self._spelled: list[bytes] = []
         self._numbers: dict[bytes, int] = {}
         self._forms: dict[int, _Form] = {}
-        self._fits: dict[tuple[int, int], bool] = {}
+        self._fits: dict[tuple[int, str], bool] = {}
         # The form of each log, and its row. Packed: as objects, rows would be most of what an
         # opening holds.
         self._rows: dict[str, tuple[int, bytes]] = {}
@@ -163,13 +161,14 @@ class SchemaShelf:
             self._numbers = {form: number for number, form in enumerate(self._spelled)}
             self._rows, self._table = rows, table
 
-    def headers(self, reader: Reader, source: Source) -> Sequence[RunHeader]:
+    def headers(self, job: Job) -> Sequence[RunHeader]:
         """Give the header of a log that has not changed, if a reader can do with it."""
+        source = job.source
         number, packed = self._rows.get(source.path, (0, None))
         row = None if packed is None else _Row.unpacked(packed)
         if row is None or row.head is None or row.files != self._files(source):
             return ()
-        if self._form(number).key.reader != reader_word(reader):
+        if self._form(number).key.reader != job.word:
             return ()
         config, has_config, finished = row.head
         config = self._configs.get(config)
@@ -193,9 +192,9 @@ class SchemaShelf:
         form = self._form(number)
         if row.files != self._files(job.source) or (request.messages and not form.has_messages):
             return None
-        which = number, id(job.reader)
+        which = number, job.word
         if which not in self._fits:
-            self._fits[which] = form.key.holds(job.reader, _NOWHERE, request)
+            self._fits[which] = form.key.holds(job.word, _NOWHERE, request)
         if not self._fits[which]:
             return None
         with suppress(LookupError):
@@ -204,7 +203,7 @@ class SchemaShelf:
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Keep what was read of a log, its values only for a while."""
-        key = ledger.Key.of(job.reader, _NOWHERE, request, ledger.columns_of(logs))
+        key = ledger.Key.of(job.word, _NOWHERE, request, ledger.columns_of(logs))
         for log in logs:
             log.resume = None  # only archives go on reading where they stopped
         record = ledger.to_record(key, _NOWHERE, "", logs, self._table)

@@ -61,7 +61,7 @@ class Spool:
     def find(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Give what was read of a log before, if it has not changed since."""
         known = self._keys.get(job.source.path)
-        if known is None or not known.holds(job.reader, job.source, request):
+        if known is None or not known.holds(job.word, job.source, request):
             return None
         record = self._records[job.source.path]
         # A journal that was left may be of a copy of these logs elsewhere.
@@ -71,7 +71,7 @@ class Spool:
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Write the values of a log down, with its hashes, and give it back without them."""
-        key = ledger.Key.of(job.reader, job.source, request, ledger.columns_of(logs))
+        key = ledger.Key.of(job.word, job.source, request, ledger.columns_of(logs))
         first = len(self._table.rows)
         hashes = [log.hashes or (hash_prefix(job.source), "") for log in logs]
         whole = hashes[0][0] if hashes else hash_prefix(job.source)

@@ -85,7 +85,8 @@ def is_worker() -> bool:
 def why_unportable(thing: object) -> str | None:
     """Say why our processes cannot be given an object; None if they can."""
     try:
-        pickle.loads(cloudpickle.dumps(thing))
+        # Not loaded: what cloudpickle loads of a class of the main module changes that class.
+        cloudpickle.dumps(thing)
     except Exception as error:  # whatever its own pickling raises
         return f"{type(error).__name__}: {error}"
     return None
@@ -135,6 +136,8 @@ class ProcessPool(Executor):
                 raise
             # What they are forked from dies of it, and gives no answer; a thread is a RuntimeError.
             except (OSError, EOFError, RuntimeError) as error:
+                if self._is_dead:
+                    self.kill()
                 raise StarvedError(str(error)) from error
 
     def outcome(self, future: Future[Any]) -> Any:
@@ -148,15 +151,20 @@ class ProcessPool(Executor):
             If that thread died, which tells nobody.
         """
         while not future.done():
-            # No public name has it: where this one goes, whoever waits is taken for it.
-            current = threading.current_thread()
-            thread = getattr(self._executor, "_executor_manager_thread", current)
-            is_dead = thread is None or not thread.is_alive()
+            is_dead = self._is_dead
             wait([future], timeout=0 if is_dead else 1)
             if is_dead and not future.done():
                 self.kill()
                 raise StarvedError("the thread that sends tasks has died")
         return future.result()
+
+    @property
+    def _is_dead(self) -> bool:
+        """Whether there is no thread that sends tasks and brings results."""
+        # No public name has it: where this one goes, whoever asks is taken for it.
+        current = threading.current_thread()
+        thread = getattr(self._executor, "_executor_manager_thread", current)
+        return thread is None or not thread.is_alive()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the processes end when they have done what is left."""
@@ -207,11 +215,13 @@ class _Starting:
     """Starting processes, one thread at a time."""
 
     lock = threading.Lock()
+    whole = staticmethod(spawn.get_preparation_data)
 
 
 def _forked() -> None:
     # A thread that holds this does not exist in a forked process, and never lets go of it.
     _Starting.lock = threading.Lock()
+    spawn.get_preparation_data = _Starting.whole
 
 
 if hasattr(os, "register_at_fork"):
@@ -226,10 +236,10 @@ def _without_main() -> Iterator[None]:
     nothing of it. multiprocessing knows no way to say so: it asks this function what to import.
     """
     with _Starting.lock:
-        whole, this_thread = spawn.get_preparation_data, threading.get_ident()
+        this_thread = threading.get_ident()
 
         def prepared(name: str) -> dict[str, Any]:
-            data = whole(name)
+            data = _Starting.whole(name)
             if threading.get_ident() == this_thread:
                 data.pop("init_main_from_name", None)
                 data.pop("init_main_from_path", None)
@@ -239,7 +249,7 @@ def _without_main() -> Iterator[None]:
         try:
             yield
         finally:
-            spawn.get_preparation_data = whole
+            spawn.get_preparation_data = _Starting.whole
 
 
 def _surroundings() -> tuple[str, dict[str, str], bytes]:
