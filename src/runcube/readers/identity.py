@@ -64,8 +64,10 @@ def _code(kind: type) -> bytes:
         raise ValueError(f"{file} was edited")
     for part in map(inspect.unwrap, map(_function, vars(kind).values())):
         code = getattr(part, "__code__", None)
-        # "<string>" is what dataclasses write.
-        if code is not None and code.co_filename not in ("<string>", str(file)):
+        # Others are taken from other modules, by dataclasses among them, which write "<string>".
+        if code is None or part.__module__ != kind.__module__:
+            continue
+        if code.co_filename not in ("<string>", str(file)):
             raise ValueError(f"{kind.__qualname__} is not of {file}")
     return file.read_bytes()
 
