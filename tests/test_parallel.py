@@ -579,6 +579,8 @@ def test_processes_have_the_surroundings_of_the_moment(tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path / word)
         monkeypatch.setenv("RUNCUBE_TEST", word)
         monkeypatch.setitem(config.conf, "runcube-test", {"word": word})
+        # Of no concern to the other one.
+        monkeypatch.setitem(config.conf, "unportable", {"lock": threading.Lock()})
         pool = ProcessPool(1)
         assert pool.submit(os.getcwd).result() == str(tmp_path / word)
         assert pool.submit(os.getenv, "RUNCUBE_TEST").result() == word

@@ -263,8 +263,9 @@ def _surroundings() -> tuple[str, dict[str, str], bytes]:
     if "fsspec" in sys.modules:
         from fsspec.config import conf
 
-        with suppress(Exception):  # what cannot be sent, other processes do without
-            config = cloudpickle.dumps(conf)
+        # What cannot be sent, other processes do without.
+        sent = {name: options for name, options in conf.items() if why_unportable(options) is None}
+        config = cloudpickle.dumps(sent)
     return directory, dict(os.environ), config
 
 
