@@ -212,7 +212,7 @@ def print_starts() -> None:
 import multiprocessing, time
 from concurrent.futures import ProcessPoolExecutor
 import runcube
-from runcube.workers import ping
+from runcube.parallel.processes import ping
 context = multiprocessing.get_context({method!r})
 if {method!r} == "forkserver":
     context.set_forkserver_preload(["runcube"])

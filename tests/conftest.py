@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 import runcube as rc
 from runcube.readers import JsonlReader
-from runcube.readers.native import NativeReader
+from runcube.readers.native.reader import NativeReader
 
 DATA = Path(__file__).parent / "data"
 

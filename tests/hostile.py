@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import runcube as rc
-from runcube import parallel
-from runcube.readers.native import NativeReader
-from runcube.workers import is_worker
+from runcube.parallel.processes import is_worker
+from runcube.pipeline import tasks
+from runcube.readers.native.reader import NativeReader
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class LockedReader(DeadlyReader):
 
 def load_inside(root, mode):
     """Load in a process that is a worker itself: the cube, and how many processes it has now."""
-    parallel._WORTH_IT = 0
+    tasks._WORTH_IT = 0
     ds = rc.load_runs(root, parallel=mode)
     return ds, len(multiprocessing.active_children())
 

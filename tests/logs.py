@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runcube.model import Curves, LogFile, RunHeader, RunLog, Source
+from runcube.core.model import Curves, LogFile, RunHeader, RunLog, Source
 
 
 def make_source(path="a/log.jsonl", mtime=0):

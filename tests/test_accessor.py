@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 import runcube as rc
-from runcube import report
-from runcube.cellrows import ABSENT, json_value
+from runcube.cube import final, report
+from runcube.cube.cells import ABSENT, json_value
 
 from . import sweeps
 
@@ -63,7 +63,7 @@ def test_methods_are_the_functions(ds):
     pd.testing.assert_frame_equal(ds.sweep.table(), report.table(ds))
     pd.testing.assert_frame_equal(ds.sweep.missing(), report.missing(ds))
     pd.testing.assert_frame_equal(ds.sweep.problems(), rc.problems(ds))
-    xr.testing.assert_identical(ds.sweep.final(), report.final(ds))
+    xr.testing.assert_identical(ds.sweep.final(), final(ds))
     assert ds.sweep.missing_configs() == report.missing_configs(ds)
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sweeps import product_configs, write_sweep
 
 import runcube as rc
-from runcube.replace import locked
+from runcube.files.atomic import locked
 from runcube.testing import logged_sweeps
 
 LONG = {"dtype": "S1", "zlib": True}
@@ -1143,7 +1143,7 @@ def test_a_killed_writer_leaves_a_whole_archive(tmp_path):
 HOLD = """
     import sys
     from pathlib import Path
-    from runcube.replace import locked
+    from runcube.files import locked
     with locked(Path(sys.argv[1])):
         print("held", flush=True)
         sys.stdin.readline()

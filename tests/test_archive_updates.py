@@ -35,15 +35,16 @@ from odd_logs import (
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
-from runcube import ncfile, ncread
-from runcube.arrays import clean_text
-from runcube.discover import discover
-from runcube.files import TAIL_BYTES
-from runcube.model import RuncubeError
-from runcube.oldarchive import OldArchive
+from runcube.archive.existing import ExistingArchive
+from runcube.core.errors import RuncubeError
+from runcube.core.text import clean_text
+from runcube.files.access import TAIL_BYTES
+from runcube.netcdf import opened as opened_file
+from runcube.netcdf import writer
+from runcube.pipeline.discover import discover
 from runcube.readers import JsonlReader
-from runcube.readers import native as native_reader
-from runcube.readers.native import NativeReader
+from runcube.readers.native import reader as native_reader
+from runcube.readers.native.reader import NativeReader
 from runcube.testing import logged_sweeps, nested, write_native
 
 DATA = Path(__file__).parent / "data"
@@ -246,7 +247,7 @@ def test_a_written_sweep_is_archived_as_it_is_loaded(tmp_path_factory, data, swe
     (folder / "logs").mkdir(exist_ok=True)
     options = data.draw(arguments(sweep))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ncfile, "CHUNK_BYTES", chunk)
+        patch.setattr(writer, "CHUNK_BYTES", chunk)
         assert_archived(folder / "logs", folder / "sweep.nc", **options)
 
 
@@ -275,7 +276,7 @@ READ_AGAIN = {"a_column_that_varies_in_one_log"}
 
 @each_sweep
 def test_what_is_archived_later_makes_no_difference(root, path, monkeypatch, read, name, options):
-    monkeypatch.setattr(ncfile, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(writer, "CHUNK_BYTES", 64)
     SWEEPS[name][0](root)
     logs = sorted(root.iterdir())
     held = logs[len(logs) // 2 if len(options) else -1]
@@ -299,8 +300,8 @@ def test_remembered_headers_are_those_of_the_logs(tmp_path, name):
     quietly(rc.archive_runs, root, path, **SWEEPS[name][1])
     reader = SWEEPS[name][1].get("reader", "auto")
     fresh = discover(root, reader, None)
-    with ncread.opened(path) as file:
-        found = discover(root, reader, None, known=OldArchive(path, file).headers)
+    with opened_file(path) as file:
+        found = discover(root, reader, None, known=ExistingArchive(path, file).headers)
     assert found.jobs == fresh.jobs
     assert found.skipped == fresh.skipped
     for header, other in zip(found.headers, fresh.headers, strict=True):
@@ -327,7 +328,7 @@ def two_by(root, *settings, value=1.0):
 
 
 def test_a_cell_that_a_larger_cube_adds_to_an_old_chunk_is_empty(root, path, monkeypatch):
-    monkeypatch.setattr(ncfile, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(writer, "CHUNK_BYTES", 64)
     two_by(root, *((a, lr) for a in (0, 1) for lr in range(11)))
     archive(root, path, layout="grid")
     two_by(root, (0, 11))
@@ -337,7 +338,7 @@ def test_a_cell_that_a_larger_cube_adds_to_an_old_chunk_is_empty(root, path, mon
 
 
 def test_a_cell_that_goes_and_comes_back_holds_nothing_of_old(root, path, monkeypatch):
-    monkeypatch.setattr(ncfile, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(writer, "CHUNK_BYTES", 64)
     two_by(root, *((a, lr) for a in (0, 1) for lr in range(12)))
     archive(root, path, layout="grid")
     for a in (0, 1):
@@ -549,7 +550,7 @@ def test_an_archive_that_is_updated_again_and_again_is_as_a_new_one(
     folder = tmp_path_factory.mktemp("history")
     logs = begun(folder, data, kind)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ncfile, "CHUNK_BYTES", chunk)
+        patch.setattr(writer, "CHUNK_BYTES", chunk)
         try:
             archive(logs.root, folder / "sweep.nc", **options)
         except RuncubeError:
@@ -566,7 +567,7 @@ def test_a_sweep_may_come_in_parts(tmp_path_factory, data, sweep, chunk):
     options = data.draw(arguments(sweep))
     left = data.draw(st.permutations(sweep.runs))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ncfile, "CHUNK_BYTES", chunk)
+        patch.setattr(writer, "CHUNK_BYTES", chunk)
         while left:
             count = data.draw(st.integers(1, len(left)))
             part, left = left[:count], left[count:]
@@ -732,7 +733,7 @@ def test_whatever_logs_are_gone_the_archive_keeps_them(tmp_path_factory, kind, d
     logs = begun(folder, data, kind)
     happens(logs, data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ncfile, "CHUNK_BYTES", chunk)
+        patch.setattr(writer, "CHUNK_BYTES", chunk)
         try:
             want = archive(logs.root, path)
         except RuncubeError:
@@ -1217,13 +1218,13 @@ KILLED = """
     import os, random, signal, sys, time, warnings
     from pathlib import Path
     import runcube as rc
-    from runcube import spool
+    from runcube.archive import staging
     from runcube.readers.native import NativeReader
     logs, folder, fresh, span, seed = sys.argv[1:]
     path = Path(folder) / "sweep.nc"
     before = path.read_bytes() if path.exists() else None
     warnings.simplefilter("ignore")
-    spool._SYNC_SECONDS = 0.01
+    staging._SYNC_SECONDS = 0.01
     dice, seen, read = random.Random(int(seed)), [], NativeReader.read
     for _ in range(int(os.environ.get("KILLS", "5"))):
         child = os.fork()
@@ -1373,7 +1374,7 @@ def test_a_wrong_directory_leaves_the_archive_as_it_was(grid, path, tmp_path):
 HOLD = """
     import sys
     from pathlib import Path
-    from runcube.replace import locked
+    from runcube.files import locked
     with locked(Path(sys.argv[1])):
         print("held", flush=True)
         sys.stdin.readline()

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from logs import make_curves, make_log
 
-from runcube.axes import choose_x, identifier, line_up
-from runcube.model import UnknownNameError
-from runcube.tracks import trials_of
+from runcube.core.errors import UnknownNameError
+from runcube.curves.attempts import attempts_of
+from runcube.curves.x_axis import align_x, choose_x, identifier
 
 
 def lined_up(logs, name="step", align="auto"):
-    trials = [trial for log in logs for trial in trials_of(log, name)]
-    return line_up(trials, name, "", align, ())
+    trials = [trial for log in logs for trial in attempts_of(log, name)]
+    return align_x(trials, name, "", align, ())
 
 
 def test_time_is_never_x():

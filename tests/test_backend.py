@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import runcube as rc
-from runcube.backend import RuncubeBackend
+from runcube.engine import RuncubeBackend
 
 from . import sweeps
 

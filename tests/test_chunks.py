@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import runcube as rc
-from runcube.chunks import FILTERS, ChunkFile, pack
+from runcube.netcdf.chunks import FILTERS, ChunkFile, pack
 
 NUMBERS = hnp.arrays(
     st.sampled_from(["f8", "f4", "i1", "u2"]),

@@ -16,7 +16,9 @@ import xarray as xr
 from click.testing import CliRunner
 
 import runcube as rc
-from runcube import cli, query, render, report
+from runcube.cli import commands, render
+from runcube.cli import select as selection
+from runcube.cube import report
 
 from . import sweeps
 
@@ -42,7 +44,7 @@ def logs(tmp_path):
 
 
 def run(*args):
-    return CliRunner().invoke(cli.main, [str(arg) for arg in args])
+    return CliRunner().invoke(commands.main, [str(arg) for arg in args])
 
 
 def ok(*args):
@@ -76,7 +78,7 @@ def quietly_loaded(root, **options):
 
 
 def test_every_command_shows_an_example():
-    assert set(cli.main.commands) == set(COMMANDS)
+    assert set(commands.main.commands) == set(COMMANDS)
     for name in COMMANDS:
         text = ok(name, "--help")
         path = "sweep.nc" if name in ("update", "verify") else "logs/"
@@ -311,7 +313,7 @@ def test_values_of_relabel_are_spelled_as_in_json_or_python(text, value, monkeyp
         seen.update(keywords)
         raise rc.PlanError("stop")
 
-    monkeypatch.setattr(cli, "load_runs", fake)
+    monkeypatch.setattr(commands, "load_runs", fake)
     fails("table", tmp_path, "--relabel", f"a.b:{text}=x", "--relabel", f"a.b:y={text}")
     assert seen["relabel"] == {"a.b": {value: "x", "y": value}}
     assert type(seen["relabel"]["a.b"]["y"]) is type(value)
@@ -324,7 +326,7 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
         seen.update(keywords, path=path)
         raise rc.PlanError("stop")
 
-    monkeypatch.setattr(cli, "load_runs", fake)
+    monkeypatch.setattr(commands, "load_runs", fake)
     args = (
         "--reader native --path-keys {a}/{b} --dims lr,weights --dims bn --exclude a,b "
         "--rename a=b --seed none --layout configs --x step --align union "
@@ -416,7 +418,7 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
     def refuse(path, **keywords):
         raise PermissionError(13, "Permission denied", "logs/secret")
 
-    monkeypatch.setattr(cli, "load_runs", refuse)
+    monkeypatch.setattr(commands, "load_runs", refuse)
     assert fails("table", tmp_path) == "Error: logs/secret: Permission denied"
 
 
@@ -552,21 +554,21 @@ def test_numbers_and_bools_are_read_as_the_axis_has_them(tmp_path):
     sweeps.write_sweep(tmp_path, configs, [0, 1])
     ds = quietly_loaded(tmp_path)
     for spelled in ("0.00001", "1e-05", "1E-5"):
-        assert query.where(ds, {"lr": [spelled]}).lr.values.tolist() == [1e-5]
+        assert selection.where(ds, {"lr": [spelled]}).lr.values.tolist() == [1e-5]
     for spelled in ("True", "true", "1"):
-        assert query.where(ds, {"bn": [spelled]}).bn.values.tolist() == [True]
-    assert query.where(ds, {"depth": ["16.0"]}).depth.values.tolist() == [16]
+        assert selection.where(ds, {"bn": [spelled]}).bn.values.tolist() == [True]
+    assert selection.where(ds, {"depth": ["16.0"]}).depth.values.tolist() == [16]
     with pytest.raises(rc.UnknownNameError, match="known: 16, 2"):
-        query.where(ds, {"depth": ["15"]})
+        selection.where(ds, {"depth": ["15"]})
     with pytest.raises(rc.UnknownNameError, match=r"known: (True, False|False, True)"):
-        query.where(ds, {"bn": ["maybe"]})
+        selection.where(ds, {"bn": ["maybe"]})
     with pytest.raises(rc.PlanError, match="not a runcube cube"):
-        query.where(xr.Dataset(), {"lr": ["1"]})
+        selection.where(xr.Dataset(), {"lr": ["1"]})
 
 
 def test_a_table_may_run_over_several_dims(logs):
     ds = quietly_loaded(logs).sel(metric="loss", split="val")
-    frame = query.values_table(ds, last=True, over=["seed", "weights"])
+    frame = selection.values_table(ds, last=True, over=["seed", "weights"])
     assert frame.columns.tolist() == ["lr", "mean", "se", "n", "nan"]
     assert frame["n"].tolist() == [5, 6]
 
@@ -576,7 +578,7 @@ def test_x_of_each_run_is_a_column(tmp_path):
         with rc.RunLogger(tmp_path / f"{number}", {"lr": 0.1, "seed": seed}) as log:
             for epoch in range(3):
                 log.log("val", {"loss": 1.0}, epoch=epoch + 10 * seed)
-    frame = query.values_table(quietly_loaded(tmp_path, align="order"))
+    frame = selection.values_table(quietly_loaded(tmp_path, align="order"))
     assert frame["epoch"].tolist() == [0, 1, 2, 10, 11, 12]
     assert frame["point"].tolist() == [0, 1, 2, 0, 1, 2]
 
@@ -592,7 +594,7 @@ def test_followers_are_what_the_columns_before_tell(tmp_path):
     configs = [{"lr": lr, "model": {"name": n, "depth": d}}
                for lr in (0.1, 1.0) for n, d in (("small", 2), ("big", 8))]  # fmt: skip
     sweeps.write_sweep(tmp_path, configs, [0, 1])
-    (follower,) = query.followers(quietly_loaded(tmp_path))
+    (follower,) = selection.followers(quietly_loaded(tmp_path))
     assert follower in ("depth", "name", "model_name")
 
 
@@ -645,12 +647,12 @@ def _interruptible():
 
 def test_ctrl_c_is_130_without_a_traceback(tmp_path):
     code = (
-        "import runcube.cli, os, signal\n"
+        "import os, signal\nfrom runcube.cli import commands\n"
         "def hang(*args, **keywords):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    import time; time.sleep(30)\n"
-        "runcube.cli.load_runs = hang\n"
-        f"runcube.cli.main(['table', {str(tmp_path)!r}])\n"
+        "commands.load_runs = hang\n"
+        f"commands.main(['table', {str(tmp_path)!r}])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from logs import make_curves, make_log
 
-from runcube.axes import XAxis
-from runcube.completion import Entrant, statuses, winner
-from runcube.model import PlanError, Status
-from runcube.tracks import trials_of
+from runcube.core.errors import PlanError
+from runcube.core.model import Status
+from runcube.curves.attempts import attempts_of
+from runcube.curves.status import Candidate, statuses, winner
+from runcube.curves.x_axis import XAxis
 
 C, N, F = Status.COMPLETE, Status.INCOMPLETE, Status.FAILED
 
@@ -23,8 +24,8 @@ def run(length, *, splits=("val",), start=0, group=0, config=None, number=0, mti
     ]
     path = f"{number}.jsonl"
     log = make_log(*curves, path=path, mtime=mtime, config=config, **fields)
-    (trial,) = trials_of(log, "epoch")
-    return Entrant(trial, number, group)
+    (trial,) = attempts_of(log, "epoch")
+    return Candidate(trial, number, group)
 
 
 def status(*runs, name="epoch", align="union", expected=None):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runcube.configtable import ConfigTable
+from runcube.lazy.serialize import ConfigTable
 
 SCALARS = st.one_of(
     st.none(),

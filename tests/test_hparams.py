@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runcube.hparams import ABSENT, fill_null_subtrees, flatten, key_order, make_column, token
-from runcube.labels import MAX_LABEL, make_labels
-from runcube.model import UnknownNameError
-from runcube.names import reserved, resolve, short_names
+from runcube.core.errors import UnknownNameError
+from runcube.plan.labels import MAX_LABEL, make_labels
+from runcube.plan.names import reserved, resolve, short_names
+from runcube.plan.values import ABSENT, fill_null_subtrees, flatten, key_order, make_column, token
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from(["None", "1"])

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from runcube import ledger
-from runcube.model import Curves, Request, RunHeader, RunLog, Source
-from runcube.readers.native import NativeReader
+from runcube.core.model import Curves, Request, RunHeader, RunLog, Source
+from runcube.pipeline.records import ArrayTable, RecordKey, to_record
+from runcube.readers.native.reader import NativeReader
 
 SOURCE = Source("logs", "a.jsonl", ())
 
@@ -39,9 +39,9 @@ OTHERS = {
 
 
 def record(part, table):
-    key = ledger.Key.of(NativeReader(), SOURCE, Request(), ())
+    key = RecordKey.of(NativeReader(), SOURCE, Request(), ())
     log = RunLog(RunHeader(SOURCE), curves=[part])
-    return ledger.to_record(key, SOURCE, "", [log], table)["logs"][0]["curves"][0]
+    return to_record(key, SOURCE, "", [log], table)["logs"][0]["curves"][0]
 
 
 def spelled(part, table):
@@ -57,31 +57,31 @@ def spelled(part, table):
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_curves_that_differ_have_records_of_their_own(other):
-    shared = ledger.ArrayTable()
+    shared = ArrayTable()
     for part in (curves(), other, curves(), other):
-        alone = ledger.ArrayTable()
+        alone = ArrayTable()
         assert spelled(record(part, shared), shared) == spelled(record(part, alone), alone)
     assert record(curves(), shared) != record(other, shared)
 
 
 def test_where_values_differ_hangs_on_the_values():
-    table = ledger.ArrayTable()
+    table = ArrayTable()
     twice = curves(x={"epoch": np.array([0, 0, 1])})
     same = replace(twice, values=np.zeros((2, 3)))
     for part in (twice, same, twice):
-        alone = ledger.ArrayTable()
+        alone = ArrayTable()
         assert spelled(record(part, table), table) == spelled(record(part, alone), alone)
     assert record(twice, table)["changed"] != record(same, table)["changed"]
 
 
 def test_what_is_added_to_a_record_is_in_no_other():
-    table = ledger.ArrayTable()
+    table = ArrayTable()
     record(curves(), table)["at"] = 7
     assert "at" not in record(curves(), table)
 
 
 def test_records_that_are_remembered_are_few():
-    table = ledger.ArrayTable()
+    table = ArrayTable()
     for last in range(1000):
         record(curves(lines=np.array([2, 4, 6 + last])), table)
     assert len(table.curves) <= 64

@@ -232,12 +232,12 @@ def test_expected_overrules_what_the_configuration_promises(grid):
 
 
 def test_a_grid_that_cannot_fit_is_refused_before_it_is_made(tmp_path, monkeypatch):
-    from runcube import arrays
+    from runcube.core import resources
 
     for i in range(30):
         config = {"a": i * 1.1, "b": (i * 7) % 30 + 0.5, "seed": 0}
         write(tmp_path, f"r{i}", config, [1, 2])
-    monkeypatch.setattr(arrays, "available_bytes", lambda: 10_000)
+    monkeypatch.setattr(resources, "available_bytes", lambda: 10_000)
     assert load(tmp_path).sizes["config"] == 30
     with pytest.raises(rc.CubeTooLargeError, match=r"900.*layout='configs'|cells.*configs"):
         load(tmp_path, layout="grid", dims=["a", "b"])

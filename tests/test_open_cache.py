@@ -19,10 +19,10 @@ from odd_logs import CASES, SWEEPS
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
-from runcube import opening, results, schema
-from runcube.files import list_files
-from runcube.model import RuncubeError
-from runcube.readers.native import NativeReader
+from runcube.core.errors import RuncubeError
+from runcube.files.tree import list_files
+from runcube.lazy import api, cube_cache, schema_cache
+from runcube.readers.native.reader import NativeReader
 
 # What hangs on the moment.
 MADE = ("created",)
@@ -78,11 +78,11 @@ def made(monkeypatch):
     """Openings that were made, and not read from the cache."""
     seen = []
 
-    def making(*arguments, make=opening._opened):
+    def making(*arguments, make=api._opened):
         seen.append(arguments[0])
         return make(*arguments)
 
-    monkeypatch.setattr(opening, "_opened", making)
+    monkeypatch.setattr(api, "_opened", making)
     return seen
 
 
@@ -277,10 +277,10 @@ def test_two_sets_of_arguments_do_not_drive_each_other_out(logs, cache, made):
 
 
 def test_results_are_bounded_and_those_used_last_stay(logs, cache, made):
-    for number in range(results.MOST + 4):
+    for number in range(cube_cache.MOST + 4):
         opened(logs, cache, expected=number + 1)
         opened(logs, cache, expected=1)
-    assert len(results_of(cache)) == results.MOST
+    assert len(results_of(cache)) == cube_cache.MOST
     made.clear()
     opened(logs, cache, expected=1)
     assert made == []
@@ -305,7 +305,7 @@ def test_another_version_is_another_result(logs, cache, made, monkeypatch):
     opened(logs, cache)
     for name, value in (("version", lambda _: "0.0"), ("_own_code", list), ("FORM", -1)):
         with monkeypatch.context() as other:
-            other.setattr(results, name, value)
+            other.setattr(cube_cache, name, value)
             made.clear()
             opened(logs, cache)
             assert len(made) == 1, name
@@ -351,7 +351,7 @@ def test_what_a_listing_does_not_show_is_not_kept(logs, cache, made, monkeypatch
             return headers(self, source)
 
         failing.setattr(NativeReader, "headers", headers)
-        failing.setattr(opening, "failed_reads", iter(range(9)).__next__)
+        failing.setattr(api, "failed_reads", iter(range(9)).__next__)
         assert opened(logs, cache).n_problems.size == 12
     assert results_of(cache) == []
     assert_same(opened(logs, cache), opened(logs))
@@ -544,6 +544,6 @@ def test_configurations_of_logs_that_are_gone_go_as_well(logs, cache):
         configs = product_configs(lr=[f"{seed}-{i}" for i in range(600)])
         write_sweep(logs, configs, seeds=(0,), epochs=1)
         opened(logs, cache)
-        rows = len(schema.SchemaShelf(cache, list_files(logs))._configs.rows)
+        rows = len(schema_cache.SchemaCache(cache, list_files(logs))._configs.rows)
         assert rows < 2 * 700 + 1024 + 600
     assert_same(opened(logs, cache), opened(logs))

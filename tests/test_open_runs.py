@@ -22,11 +22,12 @@ from odd_logs import CASES, SWEEPS
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
-from runcube import blocks, lazy, parsedlogs, schema
-from runcube.backend import RuncubeBackend
-from runcube.files import list_files
-from runcube.model import RuncubeError
-from runcube.readers.native import NativeReader
+from runcube.core.errors import RuncubeError
+from runcube.engine import RuncubeBackend
+from runcube.files.tree import list_files
+from runcube.lazy import array, schema_cache, value_cache
+from runcube.lazy.variable import _cube
+from runcube.readers.native.reader import NativeReader
 from runcube.testing import logged_sweeps
 
 MADE = ("created", "command")
@@ -58,9 +59,9 @@ def assert_same(one, other):
 @pytest.fixture(autouse=True)
 def parsed(monkeypatch):
     """Values of logs that are kept in memory: none at the beginning."""
-    cache = parsedlogs.ParsedLogs()
-    for module in (lazy, parsedlogs, schema):
-        monkeypatch.setattr(module, "PARSED", cache)
+    cache = value_cache.ValueCache()
+    for module in (array, value_cache, schema_cache):
+        monkeypatch.setattr(module, "VALUES", cache)
     return cache
 
 
@@ -262,7 +263,7 @@ def test_a_result_is_nothing_but_its_values(logs):
         assert b"runcube" not in sent
         xr.testing.assert_identical(pickle.loads(sent), result)
     assert type(ds.curve.variable.compute()) is xr.Variable
-    origins = weakref.ref(blocks._cube(ds.curve.variable._lazy._data).origins)
+    origins = weakref.ref(_cube(ds.curve.variable._lazy._data).origins)
     of_one = of_one.compute()
     del ds, result, results
     gc.collect()
@@ -456,10 +457,11 @@ def test_a_process_that_is_forked_while_a_log_is_parsed_goes_on(logs):
     code = f"""
 import multiprocessing, threading, time
 import runcube as rc
+from runcube.lazy import value_cache
 from runcube.readers.native import NativeReader
 
 ds = rc.open_runs({str(logs)!r}, cache=False, chunks=None)
-rc.parsedlogs.PARSED.clear()
+value_cache.VALUES.clear()
 read, busy, go_on = NativeReader.read, threading.Event(), threading.Event()
 
 def reading(self, source, request):
@@ -488,15 +490,15 @@ thread.join()
 
 
 def test_values_in_memory_are_bounded(logs, read):
-    lazy.PARSED._limit = 1000
+    array.VALUES._limit = 1000
     ds = opened(logs)
     ds.compute()
-    assert lazy.PARSED._bytes <= 1000
-    assert lazy.PARSED._bytes == sum(size for _, size in lazy.PARSED._held.values())
-    lazy.PARSED._limit = 10**9
+    assert array.VALUES._bytes <= 1000
+    assert array.VALUES._bytes == sum(size for _, size in array.VALUES._held.values())
+    array.VALUES._limit = 10**9
     for _ in range(2):
         ds.compute()
-    assert not lazy.PARSED._busy
+    assert not array.VALUES._busy
 
 
 def test_a_point_takes_no_memory_of_a_whole_cell(tmp_path):
@@ -603,7 +605,7 @@ def test_a_cache_of_growing_logs_stays_small(logs, tmp_path):
     fresh = tmp_path / "fresh"
     assert_same(opened(logs, fresh), loaded(logs))
     arrays = [
-        len(schema.SchemaShelf(made, list_files(logs))._table.rows) for made in (cache, fresh)
+        len(schema_cache.SchemaCache(made, list_files(logs))._table.rows) for made in (cache, fresh)
     ]
     assert arrays[0] <= 2 * arrays[1] + 64
 

@@ -35,16 +35,19 @@ from hypothesis import strategies as st
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
-from runcube import packing, parallel, workers
-from runcube.collector import uncollected
-from runcube.discover import discover
-from runcube.exchange import exchange
-from runcube.model import Request
-from runcube.packing import ReadLogs
-from runcube.parallel import run_tasks
-from runcube.readers.native import NativeReader
+from runcube.core import resources
+from runcube.core.model import Request
+from runcube.core.resources import gc_paused
+from runcube.parallel import processes
+from runcube.parallel.processes import ProcessPool
+from runcube.parallel.scratch import scratch_directory
+from runcube.pipeline import tasks as task_module
+from runcube.pipeline import transport
+from runcube.pipeline.discover import discover
+from runcube.pipeline.tasks import run_tasks
+from runcube.pipeline.transport import ReadLogs
+from runcube.readers.native.reader import NativeReader
 from runcube.testing import logged_sweeps
-from runcube.workers import ProcessPool
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
@@ -54,9 +57,9 @@ MODES = ("processes", "threads", "own processes", "dask sync", "dask threads", "
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
     """Several batches of what is small, and several workers wherever this runs."""
-    monkeypatch.setattr(parallel, "_LEAST_BATCH", 1)
-    monkeypatch.setattr(parallel, "_PER_FILE", 1)
-    monkeypatch.setattr(parallel, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(task_module, "_LEAST_BATCH", 1)
+    monkeypatch.setattr(task_module, "_PER_FILE", 1)
+    monkeypatch.setattr(task_module, "usable_cpus", lambda: 2)
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +354,7 @@ def test_a_process_that_dies_once_costs_nothing(logs, tmp_path):
 
 def test_where_no_process_lives_logs_are_read_here(logs, monkeypatch):
     # As if the package could not be imported in other processes.
-    monkeypatch.setattr(workers, "_begin", os.abort)
+    monkeypatch.setattr(processes, "_begin", os.abort)
     assert_same(results(logs, "processes"), results(logs, False))
 
 
@@ -377,8 +380,8 @@ import sys, pathlib
 sys.path[:0] = {path!r}
 from hostile import SleepyReader
 import runcube as rc
-from runcube import parallel
-parallel._LEAST_BATCH = parallel._PER_FILE = 1
+from runcube.pipeline import tasks
+tasks._LEAST_BATCH = tasks._PER_FILE = 1
 {statement}
 """
 
@@ -455,7 +458,7 @@ def test_whatever_ends_a_load_ends_its_processes(logs, tmp_path, call, sent):
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="a system without /dev/shm")
 def test_a_directory_in_use_is_left_alone(logs):
-    with exchange(1) as folder:
+    with scratch_directory(1) as folder:
         os.utime(Path(folder, ".runcube-exchange"), (0, 0))
         rc.load_runs(logs, parallel="processes")
         assert Path(folder, ".runcube-exchange").exists()
@@ -510,7 +513,7 @@ def test_an_executor_of_the_user_stays_open(logs):
 
 
 def test_a_reader_that_cannot_be_pickled_reads_here(logs, monkeypatch):
-    monkeypatch.setattr(parallel, "_WORTH_IT", 0)
+    monkeypatch.setattr(task_module, "_WORTH_IT", 0)
     reader = LockedReader()
     assert load(logs, "auto", reader=reader).curve.identical(load(logs, False).curve)
     with pytest.raises(rc.PlanError, match=r"parallel='processes'.*LockedReader.*cannot pickle"):
@@ -522,7 +525,7 @@ def test_a_reader_that_cannot_be_pickled_reads_here(logs, monkeypatch):
 
 
 def test_only_its_own_logs_are_read_here(logs, monkeypatch):
-    monkeypatch.setattr(parallel, "_WORTH_IT", 0)
+    monkeypatch.setattr(task_module, "_WORTH_IT", 0)
     jobs = discover(logs, "auto", None).jobs
     mixed = [*discover(logs, LockedReader(), None).jobs[:3], *jobs[3:]]
     tasks = [(job, Request()) for job in mixed]
@@ -611,21 +614,21 @@ def test_what_is_no_way_to_run_tasks_is_refused(logs, tmp_path, bad):
 def test_little_is_read_here_and_much_elsewhere(logs, monkeypatch):
     jobs = discover(logs, "auto", None).jobs
     size = sum(job.source.size for job in jobs)
-    monkeypatch.setattr(parallel, "_SHORT", 0)
+    monkeypatch.setattr(task_module, "_SHORT", 0)
     for worth_it, has_place in ((size + 1, False), (size, True)):
-        monkeypatch.setattr(parallel, "_WORTH_IT", worth_it)
-        place = parallel._place("auto", [job.source.size for job in jobs])
+        monkeypatch.setattr(task_module, "_WORTH_IT", worth_it)
+        place = task_module._place("auto", [job.source.size for job in jobs])
         assert (place is not None) is has_place
-    monkeypatch.setattr(parallel, "usable_cpus", lambda: 1)
-    assert parallel._place("auto", [job.source.size for job in jobs]) is None
+    monkeypatch.setattr(task_module, "usable_cpus", lambda: 1)
+    assert task_module._place("auto", [job.source.size for job in jobs]) is None
 
 
 def test_many_short_logs_are_read_here(monkeypatch):
-    monkeypatch.setattr(parallel, "usable_cpus", lambda: 2)
-    monkeypatch.setattr(parallel, "is_worker", lambda: False)
-    assert parallel._place("auto", [3000] * 200_000) is None
+    monkeypatch.setattr(task_module, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(task_module, "is_worker", lambda: False)
+    assert task_module._place("auto", [3000] * 200_000) is None
     for sizes in ([300_000] * 2_000, [1 << 28] * 2):
-        place = parallel._place("auto", sizes)
+        place = task_module._place("auto", sizes)
         assert place is not None
         place.pool.shutdown()
 
@@ -652,8 +655,8 @@ def test_a_daemonic_process_starts_none(logs, mode):
 
 
 def test_a_thread_of_a_dask_worker_starts_no_processes(client):
-    assert client.submit(workers.is_worker, pure=False).result()
-    assert not workers.is_worker()
+    assert client.submit(processes.is_worker, pure=False).result()
+    assert not processes.is_worker()
 
 
 @pytest.mark.parametrize(
@@ -672,13 +675,13 @@ def test_quotas_of_control_groups(tmp_path, texts, cpus):
     paths = [tmp_path / f"file-{i}" for i in range(len(texts))]
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text)
-    assert workers._ratio(*paths or [tmp_path / "absent"]) == cpus
+    assert resources._ratio(*paths or [tmp_path / "absent"]) == cpus
 
 
 def test_cpus_are_those_this_process_is_bound_to():
     code = """
     import os
-    from runcube.workers import usable_cpus
+    from runcube.core import usable_cpus
     os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
     print(usable_cpus())
     """
@@ -711,19 +714,19 @@ def test_nothing_heavy_is_loaded_for_processes(logs):
 )
 def test_batches_cover_the_tasks_in_order(weights, workers, data):
     here = data.draw(st.lists(st.booleans(), min_size=len(weights), max_size=len(weights)))
-    batches = parallel._batches(weights, here, workers)
+    batches = task_module._batches(weights, here, workers)
     assert [i for b in batches for i in range(b.start, b.stop)] == list(range(len(weights)))
     for batch in batches:
         assert batch.weight == sum(weights[batch.start : batch.stop])
         assert {*here[batch.start : batch.stop]} == {batch.here}
         # The bound holds unless one log alone is larger.
-        assert batch.weight <= parallel._MOST_BATCH or batch.stop - batch.start == 1
+        assert batch.weight <= task_module._MOST_BATCH or batch.stop - batch.start == 1
 
 
 def test_a_million_small_files_are_not_a_million_batches(monkeypatch):
     monkeypatch.undo()
-    weights = [500 + parallel._PER_FILE] * 1_000_000
-    assert len(parallel._batches(weights, [False] * 1_000_000, 2)) < 2_000
+    weights = [500 + task_module._PER_FILE] * 1_000_000
+    assert len(task_module._batches(weights, [False] * 1_000_000, 2)) < 2_000
 
 
 @pytest.mark.parametrize("mode", ["processes", "threads", "dask sync"])
@@ -774,7 +777,7 @@ class Counted:
 
 @pytest.mark.parametrize("mode", ["threads", "dask sync"])
 def test_results_do_not_pile_up_before_a_slow_consumer(monkeypatch, mode, request):
-    monkeypatch.setattr(parallel, "_IN_FLIGHT", 40)
+    monkeypatch.setattr(task_module, "_IN_FLIGHT", 40)
     work, tasks = Counted(), list(range(200))
     with way(mode, request) as asked:
         for number, found in enumerate(run_tasks(work, tasks, [1] * 200, None, asked)):
@@ -792,7 +795,7 @@ def test_few_files_stay_open_however_many_batches_there_are(logs, monkeypatch):
     descriptors = Path("/proc/self/fd")
     if not descriptors.is_dir():
         pytest.skip("a system that does not list open files")
-    monkeypatch.setattr(packing, "_MOST_MAPPED", 2)
+    monkeypatch.setattr(transport, "_MOST_MAPPED", 2)
     jobs = discover(logs, "auto", None).jobs * 10
     tasks = [(job, Request()) for job in jobs]
     before = len([*descriptors.iterdir()])
@@ -808,12 +811,12 @@ def test_loads_of_several_threads_give_the_garbage_collector_back(logs):
 
     def hold(first):
         if first:
-            with uncollected():
+            with gc_paused():
                 inside.wait()
                 inside.wait()
         else:
             inside.wait()
-            with uncollected():
+            with gc_paused():
                 inside.wait()
                 one.join()
                 assert not gc.isenabled()
@@ -859,7 +862,7 @@ def test_where_nothing_can_be_written_results_go_through_pipes(logs, monkeypatch
     def nowhere(needed):
         raise FileNotFoundError("no usable temporary directory")
 
-    monkeypatch.setattr("runcube.exchange._parent", nowhere)
+    monkeypatch.setattr("runcube.parallel.scratch._parent", nowhere)
     with ThreadPoolExecutor(2) as pool:
         ds = load(logs, pool if mode == "threads" else mode)
     assert ds.curve.identical(load(logs, False).curve)
@@ -934,11 +937,11 @@ def test_a_process_that_is_forked_while_processes_start_can_start_its_own(logs):
     child = start(
         f"""
         import gc, os, threading, time
-        from runcube import workers
-        from runcube.collector import uncollected
+        from runcube.parallel import processes
+        from runcube.core import gc_paused
 
         def hold():
-            with uncollected(), workers._without_main():
+            with gc_paused(), processes._without_main():
                 ready.set()
                 done.wait()
 

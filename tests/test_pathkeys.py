@@ -2,8 +2,8 @@
 
 import pytest
 
-from runcube.model import PlanError
-from runcube.pathkeys import keys_from_paths
+from runcube.core.errors import PlanError
+from runcube.plan.path_keys import keys_from_paths
 
 
 def test_a_template_reads_the_first_parts_of_a_path():

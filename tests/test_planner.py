@@ -7,20 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runcube.exclusions import is_excluded_name
-from runcube.hparams import ABSENT, flatten, token
-from runcube.labels import value_text
-from runcube.model import (
-    LogFile,
-    NoRunsError,
-    PlanError,
-    Problem,
-    RunHeader,
-    Source,
-    UnknownNameError,
-)
-from runcube.pathmerge import suggest_template
-from runcube.planner import PlanPolicy, drop_copies, plan
+from runcube.core.errors import NoRunsError, PlanError, UnknownNameError
+from runcube.core.model import LogFile, Problem, RunHeader, Source
+from runcube.plan.exclude import is_excluded_name
+from runcube.plan.labels import value_text
+from runcube.plan.path_keys import suggest_template
+from runcube.plan.planner import PlanPolicy, drop_copies, plan
+from runcube.plan.values import ABSENT, flatten, token
 
 
 def header(config, path="run/log.jsonl", *, key="", **kwargs):
@@ -420,7 +413,7 @@ def test_a_column_that_never_varies_is_configuration():
         header({}, "b", constants={"lr": 0.2}, varying=frozenset({"acc", "loss"})),
     ]
     s = plan(runs)
-    assert s.settled == {"lr"}
+    assert s.config_columns == {"lr"}
     assert dims(s) == {"lr": [0.1, 0.2], "seed": [0]}
 
 

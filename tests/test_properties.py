@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import runcube as rc
-from runcube.hparams import flatten
+from runcube.plan.values import flatten
 from runcube.testing import logged_sweeps
 
 

@@ -13,8 +13,8 @@ import pytest
 from sweeps import product_configs, write_sweep
 
 import runcube as rc
-from runcube.readers.identity import known_word, reader_word
-from runcube.readers.native import NativeReader
+from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
+from runcube.readers.native.reader import NativeReader
 
 warnings.simplefilter("ignore", rc.SweepWarning)
 
@@ -83,16 +83,16 @@ def test_the_next_reader_at_an_address_is_another(logs, kind):
 
 def test_what_reads_alike_has_one_word():
     for one, other in [(Constant(1), Constant(1)), (Hidden(2.0), Hidden(2.0))]:
-        assert known_word(one) == known_word(other) == reader_word(one)
-    assert known_word(Constant(1)) != known_word(Constant(1.0))
-    assert known_word(Constant(1)) != known_word(Named(1))
-    assert known_word(rc.JsonlReader(x="step")) == repr(rc.JsonlReader(x="step"))
+        assert known_fingerprint(one) == known_fingerprint(other) == reader_fingerprint(one)
+    assert known_fingerprint(Constant(1)) != known_fingerprint(Constant(1.0))
+    assert known_fingerprint(Constant(1)) != known_fingerprint(Named(1))
+    assert known_fingerprint(rc.JsonlReader(x="step")) == repr(rc.JsonlReader(x="step"))
 
 
 def test_what_cannot_be_told_has_a_new_word_each_time():
     reader = Unportable(1)
-    assert known_word(reader) is None
-    assert reader_word(reader) != reader_word(reader)
+    assert known_fingerprint(reader) is None
+    assert reader_fingerprint(reader) != reader_fingerprint(reader)
 
 
 class Scaled(NativeReader):
@@ -128,14 +128,14 @@ OPTIONS = {
 @pytest.mark.parametrize("kind", [Constant, Scaled, OfSlots])
 @pytest.mark.parametrize("case", OPTIONS)
 def test_options_of_any_kind_are_told_apart(case, kind):
-    words = {known_word(kind(option)) for option in OPTIONS[case]}
+    words = {known_fingerprint(kind(option)) for option in OPTIONS[case]}
     assert len(words) == 2
     assert None not in words
 
 
 @pytest.mark.parametrize("option", [lambda: 1, threading.Lock()], ids=["code", "a lock"])
 def test_options_that_cannot_be_pickled_are_unknown(option):
-    assert known_word(Constant(option)) is None
+    assert known_fingerprint(Constant(option)) is None
 
 
 READER = """
@@ -254,11 +254,11 @@ def test_an_archive_is_updated_from_all_logs_after_an_edit(logs, tmp_path, edit)
 
 def test_a_word_is_the_same_in_every_process(tmp_path):
     code = """
-        from runcube.readers.identity import known_word
+        from runcube.readers.fingerprint import known_fingerprint
         reader = Mine()
-        print(known_word(reader))
+        print(known_fingerprint(reader))
         reader.own  # which is kept in the reader
-        print(known_word(reader))
+        print(known_fingerprint(reader))
         """
     write_reader(tmp_path)
     words = set("".join(run(tmp_path, code) for _ in range(3)).split("\n")) - {""}
@@ -268,10 +268,10 @@ def test_a_word_is_the_same_in_every_process(tmp_path):
 
 def test_a_module_that_was_edited_under_way_is_unknown_until_the_next_process(tmp_path):
     code = """
-        from runcube.readers.identity import known_word
+        from runcube.readers.fingerprint import known_fingerprint
         from pathlib import Path
         {before}
-        print(known_word(Mine()))
+        print(known_fingerprint(Mine()))
         """
     write_reader(tmp_path)
     plain = run(tmp_path, code.format(before=""))
@@ -284,7 +284,7 @@ def test_a_module_that_was_edited_under_way_is_unknown_until_the_next_process(tm
 NOTEBOOK = """
     import sys, warnings
     import runcube as rc
-    from runcube.readers.identity import known_word
+    from runcube.readers.fingerprint import known_fingerprint
     from runcube.readers.native import NativeReader
     warnings.simplefilter("ignore", rc.SweepWarning)
     FACTOR = 1.0
@@ -311,7 +311,7 @@ NOTEBOOK = """
         ]
         assert [float(ds.curve.max()) for ds in found] == [FACTOR] * 4
     assert Mine.calls > 0 and Mine.read is before and Mine.read.__globals__ is globals()
-    assert known_word(reader) is None
+    assert known_fingerprint(reader) is None
     print("right")
 """
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runcube.files import Tree, list_files
-from runcube.model import Request, Status
+from runcube.core.model import Request, Status
+from runcube.files.tree import Tree, list_files
 from runcube.readers.jobs import JobsReader
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runcube.files import Tree, list_files
-from runcube.model import LogFile, PlanError, Request, Source
-from runcube.readers.jsonl import JsonlReader
-from runcube.readers.table import read_table
+from runcube.core.errors import PlanError
+from runcube.core.model import LogFile, Request, Source
+from runcube.files.tree import Tree, list_files
+from runcube.readers.jsonl.reader import JsonlReader
+from runcube.readers.table.decode import read_table
 
 DATA = Path(__file__).parent / "data" / "overfit-init-transfer"
 

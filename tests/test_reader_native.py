@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runcube.files import Tree, list_files
-from runcube.model import Request, Status
-from runcube.readers.native import NativeReader
+from runcube.core.model import Request, Status
+from runcube.files.tree import Tree, list_files
+from runcube.readers.native.reader import NativeReader
 
 CONFIG = {"optim": {"lr": 0.1}, "seed": 3}
 

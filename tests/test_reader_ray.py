@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runcube.files import Tree, list_files
-from runcube.model import Request, Status
-from runcube.readers.jsonl import JsonlReader
+from runcube.core.model import Request, Status
+from runcube.files.tree import Tree, list_files
+from runcube.readers.jsonl.reader import JsonlReader
 from runcube.readers.ray import RayReader
 
 DATA = Path(__file__).parent / "data" / "raytune-rllib"

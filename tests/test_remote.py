@@ -25,10 +25,12 @@ from sweeps import product_configs, write_run, write_sweep
 from web import serving
 
 import runcube as rc
-from runcube import lazy, parsedlogs, retries, schema
-from runcube.cli import main
-from runcube.files import Tree, list_files, read_bytes, read_from
-from runcube.model import RuncubeError
+from runcube.cli.commands import main
+from runcube.core.errors import RuncubeError
+from runcube.files import retry
+from runcube.files.access import read_bytes, read_from
+from runcube.files.tree import Tree, list_files
+from runcube.lazy import array, schema_cache, value_cache
 
 DATA = Path(__file__).parent / "data"
 MADE = ("created", "command", "source", "git_commit", "policies")
@@ -57,10 +59,10 @@ def assert_same(one, other):
 @pytest.fixture(autouse=True)
 def unread(monkeypatch):
     """Nothing of other tests is in memory, and failing takes no time."""
-    cache = parsedlogs.ParsedLogs()
-    for module in (lazy, parsedlogs, schema):
-        monkeypatch.setattr(module, "PARSED", cache)
-    monkeypatch.setattr(retries, "PAUSES", (0.01, 0.02, 0.03))
+    cache = value_cache.ValueCache()
+    for module in (array, value_cache, schema_cache):
+        monkeypatch.setattr(module, "VALUES", cache)
+    monkeypatch.setattr(retry, "PAUSES", (0.01, 0.02, 0.03))
     return cache
 
 
@@ -367,7 +369,7 @@ def test_a_log_that_has_vanished_is_named_at_once(logs, web):
 
 def test_a_log_that_changes_meanwhile_is_no_mix(logs, web):
     ds = opened(web.url + "/logs")
-    lazy.PARSED._held.clear()
+    array.VALUES._held.clear()
     (log,) = (logs / "001").iterdir()
     log.write_bytes(log.read_bytes() * 2)
     with pytest.raises(rc.LogError, match="it has changed since"):
@@ -382,7 +384,7 @@ def test_a_server_that_is_gone_is_told_before_long(logs):
 
 
 def test_patience_ends_when_all_is_in_vain():
-    patience, tries = retries.Patience(), []
+    patience, tries = retry.Retrier(), []
 
     def request():
         tries.append(1)
@@ -598,7 +600,7 @@ rc.load_runs({str(logs)!r})
 rc.archive_runs({str(logs)!r}, {str(tmp_path / "sweep.nc")!r})
 rc.open_runs({str(logs)!r}, chunks=None).curve.load()
 print(*[name for name in sys.modules if name.partition(".")[0] in ("fsspec", "aiohttp")])
-print("runcube.remote" in sys.modules)
+print("runcube.files.remote" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeps import product_configs, write_sweep
 
-from runcube.discover import _Sharing, discover
-from runcube.model import Request, RunHeader, Source
-from runcube.tracks import Resolver, trials_of
+from runcube.core.model import Request, RunHeader, Source
+from runcube.curves.attempts import AttemptResolver, attempts_of
+from runcube.pipeline.discover import _Sharing, discover
 
 VALUES = st.one_of(
     st.none(),
@@ -46,9 +46,9 @@ def test_runs_with_the_same_curves_share_their_tracks(tmp_path):
     jobs = discover(tmp_path, "auto", None).jobs
     logs = [log for job in jobs for log in job.reader.read(job.source, Request())]
     logs[1].curves = logs[0].curves
-    resolver = Resolver(logs, "epoch")
-    first, second, third = (resolver.trials(log)[0] for log in logs)
+    resolver = AttemptResolver(logs, "epoch")
+    first, second, third = (resolver.attempts(log)[0] for log in logs)
     assert first.tracks is second.tracks is not third.tracks
     for trial, log in zip((first, second, third), logs, strict=True):
         assert trial.log is log
-        assert trial.ends == trials_of(log, "epoch")[0].ends
+        assert trial.ends == attempts_of(log, "epoch")[0].ends

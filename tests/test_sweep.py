@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from runcube.model import LogFile, Problem, RunHeader, Source, Status
-from runcube.planner import PlanPolicy, plan
+from runcube.core.model import LogFile, Problem, RunHeader, Source, Status
+from runcube.plan.planner import PlanPolicy, plan
 
 
 def header(config, path):

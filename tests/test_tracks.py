@@ -3,7 +3,7 @@
 import numpy as np
 from logs import make_curves, make_log
 
-from runcube.tracks import trials_of
+from runcube.curves.attempts import attempts_of
 
 
 def points(trial, metric="loss", split="val"):
@@ -21,7 +21,7 @@ def kinds(trial):
 
 
 def one(*curves, x="step"):
-    (trial,) = trials_of(make_log(*curves), x)
+    (trial,) = attempts_of(make_log(*curves), x)
     return trial
 
 
@@ -60,12 +60,12 @@ def test_stepping_back_to_the_first_x_begins_a_new_attempt():
         {"step": [0, 1, 2, 0, 1]}, {"loss": [9, 8, 7, 5, 4]}, "train", [1, 3, 5, 7, 9]
     )
     val = make_curves({"step": [0, 1, 0]}, {"loss": [90, 80, 50]}, "val", [2, 4, 8])
-    first, second = trials_of(make_log(train, val), "step")
+    first, second = attempts_of(make_log(train, val), "step")
     assert points(first, split="train") == {0: 9, 1: 8, 2: 7}
     assert points(first) == {0: 90, 1: 80}
     assert points(second, split="train") == {0: 5, 1: 4}
     assert points(second) == {0: 50}
-    assert (first.attempt, second.attempt) == (0, 1)
+    assert (first.number, second.number) == (0, 1)
 
 
 def test_a_split_that_did_not_get_there_again_stays_with_the_first_attempt():
@@ -73,7 +73,7 @@ def test_a_split_that_did_not_get_there_again_stays_with_the_first_attempt():
         {"step": [0, 1, 2, 0, 1]}, {"loss": [9, 8, 7, 5, 4]}, "train", [1, 2, 3, 5, 6]
     )
     val = make_curves({"step": [2]}, {"loss": [70]}, "val", [4])
-    first, second = trials_of(make_log(train, val), "step")
+    first, second = attempts_of(make_log(train, val), "step")
     assert points(first) == {2: 70}
     assert points(second) == {}
 

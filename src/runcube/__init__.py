@@ -5,12 +5,15 @@ from __future__ import annotations
 from importlib.metadata import version as _version
 
 from runcube import accessor as _accessor  # noqa: F401, registers ds.sweep
-from runcube.archive import archive_runs, open_archive, save_archive, update_archive
-from runcube.layouts import to_configs, to_grid
-from runcube.load import load_runs, load_tree, scan
-from runcube.logger import RunLogger
-from runcube.merging import merge_archives
-from runcube.model import (
+from runcube.archive import (
+    archive_runs,
+    merge_archives,
+    open_archive,
+    save_archive,
+    update_archive,
+    verify_archive,
+)
+from runcube.core import (
     ArchiveError,
     CubeTooLargeError,
     LogError,
@@ -22,11 +25,12 @@ from runcube.model import (
     SweepWarning,
     UnknownNameError,
 )
-from runcube.opening import open_runs
-from runcube.problems import problems
+from runcube.cube import problems, to_configs, to_grid
+from runcube.lazy import open_runs
+from runcube.logger import RunLogger
+from runcube.pipeline import load_runs, load_tree, scan
+from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
-from runcube.sweep import Sweep
-from runcube.verify import verify_archive
 
 __version__ = _version("runcube")
 __all__ = [

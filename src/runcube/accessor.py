@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from runcube import report
-from runcube.layouts import to_configs, to_grid
-from runcube.problems import problems
+from runcube.cube import final, problems, report, to_configs, to_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +62,8 @@ class SweepAccessor:
         return report.missing_configs(self._ds, all_combinations=all_combinations)
 
     def final(self) -> xr.DataArray:
-        """See :func:`runcube.report.final`."""
-        return report.final(self._ds)
+        """See :func:`runcube.cube.final`."""
+        return final(self._ds)
 
     @property
     def constant(self) -> dict[str, Any]:

@@ -1,6 +1,27 @@
-"""Readers: one layout on disk each, behind one protocol."""
+"""Readers: the files of one layout on disk to runs, behind one protocol.
 
+This is the public place for authors of readers: the protocol `Reader`, the terms in which it
+speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`), the files under
+a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL (`read_bytes`),
+and `register_reader`. A reader of a layout is a module or a folder of its own. May import
+``core``, ``files`` and, for what JSON lines share, ``readers.table``. Start in ``base``, then
+``ray``, the shortest reader.
+"""
+
+from runcube.core import (
+    Curves,
+    LogFile,
+    Problem,
+    Request,
+    Resume,
+    RunHeader,
+    RunLog,
+    Source,
+    Status,
+)
+from runcube.files import Tree, read_bytes
 from runcube.readers.base import Reader, register_reader, registered_readers, resolve_reader
+from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.native import NativeReader
@@ -11,11 +32,24 @@ for _reader in (JsonlReader(), RayReader(), JobsReader(), NativeReader()):
     register_reader(_reader)
 
 __all__ = [
+    "Curves",
     "JobsReader",
     "JsonlReader",
+    "LogFile",
     "NativeReader",
+    "Problem",
     "RayReader",
     "Reader",
+    "Request",
+    "Resume",
+    "RunHeader",
+    "RunLog",
+    "Source",
+    "Status",
+    "Tree",
+    "known_fingerprint",
+    "read_bytes",
+    "reader_fingerprint",
     "register_reader",
     "registered_readers",
     "resolve_reader",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from runcube.model import PlanError
+from runcube.core import PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from runcube.core import Request, RunHeader, RunLog, Source
     from runcube.files import Tree
-    from runcube.model import Request, RunHeader, RunLog, Source
 
 ENTRY_POINT_GROUP = "runcube.readers"
 

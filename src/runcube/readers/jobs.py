@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.model import Problem, Request, RunHeader, RunLog, Source, Status
-from runcube.readers.engine import read_headers, read_log
-from runcube.readers.roles import Options
-from runcube.readers.sidecar import load_sidecar
+from runcube.core import Problem, Request, RunHeader, RunLog, Source, Status
+from runcube.readers.config_files import load_sidecar
+from runcube.readers.jsonl import Options, read_headers, read_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from runcube.core import LogFile
     from runcube.files import Tree
-    from runcube.model import LogFile
 
 _LOGS = ("metrics.jsonl", "metrics.jsonl.gz")
 _STATUS = {

@@ -6,19 +6,17 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.files import natural_key
-from runcube.model import Problem, Request, RunHeader, RunLog, Source, Status
-from runcube.readers.engine import differing_keys, read_headers, read_log
+from runcube.core import Problem, Request, RunHeader, RunLog, Source, Status, natural_key
+from runcube.readers.config_files import load_sidecar
+from runcube.readers.jsonl import Options, differing_keys, read_headers, read_log
 from runcube.readers.lines import BadLine, decode_line
-from runcube.readers.roles import Options
-from runcube.readers.sidecar import load_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from runcube.core import LogFile
     from runcube.files import Tree
-    from runcube.model import LogFile
-    from runcube.readers.log import Log
+    from runcube.readers.jsonl import Log
 
 RESULT, PARAMS, ERROR = "result.json", "params.json", "error.txt"
 _KEYS = frozenset({"training_iteration", "time_total_s", "time_this_iter_s", "timesteps_total"})

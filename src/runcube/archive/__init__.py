@@ -1,0 +1,20 @@
+"""Archives: logs to one netCDF file, its updates, merges and checks.
+
+``api`` has the faces; start there. ``build`` takes the road from logs to a file, ``writer`` fills
+it. A log comes from the archive that stands (``existing``) or from what was just read
+(``staging``); ``sources`` is both, ``merge_sources`` several archives for ``merge``. May import
+``netcdf``, ``pipeline`` and what they may.
+"""
+
+from runcube.archive.api import archive_runs, open_archive, save_archive, update_archive
+from runcube.archive.merge import merge_archives
+from runcube.archive.verify import verify_archive
+
+__all__ = [
+    "archive_runs",
+    "merge_archives",
+    "open_archive",
+    "save_archive",
+    "update_archive",
+    "verify_archive",
+]

@@ -1,0 +1,182 @@
+"""The logs of several archives as one shelf: what a merge plans and settles with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from runcube.archive.sources import lost_values
+from runcube.core import LogFile, Problem, Source
+from runcube.pipeline import Discovery, Job
+from runcube.plan import keys_from_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from runcube.archive.existing import ExistingArchive
+    from runcube.core import Request, RunLog
+    from runcube.curves import Attempt, KeptRun, Selection
+    from runcube.pipeline import ArrayTable, Policy, Record
+
+
+@dataclass(frozen=True)
+class _Home:
+    """Where a log of the merged archive is kept: its archive, and its path there."""
+
+    existing: ExistingArchive
+    path: str
+
+
+class MergedSources:
+    """The logs of several archives, as one shelf for a ``Writer`` (see ``ArchiveSources``).
+
+    Parameters
+    ----------
+    existing_archives : sequence of ExistingArchive
+    """
+
+    existing: ExistingArchive | None = None
+    hashes = False
+
+    def __init__(self, existing_archives: Sequence[ExistingArchive]) -> None:
+        self._homes: dict[str, _Home] = {}
+        paths = [path for existing in existing_archives for path in existing.records]
+        clash = len(set(paths)) < len(paths)
+        stems = _stems([existing.path for existing in existing_archives])
+        for existing, stem in zip(existing_archives, stems, strict=True):
+            for path in existing.records:
+                name = f"{stem}/{path}" if clash else path
+                self._homes[name] = _Home(existing, path)
+        self._records: dict[str, Record] = {}
+        self._numbers: dict[int, int] = {}
+
+    def discovery(self, policy: Policy) -> Discovery:
+        """Give every log that holds a cell in one of the archives, as if it had been found."""
+        discovery = Discovery(".")
+        keys: dict[str, dict[str, Any]] = {}
+        by_archive: dict[int, list[tuple[str, str]]] = {}
+        for name, home in self._homes.items():
+            by_archive.setdefault(id(home.existing), []).append((name, home.path))
+        for pairs in by_archive.values():
+            given = keys_from_paths([path for _, path in pairs], policy.path_keys)
+            keys |= {name: own for (name, _), own in zip(pairs, given, strict=True)}
+        for name, home in self._homes.items():
+            record = home.existing.records[home.path]
+            if not any("cell" in item for item in record["logs"]):
+                why = f"it holds no cell in {home.existing.path}"
+                discovery.skipped.append(Problem("duplicate_run", why, name))
+                continue
+            files = tuple(LogFile(*file) for file in record["files"])
+            job = Job(_Remembered(), Source("", name, files))
+            kept, logs = home.existing.kept(_at_home(job, home))
+            headers = [replace(header, source=job.source) for header in kept]
+            if len(logs) < len(record["logs"]):
+                count = len(record["logs"]) - len(logs)
+                why = f"{count} of its runs or attempts hold no cell in {home.existing.path}"
+                discovery.skipped.append(Problem("duplicate_run", why, name))
+            discovery.jobs.append(job)
+            discovery.headers += headers
+            discovery.path_keys += [keys[name]] * len(headers)
+            digest = record["digest"] if len(headers) == 1 else None
+            discovery.digests += [digest] * len(headers)
+        return discovery
+
+    def get(self, job: Job, request: Request) -> Sequence[RunLog]:
+        """Give what an archive remembers of a log."""
+        name = job.source.path
+        home = self._homes[name]
+        _, logs = home.existing.kept(_at_home(job, home))
+        dropped = set(home.existing.records[home.path]["drop"]) - request.drop
+        for number, log in logs.items():
+            self._numbers[id(log)] = number
+            log.header = replace(log.header, source=job.source)
+            log.problems = [replace(p, path=name) for p in log.problems]
+            if dropped:
+                what = ", ".join(sorted(dropped))
+                message = f"{what}: configuration in its archive, a metric in the merged one"
+                log.problems.append(Problem("lost_column", message, name))
+        return [*logs.values()]
+
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Nothing is read, so nothing is put.
+
+        Raises
+        ------
+        NotImplementedError
+        """
+        raise NotImplementedError
+
+    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
+        """Record of a source, with the table of its arrays."""
+        home = self._homes[path]
+        return home.existing.records[home.path] | {"path": path}, home.existing.table
+
+    def number(self, log: RunLog) -> int:
+        """Place of a log in the record of its source."""
+        return self._numbers[id(log)]
+
+    def message_size(self, log: RunLog) -> int:
+        """Bytes of the packed messages of a log."""
+        home = self._homes[log.header.source.path]
+        return home.existing.text_size(home.path, self.number(log))
+
+    def messages(self, log: RunLog) -> bytes:
+        """Packed messages of a log."""
+        home = self._homes[log.header.source.path]
+        return home.existing.text(home.path, self.number(log))
+
+    def name_lost(self, selection: Selection) -> None:
+        """Name the runs whose values are needed and were not kept."""
+        for kept_run in selection.kept_runs:
+            path = kept_run.attempt.log.header.source.path
+            number = self.number(kept_run.attempt.log)
+            home = self._homes[path]
+            if not home.existing.has_values(home.path, number, kept_run):
+                kept_run.attempt.problems.append(lost_values(path))
+
+    def stays(self, attempt: Attempt | None, cell: int) -> bool:
+        """Nothing stays where it was."""
+        del attempt, cell
+        return False
+
+    def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
+        """Nothing stays where it was."""
+        del path, held
+        return False
+
+
+def _at_home(job: Job, home: _Home) -> Job:
+    return replace(job, source=replace(job.source, path=home.path))
+
+
+class _Remembered:
+    """Stands for the reader of a log that is not read."""
+
+    name = "remembered"
+
+    def find(self, tree: Any) -> list[Any]:
+        """Find nothing."""
+        del tree
+        return []
+
+    def headers(self, source: Any) -> list[Any]:
+        """Find nothing."""
+        del source
+        return []
+
+    def read(self, source: Any, request: Any) -> list[Any]:
+        """Find nothing."""
+        del source, request
+        return []
+
+
+def _stems(paths: Sequence[Path]) -> list[str]:
+    """A name for each archive: its stem, numbered where two share it."""
+    stems: list[str] = []
+    for path in paths:
+        name, number = path.stem, 2
+        while name in stems:
+            name, number = f"{path.stem}_{number}", number + 1
+        stems.append(name)
+    return stems

@@ -1,0 +1,191 @@
+"""Where the logs of an archive come from: an archive that stands, or a spool of what was read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runcube.archive.existing import files_of
+from runcube.core import Problem
+from runcube.files import hash_ends, hash_more
+from runcube.netcdf import unpack_text
+from runcube.pipeline import has_repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from runcube.archive.existing import ExistingArchive
+    from runcube.archive.staging import StagingStore
+    from runcube.core import Request, RunLog
+    from runcube.curves import Attempt, KeptRun, Selection
+    from runcube.pipeline import ArrayTable, Job, Record
+
+
+def lost_values(path: str) -> Problem:
+    """Say that values are missing which the archive never held, as they had given way."""
+    message = "values that its archive had left out are needed, and the log is not at hand"
+    return Problem("lost_values", message, path)
+
+
+class ArchiveSources:
+    """An old archive, if there is one, and a spool: where the logs of an archive come from.
+
+    Parameters
+    ----------
+    staging : StagingStore
+    existing : ExistingArchive, optional
+    deleted : collection of str
+        Logs that are gone: the archive's memory of them stands.
+    """
+
+    hashes = True
+
+    def __init__(
+        self,
+        staging: StagingStore,
+        existing: ExistingArchive | None = None,
+        deleted: Collection[str] = (),
+    ) -> None:
+        self._staging = staging
+        self.existing = existing
+        self._deleted = frozenset(deleted)
+        self._from_existing: set[str] = set()
+        self._numbers: dict[int, int] = {}
+
+    def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
+        """Look in the archive, then in the spool."""
+        path = job.source.path
+        self._from_existing.discard(path)
+        if self.existing is not None and path in self._deleted:
+            self._from_existing.add(path)
+            return self._remembered(job, self.existing)
+        logs = None if self.existing is None else self.existing.get(job, request)
+        if logs is not None:
+            self._from_existing.add(path)
+        else:
+            logs = self._staging.get(job, request) or self._continued(job, request)
+        return None if logs is None else self._numbered(logs)
+
+    def _continued(self, job: Job, request: Request) -> Sequence[RunLog] | None:
+        """Read what was appended to a log since the archive was made, if that is enough."""
+        read_more = getattr(job.reader, "read_more", None)
+        if self.existing is None or read_more is None:
+            return None
+        before = self.existing.grown(job, request)
+        try:
+            log = None if before is None else read_more(job.source, request, before)
+        except OSError:
+            return None  # reading it whole fails as well, and names it
+        if log is None:
+            return None
+        rounded = not self.existing.is_exact
+        if rounded and any(has_repeats(x) for curves in log.curves for x in curves.x.values()):
+            return None  # whether values differ decides, and some are rounded
+        path = job.source.path
+        record = self.existing.records[path]
+        said = unpack_text(self.existing.text(path, 0))
+        log.messages[:0] = [said] if said else []
+        whole = hash_more(job.source, record["digest"], sum(file[1] for file in record["files"]))
+        ends = "" if log.resume is None else hash_ends(job.source, log.resume.offset)
+        log.hashes = whole, ends
+        return self._staging.put(job, request, [log])
+
+    def _remembered(self, job: Job, existing: ExistingArchive) -> Sequence[RunLog]:
+        """Give what the archive keeps of a log that is gone, and say so."""
+        _, held = existing.kept(job)
+        for number, log in held.items():
+            self._numbers[id(log)] = number
+            if not any(p.kind == "deleted_log" for p in log.problems):
+                log.problems.append(_deleted(job.source.path))
+        return [*held.values()]
+
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Spool what was just read."""
+        return self._numbered(self._staging.put(job, request, logs))
+
+    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
+        """Record of a source, with the table of its arrays."""
+        if self.existing is not None and path in self._from_existing:
+            return self.existing.records[path], self.existing.table
+        record = self._staging.record(path)
+        return None if record is None else (record, self._staging.table)
+
+    def others(self, jobs: Sequence[Job], failed: Collection[str]) -> dict[str, list[list[Any]]]:
+        """Give the files of logs without a record: copies, and what lacks its configuration.
+
+        Those that could not be read are not among them: the next update tries again.
+        """
+        by_path = {job.source.path: files_of(job) for job in jobs}
+        return {p: f for p, f in by_path.items() if p not in failed and self.record(p) is None}
+
+    def number(self, log: RunLog) -> int:
+        """Place of a log in the record of its source."""
+        return self._numbers[id(log)]
+
+    def stays(self, attempt: Attempt | None, cell: int) -> bool:
+        """Whether a cell of the old archive holds this attempt of a run; None is no run."""
+        if self.existing is None:
+            return False
+        if attempt is None:
+            return not self.existing.holds(cell)
+        path = attempt.log.header.source.path
+        if path not in self._from_existing:
+            return False
+        item = self.existing.records[path]["logs"][self.number(attempt.log)]
+        return bool(item.get("cell") == cell and item["trial"] == attempt.number)
+
+    def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
+        """Whether the runs of a source hold the cells that they held in the old archive."""
+        if self.existing is None or path not in self._from_existing:
+            return False
+        items = self.existing.records[path]["logs"]
+        here = {
+            self.number(kept_run.attempt.log): (cell, kept_run.attempt.number)
+            for cell, kept_run in held
+        }
+        before = {i: (x["cell"], x["trial"]) for i, x in enumerate(items) if "cell" in x}
+        return here == before and self.existing.same_cells
+
+    def message_size(self, log: RunLog) -> int:
+        """Bytes of the packed messages of a log that is in a cell."""
+        path = log.header.source.path
+        place = (
+            self.existing
+            if self.existing is not None and path in self._from_existing
+            else self._staging
+        )
+        return place.text_size(path, self.number(log))
+
+    def messages(self, log: RunLog) -> bytes:
+        """Packed messages of a log that is in a cell."""
+        path = log.header.source.path
+        if self.existing is not None and path in self._from_existing:
+            return self.existing.text(path, self.number(log))
+        return self._staging.text(path, self.number(log))
+
+    def lost(self, selection: Selection) -> list[str]:
+        """Logs whose values are needed and were not kept; they are read at the next look."""
+        paths = []
+        for kept_run in selection.kept_runs:
+            path = kept_run.attempt.log.header.source.path
+            existing = self.existing if path in self._from_existing else None
+            if existing is None or existing.has_values(
+                path, self.number(kept_run.attempt.log), kept_run
+            ):
+                continue
+            if path in self._deleted:
+                kept_run.attempt.problems.append(lost_values(path))
+            else:
+                existing.forget(path)
+                paths.append(path)
+        return paths
+
+    def _numbered(self, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        # The logs outlive this: their ids stay theirs.
+        self._numbers.update((id(log), number) for number, log in enumerate(logs))
+        return logs
+
+
+def _deleted(path: str) -> Problem:
+    """Say that a log is gone whose values the archive keeps."""
+    message = "the log is gone; the archive keeps what it held at the last look"
+    return Problem("deleted_log", message, path)

@@ -1,0 +1,300 @@
+"""The runs that won their cells to a netCDF file, block by block, with a ledger of their logs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from runcube.cube import CellIndex, Scatter, cube_dims, cube_frame, cube_shape, with_values
+from runcube.netcdf import CubeShape, encode, regions, write_blob, write_file, write_rows
+from runcube.pipeline import RECORD_FORM, ArrayTable, encode_record, rebased_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import netCDF4
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from runcube.archive.existing import ExistingArchive
+    from runcube.core import RunLog
+    from runcube.cube import InnerLabels
+    from runcube.curves import Attempt, KeptRun, Selection
+    from runcube.netcdf import Blocks, Region, Storage
+    from runcube.pipeline import Job, Record
+    from runcube.plan import Sweep
+
+
+class RunSource(Protocol):
+    """Where a writer gets what is not in the contest: records, messages, what may be copied."""
+
+    @property
+    def existing(self) -> ExistingArchive | None:
+        """The archive whose chunks may be copied."""
+        ...
+
+    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
+        """Record of a source, with the table of its arrays."""
+        ...
+
+    def number(self, log: RunLog) -> int:
+        """Place of a log in the record of its source."""
+        ...
+
+    def stays(self, attempt: Attempt | None, cell: int) -> bool:
+        """Whether a cell of the old archive holds this attempt of a run; None is no run."""
+        ...
+
+    def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
+        """Whether the runs of a source hold the cells that they held in the old archive."""
+        ...
+
+    def message_size(self, log: RunLog) -> int:
+        """Bytes of the packed messages of a log."""
+        ...
+
+    def messages(self, log: RunLog) -> bytes:
+        """Packed messages of a log."""
+        ...
+
+
+class Writer:
+    """Writes the runs that won their cells to a file, block by block.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    selection : Selection
+    labels : InnerLabels
+    sources : RunSource
+    """
+
+    def __init__(
+        self, sweep: Sweep, selection: Selection, labels: InnerLabels, sources: RunSource
+    ) -> None:
+        self._selection = selection
+        self._labels = labels
+        self._sources = sources
+        self._cell_index = CellIndex.of(sweep, selection.kept_runs)
+        self._shape = cube_shape(self._cell_index, selection, labels)
+        self._scatter = Scatter(selection.axis, labels)
+        cells = self._cell_index.positions.tolist()
+        self._by_cell = dict(zip(cells, selection.kept_runs, strict=True))
+        self._digests: dict[int, str] = {}
+        frame = cube_frame(sweep, selection, labels, self._cell_index)
+        empty = np.broadcast_to(np.float64(np.nan), self._shape)
+        nothing = np.broadcast_to(np.False_, self._shape)
+        self.frame: xr.Dataset = with_values(
+            frame, cube_dims(self._cell_index, selection), empty, nothing
+        )
+
+    def write(
+        self,
+        path: Path,
+        storage: Storage,
+        facts: Mapping[str, Any],
+        jobs: Sequence[Job],
+        step: Callable[[int, int, int], None] | None = None,
+    ) -> None:
+        """Write the file: the cube, and the groups ``text`` and ``logs``."""
+        encoded = encode(self.frame)
+        encoded.schema["messages"] = True
+        shape = CubeShape.of(self.frame, encoded)
+        axis = self._selection.axis
+        about = {
+            **facts,
+            "form": RECORD_FORM,
+            "axis": [axis.name, axis.align, axis.dim],
+            # As they are in the logs: the cube has them without what no text can hold.
+            "labels": [self._labels.splits, self._labels.metrics],
+        }
+        existing = self._sources.existing
+        if existing is not None and not existing.is_like(self.frame, shape.chunk, about):
+            existing = None
+        if existing is not None:
+            shape = replace(shape, chunk=existing.chunk)
+
+        def blocks(boxes: Iterator[Region]) -> Blocks:
+            total = 8 * int(np.prod(self._shape, dtype=np.int64))
+            done = 0
+            for region in boxes if existing is None else self._chunk_boxes(shape.chunk):
+                cells = self._cells(region[: len(self._cell_index.shape)])
+                kept = {} if existing is None else self._staying(existing, cells)
+                if existing is not None and len(kept) == len(cells):
+                    yield region, None, None
+                else:
+                    yield region, *self._block(region, storage, cells, _values_of(existing, kept))
+                done += 8 * int(np.prod([s.stop - s.start for s in region], dtype=np.int64))
+                if step is not None:
+                    step(done, total, len(self._by_cell))
+
+        def groups(file: netCDF4.Dataset) -> None:
+            self._write_messages(file)
+            self._write_ledger(file, about, jobs, existing)
+
+        source = None if existing is None else existing.path
+        write_file(path, encoded, shape, blocks, storage, extra=groups, source=source)
+
+    def _chunk_boxes(self, chunk: Sequence[int]) -> Iterator[Region]:
+        """Boxes of the cells of one chunk, with everything that is in them."""
+        outer = len(self._cell_index.shape)
+        return regions(self._shape, (*chunk[:outer], *self._shape[outer:]), 0)
+
+    def _staying(self, existing: ExistingArchive, cells: Sequence[int]) -> dict[int, int]:
+        """Cells of a box that hold what a cell of the old archive held, with that cell."""
+        before = existing.cells_at(np.unravel_index(cells, self._cell_index.shape))
+        kept = {}
+        for cell, was in zip(cells, before, strict=True):
+            kept_run = self._by_cell.get(cell)
+            # Beyond the old cube its chunks hold no fill values.
+            if was >= 0 and self._sources.stays(
+                None if kept_run is None else kept_run.attempt, was
+            ):
+                kept[cell] = was
+                if kept_run is not None:
+                    self._digests[cell] = existing.digest(was)
+        return kept
+
+    def _block(
+        self,
+        region: Region,
+        storage: Storage,
+        cells: Sequence[int],
+        kept: Callable[[int], NDArray[Any] | None],
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
+        inner = self._shape[len(self._cell_index.shape) :]
+        at = region[len(self._cell_index.shape) :]
+        shape = tuple(s.stop - s.start for s in region)
+        logged = np.zeros((len(cells), *shape[-len(inner) :]), dtype=bool)
+        held = [(i, cell) for i, cell in enumerate(cells) if cell in self._by_cell]
+        if not held:
+            return None, logged.reshape(shape)
+        curve = np.full(logged.shape, np.nan)
+        whole = shape[-len(inner) :] == inner
+        for i, cell in held:
+            # A block may be narrower than a cell; a run is put into a whole cell.
+            values = curve[i] if whole else np.full(inner, np.nan)
+            mask = logged[i] if whole else np.zeros(inner, dtype=bool)
+            stored = kept(cell)
+            if stored is None:
+                self._scatter.put(self._by_cell[cell], values, mask)
+                stored = storage.apply(values, mask)
+                self._digests[cell] = cell_digest(stored, mask)
+            else:
+                self._scatter.mark(self._by_cell[cell], mask)
+            curve[i], logged[i] = stored[at], mask[at]
+        return curve.reshape(shape), logged.reshape(shape)
+
+    def _cells(self, region: Region) -> list[int]:
+        if not self._cell_index.shape:
+            return [0]
+        grids = np.ix_(*(np.arange(s.start, s.stop) for s in region))
+        flat: list[int] = np.ravel_multi_index(grids, self._cell_index.shape).reshape(-1).tolist()
+        return flat
+
+    def _write_messages(self, file: netCDF4.Dataset) -> None:
+        sizes = np.zeros(self._cell_index.count, dtype=np.int64)
+        held = sorted(self._by_cell)
+        logs = [self._by_cell[cell].attempt.log for cell in held]
+        sizes[held] = [self._sources.message_size(log) for log in logs]
+        write_blob(file.groups["text"], "messages", map(self._sources.messages, logs), sizes)
+
+    def _write_ledger(
+        self,
+        file: netCDF4.Dataset,
+        facts: Mapping[str, Any],
+        jobs: Sequence[Job],
+        existing: ExistingArchive | None,
+    ) -> None:
+        # Arrays that nobody uses any more pile up until all are taken over anew.
+        kept = (
+            existing
+            if existing is not None and not existing.table.is_worn(existing.facts["arrays"])
+            else None
+        )
+        table = ArrayTable(() if kept is None else kept.table.rows)
+        by_path: dict[str, list[tuple[int, KeptRun]]] = defaultdict(list)
+        for cell, kept_run in self._by_cell.items():
+            by_path[kept_run.attempt.log.header.source.path].append((cell, kept_run))
+        records, spelled = [], []
+        for job in jobs:
+            path = job.source.path
+            found = self._sources.record(path)
+            if found is None:
+                continue
+            held = by_path[path]
+            if kept is not None and self._sources.all_stay(path, held):
+                # The same bytes: nothing about these runs has changed.
+                records.append(found[0])
+                spelled.append(kept.spelled[path])
+                continue
+            record = rebased_record(found[0], found[1], table)
+            for cell, kept_run in held:
+                number = self._sources.number(kept_run.attempt.log)
+                self._mark(record["logs"][number], cell, kept_run, table)
+            records.append(record)
+            spelled.append(encode_record(record))
+        group = file.createGroup("logs")
+        arrays = len(table.rows) if kept is None else kept.facts["arrays"]
+        group.setncattr("facts", json.dumps({**facts, "arrays": arrays}))
+        write_rows(group, "records", spelled)
+        write_rows(group, "arrays", table.rows)
+        _write_files(group, records)
+
+    def _mark(self, item: Record, cell: int, kept_run: KeptRun, table: ArrayTable) -> None:
+        """Say in a record where the values of a log stand in the cube."""
+        item["cell"], item["trial"] = cell, kept_run.attempt.number
+        # A cube without any x has no blocks.
+        item["values"] = self._digests.get(cell) or cell_digest(np.zeros(0), np.zeros(0, bool))
+        log = kept_run.attempt.log
+        numbers = {id(curves): i for i, curves in enumerate(log.curves)}
+        for track, at in self._scatter.places(kept_run):
+            part = item["curves"][numbers[id(track.curves)]]
+            whole = len(track.metrics) == len(track.curves.metrics)
+            rows = None if isinstance(track.rows, slice) else table.add(track.rows)
+            metrics = None if whole else track.metrics.tolist()
+            where = [at.start, at.stop] if isinstance(at, slice) else table.add(at)
+            part.setdefault("tracks", []).append([metrics, rows, where])
+        # Every value that was logged stands in the cube: none was superseded.
+        item["whole"] = kept_run.attempt.points == sum(int(c.logged.sum()) for c in log.curves)
+
+
+def _values_of(
+    existing: ExistingArchive | None, kept: Mapping[int, int]
+) -> Callable[[int], NDArray[Any] | None]:
+    """Values of those cells that stand in the old archive as they are to be stored."""
+    return lambda cell: (
+        existing.values(kept[cell]) if existing is not None and cell in kept else None
+    )
+
+
+def cell_digest(values: NDArray[Any], logged: NDArray[np.bool_]) -> str:
+    """Hash the stored values and the mask of a cell."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(np.ascontiguousarray(values, dtype=np.float64).data)
+    digest.update(np.ascontiguousarray(logged, dtype=bool).data)
+    return digest.hexdigest()
+
+
+def _write_files(group: netCDF4.Group, records: Sequence[Record]) -> None:
+    """Write path, size, time and hash of each log readably."""
+    group.createDimension("log", max(1, len(records)))
+    numbers = {
+        "size": [sum(file[1] for file in r["files"]) for r in records],
+        "mtime_ns": [max((file[2] for file in r["files"]), default=0) for r in records],
+    }
+    for name, values in numbers.items():
+        group.createVariable(name, "i8", ("log",))[:] = np.array(values or [0], dtype=np.int64)
+    for name, key in (("path", "path"), ("sha256", "digest")):
+        texts = [r[key].encode("utf-8", "backslashreplace") for r in records] or [b""]
+        cells = np.array(texts, dtype=f"S{max(1, *map(len, texts), 1)}")
+        group.createDimension(f"{name}_length", cells.itemsize)
+        dims = ("log", f"{name}_length")
+        variable = group.createVariable(name, "S1", dims, compression="zlib", complevel=1)
+        variable[:] = cells.view("S1").reshape(len(cells), -1)

@@ -1,0 +1,414 @@
+"""The command ``runcube``: what a sweep holds, what is missing or wrong, curves, an archive."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import sys
+import time
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from runcube.archive import archive_runs, open_archive, update_archive, verify_archive
+from runcube.cli import options, render, select
+from runcube.cli.watch import best, counts
+from runcube.core import RuncubeError, SweepWarning
+from runcube.cube import problems as list_problems
+from runcube.cube import report
+from runcube.files import is_url
+from runcube.pipeline import load_runs, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    import xarray as xr
+
+    from runcube.plan import Sweep
+
+    Command = Callable[..., bool | None]
+
+_EXITS = """\b
+Exit codes: 0 done; 1 with --exit-code: something was found; 2 a wrong argument, path or name, or
+no logs; 130 interrupted; 141 whoever read the output stopped reading."""
+
+
+class _Failure(click.ClickException):
+    exit_code = 2
+
+
+class _Commands(click.Group):
+    """Turns every foreseen error into one line on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(141)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+        except (RuncubeError, OSError) as error:
+            raise _Failure(_one_line(error)) from error
+        return result
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The logs that a command was given, and how to read them."""
+
+    path: str
+    plan: dict[str, Any]
+    loading: dict[str, Any]
+    as_json: bool
+
+    def scan(self) -> Sweep:
+        """Read the headers."""
+        self.check_logs()
+        with render.progress_on(sys.stderr):
+            return scan(self.path, **self.plan)
+
+    def load(self, **more: Any) -> xr.Dataset:
+        """Read the logs, or open the archive that stands in their place."""
+        self._check_path()
+        if self._is_archive():
+            self._check_unused()
+            return open_archive(self.path, **more)
+        with render.progress_on(sys.stderr) as step:
+            return load_runs(self.path, **self.plan, **self.loading, **more, progress=step)
+
+    def check_logs(self) -> None:
+        """Refuse an archive where logs are wanted, and a path that is not there."""
+        self._check_path()
+        if self._is_archive():
+            raise _Failure(f"{self.path}: is an archive; this command reads logs")
+
+    def _is_archive(self) -> bool:
+        path = Path(self.path)
+        if is_url(self.path) or not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(4) in (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+
+    def _check_unused(self) -> None:
+        """Refuse options that say how logs are read: an archive was made already."""
+        given = click.get_current_context().get_parameter_source
+        for name in (*self.plan, *self.loading):
+            if given(name) is ParameterSource.COMMANDLINE:
+                option = f"--{name.replace('_', '-')}"
+                raise click.UsageError(f"{option} is for logs, and {self.path} is an archive")
+
+    def _check_path(self) -> None:
+        path = Path(self.path)
+        if is_url(self.path) or path.exists():  # what is not behind a URL, whoever lists it tells
+            return
+        # The first part that is wrong, and what is there instead.
+        wrong = path
+        while not wrong.parent.exists():
+            wrong = wrong.parent
+        beside = [p.name for p in wrong.parent.iterdir()] if wrong.parent.is_dir() else []
+        near = difflib.get_close_matches(wrong.name, beside, n=1)
+        hint = "give the directory of the logs"
+        if near:
+            hint = f"did you mean {wrong.parent / near[0] / path.relative_to(wrong)}?"
+        raise _Failure(f"{self.path}: no such file or directory; {hint}")
+
+
+def _logs(*, load: bool = True) -> Callable[[Command], Command]:
+    """Give a command the path and the common options, as one `Logs`; it may answer: found some."""
+    loading = options.LOADING if load else {}
+
+    def decorate(function: Command) -> Command:
+        @functools.wraps(function)
+        def command(path: str, as_json: bool, **values: Any) -> None:
+            plan = {name: values.pop(name) for name in options.PLAN}
+            plan["exclude"] = plan["exclude"] or ()
+            rest = {name: values.pop(name) for name in loading}
+            # What is wrong with the logs is told after the results, and not beside an error.
+            with render.told_on_stderr():
+                found = function(Logs(path, plan, rest, as_json), **values)
+            if found:
+                click.get_current_context().exit(1)
+
+        offered = [*options.PLAN.values(), *loading.values()]
+        offered.append(click.option("--json", "as_json", is_flag=True, help="JSON for machines."))
+        decorated: Command = command
+        for option in reversed(offered):
+            decorated = option(decorated)
+        return click.argument("path", metavar="PATH")(decorated)
+
+    return decorate
+
+
+def _example(*lines: str) -> str:
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+# --- commands -------------------------------------------------------------------------------
+
+
+@click.group(cls=_Commands, epilog=_EXITS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("runcube"), prog_name="runcube")
+def main() -> None:
+    """Look at a directory of training logs as one labelled cube.
+
+    Results go to stdout; warnings and progress go to stderr.
+    """
+
+
+@main.command(epilog=_example("runcube explain logs/", "runcube explain logs/ --dims lr,weights"))
+@_logs(load=False)
+def explain(logs: Logs) -> None:
+    """Say what varies in a sweep, and what each rule made of it; only headers are read."""
+    sweep = logs.scan()
+    if logs.as_json:
+        render.write_json([render.sweep_json(sweep)])
+    else:
+        render.show_text(sweep.explain())
+
+
+@main.command(epilog=_example("runcube table logs/", "runcube table logs/ --json | jq .complete"))
+@_logs()
+def table(logs: Logs) -> None:
+    """List the configurations, with their numbers of runs by status."""
+    ds = logs.load()
+    frame = report.table(ds)
+    _show(logs, frame, _count(len(frame), "configuration"), "no configuration", ds)
+
+
+@main.command(epilog=_example("runcube problems logs/", "runcube problems logs/ --exit-code"))
+@options.EXIT_CODE
+@_logs()
+def problems(logs: Logs, exit_code: bool) -> bool:
+    """List what is wrong with the logs: file, line, kind and message."""
+    frame = list_problems(logs.load())
+    _show(logs, frame, _count(len(frame), "problem"), "no problems")
+    return exit_code and len(frame) > 0
+
+
+@main.command(epilog=_example("runcube missing logs/", "runcube missing logs/ --json > todo.jsonl"))
+@click.option("--all-combinations", is_flag=True, help="Also configurations without any run.")
+@options.EXIT_CODE
+@_logs()
+def missing(logs: Logs, all_combinations: bool, exit_code: bool) -> bool:
+    """List the configurations and seeds without a complete run.
+
+    With --json one object per line for a launcher: full dotted keys, values as the training script
+    had them, the seed, and _status (absent, incomplete, failed).
+    """
+    if logs.as_json and logs.plan["relabel"]:
+        raise click.UsageError("missing --json writes the values as logged: leave out --relabel")
+    ds = logs.load()
+    if logs.as_json:
+        found: Any = report.missing_configs(ds, all_combinations=all_combinations)
+        render.write_json(found)
+    else:
+        found = report.missing(ds, all_combinations=all_combinations)
+        _show(logs, found, f"missing: {_count(len(found), 'run')}", "no run is missing", ds)
+    return exit_code and len(found) > 0
+
+
+@main.command(
+    epilog=_example(
+        "runcube show logs/ --metric acc1 --split val --final --over seed",
+        "runcube show logs/ --metric loss --where lr=0.1 --where weights=None --at epoch=10",
+    )
+)
+@click.option("--metric", multiple=True, help="Metric to show; all by default.")
+@click.option("--split", multiple=True, help="Split to show; all by default.")
+@options.many(
+    "--where", options.choices_of, "NAME=VALUE", "Only this label; again for another name or label."
+)
+@click.option("--final", is_flag=True, help="Only the last logged value of each run.")
+@options.many("--at", options.choices_of, "X=VALUE", "Only this place along x: epoch=10.")
+@click.option("--over", multiple=True, metavar="DIM", help="Mean ± standard error over it: seed.")
+@click.option("--all-runs", is_flag=True, help="Runs that are not complete count as well.")
+@_logs()
+def show(logs: Logs, **asked: Any) -> None:
+    """Show curves or final values of a selection.
+
+    With --over: mean, se (standard error), n (how many values), and nan (how many logged NaNs,
+    as of diverged runs, mean and n leave out).
+    """
+    if asked["final"] and asked["at"]:
+        raise click.UsageError("--final and --at exclude each other")
+    wanted = {**asked["where"], **asked["at"]}
+    wanted |= {name: asked[name] for name in ("split", "metric") if asked[name]}
+    ds = select.where(logs.load(), wanted)
+    if not asked["all_runs"]:
+        ds, left_out = select.only_complete(ds)
+        if left_out:
+            render.say(
+                f"left out, as not complete: {_count(left_out, 'run')}; --all-runs counts them"
+            )
+    frame = select.values_table(ds, last=asked["final"], over=asked["over"])
+    for name in ("mean", "se"):  # NaN there is no logged value, but too few of them
+        if name in frame.columns:
+            frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
+    named = [name for name in ("split", "metric") if len(asked[name]) == 1]
+    frame = frame.drop(columns=[name for name in named if name in frame.columns])
+    title = " ".join([*(asked[name][0] for name in named), "final" if asked["final"] else ""])
+    _show(logs, frame, title.strip(), "nothing was logged there", ds)
+
+
+@main.command(
+    epilog=_example(
+        "runcube archive logs/ -o sweep.nc",
+        "runcube archive logs/ -o small.nc --dtype float32 --significant-digits 4",
+    )
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="netCDF file to write.")
+@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64")
+@click.option("--significant-digits", type=click.IntRange(1, 15), help="Round: compresses better.")
+@_logs()
+def archive(
+    logs: Logs, output: str, force: bool, dtype: str, significant_digits: int | None
+) -> None:
+    """Write the logs to one netCDF file, which xarray opens without runcube.
+
+    The cube is never held in memory. If this is interrupted, the next call goes on from there.
+    """
+    target = Path(output)
+    if target.exists() and not target.is_dir() and not force:
+        raise _Failure(
+            f"{target}: exists; --force replaces it, `runcube update` brings it up to date"
+        )
+    logs.check_logs()
+    with render.progress_on(sys.stderr) as step:
+        archive_runs(
+            logs.path,
+            target,
+            **logs.plan,
+            **logs.loading,
+            dtype=dtype,
+            significant_digits=significant_digits,
+            progress=step,
+        )
+    _wrote(target, logs.as_json)
+
+
+def _wrote(target: Path, as_json: bool) -> None:
+    with open_archive(target) as ds:
+        found = counts(ds)
+    size = target.stat().st_size
+    if as_json:
+        runs = sum(found.values())
+        render.write_json([{"path": str(target), "runs": runs, **found, "bytes": size}])
+    else:
+        shown = _count(sum(found.values()), "run")
+        render.say(f"wrote {target}: {shown} ({_shown(found)}), {size / 1e6:.1f} MB")
+
+
+def _shown(found: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {word}" for word, count in found.items() if count)
+
+
+_ARCHIVE = click.argument("archive_path", metavar="ARCHIVE")
+_JSON = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
+
+
+@main.command(epilog=_example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
+@_ARCHIVE
+@click.argument("logs", metavar="[LOGS]", required=False)
+@options.PARALLEL
+@_JSON
+def update(archive_path: str, logs: str | None, parallel: Any, as_json: bool) -> None:
+    """Bring an archive up to date: only logs that are new or have changed are read."""
+    with render.told_on_stderr():
+        with render.progress_on(sys.stderr) as step:
+            update_archive(archive_path, logs, progress=step, parallel=parallel)
+        _wrote(Path(archive_path), as_json)
+
+
+@main.command(epilog=_example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
+@_ARCHIVE
+@click.argument("logs", metavar="[LOGS]", required=False)
+@_JSON
+def verify(archive_path: str, logs: str | None, as_json: bool) -> None:
+    """Check an archive against itself and, with LOGS, against the logs; exit with 1 if it fails."""
+    frame = verify_archive(archive_path, logs)
+    if as_json:
+        render.write_frame_json(frame)
+    else:
+        render.show_frame(
+            frame, _count(len(frame), "finding"), empty=f"{archive_path}: all is well"
+        )
+    if len(frame):
+        click.get_current_context().exit(1)
+
+
+@main.command(epilog=_example("runcube watch logs/ sweep.nc --every 60 --metric acc1"))
+@_logs()
+@click.argument("archive_path", metavar="ARCHIVE")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Time between two looks.",
+)
+@click.option("--times", type=click.IntRange(1), help="Stop after so many looks.")
+@click.option("--metric", help="Metric of the best run.")
+@click.option("--split", help="Split of the best run.")
+@click.option("--lowest/--highest", default=None, help="Whether less is more; the name tells.")
+def watch(logs: Logs, archive_path: str, every: float, times: int | None, **wanted: Any) -> None:
+    """Keep an archive fresh while training goes on, and show how the sweep stands.
+
+    Ctrl-C stops it and leaves a whole archive.
+    """
+    logs.check_logs()
+    target = Path(archive_path)
+    look = 0
+    with render.live(as_json=logs.as_json) as show, suppress(KeyboardInterrupt):
+        while times is None or look < times:
+            if look:
+                time.sleep(every)
+            look += 1
+            _refresh(logs, target)
+            with open_archive(target) as ds:
+                show(counts(ds), best(ds, **wanted))
+    if target.exists():
+        render.say(f"{target} is whole, as of the last look")
+
+
+def _refresh(logs: Logs, target: Path) -> None:
+    # Each look tells the same again: `runcube problems` lists it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SweepWarning)
+        if target.exists():
+            update_archive(target, logs.path, parallel=logs.loading["parallel"])
+        else:
+            archive_runs(logs.path, target, **logs.plan, **logs.loading)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _show(
+    logs: Logs, frame: pd.DataFrame, title: str, empty: str, ds: xr.Dataset | None = None
+) -> None:
+    if logs.as_json:
+        render.write_frame_json(frame)
+        return
+    told = [] if ds is None else select.followers(ds)
+    follow = [name for name in told if name in frame.columns]
+    render.show_frame(frame, title, empty=empty, follow=follow)

@@ -1,0 +1,301 @@
+"""How the command line looks: tables, JSON, warnings and progress.
+
+In a terminal tables have lines and colours; in a pipe they are plain, aligned, and never cut.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import warnings
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from runcube.core import SweepWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from runcube.plan import Sweep
+
+_STYLES = {"complete": "green", "incomplete": "yellow", "failed": "red", "absent": "dim"}
+
+
+class Drawn(Protocol):
+    """Draws one step of a load: bytes done of bytes in all, and files."""
+
+    def __call__(self, done: int, total: int, files: int) -> None:
+        """Draw it."""
+        ...
+
+
+def show_frame(frame: pd.DataFrame, title: str, *, empty: str, follow: Sequence[str] = ()) -> None:
+    """Print a table to stdout.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Its columns are shown, its index is not.
+    title : str
+        Stands above the table in a terminal only: a pipe gets the columns and nothing else.
+    empty : str
+        What to say in place of a table without rows; it goes to stderr in a pipe.
+    follow : sequence of str
+        Columns that are left out if the terminal is too narrow.
+    """
+    console = Console(highlight=False)
+    if frame.empty:
+        (console if console.is_terminal else _stderr()).print(Text(empty))
+        return
+    cells = {str(name): [_cell(v) for v in frame[name].tolist()] for name in frame.columns}
+    right = {str(name) for name in frame.columns if _is_number_column(frame[name])}
+    if not console.is_terminal:
+        _write_plain(cells, right)
+        return
+    if follow and not _fits(cells, console, folded=True):
+        cells = {name: texts for name, texts in cells.items() if name not in follow}
+        title = f"{title} (without {_some(follow)}, which the others tell)"
+    if _fits(cells, console, folded=True):
+        console.print(Text(title, style="bold"), _rich_table(cells, right), sep="\n")
+    else:
+        console.print(Text(title, style="bold"), soft_wrap=True)
+        _write_plain(cells, right)
+
+
+def _is_number_column(column: pd.Series[Any]) -> bool:
+    held = column.dropna()
+    return bool(pd.api.types.is_numeric_dtype(held.infer_objects())) and held.dtype.kind != "b"
+
+
+def _fits(cells: Mapping[str, list[str]], console: Console, *, folded: bool = False) -> bool:
+    """Whether a terminal is wide enough, at need with the last column folded to 20."""
+    *widths, last = _widths(cells).values()
+    last = min(last, 20) if folded else last
+    return sum(widths) + last + 3 * len(widths) + 4 <= console.width
+
+
+def _widths(cells: Mapping[str, list[str]]) -> dict[str, int]:
+    return {name: max(map(cell_len, (name, *texts))) for name, texts in cells.items()}
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 5 else ""
+    return ", ".join(names if not more else names[:4]) + more
+
+
+def _rich_table(cells: Mapping[str, list[str]], right: set[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for number, name in enumerate(cells, 1):
+        table.add_column(
+            Text(name),
+            justify="right" if name in right else "left",
+            no_wrap=number < len(cells),
+            overflow="fold",
+        )
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in row))
+    return table
+
+
+def _write_plain(cells: Mapping[str, list[str]], right: set[str]) -> None:
+    """Write aligned columns; not through rich, which would cut or wrap them."""
+    widths = _widths(cells)
+    for row in (tuple(cells), *zip(*cells.values(), strict=True)):
+        aligned = []
+        for name, text in zip(cells, row, strict=True):
+            space = " " * (widths[name] - cell_len(text))
+            aligned.append(space + text if name in right else text + space)
+        sys.stdout.write("  ".join(aligned).rstrip() + "\n")
+
+
+def _cell(value: Any) -> str:
+    if value is None or value is pd.NA:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return " ".join(str(value).split()) or ("''" if isinstance(value, str) and value else "")
+
+
+def show_text(text: str) -> None:
+    """Print lines to stdout; in a terminal those that are not indented are headings."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        sys.stdout.write(text + "\n")
+        return
+    for line in text.splitlines():
+        bold = bool(line) and not line.startswith(" ")
+        console.print(Text(line, style="bold" if bold else ""), soft_wrap=True)
+
+
+def write_json(records: Iterable[Mapping[str, Any]]) -> None:
+    """Print JSON lines to stdout. A NaN is null, an infinity is the text ``"Infinity"``."""
+    for record in records:
+        sys.stdout.write(json.dumps(_strict(record), ensure_ascii=False, default=str) + "\n")
+
+
+def write_frame_json(frame: pd.DataFrame) -> None:
+    """Print a table as JSON lines: one object per row."""
+    names = [str(name) for name in frame.columns]
+    columns = [frame[name].tolist() for name in frame.columns]
+    write_json(dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def _strict(value: Any) -> Any:
+    """Replace what JSON has no word for; parsers other than Python's stop at it."""
+    if value is pd.NA:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return value
+
+
+def sweep_json(sweep: Sweep) -> dict[str, Any]:
+    """The plan of a sweep as one JSON object."""
+    seed = sweep.seed_axis
+    return {
+        "runs": len(sweep),
+        "files": len({header.source.path for header in sweep.headers}),
+        "configurations": sweep.n_configs,
+        "layout": sweep.layout,
+        "layout_reason": sweep.layout_reason,
+        "dims": {
+            axis.name: {"key": axis.key, "labels": axis.labels.tolist()} for axis in sweep.axes
+        },
+        "seed": {
+            "key": seed.key,
+            "kind": seed.kind,
+            "labels": seed.labels.tolist(),
+            "reason": seed.reason,
+        },
+        "coordinates": {
+            coord.name: {"key": coord.key, "dims": list(coord.dims)} for coord in sweep.coords
+        },
+        "excluded": sweep.excluded,
+        "constant": sweep.constant,
+        "skipped": [{"path": p.path, "kind": p.kind, "message": p.message} for p in sweep.skipped],
+        "notes": list(sweep.notes),
+    }
+
+
+class Shown(Protocol):
+    """Shows how a sweep stands: runs by status, and the best run so far."""
+
+    def __call__(self, counts: Mapping[str, int], best: Mapping[str, Any]) -> None:
+        """Show it."""
+        ...
+
+
+@contextmanager
+def live(*, as_json: bool = False) -> Iterator[Shown]:
+    """Show how a sweep stands, again and again: a table that changes in a terminal, else lines."""
+    console = Console(highlight=False)
+    if as_json or not console.is_terminal:
+
+        def line(counts: Mapping[str, int], best: Mapping[str, Any]) -> None:
+            record = {"time": _now(), **counts, "best": dict(best) or None}
+            if as_json:
+                write_json([record])
+            else:
+                sys.stdout.write(f"{_now()}  {_standing(counts)}  {_best(best)}\n")
+            sys.stdout.flush()
+
+        yield line
+        return
+    with Live(console=console, auto_refresh=False) as drawn:
+
+        def table(counts: Mapping[str, int], best: Mapping[str, Any]) -> None:
+            made = Table(box=SIMPLE_HEAD, title=f"as of {_now()}; Ctrl-C stops")
+            made.add_column("status")
+            made.add_column("runs", justify="right")
+            for word, count in counts.items():
+                made.add_row(Text(word, style=_STYLES.get(word, "")), f"{count:,}")
+            made.caption = _best(best)
+            drawn.update(made, refresh=True)
+
+        yield table
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
+
+
+def _standing(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {word}" for word, count in counts.items())
+
+
+def _best(best: Mapping[str, Any]) -> str:
+    if not best:
+        return "nothing logged yet"
+    own = ("metric", "split", "value", "run_id", "status")
+    labels = ", ".join(f"{k}={_cell(v)}" for k, v in best.items() if k not in own)
+    head = f"best {best['split']} {best['metric']} {best['value']:.6g}"
+    return f"{head} ({labels}; {best['run_id']}, {best['status']})"
+
+
+def say(text: str) -> None:
+    """Print a remark to stderr."""
+    _stderr().print(Text(text), soft_wrap=True)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def told_on_stderr() -> Iterator[None]:
+    """Collect the warnings of a load and print each once to stderr, as a person writes them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        warnings.simplefilter("always", SweepWarning)
+        yield
+    for text in dict.fromkeys(
+        str(w.message) for w in caught if issubclass(w.category, SweepWarning)
+    ):
+        spelled = text.replace("rc.problems(ds) lists them", "`runcube problems` lists them")
+        _stderr().print(Text.assemble(("warning: ", "bold yellow"), spelled), soft_wrap=True)
+    for other in caught:
+        if not issubclass(other.category, SweepWarning):
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+
+
+@contextmanager
+def progress_on(stream: TextIO) -> Iterator[bool | Drawn]:
+    """Draw a bar while logs are read, if the stream is a terminal.
+
+    Yields
+    ------
+    callable or False
+        For ``load_runs(progress=)``.
+    """
+    if not stream.isatty():
+        yield False
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_stderr(), transient=True) as bar:
+        task = bar.add_task("finding logs", total=None)
+
+        def step(done: int, total: int, files: int) -> None:
+            what = f"reading logs ({files:,} files)" if done < total else "building the cube"
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield step

@@ -1,0 +1,238 @@
+"""Selections spelled as text, and what they select as a table: the shell's way to a cube."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from runcube.core import Status, UnknownNameError
+from runcube.cube import check_cube, final, full_key, hyperparameters, laid_out, table, x_dim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_BOOLS = {"true": True, "1": True, "false": False, "0": False}
+_SHOWN = 12
+
+
+def where(ds: xr.Dataset, wanted: Mapping[str, Sequence[str]]) -> xr.Dataset:
+    """Keep the labels that are spelled out; dims stay, with fewer labels.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+    wanted : mapping of str to sequence of str
+        Coordinate (or full key of a hyperparameter) to the values to keep, as text. The dtype of
+        the coordinate decides what a text means: ``"0.1"`` is a number on a float axis.
+
+    Returns
+    -------
+    Dataset
+        A coordinate on several dims masks: other cells are absent.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such coordinate or value; the message has the nearest.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> from runcube.cli.select import where
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> where(ds, {"optim.lr": ["0.2"], "seed": ["0", "1"]}).curve.shape[:4]
+    (2, 1, 3, 2)
+    """
+    check_cube(ds)
+    for asked, texts in wanted.items():
+        coord = ds[_coordinate(ds, asked)]
+        keep = _matches(coord, texts, asked)
+        if len(coord.dims) == 1:
+            ds = ds.isel({coord.dims[0]: np.flatnonzero(keep)})
+        elif coord.dims:
+            mask = xr.DataArray(keep, dims=coord.dims)
+            curve, logged = ds["curve"].where(mask), ds["logged"] & mask
+            ds = ds.assign(curve=curve.transpose(*ds["curve"].dims), logged=logged)
+            if set(mask.dims) <= set(ds["status"].dims):
+                status = ds["status"].where(mask, Status.ABSENT.value)
+                ds = ds.assign_coords(status=status.transpose(*ds["status"].dims))
+    return ds
+
+
+def _coordinate(ds: xr.Dataset, asked: str) -> str:
+    # Hyperparameters first: one may have the key `path`, which the path of the log has as a name.
+    hyper = hyperparameters(ds)
+    by_key = {full_key(ds, name): name for name in hyper}
+    if asked in hyper or asked in by_key:
+        return asked if asked in hyper else by_key[asked]
+    if asked in ds.coords:
+        return asked
+    names = [*hyper, *(n for n in ("seed", "split", "metric") if n in ds.coords)]
+    names += [x] if (x := x_dim(ds)) is not None else []
+    raise UnknownNameError(f"{asked}: no such name; {_nearest(asked, names, by_key)}")
+
+
+def _matches(coord: xr.DataArray, texts: Iterable[str], asked: str) -> NDArray[np.bool_]:
+    """Where a coordinate has one of the values."""
+    values = coord.values
+    keep = np.zeros(values.shape, dtype=bool)
+    for text in texts:
+        parsed = _parse(text, values.dtype.kind)
+        found = np.zeros(values.shape, dtype=bool) if parsed is None else values == parsed
+        if not found.any():
+            raise UnknownNameError(f"{asked}={text}: no such value; {_there_is(text, values)}")
+        keep |= found
+    return keep
+
+
+def _parse(text: str, kind: str) -> Any:
+    """Value that a text means on an axis of this dtype; None if it means none."""
+    try:
+        if kind == "b":
+            return _BOOLS.get(text.strip().lower())
+        if kind == "i":
+            return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+        if kind == "f":
+            return float(text)
+    except ValueError:
+        return None
+    return text
+
+
+def _there_is(text: str, values: NDArray[Any]) -> str:
+    labels = list(dict.fromkeys(values.ravel().tolist()))
+    if values.dtype.kind in "if" and (number := _parse(text, "f")) is not None:
+        labels.sort(key=lambda label: abs(label - number))
+    spelled = [str(label) for label in labels if label != ""]  # no run there
+    return _nearest(text, spelled) if values.dtype.kind not in "if" else _some(spelled)
+
+
+def _nearest(asked: str, names: Iterable[str], hidden: Iterable[str] = ()) -> str:
+    """The near ones first; those of ``hidden`` only if they are near."""
+    shown = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(asked, [*shown, *hidden], n=3, cutoff=0.6)
+    return _some([*near, *(name for name in shown if name not in near)])
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", … ({len(names) - _SHOWN} more)" if len(names) > _SHOWN else ""
+    return "known: " + ", ".join(names[:_SHOWN]) + more
+
+
+def only_complete(ds: xr.Dataset) -> tuple[xr.Dataset, int]:
+    """Take out the runs that are not complete, and say how many these are."""
+    complete = ds["status"] == Status.COMPLETE.value
+    out = int((~complete & (ds["status"] != Status.ABSENT.value)).sum())
+    if not out:
+        return ds, 0
+    mask = complete.variable
+    curve = ds["curve"].where(xr.DataArray(mask)).transpose(*ds["curve"].dims)
+    logged = (ds["logged"] & xr.DataArray(mask)).transpose(*ds["logged"].dims)
+    return ds.assign(curve=curve, logged=logged), out
+
+
+def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()) -> pd.DataFrame:
+    """List the logged values of a selection.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+    last : bool
+        Only the last logged value of each curve.
+    over : sequence of str
+        Dims to summarize.
+
+    Returns
+    -------
+    DataFrame
+        A row per logged value: its labels and ``value``. With ``over`` a row per group: ``mean``,
+        ``se`` (sample standard deviation / sqrt(n), NaN for one value), ``n`` values that are
+        numbers, and ``nan`` logged NaNs, which mean and n leave out.
+
+    Raises
+    ------
+    UnknownNameError
+        If ``over`` names no dim.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> from runcube.cli.select import values_table
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> picked = ds.sel(metric="acc1", split="val", weights="None", lr=0.2)
+    >>> values_table(picked, last=True, over=["seed"]).columns.tolist()
+    ['weight_decay', 'mean', 'se', 'n', 'nan']
+    """
+    import pandas as pd
+
+    x = x_dim(ds)
+    values, logged = ds["curve"], ds["logged"]
+    if last and x is not None:
+        values, logged = final(ds).drop_vars(f"last_{x}"), logged.any(x)
+    for dim in over:
+        if dim not in values.dims:
+            raise UnknownNameError(
+                f"over={dim}: no such dim; {_nearest(dim, map(str, values.dims))}"
+            )
+    results = _summary(values, logged, over) if over else {"value": values}
+    kept = logged.any(over) if over else logged
+    rows = kept.values.reshape(-1)
+    sizes = {str(dim): size for dim, size in kept.sizes.items()}
+    columns = {
+        name: laid_out(ds[name].variable, sizes).reshape(-1)[rows]
+        for name in _label_columns(ds, kept, over)
+    }
+    columns |= {name: array.values.reshape(-1)[rows] for name, array in results.items()}
+    return pd.DataFrame(columns)
+
+
+def _summary(
+    values: xr.DataArray, logged: xr.DataArray, over: Sequence[str]
+) -> dict[str, xr.DataArray]:
+    values = values.astype(float)
+    count = values.count(over)
+    mean = values.mean(over)
+    # Of infinities the spread is NaN, which says what is to be said.
+    with np.errstate(invalid="ignore"):
+        squares = ((values - mean) ** 2).sum(over)
+    error = (squares / (count - 1).where(count > 1) / count) ** 0.5
+    error = error.where(np.isfinite(mean))
+    return {"mean": mean, "se": error, "n": count, "nan": logged.sum(over) - count}
+
+
+def _label_columns(ds: xr.Dataset, kept: xr.DataArray, over: Sequence[str]) -> list[str]:
+    """Coordinates that label the rows: hyperparameters, the other dims, x of each run."""
+    dims = set(kept.dims)
+    names = [n for n in hyperparameters(ds) if ds[n].dims and set(ds[n].dims) <= dims]
+    names += [str(d) for d in kept.dims if d in ds.coords and d not in names]
+    x = x_dim(ds)
+    if x in dims and not over:
+        along = (str(n) for n in ds.coords if n not in names and x in ds[n].dims)
+        names += [n for n in along if set(ds[n].dims) <= dims]
+    return names
+
+
+def followers(ds: xr.Dataset) -> list[str]:
+    """Name the hyperparameters that tell no more configurations apart than those before them."""
+    frame = table(ds)
+    kept: list[str] = []
+    told: list[str] = []
+    groups = 1
+    for name in hyperparameters(ds):
+        if name in frame.columns:
+            more = len(frame[[*kept, name]].drop_duplicates())
+            (kept if more > groups else told).append(name)
+            groups = max(groups, more)
+    return told

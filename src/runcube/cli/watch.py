@@ -1,0 +1,99 @@
+"""What a sweep in progress looks like at a glance: runs by status, and the best so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.core import UnknownNameError, nearest
+from runcube.cube import final, hyperparameters
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Metrics of which less is more, by a word in their name.
+_LESS_IS_MORE = ("loss", "error", "err", "nll", "perplexity", "ppl", "mse", "mae", "rmse", "ece")
+_FAVOURITES = ("acc1", "acc", "accuracy", "top1", "f1", "auc", "loss")
+_SPLITS = ("val", "valid", "validation", "dev", "eval", "test", "train", "all")
+
+
+def counts(ds: xr.Dataset) -> dict[str, int]:
+    """Runs by status.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs", metrics="acc1")
+    >>> counts(ds)
+    {'complete': 118, 'incomplete': 2, 'failed': 0}
+    """
+    status = ds["status"].values
+    return {word: int((status == word).sum()) for word in ("complete", "incomplete", "failed")}
+
+
+def best(
+    ds: xr.Dataset,
+    *,
+    metric: str | None = None,
+    split: str | None = None,
+    lowest: bool | None = None,
+) -> dict[str, Any]:
+    """Say which run has the best last value so far.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube.
+    metric, split : str, optional
+        By default an accuracy, else a loss, of the validation split, as far as there are such.
+    lowest : bool, optional
+        Whether less is more; by default the metric's name tells.
+
+    Returns
+    -------
+    dict
+        ``metric``, ``split``, ``value``, ``run_id``, ``status`` and the labels of the run; empty
+        if nothing was logged there.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such metric or split.
+    """
+    metric = _chosen("metric", ds["metric"].values.tolist(), metric, _FAVOURITES)
+    split = _chosen("split", ds["split"].values.tolist(), split, _SPLITS)
+    if metric is None or split is None:
+        return {}
+    last = final(ds.sel(metric=[metric], split=[split])).squeeze(["metric", "split"])
+    values = last.transpose(*ds["status"].dims).values
+    finite = np.isfinite(values)
+    if not finite.any():
+        return {}
+    if lowest is None:
+        lowest = any(word in metric.lower() for word in _LESS_IS_MORE)
+    masked = np.where(finite, values, np.inf if lowest else -np.inf)
+    flat = int(masked.argmin() if lowest else masked.argmax())
+    at = dict(zip(ds["status"].dims, np.unravel_index(flat, values.shape), strict=True))
+    run = ds[["status", "run_id", "seed", *hyperparameters(ds)]].isel(at)
+    labels = {name: run[name].values.tolist() for name in (*hyperparameters(ds), "seed")}
+    return {
+        "metric": metric,
+        "split": split,
+        "value": float(values.reshape(-1)[flat]),
+        "run_id": str(run["run_id"].values),
+        "status": str(run["status"].values),
+        **labels,
+    }
+
+
+def _chosen(what: str, known: list[str], asked: str | None, liked: tuple[str, ...]) -> str | None:
+    if asked is not None:
+        if asked not in known:
+            raise UnknownNameError(f"{what}={asked!r}: not in the logs{nearest(asked, known)}")
+        return asked
+    exact = [name for name in liked if name in known]
+    near = [name for word in liked for name in known if word in name.lower()]
+    return next(iter([*exact, *near, *known]), None)

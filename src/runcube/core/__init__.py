@@ -1,0 +1,78 @@
+"""What every folder may use: terms, errors, text, arrays, and what the machine has.
+
+``model`` holds the terms in which all of runcube speaks (`RunHeader`, `Curves`, `RunLog`, …):
+start there. ``errors`` are the exceptions, ``axis_names`` tells by name what runs along a curve,
+``text`` and ``arrays`` are small helpers, ``resources`` knows memory and CPUs. Imports nothing of
+runcube.
+"""
+
+from runcube.core.arrays import (
+    LONG_TEXT_ENCODING,
+    absent_cells,
+    scatter_text,
+    scatter_values,
+    text_array,
+)
+from runcube.core.axis_names import elapsed_seconds, is_count_like, is_time_like, is_x_like
+from runcube.core.errors import (
+    ArchiveError,
+    CubeTooLargeError,
+    ExecutorError,
+    LogError,
+    NoRunsError,
+    PlanError,
+    RuncubeError,
+    StoreError,
+    SweepWarning,
+    UnknownNameError,
+)
+from runcube.core.model import (
+    Curves,
+    LogFile,
+    Problem,
+    Request,
+    Resume,
+    RunHeader,
+    RunLog,
+    Source,
+    Status,
+)
+from runcube.core.resources import check_memory, gc_paused, usable_cpus
+from runcube.core.text import clean_text, natural_key, nearest
+
+__all__ = [
+    "LONG_TEXT_ENCODING",
+    "ArchiveError",
+    "CubeTooLargeError",
+    "Curves",
+    "ExecutorError",
+    "LogError",
+    "LogFile",
+    "NoRunsError",
+    "PlanError",
+    "Problem",
+    "Request",
+    "Resume",
+    "RunHeader",
+    "RunLog",
+    "RuncubeError",
+    "Source",
+    "Status",
+    "StoreError",
+    "SweepWarning",
+    "UnknownNameError",
+    "absent_cells",
+    "check_memory",
+    "clean_text",
+    "elapsed_seconds",
+    "gc_paused",
+    "is_count_like",
+    "is_time_like",
+    "is_x_like",
+    "natural_key",
+    "nearest",
+    "scatter_text",
+    "scatter_values",
+    "text_array",
+    "usable_cpus",
+]

@@ -1,0 +1,47 @@
+"""The exceptions that runcube raises on purpose, and the category of its warnings."""
+
+from __future__ import annotations
+
+
+class RuncubeError(Exception):
+    """Base of the errors that runcube raises on purpose."""
+
+
+class NoRunsError(RuncubeError, ValueError):
+    """Nothing under the path is a training log that the reader can read."""
+
+
+class UnknownNameError(RuncubeError, KeyError):
+    """An argument names a hyperparameter, metric, split or axis that is not there."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its argument, which turns a sentence into a quoted one.
+        return str(self.args[0]) if self.args else ""
+
+
+class PlanError(RuncubeError, ValueError):
+    """Arguments that contradict each other or the logs."""
+
+
+class ExecutorError(PlanError):
+    """An executor of the user gave an error in place of what it was asked to read."""
+
+
+class LogError(RuncubeError, ValueError):
+    """The first problem of a load with ``errors="raise"``."""
+
+
+class CubeTooLargeError(RuncubeError, MemoryError):
+    """The cube would not fit in memory; raised before anything is allocated."""
+
+
+class ArchiveError(RuncubeError, ValueError):
+    """A file is no archive, is damaged or in use, or cannot hold what it was given."""
+
+
+class StoreError(RuncubeError, ImportError):
+    """No library that is installed reads such a URL; the message says which one would."""
+
+
+class SweepWarning(UserWarning):
+    """What a load found and decided: one warning at its end."""

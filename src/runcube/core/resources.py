@@ -1,0 +1,163 @@
+"""What the machine has: memory, CPUs, and Python's garbage collector while a sweep is loaded."""
+
+from __future__ import annotations
+
+import gc
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runcube.core.errors import CubeTooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_UNLIMITED = 1 << 62
+
+
+def check_memory(cells: int, needed: int, remedy: str) -> None:
+    """Refuse what cannot fit.
+
+    Raises
+    ------
+    CubeTooLargeError
+        With cells, bytes and the remedy.
+    """
+    available = available_bytes()
+    if needed > available:
+        raise CubeTooLargeError(
+            f"the cube has {cells:,} cells and needs {needed / 1e9:,.1f} GB, but "
+            f"{available / 1e9:,.1f} GB of memory are free: {remedy}"
+        )
+
+
+def available_bytes() -> int:
+    """Memory that can be had now, within the limits of the process and of its control group."""
+    free = min(_meminfo(), _within_ulimit())
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+    except (OSError, ValueError):
+        return free
+    return min(free, limit - used)
+
+
+def _within_ulimit() -> int:
+    """Address space that is left below ``ulimit -v``, as batch systems set it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _UNLIMITED
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return _UNLIMITED
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        pages = 0
+    return max(0, limit - pages * resource.getpagesize())
+
+
+def _meminfo() -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError, AttributeError):
+        return _UNLIMITED
+
+
+# What Windows can wait for at once.
+_MOST_CPUS = 61
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: those it is bound to, within its control group's quota."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        count = os.cpu_count() or 1
+    return int(min(count, _MOST_CPUS, _quota()))
+
+
+def _quota() -> float:
+    """CPUs that the control groups of this process allow."""
+    found = [float("inf")]
+    with suppress(OSError, ValueError):
+        root = Path("/sys/fs/cgroup")
+        # Version 2: "0::/the/group"; a limit of any group above counts as well.
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        own = next((line[3:] for line in lines if line.startswith("0::")), "/")
+        inner = root / own.strip("/")
+        groups = [group for group in (inner, *inner.parents) if group.is_relative_to(root)]
+        found += [_ratio(group / "cpu.max") for group in groups]
+        # Version 1, as containers see it.
+        found.append(_ratio(root / "cpu/cpu.cfs_quota_us", root / "cpu/cpu.cfs_period_us"))
+    return max(1.0, min(found))
+
+
+def _ratio(*paths: Path) -> float:
+    """CPUs that quota and period allow, from one file or two."""
+    try:
+        quota, period = " ".join(path.read_text() for path in paths).split()
+        return float(quota) / float(period) if float(quota) > 0 else float("inf")
+    except (OSError, ValueError):  # no such file; "max"
+        return float("inf")
+
+
+@dataclass
+class _Loads:
+    """Loads under way in the threads of this process."""
+
+    lock: Lock = field(default_factory=Lock)
+    count: int = 0
+    was_enabled: bool = True
+
+
+_LOADS = _Loads()
+
+
+def _forked() -> None:
+    # The threads that load do not exist in a forked process.
+    if _LOADS.count and _LOADS.was_enabled:
+        gc.enable()
+    _LOADS.lock, _LOADS.count = Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Keep the cyclic garbage collector from walking a million records over and over.
+
+    Parsed logs form no cycles, so nothing piles up meanwhile. The last of several threads that load
+    lets it run again.
+    """
+    with _LOADS.lock:
+        if not _LOADS.count:
+            _LOADS.was_enabled = gc.isenabled()
+            gc.disable()
+        _LOADS.count += 1
+    try:
+        yield
+    finally:
+        with _LOADS.lock:
+            _LOADS.count = max(0, _LOADS.count - 1)  # of a forked process it was zero
+            if not _LOADS.count and _LOADS.was_enabled:
+                gc.enable()

@@ -1,0 +1,67 @@
+"""Text: the natural order of paths, the nearest of some names, what netCDF text can hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def clean_text(text: str) -> str:
+    r"""Escape what netCDF text cannot hold: NUL and undecodable bytes.
+
+    Examples
+    --------
+    >>> print(clean_text("a\0b"), clean_text("caf\udce9"))
+    a\x00b caf\udce9
+    """
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+@lru_cache(maxsize=1 << 17)
+def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which ``run_2`` comes before ``run_10``, directory by directory."""
+    parts = _DIGITS.split(path.replace("/", "\0"))
+    return tuple([_number(part) if i % 2 else _text(part) for i, part in enumerate(parts)])
+
+
+# Paths of a sweep mostly share their parts: one object for each, or the keys of 100,000 logs
+# take 120 MB.
+@lru_cache(maxsize=1 << 14)
+def _number(part: str) -> tuple[int, int, str]:
+    return 1, int(part), part
+
+
+@lru_cache(maxsize=1 << 14)
+def _text(part: str) -> tuple[int, int, str]:
+    return 0, 0, part
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The tail of an error: what comes nearest to a name, or the first few there are."""
+    known = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return f" (nearest: {', '.join(repr(c) for c in close)})"
+    return f" (known: {', '.join(repr(c) for c in known[:8])}{', …' if len(known) > 8 else ''})"

@@ -1,0 +1,39 @@
+"""Selected runs to one Dataset, and what can be said of a Dataset that is a cube.
+
+``build`` allocates and fills it, ``coords`` makes what lies on the cells, ``placement`` knows where
+values go, ``layouts`` converts grid and configs. ``cells`` reads a cube back as rows, for
+``report``, ``problems`` and ``final``. Start in ``build``. May import ``core``, ``plan`` and
+``curves``.
+"""
+
+from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values
+from runcube.cube.cells import check_cube, full_key, hyperparameters, laid_out, x_dim
+from runcube.cube.coords import CellIndex
+from runcube.cube.final import final
+from runcube.cube.layouts import to_configs, to_grid
+from runcube.cube.placement import Index, InnerLabels, Part, Scatter
+from runcube.cube.problems import problems
+from runcube.cube.report import table
+
+__all__ = [
+    "CellIndex",
+    "Index",
+    "InnerLabels",
+    "Part",
+    "Scatter",
+    "build_cube",
+    "check_cube",
+    "cube_dims",
+    "cube_frame",
+    "cube_shape",
+    "final",
+    "full_key",
+    "hyperparameters",
+    "laid_out",
+    "problems",
+    "table",
+    "to_configs",
+    "to_grid",
+    "with_values",
+    "x_dim",
+]

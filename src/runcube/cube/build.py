@@ -1,0 +1,209 @@
+"""Parsed runs and their plan to one Dataset: allocate once, scatter."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from runcube.core import check_memory, text_array, usable_cpus
+from runcube.cube.coords import CellIndex, cell_coords, seed_coord
+from runcube.cube.layouts import grid_attr
+from runcube.cube.placement import Positions, Scatter
+from runcube.curves import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.cube.placement import Index, InnerLabels
+    from runcube.curves import Selection, Track
+    from runcube.plan import Sweep
+
+
+_SPARSER = "pass layout='configs' (random search, sparse grids)"
+_FEWER = ", metrics=[...] or splits=[...]"
+# Numbers, status and references to texts that stand in each cell.
+_CELL_BYTES = 80
+_LARGE = 1 << 26
+
+
+def build_cube(
+    sweep: Sweep, selection: Selection, labels: InnerLabels, *, messages: bool = False
+) -> xr.Dataset:
+    """Scatter the runs that won their cells into ``curve`` and ``logged``.
+
+    The trials of ``contest`` are emptied on the way, so that at most one copy of the data stands
+    beside the cube.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    selection : Selection
+    labels : InnerLabels
+    messages : bool
+        Add the coordinate ``messages``.
+
+    Returns
+    -------
+    Dataset
+        ``curve`` and ``logged`` on (*cell dims*, split, metric, x), without attrs but ``grid``.
+
+    Raises
+    ------
+    CubeTooLargeError
+        If the cube would not fit in memory; raised before it is allocated.
+    """
+    cell_index = CellIndex.of(sweep, selection.kept_runs)
+    shape = cube_shape(cell_index, selection, labels)
+    cells = int(np.prod(shape, dtype=np.int64))
+    check_memory(cells, cells * 9 + _frame_bytes(selection, cell_index), f"{_SPARSER}{_FEWER}")
+    ds = cube_frame(sweep, selection, labels, cell_index, messages=messages)
+    count = cell_index.count
+    inner = shape[len(cell_index.shape) :]
+    curve = _all_nan((count, *inner))
+    logged = np.zeros((count, *inner), dtype=bool)
+    scatter = Scatter(selection.axis, labels)
+    for kept_run, cell in zip(selection.kept_runs, cell_index.positions.tolist(), strict=True):
+        scatter.put(kept_run, curve[cell], logged[cell])
+        kept_run.attempt.tracks = []
+        kept_run.attempt.log.curves = []
+    dims = cube_dims(cell_index, selection)
+    return with_values(ds, dims, curve.reshape(shape), logged.reshape(shape))
+
+
+def _all_nan(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Give a new array of NaN; a large one is filled by several threads.
+
+    To get new memory from the system takes several times as long as to write it, and it is given
+    to all CPUs at once.
+    """
+    out = np.empty(shape)
+    if out.nbytes < _LARGE:
+        out.fill(np.nan)
+        return out
+    count = usable_cpus()
+    with ThreadPoolExecutor(count) as threads:
+        for _ in threads.map(lambda part: part.fill(np.nan), np.array_split(out, count)):
+            pass
+    return out
+
+
+def cube_shape(cell_index: CellIndex, selection: Selection, labels: InnerLabels) -> tuple[int, ...]:
+    """Shape of ``curve``: cell dims, split, metric, x."""
+    inner = (len(labels.splits), len(labels.metrics), len(selection.axis.labels))
+    return (*cell_index.shape, *inner)
+
+
+def cube_dims(cell_index: CellIndex, selection: Selection) -> tuple[str, ...]:
+    """Dims of ``curve`` and ``logged``, as :func:`cube_shape` has their sizes."""
+    return (*cell_index.dims, "split", "metric", selection.axis.dim)
+
+
+def with_values(ds: xr.Dataset, dims: Sequence[str], curve: Any, logged: Any) -> xr.Dataset:
+    """Add ``curve`` and ``logged`` to a frame: arrays on :func:`cube_dims`."""
+    data = {
+        "curve": (dims, curve, {"long_name": "logged value"}),
+        "logged": (dims, logged, {"long_name": "whether a value was logged"}),
+    }
+    return xr.Dataset(data, ds.coords, ds.attrs)
+
+
+def cube_frame(
+    sweep: Sweep,
+    selection: Selection,
+    labels: InnerLabels,
+    cell_index: CellIndex,
+    *,
+    messages: bool = False,
+) -> xr.Dataset:
+    """Everything of a cube but its values: coordinates, and the attr ``grid``.
+
+    Raises
+    ------
+    CubeTooLargeError
+    """
+    axis = selection.axis
+    check_memory(cell_index.count, _frame_bytes(selection, cell_index), _SPARSER)
+    coords = seed_coord(sweep) | cell_coords(
+        sweep, selection.kept_runs, cell_index, messages=messages
+    )
+    coords |= {
+        "split": ("split", text_array(labels.splits)),
+        "metric": ("metric", text_array(labels.metrics)),
+        axis.dim: (axis.dim, axis.labels),
+    }
+    for name, (values, attrs) in _along(selection, cell_index).items():
+        on = (axis.dim,) if values.ndim == 1 else (*cell_index.dims, axis.dim)
+        shape = values.shape if values.ndim == 1 else (*cell_index.shape, len(axis.labels))
+        coords[identifier(name, coords)] = (on, values.reshape(shape), attrs)
+    return xr.Dataset(coords=coords, attrs={"grid": grid_attr(sweep)})
+
+
+def _frame_bytes(selection: Selection, cell_index: CellIndex) -> int:
+    """About what the coordinates need: texts of each cell are as wide as the longest of all."""
+    paths = (len(kept_run.attempt.log.header.source.path) for kept_run in selection.kept_runs)
+    return cell_index.count * (_CELL_BYTES + 2 * 4 * max(paths, default=0))
+
+
+def _along(
+    selection: Selection, cell_index: CellIndex
+) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
+    """Collect what else runs along x."""
+    positions = Positions(selection.axis)
+    along = _Along(selection, cell_index.count)
+    for kept_run, cell in zip(selection.kept_runs, cell_index.positions.tolist(), strict=True):
+        own = positions.own(kept_run)
+        for track in kept_run.attempt.tracks:
+            if len(track.metrics) and (own is not None or len(track.curves.x) > 1):
+                along.take(cell, track, positions.of(track, own))
+        along.own_x(cell, own)
+    return along.finish()
+
+
+class _Along:
+    """Quantities that run along x beside it: one for all runs where they agree, else one a run."""
+
+    def __init__(self, selection: Selection, count: int) -> None:
+        self._axis = selection.axis
+        self._shape = (count, len(selection.axis.labels))
+        self._found: dict[str, NDArray[np.float64]] = {}
+        self._whole: dict[str, bool] = {}
+
+    def take(self, cell: int, track: Track, at: Index) -> None:
+        for name, values in track.curves.x.items():
+            if name != self._axis.name:
+                self._whole[name] = self._whole.get(name, True) and values.dtype.kind == "i"
+                self._put(name, cell, at, values[track.rows])
+
+    def own_x(self, cell: int, own: NDArray[Any] | None) -> None:
+        if own is not None:
+            self._whole[self._axis.name] = False
+            self._put(self._axis.name, cell, np.arange(len(own)), own)
+
+    def _put(self, name: str, cell: int, at: Index, values: NDArray[Any]) -> None:
+        if name not in self._found:
+            self._found[name] = np.full(self._shape, np.nan)
+        row = self._found[name][cell]
+        # The first split that has it speaks; the others fill its gaps.
+        row[at] = np.where(np.isnan(row[at]), values, row[at])
+
+    def finish(self) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
+        """Arrays (x,) or (cells, x) by logged name, with the attrs of their coordinates."""
+        return {
+            name: (self._shared(name, values), {"long_name": name})
+            for name, values in self._found.items()
+        }
+
+    def _shared(self, name: str, values: NDArray[np.float64]) -> NDArray[Any]:
+        if not values.size or name == self._axis.name:
+            return values
+        least, most = np.fmin.reduce(values), np.fmax.reduce(values)
+        if not ((least == most) | np.isnan(least)).all():
+            return values
+        if self._whole[name] and not np.isnan(least).any():
+            return np.asarray(least, dtype=np.int64)
+        return np.asarray(least)

@@ -1,0 +1,197 @@
+"""The cells of a cube as rows: what reports and selections read off dims and coordinates."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from runcube.core import PlanError, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+# What a run does not have, among values that may be None.
+ABSENT: Final[Any] = object()
+_WORDS: dict[str, Any] = {"None": None, "absent": ABSENT, "True": True, "False": False}
+# The run that counts where several are of one configuration and seed, best first.
+_BETTER = (Status.COMPLETE, Status.INCOMPLETE, Status.FAILED)
+_INNER = frozenset({"split", "metric"})
+
+
+def hyperparameters(ds: xr.Dataset) -> list[str]:
+    """Name the hyperparameters that vary: the dims first, then the other coordinates.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> from runcube.cube import hyperparameters
+    >>> hyperparameters(ds)
+    ['weights', 'lr', 'weight_decay']
+    """
+    dims = [str(d) for d in ds["status"].dims if d not in ("seed", "config")]
+    own = {n for n in ds.coords if "hparam" in ds[n].attrs} - {"seed", "seed_value"}
+    # The numbers of a text label have its key.
+    values = {
+        n
+        for n in own
+        if str(n).endswith("_value") and str(n).removesuffix("_value") in own
+        if full_key(ds, str(n)) == full_key(ds, str(n).removesuffix("_value"))
+    }
+    others = [str(n) for n in ds.coords if n in own - values and n not in dims]
+    return dims + others
+
+
+def x_dim(ds: xr.Dataset) -> str | None:
+    """Name the dim along which curves run; None where it was selected away.
+
+    Raises
+    ------
+    PlanError
+        If the Dataset is no cube.
+    """
+    check_cube(ds)
+    cell = set(ds["status"].dims) | _INNER
+    return next((str(d) for d in reversed(ds["curve"].dims) if d not in cell), None)
+
+
+def check_cube(ds: xr.Dataset) -> None:
+    """Raise `PlanError` unless the Dataset is a cube whose runs are still told apart."""
+    lost = [name for name in ("status", "curve", "logged") if name not in ds.variables]
+    if lost:
+        found = ", ".join(map(repr, list(ds.variables)[:8]))
+        hint = (
+            "; a mean over seeds has no runs: ask the cube before it" if lost[0] == "status" else ""
+        )
+        raise PlanError(f"not a runcube cube: no variable {lost[0]!r} (found: {found}){hint}")
+
+
+def full_key(ds: xr.Dataset, name: str) -> str:
+    """Full dotted key of a hyperparameter."""
+    return str(ds[name].attrs.get("hparam", name))
+
+
+def laid_out(variable: xr.Variable, sizes: Mapping[str, int]) -> NDArray[Any]:
+    """Values of a variable on dims of which it may lack some: broadcast, in their order."""
+    own = [dim for dim in sizes if dim in variable.dims]
+    values = variable.transpose(*own).values
+    shape = [size if dim in own else 1 for dim, size in sizes.items()]
+    return np.broadcast_to(values.reshape(shape), tuple(sizes.values()))
+
+
+@dataclass(frozen=True, eq=False)
+class CellRows:
+    """The cells of a cube as tables (configurations, seeds)."""
+
+    dims: tuple[str, ...]
+    sizes: tuple[int, ...]
+    names: list[str]
+    seeds: NDArray[Any]
+    status: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, ds: xr.Dataset) -> CellRows:
+        """Read them off a cube, whole or selected."""
+        check_cube(ds)
+        dims = (*(str(d) for d in ds["status"].dims if d != "seed"), "seed")
+        sizes = tuple(ds.sizes.get(d, 1) for d in dims)
+        seeds = np.atleast_1d(ds["seed"].values) if "seed" in ds.variables else np.zeros(1, int)
+        cells = cls(dims, sizes, hyperparameters(ds), seeds, np.empty((0, 0), dtype=np.str_))
+        return cls(dims, sizes, cells.names, seeds, cells.column(ds, "status"))
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """Whether a cell holds a run."""
+        held: NDArray[np.bool_] = self.status != Status.ABSENT.value
+        return held
+
+    def column(self, ds: xr.Dataset, name: str) -> NDArray[Any]:
+        """A coordinate as an array (configurations, seeds)."""
+        return self._table(ds[name].variable)
+
+    def known(self, ds: xr.Dataset, name: str) -> NDArray[np.bool_]:
+        """Whether any run tells the value that a coordinate has in a cell."""
+        on = ds[name].dims
+        if on == (name,):
+            return np.ones_like(self.held)
+        held = self.held.reshape(self.sizes)
+        others = tuple(i for i, dim in enumerate(self.dims) if dim not in on)
+        return self._rows(np.broadcast_to(held.any(axis=others, keepdims=True), self.sizes))
+
+    def missing(
+        self, ds: xr.Dataset, all_combinations: bool
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Row and seed index of the cells without a complete run, one per configuration and seed.
+
+        Rows that no hyperparameter tells apart are one configuration: a crashed run and its rerun.
+        """
+        if all_combinations and "config" in self.dims:
+            raise PlanError("all_combinations: the configs layout has no others; to_grid(ds) first")
+        group = self._configurations(ds)
+        rows = np.arange(len(group))[:, None]
+        rank = np.select([self.status == status.value for status in _BETTER], [3, 2, 1], 0)
+        best = np.zeros((len(group), rank.shape[1]), dtype=np.int64)
+        np.maximum.at(best, group, rank)
+        first = np.full_like(best, len(group))
+        np.minimum.at(first, group, np.where(rank == best[group], rows, len(group)))
+        held = np.zeros(len(group), dtype=bool)
+        np.logical_or.at(held, group, self.held.any(axis=1) | all_combinations)
+        listed = held[group][:, None] & (best[group] < 3) & (rows == first[group])
+        at_row, at_seed = np.nonzero(listed)
+        return at_row, at_seed
+
+    def _configurations(self, ds: xr.Dataset) -> NDArray[np.intp]:
+        """Number of the configuration of each row."""
+        count = len(self.status)
+        if "config" not in self.dims or "hparam" not in ds["seed"].attrs:
+            # Without a seed, rows that nothing tells apart are replicates of their own.
+            return np.arange(count)
+        group = np.zeros(count, dtype=np.intp)
+        for name in self.names:
+            if "seed" not in ds[name].dims:
+                codes = np.unique(self.column(ds, name)[:, 0], return_inverse=True)[1]
+                group = np.unique(group * (codes.max(initial=0) + 1) + codes, return_inverse=True)[
+                    1
+                ]
+        return group
+
+    def _table(self, variable: xr.Variable) -> NDArray[Any]:
+        return self._rows(laid_out(variable, dict(zip(self.dims, self.sizes, strict=True))))
+
+    def _rows(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values.reshape(math.prod(self.sizes[:-1]), self.sizes[-1])
+
+
+def json_value(label: Any, number: float | None) -> Any:
+    """Turn a label back into the value that it stands for.
+
+    Parameters
+    ----------
+    label : int, float, bool or str
+    number : float or None
+        The label's entry in ``<name>_value``, where there is one.
+    """
+    if not isinstance(label, str):
+        return label
+    if label in _WORDS:
+        return _WORDS[label]
+    if number is not None and not math.isnan(number):
+        try:
+            return int(label)
+        except ValueError:
+            return float(label)
+    if label[:1] in ('"', "[", "{"):
+        try:
+            return json.loads(label)
+        except ValueError:
+            pass
+    return label

@@ -1,0 +1,204 @@
+"""Coordinates of the cells: seeds, hyperparameters, and what is known of each run."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.core import (
+    LONG_TEXT_ENCODING,
+    Status,
+    clean_text,
+    scatter_text,
+    scatter_values,
+    text_array,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.core import Problem, RunHeader
+    from runcube.curves import KeptRun
+    from runcube.plan import Sweep
+
+MAX_PROBLEM_LINES = 20
+
+
+@dataclass(frozen=True)
+class CellIndex:
+    """The cell dims, their shape, and the flat position of each entry in it."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    positions: NDArray[np.intp]
+
+    @property
+    def count(self) -> int:
+        """Number of cells."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @classmethod
+    def of(cls, sweep: Sweep, kept_runs: Sequence[KeptRun]) -> CellIndex:
+        """Place the runs that stay, in the layout of the plan."""
+        runs = np.array([kept_run.run for kept_run in kept_runs], dtype=np.intp)
+        seeds = len(sweep.seed_axis.labels)
+        if sweep.layout == "grid":
+            dims = (*(axis.name for axis in sweep.axes), "seed")
+            shape = (*(len(axis.labels) for axis in sweep.axes), seeds)
+            index = sweep.cells[runs]
+        else:
+            dims, shape = ("config", "seed"), (int(sweep.rows.max(initial=-1)) + 1, seeds)
+            index = np.stack([sweep.rows[runs], sweep.cells[runs, -1]], axis=1)
+        return cls(dims, shape, np.ravel_multi_index(tuple(index.T), shape))
+
+
+def seed_coord(sweep: Sweep) -> dict[str, Any]:
+    """Give the index coordinate ``seed``."""
+    seed = sweep.seed_axis
+    attrs = {"long_name": "seed" if seed.kind == "labels" else "replicate"}
+    if seed.key is not None:
+        attrs["hparam"] = seed.key
+    return {"seed": ("seed", seed.labels, attrs)}
+
+
+def cell_coords(
+    sweep: Sweep, kept_runs: Sequence[KeptRun], cell_index: CellIndex, *, messages: bool
+) -> dict[str, Any]:
+    """Give every coordinate on cell dims: hyperparameters first, then what is known of the runs."""
+    coords = _axis_coords(sweep) if sweep.layout == "grid" else _row_coords(sweep)
+    for coord in sweep.coords:
+        attrs = {"hparam": coord.key, "long_name": coord.name}
+        coords[coord.name] = (*_place_coord(sweep, coord.dims, coord.values), attrs)
+        if coord.value is not None:
+            where = _place_coord(sweep, coord.dims, coord.value)
+            coords[f"{coord.name}_value"] = (*where, {"hparam": coord.key})
+    if sweep.seed_axis.value is not None:
+        runs = [kept_run.run for kept_run in kept_runs]
+        drawn = scatter_values(cell_index.shape, cell_index.positions, sweep.seed_axis.value[runs])
+        coords["seed_value"] = (cell_index.dims, drawn, {"hparam": sweep.seed_axis.key or ""})
+    return coords | _run_coords(sweep, kept_runs, cell_index, messages=messages)
+
+
+def _axis_coords(sweep: Sweep) -> dict[str, Any]:
+    coords: dict[str, Any] = {}
+    for axis in sweep.axes:
+        attrs = {"hparam": axis.key, "long_name": axis.name}
+        coords[axis.name] = (axis.name, axis.labels, attrs)
+        if axis.value is not None:
+            coords[f"{axis.name}_value"] = (axis.name, axis.value, {"hparam": axis.key})
+    return coords
+
+
+def _row_coords(sweep: Sweep) -> dict[str, Any]:
+    """Dim hyperparameters along ``config``."""
+    _, first = np.unique(sweep.rows, return_index=True)
+    coords: dict[str, Any] = {}
+    for number, axis in enumerate(sweep.axes):
+        codes = sweep.cells[first, number]
+        attrs = {"hparam": axis.key, "long_name": axis.name}
+        coords[axis.name] = ("config", axis.labels[codes], attrs)
+        if axis.value is not None:
+            coords[f"{axis.name}_value"] = ("config", axis.value[codes], {"hparam": axis.key})
+    return coords
+
+
+def _place_coord(
+    sweep: Sweep, dims: tuple[str, ...], values: NDArray[Any]
+) -> tuple[tuple[str, ...], NDArray[Any]]:
+    """Lay one value per run on the dims that determine it, in the layout of the plan."""
+    names = [*(axis.name for axis in sweep.axes), "seed"]
+    sizes = [*(len(axis.labels) for axis in sweep.axes), len(sweep.seed_axis.labels)]
+    columns = [names.index(dim) for dim in dims]
+    if sweep.layout == "grid" or dims in ((), ("seed",)):
+        shape = tuple(sizes[c] for c in columns)
+        index = sweep.cells[:, columns]
+    elif "seed" in dims:
+        dims, shape = ("config", "seed"), (int(sweep.rows.max()) + 1, sizes[-1])
+        index = np.stack([sweep.rows, sweep.cells[:, -1]], axis=1)
+    else:
+        dims, shape = ("config",), (int(sweep.rows.max()) + 1,)
+        index = sweep.rows[:, None]
+    flat = np.ravel_multi_index(tuple(index.T), shape) if shape else np.zeros(len(values), int)
+    return dims, scatter_values(shape, flat, values)
+
+
+def _run_coords(
+    sweep: Sweep, kept_runs: Sequence[KeptRun], cell_index: CellIndex, *, messages: bool
+) -> dict[str, Any]:
+    logs = [kept_run.attempt.log for kept_run in kept_runs]
+    shape, at, dims = cell_index.shape, cell_index.positions, cell_index.dims
+    noted = dict.fromkeys(range(len(sweep.headers)), ()) | _by_run(sweep)
+    problems = [[*kept_run.attempt.problems, *noted[kept_run.run]] for kept_run in kept_runs]
+    counts = np.array([len(p) for p in problems], dtype=np.int64)
+    ends = [kept_run.status.value for kept_run in kept_runs]
+    words = {*ends, Status.ABSENT.value} if len(ends) < cell_index.count else {*ends}
+    status = np.full(cell_index.count, Status.ABSENT.value, f"<U{max(map(len, words), default=1)}")
+    status[at] = ends
+    time = np.array([log.train_time for log in logs], dtype=np.float64)
+    names = run_ids(sweep.headers)
+    ids = text_array([names[kept_run.run] for kept_run in kept_runs])
+    paths = text_array([log.header.source.path for log in logs])
+    rest = [json.dumps(sweep.rest[kept_run.run], default=str) for kept_run in kept_runs]
+    coords: dict[str, Any] = {
+        "run_id": (dims, scatter_values(shape, at, ids)),
+        "path": (dims, scatter_values(shape, at, paths)),
+        "status": (dims, status.reshape(shape)),
+        "train_time": (
+            dims,
+            scatter_values(shape, at, time),
+            {"units": "s", "long_name": "train time"},
+        ),
+        "n_problems": (dims, scatter_values(shape, at, counts)),
+        "problems": _long(dims, scatter_text(shape, at, map(problem_text, problems))),
+        "run_config": _long(dims, scatter_text(shape, at, rest)),
+    }
+    if messages:
+        texts = ("\n".join(log.messages) for log in logs)
+        coords["messages"] = _long(dims, scatter_text(shape, at, texts))
+    return coords
+
+
+def run_ids(headers: Sequence[RunHeader]) -> list[str]:
+    """Give each run the shortest telling part of its path, or its key where a log holds several."""
+    folders = Counter(header.source.path.rpartition("/")[0] for header in headers)
+    keys = Counter(header.key for header in headers)
+    names = []
+    for header in headers:
+        folder, _, name = header.source.path.rpartition("/")
+        stem = name.split(".")[0] or name
+        if header.key.startswith("@"):
+            names.append((folder or stem) + header.key)
+        elif header.key and keys[header.key] == 1:
+            names.append(header.key)
+        elif header.key:
+            names.append(f"{header.source.path}:{header.key}")
+        else:
+            names.append(
+                folder if folder and folders[folder] == 1 else f"{folder}/{stem}".lstrip("/")
+            )
+    return names
+
+
+def _by_run(sweep: Sweep) -> dict[int, tuple[Problem, ...]]:
+    found: dict[int, tuple[Problem, ...]] = {}
+    for run, problem in sweep.problems:
+        found[run] = (*found.get(run, ()), problem)
+    return found
+
+
+def _long(dims: tuple[str, ...], texts: NDArray[np.object_]) -> Any:
+    return (dims, texts, {}, dict(LONG_TEXT_ENCODING))
+
+
+def problem_text(problems: Sequence[Problem]) -> str:
+    """Problems of one run, a line each, the first 20 and the number of the others."""
+    lines = [clean_text(str(p)).replace("\n", " ") for p in problems[:MAX_PROBLEM_LINES]]
+    if len(problems) > MAX_PROBLEM_LINES:
+        lines.append(f"… and {len(problems) - MAX_PROBLEM_LINES} more")
+    return "\n".join(lines)

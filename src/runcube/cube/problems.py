@@ -1,0 +1,66 @@
+"""The problems of a load as a table."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from runcube.core import PlanError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+_LINE = re.compile(r"(?:line (\d+): )?([a-z_]+): (.*)", re.DOTALL)
+
+
+def problems(ds: xr.Dataset) -> pd.DataFrame:
+    """List everything that is wrong with the logs of a cube, or that a policy decided about them.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``path``, ``run_id`` (``""`` for what is in no cell), ``line`` (Int64, missing
+        where a problem has no line), ``kind``, ``message``; skipped files first.
+
+    Raises
+    ------
+    PlanError
+        If the Dataset is no cube.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> list(rc.problems(ds).columns)
+    ['path', 'run_id', 'line', 'kind', 'message']
+    """
+    import pandas as pd
+
+    if "problems" not in ds.coords:
+        raise PlanError("not a runcube cube: no coordinate 'problems'")
+    rows = [
+        (item["path"], "", None, item["kind"], item["message"])
+        for item in json.loads(ds.attrs.get("skipped", "[]"))
+    ]
+    texts, paths, names = (ds[n].values.reshape(-1) for n in ("problems", "path", "run_id"))
+    for text, path, name in zip(texts, paths, names, strict=True):
+        if text:
+            rows += [(str(path), str(name), *_row(line)) for line in str(text).split("\n")]
+    table = pd.DataFrame(rows, columns=["path", "run_id", "line", "kind", "message"])
+    return table.astype({"line": "Int64"})
+
+
+def _row(line: str) -> tuple[Any, str, str]:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        return None, "more", line
+    return (int(found[1]) if found[1] else None), found[2], found[3]

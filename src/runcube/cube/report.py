@@ -1,0 +1,258 @@
+"""What a cube says of its sweep: configurations, missing runs, constants."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.core import PlanError, Status
+from runcube.cube.cells import ABSENT, CellRows, full_key, json_value, x_dim
+from runcube.plan import show_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    import xarray as xr
+    from numpy.typing import NDArray
+
+
+def table(ds: xr.Dataset) -> pd.DataFrame:
+    """List the configurations: their hyperparameters, and how their runs ended.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+
+    Returns
+    -------
+    DataFrame
+        A row per configuration that has a run: its hyperparameters (those that vary with the seed
+        are left out), ``seeds`` and ``runs``, and how many of the runs are ``complete``,
+        ``incomplete`` and ``failed``. The index is the position along ``config`` where there is
+        such a dim.
+
+    Raises
+    ------
+    PlanError
+        If the Dataset is no cube.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> ds.sweep.table().query("incomplete > 0")[["weights", "lr", "weight_decay", "complete"]]
+            weights     lr  weight_decay  complete
+    config
+    ...
+    """
+    import pandas as pd
+
+    cells = CellRows.of(ds)
+    held = cells.held.any(axis=1)
+    columns: dict[str, NDArray[Any]] = {
+        name: cells.column(ds, name)[held, 0] for name in cells.names if "seed" not in ds[name].dims
+    }
+    columns["seeds"] = columns["runs"] = cells.held[held].sum(axis=1)
+    for status in (Status.COMPLETE, Status.INCOMPLETE, Status.FAILED):
+        columns[status.value] = (cells.status[held] == status.value).sum(axis=1)
+    rows = np.flatnonzero(held) if "config" in cells.dims else np.arange(int(held.sum()))
+    return pd.DataFrame(columns, index=pd.Index(rows, name="config"))
+
+
+def missing(ds: xr.Dataset, *, all_combinations: bool = False) -> pd.DataFrame:
+    """List the configurations and seeds that have no complete run.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+    all_combinations : bool
+        Also those combinations of labels that have no run with any seed (grid layout only).
+
+    Returns
+    -------
+    DataFrame
+        A row per configuration and seed: the hyperparameters, ``seed``, ``status`` and, where there
+        is a log, its ``path``. A hyperparameter that only a run would tell is NaN or None.
+
+    Raises
+    ------
+    PlanError
+        If the Dataset is no cube, or with ``all_combinations`` in the configs layout.
+
+    See Also
+    --------
+    missing_configs : the same for a launcher.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> ds.sweep.missing()[["weights", "lr", "weight_decay", "seed", "status"]]
+      weights     lr  weight_decay  seed      status
+    ...
+    """
+    import pandas as pd
+
+    cells = CellRows.of(ds)
+    at = cells.missing(ds, all_combinations)
+    frame = pd.DataFrame(index=pd.RangeIndex(len(at[0])))
+    for name in cells.names:
+        known = cells.known(ds, name)[at]
+        values = pd.Series(cells.column(ds, name)[at])
+        frame[name] = values if known.all() else values.where(known)
+    frame["seed"] = cells.seeds[at[1]]
+    frame["status"] = cells.status[at]
+    frame["path"] = cells.column(ds, "path")[at] if "path" in ds.variables else ""
+    return frame
+
+
+def missing_configs(ds: xr.Dataset, *, all_combinations: bool = False) -> list[dict[str, Any]]:
+    """List the configurations and seeds that have no complete run, as a launcher takes them.
+
+    Parameters
+    ----------
+    ds, all_combinations
+        As for :func:`missing`. Values that ``relabel=`` changed stay changed.
+
+    Returns
+    -------
+    list of dict
+        Full dotted key to value as JSON has it: None, numbers, bools and lists again where a text
+        label stands for one. A key that the run would not have is left out, and so is the seed
+        where runs draw their own. ``_status`` is the run's status, ``_path`` its log.
+
+    Notes
+    -----
+    A string ``"None"`` or ``"True"`` on an axis that never holds the value itself has the same
+    label as the value, and comes back as the value.
+
+    Raises
+    ------
+    PlanError
+        As :func:`missing`.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> ds.sweep.missing_configs()[0]
+    {'model.weights': None, ..., 'seed': ..., '_status': 'incomplete', '_path': ...}
+    """
+    cells = CellRows.of(ds)
+    at = cells.missing(ds, all_combinations)
+    columns: dict[str, list[Any]] = {}
+    for name in cells.names:
+        values = _json_values(ds, name, cells)
+        known = cells.known(ds, name)
+        columns[full_key(ds, name)] = [
+            values[cell] if known[cell] else ABSENT for cell in zip(*at, strict=True)
+        ]
+    columns |= _seed_values(ds, cells, at)
+    columns["_status"] = cells.status[at].tolist()
+    if "path" in ds.variables:
+        columns["_path"] = [path or ABSENT for path in cells.column(ds, "path")[at].tolist()]
+    return [
+        {key: value for key, value in zip(columns, row, strict=True) if value is not ABSENT}
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def constant(ds: xr.Dataset) -> dict[str, Any]:
+    """Give the hyperparameters that are the same in all runs: full key to value.
+
+    Raises
+    ------
+    PlanError
+        If the attr that holds them is gone.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> ds.sweep.constant["epochs"]
+    20
+    """
+    if "constant_hparams" not in ds.attrs:
+        raise PlanError("constant: the attr 'constant_hparams' is gone; ask the cube as loaded")
+    held: dict[str, Any] = json.loads(ds.attrs["constant_hparams"])
+    return held
+
+
+def as_html(ds: xr.Dataset) -> str:
+    """Sum up a cube for a notebook.
+
+    Raises
+    ------
+    PlanError
+        If the Dataset is no cube.
+    """
+    cells = CellRows.of(ds)
+    counts = Counter(cells.status[cells.held].tolist())
+    ends = ", ".join(f"{n} {status}" for status, n in counts.most_common())
+    layout = "configs" if "config" in cells.dims else "grid"
+    rows = [("runs", f"{int(cells.held.sum())}: {ends}"), ("layout", layout)]
+    names = (*cells.names, "seed", "split", "metric", x_dim(ds))
+    rows += [(name, _labels_of(ds[name])) for name in names if name and name in ds.coords]
+    problems = int(ds["n_problems"].sum()) if "n_problems" in ds.variables else 0
+    if problems:
+        rows.append(("problems", f"{problems}: ds.sweep.problems()"))
+    body = "".join(
+        f'<tr><th style="text-align:left">{escape(name)}</th>'
+        f'<td style="text-align:left">{escape(text)}</td></tr>'
+        for name, text in rows
+    )
+    return f'<div class="runcube-cube"><b>Sweep</b><table>{body}</table></div>'
+
+
+def _labels_of(coord: xr.DataArray) -> str:
+    values = np.ravel(coord.values)
+    if coord.dims != (coord.name,):
+        values = values[np.sort(np.unique(values, return_index=True)[1])]
+    on = f" on ({', '.join(map(str, coord.dims))})" if coord.dims not in ((), (coord.name,)) else ""
+    return f"{len(values)}{on}: {show_labels(values)}"
+
+
+def _json_values(ds: xr.Dataset, name: str, cells: CellRows) -> NDArray[np.object_]:
+    """Values of a hyperparameter as JSON has them (configurations, seeds)."""
+    labels = cells.column(ds, name)
+    numbers = cells.column(ds, f"{name}_value") if f"{name}_value" in ds.coords else None
+    flat = [
+        json_value(label, None if numbers is None else number)
+        for label, number in zip(
+            labels.ravel().tolist(),
+            labels.ravel() if numbers is None else numbers.ravel().tolist(),
+            strict=True,
+        )
+    ]
+    values = np.empty(len(flat), dtype=object)
+    values[:] = flat
+    return values.reshape(labels.shape)
+
+
+def _seed_values(
+    ds: xr.Dataset, cells: CellRows, at: Sequence[NDArray[np.intp]]
+) -> dict[str, list[Any]]:
+    """The seed of each cell; left out where it is unknown, or no seed but a number we gave."""
+    if "seed" not in ds.variables or "hparam" not in ds["seed"].attrs:
+        return {}
+    if "seed_value" not in ds.variables:
+        return {full_key(ds, "seed"): [json_value(s, None) for s in cells.seeds[at[1]].tolist()]}
+    drawn = cells.column(ds, "seed_value")[at].tolist()
+    held = cells.held[at].tolist()
+    values = [json_value(s, None) if h else ABSENT for s, h in zip(drawn, held, strict=True)]
+    return {full_key(ds, "seed"): values}

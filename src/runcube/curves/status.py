@@ -1,0 +1,237 @@
+"""Which runs are complete (rule 15), and which of several in one cell stays (rule 10)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from runcube.core import PlanError, Status
+from runcube.plan import flatten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from runcube.curves.attempts import Attempt
+    from runcube.curves.x_axis import XAxis
+
+OnDuplicate = Literal["prefer_complete", "first", "last", "raise"]
+# A run is whole if each split comes this near to the longest of its configuration.
+ENOUGH = 0.95
+_EPOCH_PROMISES = frozenset(
+    "epochs max_epochs num_epochs n_epochs total_epochs num_train_epochs train_epochs "
+    "max_epoch".split()
+)
+_STEP_PROMISES = frozenset(
+    "max_steps total_steps num_steps n_steps train_steps num_train_steps max_train_steps steps "
+    "max_iters num_iters total_iters max_iter iters iterations max_iterations num_iterations "
+    "total_iterations num_updates max_updates total_updates".split()
+)
+RANK = {Status.COMPLETE: 2, Status.INCOMPLETE: 1, Status.FAILED: 0}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trial with its place in the plan: ``run`` is the run's index, ``group`` its setting."""
+
+    attempt: Attempt
+    run: int
+    group: int
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Flat configuration, with dotted keys."""
+        return flatten(self.attempt.log.header.config)
+
+
+def statuses(
+    candidates: Sequence[Candidate], axis: XAxis, expected: float | None = None
+) -> list[Status]:
+    """Status of each trial by the first part of rule 15 that applies.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+    axis : XAxis
+    expected : float, optional
+        Length every run should have, in units of x; it goes before the logger's word that a run
+        is done.
+    """
+    found: list[Status | None] = [_outright(e.attempt, expected) for e in candidates]
+    parts: tuple[Callable[[], list[Status | None]], ...] = (
+        lambda: _by_promise(candidates, axis, expected),
+        lambda: _by_order(candidates, axis),
+        lambda: _by_group(candidates),
+        lambda: _by_majority(candidates),
+    )
+    for part in parts:
+        if None not in found:
+            break
+        found = [old if old is not None else new for old, new in zip(found, part(), strict=True)]
+    return [status or Status.COMPLETE for status in found]
+
+
+def _outright(attempt: Attempt, expected: float | None) -> Status | None:
+    if not attempt.log.metrics:
+        return Status.FAILED
+    if not attempt.ends:
+        return Status.INCOMPLETE  # it logged metrics, but none on this axis
+    marker = attempt.log.marker
+    return None if marker is Status.COMPLETE and expected is not None else marker
+
+
+def _by_promise(
+    candidates: Sequence[Candidate], axis: XAxis, expected: float | None
+) -> list[Status | None]:
+    if axis.align == "order" and expected is None:
+        return [None] * len(candidates)
+    shift = _shifts(candidates)
+    keys = _promise_keys(axis.name)
+    goals = [expected if expected is not None else _promise(e.config, keys) for e in candidates]
+    required = {
+        split
+        for candidate, goal in zip(candidates, goals, strict=True)
+        if goal is not None
+        for split, end in candidate.attempt.ends.items()
+        if end >= goal - shift[split]
+    }
+    if expected is not None and not required:
+        return [Status.INCOMPLETE] * len(candidates)
+    return [
+        None
+        if goal is None or not required
+        else _whole(candidate.attempt.ends, {split: goal - shift[split] for split in required})
+        for candidate, goal in zip(candidates, goals, strict=True)
+    ]
+
+
+def _shifts(candidates: Sequence[Candidate]) -> dict[str, float]:
+    """Per split 1 where it mostly starts at 0: epochs 0 to 14 are fifteen, and so are 1 to 15."""
+    starts: dict[str, Counter[bool]] = defaultdict(Counter)
+    for candidate in candidates:
+        first: dict[str, float] = {}
+        for track in candidate.attempt.tracks:
+            if len(track.x):
+                split = track.curves.split
+                first[split] = min(first.get(split, np.inf), float(track.x[0]))
+        for split, x in first.items():
+            starts[split][x <= 0] += 1
+    return {split: float(counts[True] > counts[False]) for split, counts in starts.items()}
+
+
+def _promise_keys(x: str) -> frozenset[str]:
+    """Configuration keys that promise a length in the unit of x."""
+    unit = x.lower()
+    if "epoch" in unit:
+        return _EPOCH_PROMISES
+    steps = unit.endswith(("step", "steps", "iter", "iteration", "iterations", "update", "updates"))
+    return _STEP_PROMISES if steps and unit != "training_iteration" else frozenset()
+
+
+def _promise(config: Mapping[str, Any], keys: frozenset[str]) -> float | None:
+    """Length that a configuration promises; the least nested key says, unless two disagree."""
+    found: dict[int, set[float]] = defaultdict(set)
+    for key, value in config.items():
+        last = key.rsplit(".", 1)[-1]
+        if last in keys and isinstance(value, int | float) and not isinstance(value, bool):
+            found[key.count(".")].add(float(value))
+    values = found[min(found)] if found else set()
+    return values.pop() if len(values) == 1 and min(values) > 0 else None
+
+
+def _by_order(candidates: Sequence[Candidate], axis: XAxis) -> list[Status | None]:
+    return [
+        Status.COMPLETE if axis.align == "order" or _may_stop_early(e.config) else None
+        for e in candidates
+    ]
+
+
+def _may_stop_early(config: Mapping[str, Any]) -> bool:
+    for key, value in config.items():
+        for part in key.split("."):
+            if part.endswith("patience") or part.startswith(("early_stop", "earlystop")):
+                return bool(value) and value != "None"
+    return False
+
+
+def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
+    """Compare runs of one configuration: each split must come near the longest."""
+    largest: dict[int, dict[str, float]] = defaultdict(dict)
+    members: dict[int, set[int]] = defaultdict(set)
+    for candidate in candidates:
+        if candidate.attempt.ends:
+            members[candidate.group].add(candidate.run)
+            goals = largest[candidate.group]
+            for split, end in candidate.attempt.ends.items():
+                goals[split] = max(goals.get(split, -np.inf), end)
+    return [
+        _whole(e.attempt.ends, {s: _near(end) for s, end in largest[e.group].items()})
+        if len(members[e.group]) > 1
+        else None
+        for e in candidates
+    ]
+
+
+def _by_majority(candidates: Sequence[Candidate]) -> list[Status | None]:
+    """Compare a lone run with the end that at least half of all runs share."""
+    with_points = [e for e in candidates if e.attempt.ends]
+    counts: dict[str, Counter[float]] = defaultdict(Counter)
+    for candidate in with_points:
+        for split, end in candidate.attempt.ends.items():
+            counts[split][end] += 1
+    goals = {}
+    for split, ends in counts.items():
+        end, count = ends.most_common(1)[0]
+        if 2 * count >= len(with_points):
+            goals[split] = _near(end)
+    return [_whole(e.attempt.ends, goals) for e in candidates]
+
+
+def _near(end: float) -> float:
+    return ENOUGH * end if end > 0 else end
+
+
+def _whole(ends: Mapping[str, float], goals: Mapping[str, float]) -> Status:
+    reached = all(ends.get(split, -np.inf) >= goal for split, goal in goals.items())
+    return Status.COMPLETE if reached else Status.INCOMPLETE
+
+
+def winner(
+    rivals: Sequence[int],
+    candidates: Sequence[Candidate],
+    status: Sequence[Status],
+    policy: OnDuplicate,
+) -> int:
+    """Choose the trial that stays in a cell.
+
+    Raises
+    ------
+    PlanError
+        With ``"raise"``, naming the logs.
+    """
+    if policy == "raise":
+        logs = ", ".join(candidates[i].attempt.log.header.source.path for i in rivals)
+        raise PlanError(
+            f"on_duplicate='raise': {len(rivals)} runs have the same configuration and seed: {logs}"
+        )
+
+    def age(index: int) -> tuple[int, int]:
+        return candidates[index].run, candidates[index].attempt.number
+
+    if policy == "first":
+        return min(rivals, key=age)
+    if policy == "last":
+        return max(rivals, key=age)
+
+    def merit(index: int) -> tuple[Any, ...]:
+        attempt = candidates[index].attempt
+        mtime = attempt.log.header.source.mtime_ns
+        end = max(attempt.ends.values(), default=-np.inf)
+        # Nothing here may hang on the splits and metrics that were selected.
+        wealth = attempt.rows, len(attempt.log.metrics)
+        return RANK[status[index]], end, *wealth, mtime, *age(index)
+
+    return max(rivals, key=merit)

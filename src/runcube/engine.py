@@ -1,0 +1,142 @@
+"""The xarray engine ``runcube``: ``xr.open_dataset("logs/", engine="runcube")``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from xarray.backends import BackendEntrypoint
+
+from runcube.lazy import open_runs, with_known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import xarray as xr
+
+    from runcube.curves import Align, OnDuplicate
+    from runcube.pipeline import Errors, Parallel, Progress
+    from runcube.readers import Reader
+
+_LOG_NAMES = (".jsonl", ".jsonl.gz", ".ndjson")
+
+
+class RuncubeBackend(BackendEntrypoint):
+    """Open a directory of training logs, or one log, with xarray.
+
+    Examples
+    --------
+    >>> import warnings, xarray as xr
+    >>> from runcube import SweepWarning
+    >>> from runcube.engine import RuncubeBackend
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", SweepWarning)
+    ...     ds = xr.open_dataset("examples/logs", engine=RuncubeBackend, metrics="acc1")
+    >>> ds.curve.sel(metric="acc1").dims
+    ('weights', 'lr', 'weight_decay', 'seed', 'split', 'epoch')
+
+    Where runcube is installed, ``engine="runcube"`` says the same.
+    """
+
+    description: ClassVar[str] = "Directories of training logs as one labelled cube"
+    url: ClassVar[str] = "https://pypi.org/project/runcube/"
+
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: Any = None,
+        decode_times: Any = None,
+        decode_timedelta: Any = None,
+        use_cftime: Any = None,
+        concat_characters: Any = None,
+        decode_coords: Any = None,
+        reader: str | Reader = "auto",
+        path_keys: str | None = None,
+        dims: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+        rename: Mapping[str, str] | None = None,
+        relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+        seed: str | None = "auto",
+        layout: Literal["auto", "grid", "configs"] = "auto",
+        x: str | None = None,
+        align: Align = "auto",
+        splits: str | Sequence[str] | None = None,
+        metrics: str | Sequence[str] | None = None,
+        messages: bool = False,
+        expected: float | None = None,
+        on_duplicate: OnDuplicate = "prefer_complete",
+        errors: Errors = "warn",
+        progress: bool | Progress = False,
+        parallel: Parallel = "auto",
+        cache: bool | str | Path = True,
+    ) -> xr.Dataset:
+        """Open the logs as :func:`runcube.open_runs` does, whose keywords these are.
+
+        Parameters
+        ----------
+        filename_or_obj : path-like
+        drop_variables : str or iterable of str, optional
+            Variables to leave out of the Dataset, coordinates included.
+        mask_and_scale, decode_times, decode_timedelta, use_cftime, concat_characters, decode_coords
+            Taken because xarray hands them to every engine, and ignored: logs hold plain numbers,
+            there is nothing to decode.
+        reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, splits, \
+metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
+            As for :func:`runcube.open_runs`.
+
+        Returns
+        -------
+        Dataset
+            With lazy values; ``chunks={}`` makes xarray wrap them in dask arrays.
+
+        Raises
+        ------
+        TypeError
+            If it is given an open file or bytes.
+        FileNotFoundError, NoRunsError, UnknownNameError, PlanError, LogError
+            As :func:`runcube.open_runs`.
+        """
+        del mask_and_scale, decode_times, decode_timedelta
+        del use_cftime, concat_characters, decode_coords
+        if not isinstance(filename_or_obj, str | os.PathLike):
+            got = type(filename_or_obj).__name__
+            raise TypeError(f"engine 'runcube' reads a directory or a log by its path, got {got}")
+        ds = open_runs(
+            os.fspath(filename_or_obj),
+            chunks=None,
+            reader=reader,
+            path_keys=path_keys,
+            dims=dims,
+            exclude=exclude,
+            rename=rename,
+            relabel=relabel,
+            seed=seed,
+            layout=layout,
+            x=x,
+            align=align,
+            splits=splits,
+            metrics=metrics,
+            messages=messages,
+            expected=expected,
+            on_duplicate=on_duplicate,
+            errors=errors,
+            progress=progress,
+            parallel=parallel,
+            cache=cache,
+        )
+        names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
+        return with_known(ds.drop_vars(names, errors="ignore"))
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Claim files that are named as JSON-lines logs, and never a directory.
+
+        Directories belong to Zarr and others: they need ``engine="runcube"``.
+        """
+        try:
+            path = os.fspath(filename_or_obj)
+            return isinstance(path, str) and path.endswith(_LOG_NAMES) and not os.path.isdir(path)
+        except Exception:  # whatever it is, it is no log of ours
+            return False

@@ -1,0 +1,67 @@
+"""Where logs are: listings, bytes and hashes, on this machine or behind a URL.
+
+``access`` gives bytes, ``tree`` the files under a root, ``hashing`` their hashes; they alone know
+that there are two kinds of places, ``local`` and ``remote`` (with ``prefetch``, ``retry`` and
+``timestamps`` under it). ``paths`` spells roots for people and for other processes, ``atomic``
+replaces files whole. Start in ``access``. May import ``core``.
+"""
+
+from runcube.files.access import (
+    DAMAGED,
+    TAIL_BYTES,
+    failed_reads,
+    file_exists,
+    may_read,
+    prefetching,
+    read_bytes,
+    read_ends,
+    read_from,
+    read_head,
+    stat_file,
+)
+from runcube.files.atomic import locked, replace_atomically, write_atomically
+from runcube.files.hashing import has_hash, hash_ends, hash_more, hash_prefix
+from runcube.files.listing import Listing
+from runcube.files.local import archive_path
+from runcube.files.paths import (
+    absolute_root,
+    as_root,
+    display_root,
+    is_of_this_process,
+    is_url,
+    portable_root,
+    without_secrets,
+)
+from runcube.files.tree import Tree, list_files
+
+__all__ = [
+    "DAMAGED",
+    "TAIL_BYTES",
+    "Listing",
+    "Tree",
+    "absolute_root",
+    "archive_path",
+    "as_root",
+    "display_root",
+    "failed_reads",
+    "file_exists",
+    "has_hash",
+    "hash_ends",
+    "hash_more",
+    "hash_prefix",
+    "is_of_this_process",
+    "is_url",
+    "list_files",
+    "locked",
+    "may_read",
+    "portable_root",
+    "prefetching",
+    "read_bytes",
+    "read_ends",
+    "read_from",
+    "read_head",
+    "replace_atomically",
+    "stat_file",
+    "without_secrets",
+    "write_atomically",
+]

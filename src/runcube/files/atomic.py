@@ -1,0 +1,128 @@
+"""Replacing a file whole: written beside it, synced, renamed; one writer at a time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from runcube.core import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Be the only writer of a file; readers are not kept out.
+
+    Raises
+    ------
+    ArchiveError
+        If somebody else is writing it, or its directory cannot be written.
+    """
+    check_target(path)
+    beside = path.with_name(f".{path.name}.lock")
+    lock = FileLock(beside)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ArchiveError(
+            f"{path}: another process is writing it (lock file {beside.name}); try again later"
+        ) from None
+    except OSError as error:
+        raise ArchiveError(f"{path.parent}: cannot be written: {_reason(error)}") from error
+    try:
+        yield
+    finally:
+        # While the lock is held: nobody else has it yet, and whoever comes now makes a new one.
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def replace_atomically(path: Path) -> Iterator[Path]:
+    """Give a name to write to; what stands there at the end replaces ``path``, else nothing does.
+
+    Call it while the file is ``locked``: what a writer that was killed left is then cleared away.
+
+    Raises
+    ------
+    ArchiveError
+        If the file could not be written or replaced; the old one is as it was.
+    """
+    for litter in path.parent.glob(f".{_glob(path.name)}.*.tmp"):
+        litter.unlink(missing_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
+        _sync(beside)
+        os.replace(beside, path)
+        _sync(path.parent)
+    except (OSError, RuntimeError) as error:  # netCDF4 raises RuntimeError where HDF5 fails
+        raise ArchiveError(f"{path}: could not be written: {_reason(error)}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a small file that anybody may be reading or writing: whole, or not at all.
+
+    Raises
+    ------
+    OSError
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+def check_target(path: Path) -> None:
+    """Refuse a path where no archive can be written, or where something else stands.
+
+    Raises
+    ------
+    ArchiveError
+    """
+    if path.is_dir():
+        raise ArchiveError(f"{path}: is a directory; expected a file name such as sweep.nc")
+    if not path.parent.is_dir():
+        raise ArchiveError(f"{path.parent}: no such directory")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ArchiveError(f"{path.parent}: cannot be written: permission denied")
+    if path.exists() and not path.is_file():
+        raise ArchiveError(f"{path}: is no regular file")
+    if path.exists() and path.stat().st_size:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+        if head not in (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05"):
+            raise ArchiveError(f"{path}: exists and is no netCDF file; remove it or choose a name")
+
+
+def _glob(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,42 @@
+"""What a look at a directory or a URL gives: its files with sizes and times."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runcube.core import LogFile
+
+
+@dataclass(slots=True)
+class Listing:
+    """What is at or under a root, in no order, and what could not be looked at.
+
+    Parameters
+    ----------
+    root : str
+    files : list of LogFile
+    unreadable : list of (str, str)
+        Paths, and what is wrong with them.
+    changed : list of int
+        When the entry of each file changed (``st_ctime_ns``), on this machine: that time moves
+        with the permissions as well, and cannot be set back.
+    """
+
+    root: str
+    files: list[LogFile] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+
+    def digest(self) -> str:
+        """Hash of all that it says: the same as long as nothing under the root has changed."""
+        changed = self.changed or [0] * len(self.files)
+        lines = [
+            f"{file.path}\0{file.size}\0{file.mtime_ns}\0{entry}"
+            for file, entry in zip(self.files, changed, strict=True)
+        ]
+        lines += [f"{path}\0{why}" for path, why in self.unreadable]
+        text = "\n".join(sorted(lines)).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -1,0 +1,127 @@
+"""Files on this machine: the listing of a directory, and how one is opened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runcube.core import ArchiveError, LogFile
+from runcube.files.listing import Listing
+from runcube.files.paths import as_root, display_root, is_url, missing_path_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from io import FileIO
+
+# A listing that descends into these finds other people's JSON, never a training log.
+PRUNED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", "node_modules", ".venv"})
+
+
+def archive_path(path: str | Path) -> Path:
+    """Path of an archive, which is a file on this machine.
+
+    Raises
+    ------
+    ArchiveError
+        If it is a URL.
+    """
+    root = as_root(path)
+    if is_url(root):
+        raise ArchiveError(
+            f"{display_root(root)}: archives are files on this machine; give the path of one, "
+            "copied from there or to be copied to it"
+        )
+    return Path(root)
+
+
+class LocalStore:
+    """A directory on this machine (see ``access.Store``)."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def open(self, path: str) -> FileIO:
+        """Open a file for reading."""
+        return open(f"{self.root}/{path}", "rb", buffering=0)
+
+    def look(self, path: str) -> LogFile:
+        """Size and time of a file now."""
+        stat = os.stat(f"{self.root}/{path}")
+        return LogFile(path, stat.st_size, stat.st_mtime_ns)
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return os.path.exists(f"{self.root}/{path}")
+
+    def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
+        """Take no notice of what will be read whole: the system reads ahead."""
+
+    def begin(self, paths: Sequence[str]) -> None:
+        """Take no notice of which files will be looked at."""
+
+    def rest(self) -> None:
+        """Nothing was begun."""
+
+
+def list_local(path: str) -> Listing:
+    """List the regular files at or under a path; symbolic links are followed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``path`` does not exist.
+    """
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such file or directory{missing_path_hint(path)}")
+    if os.path.isfile(path):
+        stat = os.stat(path)
+        folder, name = os.path.split(path)
+        file = LogFile(name, stat.st_size, stat.st_mtime_ns)
+        return Listing(folder or ".", [file], changed=[stat.st_ctime_ns])
+    walk = _Walk(path)
+    walk.into(path, "")
+    return walk.found
+
+
+class _Walk:
+    """A listing that follows links to directories, each directory once."""
+
+    def __init__(self, root: str) -> None:
+        self.found = Listing(root)
+        self._seen: set[tuple[int, int]] = set()
+
+    def into(self, folder: str, prefix: str) -> None:
+        try:
+            stat = os.stat(folder)
+            if (stat.st_dev, stat.st_ino) in self._seen:
+                return
+            self._seen.add((stat.st_dev, stat.st_ino))
+            with os.scandir(folder) as listed:
+                entries = list(listed)
+        except OSError as error:
+            self.found.unreadable.append((prefix.rstrip("/"), _reason(error)))
+            return
+        # Links last: a directory goes by its own name rather than by a link to it.
+        for entry in sorted(entries, key=os.DirEntry.is_symlink):
+            try:
+                self._take(entry, prefix + entry.name)
+            except OSError as error:
+                self.found.unreadable.append((prefix + entry.name, _reason(error)))
+
+    def _take(self, entry: os.DirEntry[str], path: str) -> None:
+        if entry.is_dir():
+            if entry.name not in PRUNED:
+                self.into(entry.path, path + "/")
+        elif entry.is_file():
+            stat = entry.stat()
+            self.found.files.append(LogFile(path, stat.st_size, stat.st_mtime_ns))
+            self.found.changed.append(stat.st_ctime_ns)
+        elif entry.is_symlink():
+            self.found.unreadable.append((path, "a link to nothing"))
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

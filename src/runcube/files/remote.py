@@ -1,0 +1,446 @@
+"""Files behind a URL, by way of fsspec: listed once, looked at in ranges, read whole.
+
+Nothing here is imported for paths on this machine. What makes a remote store slow is the time of
+each request, so requests that are sure to come are made together.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import lru_cache, partial
+from threading import RLock, local
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import quote, unquote
+
+from runcube.core import LogFile, StoreError
+from runcube.files.listing import Listing
+from runcube.files.local import PRUNED
+from runcube.files.paths import (
+    display_root,
+    is_of_this_process,
+    parent,
+    split_query,
+    without_secrets,
+)
+from runcube.files.prefetch import HEAD_MOST, HeadCache, ReadAhead
+from runcube.files.retry import Retrier
+from runcube.files.timestamps import modified_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+T = TypeVar("T")
+
+# Requests at a time: enough to hide their latency, few enough for a small server.
+_REQUESTS = 16
+# The file that was read whole last is kept if it is no larger: archives hash what they have read.
+_LAST = 1 << 26
+# Links of a web server may go round in circles.
+_DEEPEST = 16
+_NOWHERE = ("/", "./", "../", ".", "..")
+# Where a server tells no size, these are fetched for it; other files are no logs.
+_TEXTS = tuple(
+    ending + packed
+    for ending in (".jsonl", ".ndjson", ".json", ".yaml", ".yml")
+    for packed in ("", ".gz")
+)
+# As they are: a size must be that of the bytes, and a range one of them.
+_PLAIN = {"Accept-Encoding": "identity"}
+
+
+class _Read(NamedTuple):
+    """A whole file, and what it was like right after, if that was asked for."""
+
+    data: bytes
+    after: LogFile | None
+
+
+def list_remote(root: str) -> Listing:
+    """List the files at or under a URL.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there.
+    StoreError
+        If no library is installed that reads such URLs.
+    OSError
+        If the store cannot be reached.
+    """
+    found = remote_store(root).listing()
+    found.unreadable.sort()
+    return found
+
+
+def remote_store(root: str) -> RemoteStore:
+    """Give the store of a root, which every part of a process shares."""
+    from fsspec.config import conf
+
+    # A forked process shares no connections with its parent; options may be set meanwhile.
+    return _store(root, os.getpid(), repr(conf))
+
+
+@lru_cache(maxsize=8)
+def _store(root: str, process: int, options: str) -> RemoteStore:
+    del process, options
+    return RemoteStore(root)
+
+
+def _file_system(root: str) -> tuple[Any, str]:
+    """File system of a URL, configured as fsspec is, and the path in it."""
+    from fsspec.core import url_to_fs
+
+    where = display_root(root)
+    try:
+        fs, base = url_to_fs(root)
+    except ImportError as error:
+        raise StoreError(
+            f"{where}: {_sentence(error)}; pip install runcube[remote] is enough for http://"
+        ) from error
+    except ValueError as error:
+        known = "it starts like a URL; fsspec knows http://, s3://, gs://, memory://, sftp://, …"
+        raise StoreError(f"{where}: {_sentence(error)}: {known}") from error
+    return fs, str(base).rstrip("/")
+
+
+def _sentence(error: Exception) -> str:
+    return without_secrets(" ".join(str(error).split())).rstrip(".")
+
+
+class RemoteStore:
+    """A URL as a directory (see ``access.Store``).
+
+    Parameters
+    ----------
+    root : str
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._fs, self._base = _file_system(root)
+        self._base, self._query = split_query(self._base)
+        self._base = self._base.rstrip("/")
+        self._is_web = self._base.startswith(("http://", "https://"))
+        # Not of a cache in front of it, which has no such keyword; the class, as caches pass
+        # what is asked of them on to what they cache.
+        takes_headers = "http" in getattr(type(self._fs), "protocol", ())
+        self._options = (
+            {"headers": self._fs.kwargs.get("headers", {}) | _PLAIN} if takes_headers else {}
+        )
+        self._patience = Retrier(has_passing=not is_of_this_process(root))
+        self._known: dict[str, LogFile] = {}
+        self._pool, self._lock = _pool_of(self._fs)
+        self._heads = HeadCache(self._pool, self._fetch, self.size)
+        # Whether the server gives parts of files; None until one was asked for.
+        self._has_ranges: bool | None = None if self._is_web else True
+        # Whether the listing is of this process, which then knows what is new.
+        self._is_listed = False
+        self._last: tuple[str, bytes] | None = None
+        self._mine = _Mine()
+
+    # Listing
+
+    def listing(self) -> Listing:
+        """List the files anew; what was known of them is forgotten."""
+        self._fs.invalidate_cache()
+        found = self._listed_pages() if self._is_web else self._listed_tree()
+        if found is None:
+            above, name = parent(self.root)
+            store = remote_store(above)
+            files = [store.look(name)]
+            store.remember(files)
+            return Listing(above, files)
+        self.remember(found.files)
+        return found
+
+    def remember(self, files: Sequence[LogFile]) -> None:
+        """Take these as all there are."""
+        self._is_listed = True
+        self._known = {file.path: file for file in files}
+        self._forget()
+        # Listings that the file system keeps would hide what changes from now on.
+        self._fs.invalidate_cache()
+
+    def _listed_tree(self) -> Listing | None:
+        """List an object store or the like with one call; None if the root is a file."""
+        infos = self._ask(lambda: self._fs.find(self._base, detail=True), "")
+        if [*infos] == [self._base] and self._base:
+            return None
+        if not infos and not self._ask(lambda: self._fs.exists(self._base), ""):
+            raise FileNotFoundError(f"{display_root(self.root)}: no such file or directory")
+        files = []
+        for name, info in infos.items():
+            path = str(name).removeprefix(self._base).lstrip("/")
+            if not path or name.endswith("/") or info.get("type") == "directory":
+                continue
+            if PRUNED.isdisjoint(path.split("/")[:-1]):
+                files.append(LogFile(path, int(info.get("size") or 0), modified_ns(info)))
+        return Listing(self.root, files)
+
+    def _listed_pages(self) -> Listing | None:
+        """Follow the links of a web server, level by level; None if the root is a file."""
+        if not self._is_page():
+            return None
+        found = Listing(self.root)
+        names: list[str] = []
+        level = [""]
+        for _ in range(_DEEPEST):
+            below: list[str] = []
+            for folder, links in zip(level, self._map(self._links, level), strict=True):
+                if isinstance(links, OSError):
+                    if not folder:
+                        raise links
+                    found.unreadable.append((folder.rstrip("/"), links.strerror or str(links)))
+                    continue
+                for link in links:
+                    (below if link.endswith("/") else names).append(folder + link)
+            level = [f for f in below if f.rstrip("/").rpartition("/")[2] not in PRUNED]
+            if not level:
+                break
+        found.unreadable.extend((folder, "too many directories deep") for folder in level)
+        for name, file in zip(names, self._map(self.look, names), strict=True):
+            if isinstance(file, OSError):
+                found.unreadable.append((name, file.strerror or str(file)))
+            else:
+                found.files.append(file)
+        return found
+
+    def _is_page(self) -> bool:
+        """Whether a web address is a page of links, not a file."""
+        try:
+            info = self._ask(lambda: self._fs.info(self._url("")), "")
+        except FileNotFoundError:
+            # A server may know directories by their slash alone; if there is none, that raises.
+            self._ask(lambda: self._fs.ls(self._url("/"), detail=False), "")
+            return True
+        return bool(info.get("type") == "directory" or info.get("mimetype") == "text/html")
+
+    def _links(self, folder: str) -> list[str]:
+        """Names that the page of a directory links to, those of directories with a slash."""
+        url = self._url("/" + folder)
+        infos = self._ask(lambda: self._fs.ls(url, detail=True), folder)
+        names = []
+        for info in infos:
+            name = str(info["name"])
+            name = html.unescape(name.removeprefix(url.rstrip("/")).lstrip("/"))
+            is_own = name and "/" not in name[:-1] and "?" not in name and "#" not in name
+            if is_own and not name.startswith(("http:", "https:")):
+                names.append(unquote(name, errors="surrogateescape"))
+        # "%2F" may not lead out of the directory either.
+        return sorted({name for name in names if "/" not in name[:-1]} - {*_NOWHERE})
+
+    # Reading
+
+    def open(self, path: str) -> RemoteFile:
+        """Open a file; nothing is requested before it is read."""
+        return RemoteFile(self, path)
+
+    def look(self, path: str) -> LogFile:
+        """Size and time of a file now."""
+        after = self._mine.looks.pop(path, None)
+        if after is not None:
+            return after
+        self._fs.invalidate_cache()
+        info = self._ask(lambda: self._fs.info(self._url("/" + path)), path)
+        size = info.get("size")
+        if size is None and path.endswith(_TEXTS):
+            size = len(self._get(path))
+        return LogFile(path, int(size or 0), modified_ns(info))
+
+    def has(self, path: str) -> bool:
+        """Whether the listing has a file that can be read, as far as that was tried."""
+        ends = self._heads.peek(path)
+        return path in self._known and (ends is None or ends.error is None)
+
+    def size(self, path: str) -> int:
+        """Bytes of a file, as the listing has it."""
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = self.look(path)
+        return known.size
+
+    def whole(self, path: str) -> bytes:
+        """Give a whole file."""
+        known, ends = self._known.get(path), self._heads.peek(path)
+        if ends is not None and known is not None and len(ends.head) == known.size:
+            self._mine.looks.pop(path, None)
+            return ends.head
+        ahead = self._mine.ahead
+        read = None if ahead is None else ahead.take(path)
+        if read is not None:
+            if read.after is not None:
+                self._mine.looks[path] = read.after
+            return self._kept(path, read.data)
+        last = self._last
+        if last is not None and last[0] == path:
+            return last[1]
+        if known is not None and known.size <= HEAD_MOST:
+            return self._heads.get(path, HEAD_MOST).head
+        return self._kept(path, self._get(path))
+
+    def span(self, path: str, start: int, stop: int) -> bytes:
+        """Give part of a file; less where it ends."""
+        size = self.size(path)
+        stop = min(stop, size)
+        if start >= stop:
+            return b""
+        last = self._last
+        if last is not None and last[0] == path:
+            return last[1][start:stop]
+        ends = self._heads.peek(path)
+        if ends is not None and ends.tail and start >= size - len(ends.tail):
+            return ends.tail[start - size :][: stop - start]
+        if stop <= HEAD_MOST:
+            return self._heads.get(path, stop).head[start:stop]
+        data = self._fetch(path, start, stop)
+        if len(data) > stop - start:  # a server without ranges: it was sent whole
+            return self._kept(path, data)[start:stop]
+        return data
+
+    def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
+        """Have files fetched ahead that this thread is going to read whole, in this order.
+
+        Parameters
+        ----------
+        sources : sequence of sequence of LogFile
+        look : bool
+            Whether ``look`` will be asked after each.
+        fresh : bool
+            Whether what is here of them, from an earlier reading, may not be used.
+        """
+        if fresh and not self._is_listed:
+            self._known = {}
+            self._forget()
+        self._mine.looks.clear()
+        if self._pool is not None:
+
+            def fetch(path: str) -> _Read:
+                data = self._get(path)
+                return _Read(data, self.look(path) if look else None)
+
+            self._mine.ahead = ReadAhead(self._pool, fetch, sources)
+
+    def begin(self, paths: Sequence[str]) -> None:
+        """Be told of which files beginnings will be asked; those of no others are fetched along."""
+        self._heads.clear(paths)
+
+    def rest(self) -> None:
+        """Withdraw what was expected."""
+        if self._mine.ahead is not None:
+            self._mine.ahead.close()
+        self._mine.ahead = None
+        self._mine.looks.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of what was read."""
+        self._heads.clear([*self._known])
+        self._last = None
+
+    def _kept(self, path: str, data: bytes) -> bytes:
+        self._last = (path, data) if len(data) <= _LAST else None
+        return data
+
+    # Requests
+
+    def _fetch(self, path: str, start: int, stop: int) -> bytes:
+        """Request a part of a file; a server without ranges gives the whole."""
+        size = self.size(path)
+        if start >= stop:
+            return b""
+        if (start == 0 and stop >= size) or self._has_ranges is False:
+            return self._get(path)
+        if start > 0 and self._has_ranges is None:
+            # Only of the first bytes does it show whether the server gave what it was asked for.
+            self._has_ranges = len(self._get(path, 0, 1)) == 1
+            return self._fetch(path, start, stop)
+        data = self._get(path, start, stop)
+        if self._has_ranges is None or len(data) > stop - start:
+            self._has_ranges = len(data) <= stop - start
+        return data
+
+    def _get(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
+        url = self._url("/" + path)
+        request = partial(self._fs.cat_file, url, start, stop, **self._options)
+        return bytes(self._ask(request, path))
+
+    def _ask(self, request: Callable[[], T], path: str) -> T:
+        where = f"{display_root(self.root)}/{path}" if path else display_root(self.root)
+
+        def locked() -> T:
+            with self._lock:
+                return request()
+
+        return self._patience.ask(locked, where)
+
+    def _map(self, function: Callable[[str], T], paths: Sequence[str]) -> Iterator[T | OSError]:
+        """Do something to many paths at once; what went wrong is an answer, too."""
+
+        def answer(path: str) -> T | OSError:
+            try:
+                return function(path)
+            except OSError as error:
+                return error
+
+        return map(answer, paths) if self._pool is None else self._pool.map(answer, paths)
+
+    def _url(self, below: str) -> str:
+        if self._is_web:
+            return self._base + quote(below, safe="/", errors="surrogateescape") + self._query
+        return self._base + below
+
+
+class RemoteFile:
+    """A remote file as the part of a raw stream that ``access`` needs."""
+
+    def __init__(self, store: RemoteStore, path: str) -> None:
+        self._store = store
+        self._path = path
+        self._at = 0
+
+    def __enter__(self) -> RemoteFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close nothing: connections are the store's."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Read so many bytes, or all that is left."""
+        if size < 0 and not self._at:
+            data = self._store.whole(self._path)
+        else:
+            end = self._store.size(self._path)
+            stop = end if size < 0 else self._at + size
+            data = self._store.span(self._path, self._at, stop)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to an offset from the beginning or the end."""
+        self._at = offset + (self._store.size(self._path) if whence == os.SEEK_END else 0)
+        return self._at
+
+
+class _Mine(local):
+    """What a thread expects: others read other files, in another order."""
+
+    def __init__(self) -> None:
+        self.ahead: ReadAhead[_Read] | None = None
+        self.looks: dict[str, LogFile] = {}
+
+
+def _pool_of(fs: Any) -> tuple[ThreadPoolExecutor | None, AbstractContextManager[Any]]:
+    """Threads for the requests; what is not made for it (memory, ftp, caches) goes one by one."""
+    if type(fs).async_impl:
+        return ThreadPoolExecutor(_REQUESTS, "runcube-remote"), nullcontext()
+    return None, RLock()

@@ -1,0 +1,75 @@
+"""The files under a root, as readers see them: the listing, and who has claimed what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runcube.core import natural_key
+from runcube.files.access import read_ends, store_of
+from runcube.files.local import list_local
+from runcube.files.paths import as_root, is_url, last_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from runcube.core import LogFile
+    from runcube.files.listing import Listing
+
+
+class Tree:
+    """The files under a root, in natural path order, and which of them a reader has claimed."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.root = listing.root
+        self.name = last_name(listing.root)
+        files = sorted(listing.files, key=lambda file: natural_key(file.path))
+        self.files = {file.path: file for file in files}
+        self.unreadable = listing.unreadable
+        self._claimed: set[str] = set()
+        self._children: dict[str, dict[str, LogFile]] = {}
+        for file in files:
+            folder, _, name = file.path.rpartition("/")
+            self._children.setdefault(folder, {})[name] = file
+
+    def unclaimed(self) -> Iterator[LogFile]:
+        """Files that no reader has claimed yet, in natural path order."""
+        return (file for path, file in self.files.items() if path not in self._claimed)
+
+    def claim(self, files: tuple[LogFile, ...]) -> None:
+        """Keep ``files`` from being offered to the next reader."""
+        self._claimed.update(file.path for file in files)
+
+    def settle(self) -> None:
+        """Have beginnings of those files alone fetched that are unclaimed now."""
+        store_of(self.root).begin([file.path for file in self.unclaimed()])
+
+    def folder(self, path: str) -> dict[str, LogFile]:
+        """Files directly inside a folder (``""``: the root), by name."""
+        return self._children.get(path, {})
+
+    def head(self, path: str) -> bytes:
+        """First bytes of a file; none if it cannot be read."""
+        try:
+            return read_ends(self.root, self.files[path])[0]
+        except OSError:
+            return b""
+
+
+def list_files(path: str | Path) -> Listing:
+    """List the regular files at or under a path or URL; symbolic links are followed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such path.
+    StoreError
+        If it is a URL that nothing here can read.
+    """
+    read_ends.cache_clear()  # of files that may have changed unnoticed
+    root = as_root(path)
+    if is_url(root):
+        from runcube.files.remote import list_remote
+
+        return list_remote(root)
+    return list_local(root)

@@ -1,0 +1,213 @@
+"""From a path to a lazy cube: ``open_runs``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from runcube.core import PlanError, UnknownNameError, gc_paused
+from runcube.cube import CellIndex, Scatter, cube_dims, cube_frame, cube_shape
+from runcube.curves import SelectionPolicy
+from runcube.files import DAMAGED, failed_reads, list_files
+from runcube.lazy.array import origins_of
+from runcube.lazy.cache_files import but_own, place_of
+from runcube.lazy.cube_cache import CubeCache, Opened
+from runcube.lazy.schema_cache import SchemaCache
+from runcube.pipeline import (
+    Policy,
+    check_parallel,
+    discover,
+    finish_load,
+    names_tuple,
+    parse_logs,
+    plan_sweep,
+)
+from runcube.plan import PlanPolicy
+from runcube.readers import resolve_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import xarray as xr
+
+    from runcube.curves import Align, OnDuplicate
+    from runcube.files import Listing
+    from runcube.pipeline import Discovery, Errors, Parallel, Parsed, Progress
+    from runcube.readers import Reader
+
+
+def open_runs(
+    path: str | Path,
+    *,
+    chunks: Any = "auto",
+    cache: bool | str | Path = True,
+    reader: str | Reader = "auto",
+    path_keys: str | None = None,
+    dims: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    seed: str | None = "auto",
+    layout: Literal["auto", "grid", "configs"] = "auto",
+    x: str | None = None,
+    align: Align = "auto",
+    splits: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    messages: bool = False,
+    expected: float | None = None,
+    on_duplicate: OnDuplicate = "prefer_complete",
+    errors: Errors = "warn",
+    progress: bool | Progress = False,
+    parallel: Parallel = "auto",
+) -> xr.Dataset:
+    """Open a directory of training logs as one labelled cube whose values are read when needed.
+
+    The cube is that of :func:`load_runs`, with every coordinate in memory. The first opening parses
+    all logs once and keeps what they are like, without the values, in a small file; later ones read
+    only what has changed since, and nothing if nothing has. Computing reads the files of the runs
+    that are selected, and no others: select first, then mask or reduce.
+
+    Parameters
+    ----------
+    path : path-like or URL
+        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
+    chunks : "auto", int, dict or None
+        Blocks of the dask arrays ``curve`` and ``logged``; ``"auto"`` takes some 100 runs each.
+        None: no dask, values are read whenever they are asked for.
+    cache : bool or path-like
+        File that keeps what the logs are like; True takes one in the directory ``runcube`` of
+        ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. Finished cubes are
+        kept beside it (``*.cube``), those of the last 8 sets of arguments. False keeps nothing, and
+        so does a file that cannot be written. What is there and is no cache is never replaced.
+    reader, path_keys, dims, exclude, rename, relabel, seed, layout
+        As for :func:`scan`.
+    x, align, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
+        As for :func:`load_runs`. It is the first pass over the logs that may be parallel; computing
+        goes the way of dask.
+
+    Returns
+    -------
+    Dataset
+        As :func:`load_runs`, with lazy ``curve`` and ``logged``.
+
+    Raises
+    ------
+    FileNotFoundError, NoRunsError, UnknownNameError, PlanError
+        As :func:`load_runs`.
+    LogError
+        With ``errors="raise"``; and when values are computed, if a log is not what it was.
+
+    Warns
+    -----
+    SweepWarning
+        As :func:`load_runs`.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.open_runs("examples/logs", cache=False)
+    >>> acc = ds.curve.sel(weights="DEFAULT", lr=0.2, weight_decay=0, metric="acc1", split="val")
+    >>> acc.isel(epoch=-1).mean("seed").compute().round(2).item()
+    95.55
+    """
+    policy = Policy(
+        reader,
+        path_keys,
+        PlanPolicy(
+            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        ),
+        SelectionPolicy(x, align, expected, on_duplicate),
+        names_tuple(splits),
+        names_tuple(metrics),
+        messages,
+        errors,
+    )
+    check_parallel(parallel)
+    file = place_of(path, cache)
+    with gc_paused():
+        readers = resolve_reader(reader)
+        listing = but_own(list_files(path), file)
+        results = CubeCache(file, listing, policy, readers)
+        opened = results.find()
+        if opened is None:
+            opened, may_stay = _opened(path, listing, policy, file, progress, parallel)
+            if may_stay:
+                results.put(opened)
+        ds = opened.cube()
+    opened.summary.warn(stacklevel=2)
+    if chunks is None:
+        return ds
+    return _in_blocks(ds, chunks)
+
+
+def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
+    """Make ``curve`` and ``logged`` dask arrays, whose names change as soon as a log does."""
+    blocks = dict(ds["curve"].encoding["preferred_chunks"])
+    if isinstance(chunks, Mapping):
+        odd = [dim for dim in chunks if dim not in blocks]
+        if odd:
+            raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {[*blocks]}")
+        blocks |= chunks
+    elif isinstance(chunks, int | np.integer) and not isinstance(chunks, bool):
+        blocks = dict.fromkeys(blocks, int(chunks))
+    elif chunks != "auto":
+        raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
+    small = [n for n in blocks.values() if isinstance(n, int) and n < 1 and n != -1]
+    if small:
+        raise PlanError(f"chunks={chunks!r}: {small[0]} is no size; -1 is the whole dim")
+    parts = {
+        name: ds[name].variable.chunk(blocks, name=f"runcube-{name}-{_digest(blocks)}")
+        for name in ("curve", "logged")
+    }
+    return ds.assign(parts)
+
+
+def _digest(blocks: Mapping[Any, Any]) -> str:
+    return blake2b(repr([*blocks.items()]).encode(), digest_size=4).hexdigest()
+
+
+def _opened(
+    path: str | Path,
+    listing: Listing,
+    policy: Policy,
+    cache: Path | None,
+    progress: bool | Progress,
+    parallel: Parallel,
+) -> tuple[Opened, bool]:
+    """Open logs; also whether another opening would find the same as long as they are the same."""
+    before = failed_reads()
+    store = SchemaCache(cache, listing)
+    found = discover(path, policy.reader, policy.path_keys, listing=listing, known=store.headers)
+    store.expect(found.headers)
+    plan = plan_sweep(found, policy)
+    parsed = parse_logs(found, plan, policy, progress, parallel, store=store)
+    store.save()
+    homes, request = store.homes, store.request
+    del store  # what it keeps of all logs is a tenth of what an opening takes
+    may_stay = failed_reads() == before and not _may_pass(found, parsed)
+    made = finish_load(found, parsed, policy)
+    selection, labels = made.selection, made.labels
+    cell_index = CellIndex.of(parsed.sweep, selection.kept_runs)
+    shape = cube_shape(cell_index, selection, labels)
+    cells = [*zip(cell_index.positions.tolist(), selection.kept_runs, strict=True)]
+    source = origins_of(cells, Scatter(selection.axis, labels), shape, request, homes)
+    frame = cube_frame(parsed.sweep, selection, labels, cell_index, messages=policy.messages)
+    opened = Opened(frame, cube_dims(cell_index, selection), made.attrs, made.summary, source)
+    return opened, may_stay
+
+
+def _may_pass(found: Discovery, parsed: Parsed) -> bool:
+    """Whether anything went wrong that may go well another time, though no file changes.
+
+    A file without permission is none: permissions are in the listing.
+    """
+    if parsed.failures or any(problem.kind == "reader_error" for problem in found.skipped):
+        return True
+    problems = (problem for log in parsed.logs for problem in log.problems)
+    return any(p.kind == "unreadable" and not p.message.startswith(DAMAGED) for p in problems)

@@ -1,0 +1,250 @@
+"""Finished cubes of ``open_runs``, kept so that nothing is read where nothing has changed.
+
+A file for each set of arguments, beside that of the logs (see ``schema_cache``). It holds good as
+long as the listing of the logs is the one it was made from.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xarray.core import indexing
+
+from runcube.core import Request
+from runcube.cube import with_values
+from runcube.files import portable_root
+from runcube.lazy.array import LazyCube, Origins, block_shape
+from runcube.lazy.cache_files import (
+    KEY,
+    UNREADABLE,
+    cube_file,
+    is_cube_file,
+    read_cache,
+    write_cache,
+)
+from runcube.lazy.log_index import LogTable
+from runcube.lazy.serialize import array_in, array_out, frame_in, frame_out, part_in, part_out
+from runcube.lazy.variable import BlockVariable
+from runcube.pipeline import LoadSummary, attrs_of_now, library_versions
+from runcube.readers import known_fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
+    from runcube.files import Listing
+    from runcube.pipeline import Policy
+    from runcube.readers import Reader
+
+FORM = 1
+# Results of so many sets of arguments are kept for one directory of logs.
+MOST = 8
+
+
+@dataclass
+class Opened:
+    """A lazy cube in its parts.
+
+    Parameters
+    ----------
+    frame : Dataset
+        The coordinates, and the attr ``grid``.
+    dims : tuple of str
+        Of ``curve`` and ``logged``.
+    attrs : dict
+    summary : LoadSummary
+    source : Origins
+    """
+
+    frame: xr.Dataset
+    dims: tuple[str, ...]
+    attrs: dict[str, Any]
+    summary: LoadSummary
+    source: Origins
+
+    def cube(self) -> xr.Dataset:
+        """Make the Dataset, whose values are read when they are needed."""
+        arrays = [indexing.LazilyIndexedArray(LazyCube(self.source, kind)) for kind in ("f8", "?")]
+        ds = with_values(self.frame, self.dims, *arrays)
+        blocks = dict(zip(self.dims, block_shape(self.source.shape), strict=True))
+        encoding = {"preferred_chunks": blocks}
+        for name, array in zip(("curve", "logged"), arrays, strict=True):
+            ds[name] = BlockVariable(self.dims, array, ds[name].attrs, encoding)
+        ds.attrs = self.attrs | ds.attrs
+        return ds
+
+
+class CubeCache:
+    """Keeps the cube of an opening for one with the same arguments.
+
+    Parameters
+    ----------
+    beside : Path or None
+        File of what the logs are like; without one nothing is kept.
+    listing : Listing
+    policy : Policy
+    readers : sequence of Reader
+        Those that are asked.
+    """
+
+    def __init__(
+        self, beside: Path | None, listing: Listing, policy: Policy, readers: Sequence[Reader]
+    ) -> None:
+        self._root = listing.root
+        self._readers = readers
+        self._path: Path | None = None
+        self._listing = ""
+        if beside is not None:
+            with suppress(TypeError):  # what cannot be spelled is not known again
+                key = _digest([_environment(), listing.root, _spelled_policy(policy, readers)])
+                self._path = cube_file(beside, key)
+                self._listing = listing.digest()
+
+    def find(self) -> Opened | None:
+        """Give the cube that was kept, if the logs are what they were."""
+        if self._path is None:
+            return None
+        with suppress(*UNREADABLE):  # a cache that cannot be read is none
+            opened = self._load(self._path)
+            if opened is not None:
+                # The last ones that were used stay.
+                os.utime(self._path)
+            return opened
+        return None
+
+    def put(self, opened: Opened) -> None:
+        """Keep a cube; where it cannot be kept, do without."""
+        if self._path is None:
+            return
+        with suppress(*UNREADABLE):
+            spelled = {"listing": self._listing, **_opened_out(opened, self._readers)}
+            write_cache(self._path, spelled)
+            self._forget_the_oldest(self._path)
+
+    def _load(self, path: Path) -> Opened | None:
+        spelled = read_cache(path)
+        if spelled["listing"] != self._listing:
+            return None
+        return _opened_in(spelled, self._root, self._readers)
+
+    def _forget_the_oldest(self, path: Path) -> None:
+        """Leave the results that were used last."""
+        beside = path.name[: -len(f".{'0' * KEY}.cube")]
+        with os.scandir(path.parent) as entries:
+            kept = [entry for entry in entries if is_cube_file(beside, entry.name)]
+        kept.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
+        for entry in kept[MOST:]:
+            os.unlink(entry.path)
+
+
+def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
+    source = opened.source
+    numbers = {id(reader): number for number, reader in enumerate(readers)}
+    cells = (source.log_of, source.run_of, source.place_of)
+    request = source.request
+    names = (request.splits, request.metrics, request.drop)
+    summary = opened.summary
+    return {
+        "frame": frame_out(opened.frame),
+        "dims": [*opened.dims],
+        "attrs": opened.attrs,
+        "told": [summary.source, summary.runs, dict(summary.counts), [*summary.notes]],
+        "shape": [*source.shape],
+        "request": [None if n is None else sorted(n) for n in names],
+        "readers": [numbers[id(reader)] for reader in source.readers],
+        "words": source.fingerprints,
+        "logs": [c if isinstance(c, bytes) else array_out(c) for c in source.logs.columns()],
+        "cells": [array_out(column) for column in cells],
+        "places": [[[n, part_out(part)] for n, part in place] for place in source.places],
+        "token": source.token,
+    }
+
+
+def _opened_in(spelled: dict[str, Any], root: str, readers: Sequence[Reader]) -> Opened:
+    splits, metrics, drop = (None if n is None else frozenset(n) for n in spelled["request"])
+    source = Origins(
+        tuple(spelled["shape"]),
+        portable_root(root),
+        Request(splits, metrics, drop=drop or frozenset()),
+        [readers[number] for number in spelled["readers"]],
+        spelled["words"],
+        LogTable.from_columns(
+            [c if isinstance(c, bytes) else array_in(c) for c in spelled["logs"]]
+        ),
+        [[(n, part_in(part)) for n, part in place] for place in spelled["places"]],
+        spelled["token"],
+    )
+    source.log_of, source.run_of, source.place_of = map(array_in, spelled["cells"])
+    where, runs, counts, notes = spelled["told"]
+    # What hangs on the moment and not on the logs is said anew.
+    now = attrs_of_now(root)
+    attrs = {name: value for name, value in spelled["attrs"].items() if name != "git_commit"}
+    return Opened(
+        frame_in(spelled["frame"]),
+        tuple(spelled["dims"]),
+        attrs | now,
+        LoadSummary(where, runs, counts, tuple(notes)),
+        source,
+    )
+
+
+def _digest(about: Any) -> str:
+    text = repr(about).encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=KEY // 2).hexdigest()
+
+
+def _environment() -> list[Any]:
+    """Say what else a result hangs on: versions, the code, and who may read which file."""
+    who = os.geteuid() if hasattr(os, "geteuid") else None
+    return [FORM, version("runcube"), library_versions(), _own_code(), who]
+
+
+@lru_cache(maxsize=1)
+def _own_code() -> list[Any]:
+    """Files of the package: who works on it has other code under the same version."""
+    package = Path(__file__).parents[1]
+    return [_stamp(path) for path in sorted(package.rglob("*.py"))]
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    stat = os.stat(path)
+    return str(path), stat.st_size, stat.st_mtime_ns
+
+
+def _spelled_policy(policy: Policy, readers: Sequence[Reader]) -> list[Any]:
+    """Spell every argument that shapes a cube.
+
+    Raises
+    ------
+    TypeError
+        If one of them can only be described: it may be another one the next time.
+    """
+    own = {f.name: getattr(policy, f.name) for f in fields(policy) if f.name != "reader"}
+    name = getattr(policy.reader, "name", policy.reader)
+    known = [*map(known_fingerprint, readers)]
+    if None in known:
+        raise TypeError("what the results of a reader hang on cannot be told")
+    return [name, known, _spelled(own)]
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return [value.dtype.str, _spelled(value.item())]
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if is_dataclass(value):
+        return [(f.name, _spelled(getattr(value, f.name))) for f in fields(value)]
+    if isinstance(value, dict):
+        return {"": [(_spelled(key), _spelled(item)) for key, item in value.items()]}
+    if type(value) in (list, tuple):
+        return [type(value).__name__, *map(_spelled, value)]
+    raise TypeError(f"{type(value).__name__} has no spelling")

@@ -1,0 +1,361 @@
+"""What the logs of a sweep are like, without their values, kept so that none is read again for it.
+
+A small file for each directory of logs. Logs of one sweep are mostly alike: what a log is like but
+for its path, time and size (its *form*, a record as in ``pipeline.records``) stands there once for
+all logs that share it. It holds good as long as the files of a log have the size and the times that
+it says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.core import Problem, Request, RunHeader, RunLog, Source
+from runcube.files import absolute_root
+from runcube.lazy.cache_files import UNREADABLE, read_cache, write_cache
+from runcube.lazy.serialize import ConfigTable, from_bytes, to_bytes
+from runcube.lazy.value_cache import VALUES, parsed_key, values_of
+from runcube.pipeline import (
+    ArrayTable,
+    RecordKey,
+    columns_of,
+    decode_record,
+    encode_record,
+    rebased_record,
+    to_logs,
+    to_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from runcube.files import Listing
+    from runcube.pipeline import Job, Record
+
+FORM = 5
+_NOWHERE = Source("", "", ())
+
+
+class _Form:
+    """What logs that are alike have in common; their curves are the same objects."""
+
+    def __init__(self, record: Record, table: ArrayTable) -> None:
+        self.key = RecordKey.from_record(record)
+        self.has_messages = bool(record["has_messages"])
+        # Where the configuration is not in it, it is that of the header.
+        self.own_config = [item["config"] is not None for item in record["logs"]]
+        self._logs = to_logs(_whole(record), _NOWHERE, table, _no_values)
+
+    def logs(
+        self, source: Source, row: _Row, headers: Mapping[tuple[str, str], RunHeader]
+    ) -> list[RunLog]:
+        """Bring back the logs of a source.
+
+        Raises
+        ------
+        LookupError
+            If a header is not there that was there when the log was read.
+        """
+        made = []
+        for number, like in enumerate(self._logs):
+            own = like.header
+            known = own if self.own_config[number] else headers[source.path, own.key]
+            header = RunHeader(
+                source,
+                own.key,
+                known.config,
+                known.constants,
+                known.varying,
+                own.has_config,
+                own.has_metrics,
+                own.finished,
+            )
+            time = row.times[number]
+            made.append(
+                RunLog(
+                    header,
+                    like.curves,
+                    [] if row.messages is None else row.messages[number],
+                    np.nan if time is None else time,
+                    like.marker,
+                    [_at(source.path, problem) for problem in like.problems],
+                    like.attempt,
+                    like.splits,
+                    like.metrics,
+                )
+            )
+        return made
+
+
+class _Row:
+    """What a log has for itself, beside its form: its files, times, messages and head.
+
+    The head is the configuration, whether there is one, and whether the log has ended, of a log
+    whose reader needs no more to do without a look at it; None of others.
+    """
+
+    def __init__(self, files: Any, times: Any, messages: Any, head: Any) -> None:
+        self.files, self.times, self.messages, self.head = files, times, messages, head
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> _Row:
+        """Read a row."""
+        return cls(*from_bytes(packed))
+
+    def packed(self) -> bytes:
+        """Spell it."""
+        return to_bytes([self.files, self.times, self.messages, self.head])
+
+
+class SchemaCache:
+    """Keeps what was parsed of each log, but its values (see ``pipeline.LogStore``).
+
+    Parameters
+    ----------
+    path : Path, optional
+        The file; without one nothing is kept for the next time.
+    listing : Listing
+        That of the logs.
+    """
+
+    hashes = False
+
+    def __init__(self, path: Path | None, listing: Listing) -> None:
+        self._path = path
+        self._root = absolute_root(listing.root)
+        # Size and time alone do not tell one log from another that was put in its place.
+        files = (file.path for file in listing.files)
+        self._entries = dict(zip(files, listing.changed, strict=False))
+        self._headers: dict[tuple[str, str], RunHeader] = {}
+        self._table = ArrayTable()
+        self._configs = ConfigTable()
+        # How many arrays and values of configurations are used.
+        self._arrays = self._values = 0
+        self._spelled: list[bytes] = []
+        self._numbers: dict[bytes, int] = {}
+        self._forms: dict[int, _Form] = {}
+        self._fits: dict[tuple[int, str], bool] = {}
+        # The form of each log, and its row. Packed: as objects, rows would be most of what an
+        # opening holds.
+        self._rows: dict[str, tuple[int, bytes]] = {}
+        # Numbers of forms by what is made faster than their spelling.
+        self._marks: dict[bytes, int] = {}
+        # Job of each log by its id, and its number among those that the job reads.
+        self.homes: dict[int, tuple[Job, int]] = {}
+        self._used: set[str] = set()
+        self._changed = False
+        # As values are read again: texts are not.
+        self.request = Request()
+        if path is not None:
+            with suppress(*UNREADABLE):  # a cache that cannot be read is none
+                self._load(path)
+
+    def _load(self, path: Path) -> None:
+        stored = read_cache(path)
+        if (stored["form"], stored["root"]) == (FORM, self._root):
+            packed = zip(stored["form_of"], stored["rows"], strict=True)
+            rows = dict(zip(stored["paths"], packed, strict=True))
+            table = ArrayTable(stored["arrays"])
+            self._configs = ConfigTable(stored["configs"])
+            self._arrays, self._values = stored["used"]
+            self._spelled = stored["forms"]
+            self._numbers = {form: number for number, form in enumerate(self._spelled)}
+            self._rows, self._table = rows, table
+
+    def headers(self, job: Job) -> Sequence[RunHeader]:
+        """Give the header of a log that has not changed, if a reader can do with it."""
+        source = job.source
+        number, packed = self._rows.get(source.path, (0, None))
+        row = None if packed is None else _Row.unpacked(packed)
+        if row is None or row.head is None or row.files != self._files(source):
+            return ()
+        if self._form(number).key.reader != job.fingerprint:
+            return ()
+        config, has_config, finished = row.head
+        config = self._configs.get(config)
+        return [
+            RunHeader(
+                source, config=config, has_config=has_config, has_metrics=True, finished=finished
+            )
+        ]
+
+    def expect(self, headers: Iterable[RunHeader]) -> None:
+        """Take in the headers of the logs: what they have is not kept twice."""
+        self._headers = {(header.source.path, header.key): header for header in headers}
+
+    def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
+        """Give what is known of a log, if it is unchanged."""
+        self.request = replace(request, messages=False)
+        number, packed = self._rows.get(job.source.path, (0, None))
+        if packed is None:
+            return None
+        row = _Row.unpacked(packed)
+        form = self._form(number)
+        if row.files != self._files(job.source) or (request.messages and not form.has_messages):
+            return None
+        which = number, job.fingerprint
+        if which not in self._fits:
+            self._fits[which] = form.key.holds(job.fingerprint, _NOWHERE, request)
+        if not self._fits[which]:
+            return None
+        with suppress(LookupError):
+            return self._logs(job, form, row)
+        return None
+
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Keep what was read of a log, its values only for a while."""
+        key = RecordKey.of(job.fingerprint, _NOWHERE, request, columns_of(logs))
+        for log in logs:
+            log.resume = None  # only archives go on reading where they stopped
+        record = to_record(key, _NOWHERE, "", logs, self._table)
+        record["has_messages"] = request.messages
+        times = [item.pop("train_time") for item in record["logs"]]
+        for item, log in zip(record["logs"], logs, strict=True):
+            self._leave_out(item, log)
+        number = self._number(record)
+        messages = [log.messages for log in logs] if request.messages else None
+        row = _Row(self._files(job.source), times, messages, self._head(job, logs))
+        self._rows[job.source.path] = number, row.packed()
+        self._changed = True
+        VALUES.put(parsed_key(job, self.request), values_of(logs))
+        return self._logs(job, self._form(number), row)
+
+    def _number(self, record: Record) -> int:
+        """Give the number of a form."""
+        try:
+            spelled = marshal.dumps(record, 2)
+        except ValueError:  # something in it is of no plain type
+            spelled = encode_record(record)
+        mark = hashlib.blake2b(spelled, digest_size=16).digest()
+        if mark not in self._marks:
+            spelled = encode_record(record)
+            number = self._numbers.setdefault(spelled, len(self._spelled))
+            if number == len(self._spelled):
+                self._spelled.append(spelled)
+            self._marks[mark] = number
+        return self._marks[mark]
+
+    def _head(self, job: Job, logs: Sequence[RunLog]) -> list[Any] | None:
+        """Spell the header of a log, if that is all that its reader needs another time."""
+        remembered = getattr(job.reader, "remembered", None)
+        headers = () if remembered is None else remembered([log.header for log in logs])
+        known = self._headers.get((job.source.path, ""))
+        if not headers or known is None or known.config != headers[0].config:
+            return None
+        with suppress(TypeError, OverflowError):  # a configuration without a plain form
+            return [self._configs.add(known.config), known.has_config, known.finished]
+        return None
+
+    def _leave_out(self, item: dict[str, Any], log: RunLog) -> None:
+        """Take out of the record of a log what tells it from others and is known otherwise."""
+        own = log.header
+        known = self._headers.get((own.source.path, own.key))
+        if known is not None and all(
+            getattr(own, name) == getattr(known, name)
+            for name in ("config", "constants", "varying")
+        ):
+            item["config"] = item["constants"] = item["varying"] = None
+        for problem in item["problems"]:
+            if problem[2] == own.source.path:
+                problem[2] = None
+
+    def _files(self, source: Source) -> list[list[Any]]:
+        return [
+            [
+                None if file.path == source.path else file.path,
+                file.size,
+                file.mtime_ns,
+                self._entries.get(file.path),
+            ]
+            for file in source.files
+        ]
+
+    def save(self) -> None:
+        """Write the file, if anything has changed; where it cannot be written, do without."""
+        gone = self._rows.keys() - self._used
+        if self._path is None or not (self._changed or gone):
+            return
+        paths = sorted(self._used)
+        form_of, rows = [*zip(*(self._rows[path] for path in paths), strict=True)] or [(), ()]
+        forms = {form: i for i, form in enumerate(dict.fromkeys(form_of))}
+        table, spelled = self._table, [self._spelled[form] for form in forms]
+        used = self._arrays or len(table.rows)
+        if table.is_worn(used):
+            table = ArrayTable()
+            records = map(decode_record, spelled)
+            spelled = [encode_record(rebased_record(r, self._table, table)) for r in records]
+            used = len(table.rows)
+        configs, values, kept = self._kept_configs(rows)
+        stored = {
+            "form": FORM,
+            "root": self._root,
+            "paths": paths,
+            "form_of": [forms[form] for form in form_of],
+            "rows": [*kept],
+            "forms": spelled,
+            "arrays": table.rows,
+            "configs": configs.rows,
+            "used": [used, values],
+        }
+        with suppress(OSError):
+            write_cache(self._path, stored)
+
+    def _kept_configs(self, packed: Sequence[bytes]) -> tuple[ConfigTable, int, Sequence[bytes]]:
+        """Table of the configurations of rows, how many values it had when it was new, the rows."""
+        used = self._values or len(self._configs.rows)
+        if not self._configs.is_worn(used):
+            return self._configs, used, packed
+        kept = ConfigTable()
+        rows = [*map(_Row.unpacked, packed)]
+        for row in rows:
+            if row.head is not None:
+                row.head[0] = kept.add(self._configs.get(row.head[0]))
+        return kept, len(kept.rows), [row.packed() for row in rows]
+
+    def _form(self, number: int) -> _Form:
+        if number not in self._forms:
+            record = decode_record(self._spelled[number])
+            self._forms[number] = _Form(record, self._table)
+        return self._forms[number]
+
+    def _logs(self, job: Job, form: _Form, row: _Row) -> Sequence[RunLog]:
+        logs = form.logs(job.source, row, self._headers)
+        self._used.add(job.source.path)
+        for number, log in enumerate(logs):
+            # The logs outlive this: their ids stay theirs.
+            self.homes[id(log)] = job, number
+        return logs
+
+
+def _at(path: str, problem: Problem) -> Problem:
+    """Bring back where a problem is, if that is its own log."""
+    where: str | None = problem.path
+    return replace(problem, path=path) if where is None else problem
+
+
+def _whole(record: Record) -> Record:
+    """Give a record all that ``to_logs`` looks for."""
+    logs = [
+        item
+        | {"train_time": None}
+        | ({} if item["config"] is not None else {"config": {}, "constants": {}, "varying": ()})
+        for item in record["logs"]
+    ]
+    return record | {"logs": logs}
+
+
+def _no_values(log: int, curves: int) -> Any:
+    """Values are read with whole logs, by ``array``."""
+    del log, curves
+    return _fetch
+
+
+def _fetch(stored: Any) -> Any:
+    raise NotImplementedError(f"values of {stored.split}")

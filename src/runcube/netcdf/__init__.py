@@ -1,0 +1,41 @@
+"""A cube in one netCDF file, and back: nothing here knows logs.
+
+``encoding`` is what netCDF can hold of a cube, ``writer`` lays out the file and fills it by blocks,
+``chunks`` compresses and places whole chunks, ``reader`` opens a file with values that wait. Start
+in ``writer``. May import ``core`` and ``cube``.
+"""
+
+from runcube.netcdf.chunks import Region
+from runcube.netcdf.encoding import encode, pack_text, unpack_text
+from runcube.netcdf.reader import damaged, opened, read_blob, read_file
+from runcube.netcdf.writer import (
+    BLOCK_BYTES,
+    Blocks,
+    CubeShape,
+    Storage,
+    chunk_shape,
+    regions,
+    write_blob,
+    write_file,
+    write_rows,
+)
+
+__all__ = [
+    "BLOCK_BYTES",
+    "Blocks",
+    "CubeShape",
+    "Region",
+    "Storage",
+    "chunk_shape",
+    "damaged",
+    "encode",
+    "opened",
+    "pack_text",
+    "read_blob",
+    "read_file",
+    "regions",
+    "unpack_text",
+    "write_blob",
+    "write_file",
+    "write_rows",
+]

@@ -1,0 +1,205 @@
+"""Reading a cube from a netCDF file: coordinates in memory, values when they are needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import CachingFileManager, NetCDF4DataStore
+
+from runcube.core import (
+    LONG_TEXT_ENCODING,
+    ArchiveError,
+    RuncubeError,
+    UnknownNameError,
+    clean_text,
+)
+from runcube.netcdf.encoding import CUBE, FORMAT, decode, unpack_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import netCDF4
+
+_MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF")
+# A file may be replaced between two looks at it, though hardly this often.
+_TRIES = 20
+
+
+class _ReplacedError(ArchiveError):
+    """Another file stands where one was opened."""
+
+
+def read_blob(group: netCDF4.Group, name: str) -> list[bytes]:
+    """Give the rows that ``write_blob`` stored."""
+    blob = group.variables[name]
+    blob.set_auto_maskandscale(False)
+    count = int(blob.getncattr("rows"))
+    ends = np.cumsum(group.variables[f"{name}_sizes"][:][:count]).tolist()
+    data = blob[:].tobytes()
+    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def read_file(path: Path, chunks: Any = None, *, messages: bool = False) -> xr.Dataset:
+    """Open a cube: coordinates in memory, ``curve`` and ``logged`` lazy.
+
+    With ``messages``, the text lines of the runs come along, where the archive has them.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is no archive, or is damaged.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _read_once(path, chunks, messages=messages)
+        except _ReplacedError:
+            continue
+    raise _ReplacedError(f"{path}: is replaced again and again; try later")
+
+
+def _read_once(path: Path, chunks: Any, *, messages: bool) -> xr.Dataset:
+    check_file(path)
+    stat = path.stat()
+    identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    manager: Any = CachingFileManager(_open_same, str(path.absolute()), identity)
+    make_store: Any = NetCDF4DataStore
+    try:
+        schema, texts = _schema_of(manager.acquire(), messages=messages)
+        # The cube makes the indexes, of the labels as they were.
+        ds = xr.open_dataset(make_store(manager), create_default_indexes=False)
+        if chunks is not None:
+            _check_chunks(chunks, ds)
+            # The coordinates are read at once: only the values are in chunks.
+            beside = [str(name) for name in ds.variables if name not in CUBE]
+            parts = xr.open_dataset(
+                make_store(manager),
+                chunks=chunks,
+                drop_variables=beside,
+                create_default_indexes=False,
+            )
+            ds = ds.assign({name: parts[name].variable for name in CUBE if name in parts})
+        made = _cube_of(path, ds, schema, texts)
+    except RuncubeError:
+        manager.close()
+        raise
+    except Exception as error:
+        manager.close()
+        raise damaged(path, error) from error
+    made.set_close(manager.close)
+    return made
+
+
+def _check_chunks(chunks: Any, ds: xr.Dataset) -> None:
+    odd = [dim for dim in chunks if dim not in ds.dims] if isinstance(chunks, dict) else []
+    if odd:
+        raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {list(ds.dims)}")
+
+
+def _open_same(path: str, identity: tuple[int, ...]) -> Any:
+    """Open a file, also again after xarray closed it, unless another took its place.
+
+    Raises
+    ------
+    ArchiveError
+    """
+    import netCDF4
+
+    stat = os.stat(path)
+    if identity != (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns):
+        raise _ReplacedError(f"{path}: was replaced since it was opened; open it again")
+    return netCDF4.Dataset(path, "r")
+
+
+def _schema_of(
+    file: netCDF4.Dataset, *, messages: bool
+) -> tuple[dict[str, Any] | None, dict[str, list[bytes]]]:
+    """Schema of an archive, None if it has none, and its text blobs, perhaps with the messages."""
+    if "runcube_archive" not in file.ncattrs():
+        return None, {}
+    schema = json.loads(file.getncattr("runcube_archive"))
+    names = dict(schema.get("texts", {}))
+    if messages and schema.get("messages"):
+        names["messages"] = "messages"
+    group: Any = file.groups.get("text")
+    return schema, {name: read_blob(group, blob) for name, blob in names.items()}
+
+
+def _cube_of(
+    path: Path, ds: xr.Dataset, schema: dict[str, Any] | None, texts: dict[str, list[bytes]]
+) -> xr.Dataset:
+    missing = next((name for name in CUBE if name not in ds.variables), None)
+    if missing is not None:
+        found = ", ".join(map(repr, list(ds.variables)[:8])) or "none"
+        raise ArchiveError(
+            f"{path}: not a runcube archive: no variable {missing!r} (found: {found})"
+        )
+    if schema is None:  # a cube that plain to_netcdf saved
+        schema = {"format": 1, "variables": {}, "attrs": {}, "data_vars": [*map(str, ds.data_vars)]}
+    if schema["format"] != FORMAT:
+        raise ArchiveError(
+            f"{path}: archive format {schema['format']}, this runcube reads {FORMAT}: upgrade it"
+        )
+    made = decode(ds, schema, texts)
+    if "messages" in texts and "messages" not in made.coords:
+        lines = [unpack_text(text) for text in texts["messages"]]
+        cells = np.array([*map(clean_text, lines), ""], dtype=object)[:-1]
+        status = made["status"]
+        made = made.assign_coords(messages=(status.dims, cells.reshape(status.shape)))
+    for variable in made.variables.values():
+        # Not by drop_encoding, which reads lazy values in older versions of xarray.
+        variable.encoding = dict(LONG_TEXT_ENCODING) if variable.dtype.kind == "O" else {}
+    return made
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[netCDF4.Dataset]:
+    """Open a netCDF file for reading.
+
+    Raises
+    ------
+    FileNotFoundError
+    ArchiveError
+        If it is a directory, no netCDF file, or damaged.
+    """
+    import netCDF4
+
+    check_file(path)
+    try:
+        file = netCDF4.Dataset(path, "r")
+    except Exception as error:
+        raise damaged(path, error) from error
+    try:
+        yield file
+    except RuntimeError as error:  # what netCDF4 raises where bytes are damaged
+        raise damaged(path, error) from error
+    finally:
+        file.close()
+
+
+def check_file(path: Path) -> None:
+    """Refuse what cannot be a netCDF file.
+
+    Raises
+    ------
+    FileNotFoundError
+    ArchiveError
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.is_dir():
+        raise ArchiveError(f"{path}: is a directory; expected a netCDF file")
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    if not head.startswith(_MAGIC):
+        raise ArchiveError(f"{path}: not a netCDF file (it begins with {head!r})")
+
+
+def damaged(path: Path, error: Exception) -> ArchiveError:
+    """Say that a file cannot be read to its end."""
+    return ArchiveError(f"{path}: the file is damaged or was cut short ({error})")

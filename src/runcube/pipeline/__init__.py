@@ -1,0 +1,85 @@
+"""The road of every load: discover, plan, parse, select, build.
+
+``load`` has the faces `scan`, `load_runs` and `load_tree`; start there. ``discover`` asks readers
+for headers, ``parse`` for runs, through ``tasks`` (here or elsewhere) and ``transport`` (the way
+back); ``policy`` holds the arguments, ``records`` what is remembered of a parsed log,
+``summary`` what a load has to say at its end. May import all that stands before it: ``core``,
+``files``, ``plan``, ``parallel``, ``readers``, ``curves``, ``cube``.
+"""
+
+from runcube.pipeline.discover import Discovery, Job, discover
+from runcube.pipeline.load import load_runs, load_tree, scan
+from runcube.pipeline.parse import Parsed, parse_logs, plan_sweep
+from runcube.pipeline.policy import Errors, Policy, names_tuple, policy_facts, policy_of
+from runcube.pipeline.progress import Progress, progress_callback
+from runcube.pipeline.provenance import git_commit, library_versions
+from runcube.pipeline.records import (
+    RECORD_FORM,
+    ArrayTable,
+    Record,
+    RecordKey,
+    StoredCurves,
+    columns_of,
+    decode_record,
+    encode_record,
+    has_repeats,
+    header_of,
+    rebased_record,
+    resume_of,
+    to_logs,
+    to_record,
+)
+from runcube.pipeline.summary import (
+    LoadSummary,
+    attrs_of_now,
+    check_names,
+    finish_load,
+    inner_labels,
+    load_attrs,
+    raise_first,
+)
+from runcube.pipeline.tasks import Parallel, check_parallel
+
+__all__ = [
+    "RECORD_FORM",
+    "ArrayTable",
+    "Discovery",
+    "Errors",
+    "Job",
+    "LoadSummary",
+    "Parallel",
+    "Parsed",
+    "Policy",
+    "Progress",
+    "Record",
+    "RecordKey",
+    "StoredCurves",
+    "attrs_of_now",
+    "check_names",
+    "check_parallel",
+    "columns_of",
+    "decode_record",
+    "discover",
+    "encode_record",
+    "finish_load",
+    "git_commit",
+    "has_repeats",
+    "header_of",
+    "inner_labels",
+    "library_versions",
+    "load_attrs",
+    "load_runs",
+    "load_tree",
+    "names_tuple",
+    "parse_logs",
+    "plan_sweep",
+    "policy_facts",
+    "policy_of",
+    "progress_callback",
+    "raise_first",
+    "rebased_record",
+    "resume_of",
+    "scan",
+    "to_logs",
+    "to_record",
+]

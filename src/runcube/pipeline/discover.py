@@ -1,0 +1,267 @@
+"""From a path to the headers of its runs: which reader reads which file, and what is no log."""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from runcube.core import NoRunsError, Problem, RunHeader, RunLog, Source, natural_key
+from runcube.files import Tree, display_root, list_files, may_read, read_bytes, read_ends
+from runcube.plan import keys_from_paths
+from runcube.readers import reader_fingerprint, resolve_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from runcube.core import LogFile, Request
+    from runcube.files import Listing
+    from runcube.readers import Reader
+
+T = TypeVar("T")
+
+# A file of another kind that nobody claims (a checkpoint, a picture) is not worth a word.
+_LOG_LIKE = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+# Sections that each differ (paths) must not pile up.
+_MOST_SECTIONS = 1 << 12
+_LFS = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A source and the reader that claimed it: one parse task.
+
+    ``word`` is what tells the reader from others (see ``readers.identity``), where that matters.
+    """
+
+    reader: Reader
+    source: Source
+    fingerprint: str = ""
+
+
+@dataclass
+class Discovery:
+    """Everything that one look at a path tells."""
+
+    root: str
+    jobs: list[Job] = field(default_factory=list)
+    headers: list[RunHeader] = field(default_factory=list)
+    path_keys: list[dict[str, Any]] = field(default_factory=list)
+    digests: list[str | None] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+
+
+def discover(
+    path: str | Path,
+    reader: str | Reader,
+    path_keys: str | None,
+    *,
+    listing: Listing | None = None,
+    known: Callable[[Job], Sequence[RunHeader]] | None = None,
+) -> Discovery:
+    """List the files under a path, let the readers claim theirs, and read the headers.
+
+    Parameters
+    ----------
+    path : path-like
+    reader : str or Reader
+    path_keys : str or None
+    listing : Listing, optional
+        That of the path, if it is there already.
+    known : callable, optional
+        Gives the headers of the logs that a source was read as, if it has not changed since.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such path.
+    NoRunsError
+        If nothing under it is a log that the reader knows.
+    """
+    readers = resolve_reader(reader)
+    fingerprints = [*map(reader_fingerprint, readers)]
+    tree = Tree(listing or list_files(path))
+    found = Discovery(tree.root)
+    found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
+    taken: list[tuple[Job, list[RunHeader], Problem | None]] = []
+    sharing = _Sharing()
+    for job, headers in _remembered(tree, readers[0], fingerprints[0], known):
+        tree.claim(job.source.files)
+        taken.append((job, [sharing.slim(header) for header in headers], None))
+    if taken:
+        tree.settle()
+    for candidate, fingerprint in zip(readers, fingerprints, strict=True):
+        for source in candidate.find(tree):
+            tree.claim(source.files)
+            job = Job(candidate, source, fingerprint)
+            # At once, while the head of the file is at hand.
+            headers, problem = read_headers(job)
+            taken.append((job, [sharing.slim(header) for header in headers], problem))
+    taken.sort(key=lambda item: natural_key(item[0].source.path))
+    for job, slim, problem in taken:
+        found.jobs.append(job)
+        found.headers += slim
+        if problem is not None:
+            found.skipped.append(problem)
+    found.skipped += [_name(tree, file) for file in tree.unclaimed() if _is_log_like(file)]
+    if not found.headers:
+        raise NoRunsError(_nothing(path, tree, found.skipped, readers))
+    found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
+    found.digests = _digests(found.headers)
+    return found
+
+
+def _remembered(
+    tree: Tree, reader: Reader, fingerprint: str, known: Callable[[Job], Sequence[RunHeader]] | None
+) -> Iterator[tuple[Job, Sequence[RunHeader]]]:
+    """Give the unchanged logs of the reader that is asked first, if it remembers them.
+
+    What it finds of a log hangs on nothing but that log, and nobody is asked before it: whatever
+    else there is now, the log is its own.
+    """
+    remembered = getattr(reader, "remembered", None)
+    if known is None or remembered is None:
+        return
+    for file in list(tree.unclaimed()):
+        job = Job(reader, Source(tree.root, file.path, (file,)), fingerprint)
+        headers = remembered(known(job))
+        if headers and may_read(tree.root, file.path):
+            yield job, headers
+
+
+class _Sharing:
+    """Makes the configurations of a sweep share their equal sections, which are most of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, dict[str, Any]] = {}
+        # The same by their ids: what is remembered of logs shares its sections already.
+        self._own: dict[int, dict[str, Any]] = {}
+
+    def slim(self, header: RunHeader) -> RunHeader:
+        """Give the same header with sections that other headers have as well."""
+        if not any(type(value) is dict for value in header.config.values()):
+            return header
+        config = {
+            name: self._shared(value) if type(value) is dict else value
+            for name, value in header.config.items()
+        }
+        return replace(header, config=config)
+
+    def _shared(self, section: dict[str, Any]) -> dict[str, Any]:
+        if self._own.get(id(section)) is section:
+            return section
+        # Not by ==, for which 1, 1.0 and True are the same. This is never read back.
+        try:
+            key = marshal.dumps(section, 2)
+        except ValueError:  # something in it is of no plain type
+            return section
+        if len(self._known) >= _MOST_SECTIONS:
+            self._known.clear()
+            self._own.clear()
+        shared = self._known.setdefault(key, section)
+        self._own[id(shared)] = shared
+        return shared
+
+
+def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
+    """Headers of one source, or what kept them from being read."""
+    try:
+        return _only(RunHeader, job.reader.headers(job.source)), None
+    except OSError as error:
+        return [], Problem("unreadable", error.strerror or str(error), job.source.path)
+    except Exception as error:  # a reader's bug must cost its file, not the sweep
+        return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
+
+
+def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | None]:
+    """Parse one source, or say what kept it from being read."""
+    job, request = task
+    try:
+        return _only(RunLog, job.reader.read(job.source, request)), None
+    except OSError as error:
+        return [], Problem("unreadable", error.strerror or str(error), job.source.path)
+    except Exception as error:  # as above
+        return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
+
+
+def _only(kind: type[T], given: Sequence[T]) -> list[T]:
+    """Check what a reader gives, which may be anybody's.
+
+    Raises
+    ------
+    TypeError
+    """
+    items = list(given)
+    for item in items:
+        if not isinstance(item, kind):
+            raise TypeError(f"the reader gave {repr(item)[:80]}, which is no {kind.__name__}")
+    return items
+
+
+def _is_log_like(file: LogFile) -> bool:
+    return file.path.endswith(_LOG_LIKE)
+
+
+def _name(tree: Tree, file: LogFile) -> Problem:
+    """Say what a file is that no reader claimed."""
+    if not file.size:
+        return Problem("empty", "the file is empty", file.path)
+    try:
+        head = read_ends(tree.root, file)[0]
+    except OSError as error:
+        return Problem("unreadable", error.strerror or str(error), file.path)
+    if head.startswith(_LFS):
+        message = "a Git LFS pointer, not the file itself: run git lfs pull"
+        return Problem("lfs_pointer", message, file.path)
+    if not head.strip(b"\0 \t\r\n"):
+        return Problem("empty", "the file holds nothing but blanks", file.path)
+    message = "no training log that a reader knows; JsonlReader(...) says outright what is what"
+    return Problem("not_a_log", message, file.path)
+
+
+def _nothing(
+    path: str | Path, tree: Tree, skipped: Sequence[Problem], readers: Sequence[Reader]
+) -> str:
+    place = display_root(str(path))
+    if not tree.files and not tree.unreadable:
+        return f"{place}: the directory is empty; pass the directory that holds the logs"
+    kinds = ", ".join(sorted({p.kind for p in skipped})) or "no file that looks like a log"
+    names = ", ".join(reader.name for reader in readers)
+    return (
+        f"{place}: no training logs among {len(tree.files)} files ({kinds}); "
+        f"readers asked: {names}; pass the directory of the logs, or reader=JsonlReader(...)"
+    )
+
+
+def _digests(headers: Sequence[RunHeader]) -> list[str | None]:
+    """Hash the logs that may be copies: same size and same configuration as another's."""
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for index, header in enumerate(headers):
+        if not header.key:
+            by_size[header.source.files[0].size].append(index)
+    digests: list[str | None] = [None] * len(headers)
+    for members in by_size.values():
+        alike: dict[str, list[int]] = defaultdict(list)
+        for index in members if len(members) > 1 else ():
+            alike[repr(headers[index].config)].append(index)
+        for index in (i for group in alike.values() if len(group) > 1 for i in group):
+            digests[index] = _digest(headers[index].source)
+    return digests
+
+
+def _digest(source: Source) -> str | None:
+    try:
+        parts = (read_bytes(source.root, file.path)[0] for file in source.files)
+        return _hash(parts)
+    except OSError:
+        return None
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

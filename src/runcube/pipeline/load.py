@@ -1,0 +1,304 @@
+"""From a path to a plan or a cube: ``scan``, ``load_runs``, ``load_tree``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import xarray as xr
+
+from runcube.core import gc_paused, is_time_like
+from runcube.cube import build_cube
+from runcube.curves import SelectionPolicy, axis_names, identifier, select_on, unseparated_curves
+from runcube.pipeline.discover import discover
+from runcube.pipeline.parse import parse_logs, plan_sweep, read_statuses
+from runcube.pipeline.policy import Policy, names_tuple
+from runcube.pipeline.summary import finish_load
+from runcube.pipeline.tasks import check_parallel
+from runcube.plan import PlanPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from runcube.core import RunLog
+    from runcube.curves import Align, OnDuplicate, Selection
+    from runcube.pipeline.policy import Errors
+    from runcube.pipeline.progress import Progress
+    from runcube.pipeline.tasks import Parallel
+    from runcube.plan import Sweep
+    from runcube.readers import Reader
+
+
+def scan(
+    path: str | Path,
+    *,
+    reader: str | Reader = "auto",
+    path_keys: str | None = None,
+    dims: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    seed: str | None = "auto",
+    layout: Literal["auto", "grid", "configs"] = "auto",
+    parallel: Parallel = "auto",
+) -> Sweep:
+    """Say what varies in a sweep, from the headers of its logs alone.
+
+    Parameters
+    ----------
+    path : path-like or URL
+        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
+    reader : str or Reader
+        ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
+        ``JsonlReader(x="step")``, reads only its own layout.
+    path_keys : str, optional
+        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
+    dims : sequence of str, optional
+        Hyperparameters that become dims, instead of those that the rules choose.
+    exclude : sequence of str
+        Hyperparameters to leave out.
+    rename : mapping, optional
+        New names: ``{"model.weights": "init"}``. Two old keys may get one new name.
+    relabel : mapping, optional
+        New values: ``{"model.weights": {None: "random", "DEFAULT": "pretrained"}}``.
+    seed : str or None
+        Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart.
+    layout : {"auto", "grid", "configs"}
+        Layout that ``load_runs`` would give the cube.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+        As for :func:`load_runs`; headers are read here, but the statuses need whole logs.
+
+    Returns
+    -------
+    Sweep
+        The plan: ``explain()`` as text, ``table()`` as a DataFrame.
+
+    Raises
+    ------
+    FileNotFoundError, NoRunsError
+        If there is no such path, or no log under it.
+    StoreError
+        If it is a URL that nothing here can read.
+    UnknownNameError
+        If an argument names a hyperparameter that is not there; the message has the nearest names.
+
+    Examples
+    --------
+    >>> import runcube as rc
+    >>> sweep = rc.scan("examples/logs")
+    >>> list(sweep.dims)
+    ['weights', 'lr', 'weight_decay', 'seed']
+    """
+    check_parallel(parallel)
+    plan_policy = PlanPolicy(
+        names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+    )
+    policy = Policy(reader, path_keys, plan_policy)
+    discovery = discover(path, reader, path_keys)
+    sweep = plan_sweep(discovery, policy)
+    return replace(sweep, read_statuses=lambda: read_statuses(discovery, sweep, policy, parallel))
+
+
+def load_runs(
+    path: str | Path,
+    *,
+    reader: str | Reader = "auto",
+    path_keys: str | None = None,
+    dims: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    seed: str | None = "auto",
+    layout: Literal["auto", "grid", "configs"] = "auto",
+    x: str | None = None,
+    align: Align = "auto",
+    splits: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    messages: bool = False,
+    expected: float | None = None,
+    on_duplicate: OnDuplicate = "prefer_complete",
+    errors: Errors = "warn",
+    progress: bool | Progress = False,
+    parallel: Parallel = "auto",
+) -> xr.Dataset:
+    """Load a directory of training logs as one labelled cube.
+
+    Parameters
+    ----------
+    path, reader, path_keys, dims, exclude, rename, relabel, seed, layout
+        As for :func:`scan`.
+    x : str, optional
+        Axis of the curves (``epoch``, ``step``, …); by default the one that keeps the points apart
+        with the fewest labels.
+    align : {"auto", "union", "order"}
+        ``"union"``: x is the dim, with the sorted union of the runs' values. ``"order"``: the dim
+        is ``point`` (0, 1, 2, …) and x a coordinate of each run.
+    splits, metrics : str or sequence of str, optional
+        Load only these, in this order.
+    messages : bool
+        Add the coordinate ``messages``: the text lines of each run.
+    expected : float, optional
+        Length that a complete run has, in units of x, instead of what its configuration promises.
+    on_duplicate : {"prefer_complete", "first", "last", "raise"}
+        Which run stays where two share a cell; the others are in ``ds.attrs["skipped"]``.
+    errors : {"warn", "raise"}
+        ``"raise"`` makes the first problem an exception, other than files that are no logs.
+    progress : bool or callable
+        Show a bar, or be told ``(bytes done, bytes in all, files)``.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+        Where the logs are read: ``"auto"`` starts processes for some 250 MB or more, False reads
+        in this process, ``"dask"`` takes the current scheduler or ``distributed.Client``, an
+        executor of ``concurrent.futures`` is used and left open. The cube is the same.
+
+    Returns
+    -------
+    Dataset
+        ``curve`` (float64) and ``logged`` (bool) on (*cell dims*, split, metric, x); see
+        ``docs/data-model.md``.
+
+    Raises
+    ------
+    FileNotFoundError, NoRunsError
+        If there is no such path, or no log under it.
+    StoreError
+        If it is a URL that nothing here can read.
+    UnknownNameError
+        If an argument names what is not there; the message has the nearest names.
+    PlanError
+        If arguments contradict each other, or with ``on_duplicate="raise"``.
+    CubeTooLargeError
+        If the cube would not fit in memory; raised before it is allocated.
+    LogError
+        With ``errors="raise"``.
+
+    Warns
+    -----
+    SweepWarning
+        Once, at the end: the problems by kind, and what no rule could decide.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs", metrics=["acc1"], splits=["val"])
+    >>> ds.curve.dims
+    ('weights', 'lr', 'weight_decay', 'seed', 'split', 'metric', 'epoch')
+    """
+    check_parallel(parallel)
+    policy = Policy(
+        reader,
+        path_keys,
+        PlanPolicy(
+            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        ),
+        SelectionPolicy(x, align, expected, on_duplicate),
+        names_tuple(splits),
+        names_tuple(metrics),
+        messages,
+        errors,
+    )
+    with gc_paused():
+        discovery = discover(path, reader, path_keys)
+        parsed = parse_logs(discovery, plan_sweep(discovery, policy), policy, progress, parallel)
+        made = finish_load(discovery, parsed, policy)
+        parsed.logs.clear()
+        ds = build_cube(parsed.sweep, made.selection, made.labels, messages=messages)
+    ds.attrs = made.attrs | ds.attrs
+    made.summary.warn(stacklevel=2)
+    return ds
+
+
+def load_tree(
+    path: str | Path,
+    *,
+    reader: str | Reader = "auto",
+    path_keys: str | None = None,
+    dims: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    seed: str | None = "auto",
+    layout: Literal["auto", "grid", "configs"] = "auto",
+    splits: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
+    messages: bool = False,
+    expected: float | None = None,
+    on_duplicate: OnDuplicate = "prefer_complete",
+    errors: Errors = "warn",
+    progress: bool | Progress = False,
+    parallel: Parallel = "auto",
+) -> xr.DataTree:
+    """Load logs that write some metrics per step and others per epoch: one cube for each axis.
+
+    Every node is a complete cube with the same labels of cells, splits and metrics, and its own
+    coordinates. A curve is in each node whose axis keeps 95 % of its points apart.
+
+    Parameters
+    ----------
+    path, reader, path_keys, dims, exclude, rename, relabel, seed, layout
+        As for :func:`scan`.
+    splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
+        As for :func:`load_runs`.
+
+    Returns
+    -------
+    DataTree
+        A child for each axis (``/epoch``, ``/step``); the root holds attrs alone.
+
+    Raises
+    ------
+    FileNotFoundError, NoRunsError, UnknownNameError, PlanError, CubeTooLargeError, LogError
+        As :func:`load_runs`.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     tree = rc.load_tree("examples/logs")
+    >>> list(tree.children)
+    ['epoch']
+    """
+    check_parallel(parallel)
+    policy = Policy(
+        reader,
+        path_keys,
+        PlanPolicy(
+            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        ),
+        SelectionPolicy(None, "auto", expected, on_duplicate),
+        names_tuple(splits),
+        names_tuple(metrics),
+        messages,
+        errors,
+    )
+    discovery = discover(path, reader, path_keys)
+    parsed = parse_logs(discovery, plan_sweep(discovery, policy), policy, progress, parallel)
+    made = finish_load(discovery, parsed, policy)
+    main, summary = made.selection, made.summary
+    nodes = {}
+    for name in _tree_axes(parsed.logs, main):
+        selection = select_on(main, name, parsed.sweep)
+        node = build_cube(parsed.sweep, selection, made.labels, messages=messages)
+        node.attrs = made.attrs | node.attrs
+        nodes[selection.axis.dim if selection.axis.align == "union" else identifier(name, ())] = (
+            node
+        )
+    lost = unseparated_curves(
+        [e.attempt.log for e in main.kept_runs], _tree_axes(parsed.logs, main)
+    )
+    if lost:
+        main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
+    main.notes = [note for note in main.notes if "load_tree()" not in note]
+    tree = xr.DataTree.from_dict(nodes)
+    tree.attrs = made.attrs
+    replace(summary, notes=(*parsed.sweep.notes, *main.notes)).warn(stacklevel=2)
+    return tree
+
+
+def _tree_axes(logs: Sequence[RunLog], main: Selection) -> list[str]:
+    """Axes of the logs, the one of ``load_runs`` first."""
+    axes = [name for name in axis_names(logs) if not is_time_like(name)]
+    return list(dict.fromkeys([main.axis.name, *axes]))

@@ -1,0 +1,152 @@
+"""Every decision of a load: the arguments, checked, and as JSON and back for an archive."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from runcube.core import PlanError
+from runcube.curves import Align, OnDuplicate, SelectionPolicy
+from runcube.plan import PlanPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runcube.readers import Reader
+
+
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING
+
+from runcube.core import ArchiveError
+from runcube.readers import JsonlReader, registered_readers
+
+if TYPE_CHECKING:
+    from runcube.readers import Reader
+
+
+Errors = Literal["warn", "raise"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Every decision of a load, as its arguments spell it; recorded in ``ds.attrs["policies"]``."""
+
+    reader: str | Reader = "auto"
+    path_keys: str | None = None
+    plan: PlanPolicy = field(default_factory=PlanPolicy)
+    selection: SelectionPolicy = field(default_factory=SelectionPolicy)
+    splits: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] | None = None
+    messages: bool = False
+    errors: Errors = "warn"
+
+    def __post_init__(self) -> None:
+        """Refuse words that are no policy.
+
+        Raises
+        ------
+        PlanError
+        """
+        _one_of("errors", self.errors, get_args(Errors))
+        _one_of("layout", self.plan.layout, ("auto", "grid", "configs"))
+        _one_of("align", self.selection.align, get_args(Align))
+        _one_of("on_duplicate", self.selection.on_duplicate, get_args(OnDuplicate))
+        expected: object = self.selection.expected
+        if isinstance(expected, bool) or not isinstance(expected, int | float | None):
+            raise PlanError(f"expected={expected!r}: expected a number in units of x")
+
+    def as_json(self) -> str:
+        """Spell it for the attrs."""
+        own = {
+            "reader": getattr(self.reader, "name", self.reader),
+            "path_keys": self.path_keys,
+            "splits": self.splits,
+            "metrics": self.metrics,
+            "messages": self.messages,
+            "errors": self.errors,
+        }
+        return json.dumps(own | asdict(self.plan) | asdict(self.selection), default=repr)
+
+
+def _one_of(argument: str, value: str, words: Sequence[str]) -> None:
+    if value not in words:
+        raise PlanError(f"{argument}={value!r}: expected one of {', '.join(map(repr, words))}")
+
+
+def names_tuple(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Spell one name, several or None as a tuple or None."""
+    if names is None:
+        return None
+    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
+
+
+def policy_facts(policy: Policy) -> dict[str, Any]:
+    """Spell a policy as JSON can hold it."""
+    plan = asdict(policy.plan)
+    # JSON knows no keys but text.
+    plan["relabel"] = [[key, [*map(list, new.items())]] for key, new in plan["relabel"].items()]
+    return {
+        "reader": _reader_facts(policy.reader),
+        "path_keys": policy.path_keys,
+        "plan": plan,
+        "contest": asdict(policy.selection),
+        "splits": policy.splits,
+        "metrics": policy.metrics,
+        "errors": policy.errors,
+    }
+
+
+def _reader_facts(reader: str | Reader) -> str | dict[str, Any]:
+    if isinstance(reader, str):
+        return reader
+    if isinstance(reader, JsonlReader):
+        return {"JsonlReader": {f.name: getattr(reader, f.name) for f in fields(reader)}}
+    return {"name": reader.name, "is_dataclass": is_dataclass(reader)}
+
+
+def policy_of(facts: dict[str, Any], reader: str | Reader | None) -> Policy:
+    """Bring a policy back.
+
+    Parameters
+    ----------
+    facts : dict
+    reader : str or Reader, optional
+        The reader, where the archive cannot spell it.
+
+    Raises
+    ------
+    ArchiveError
+        If a reader was used that the archive cannot spell, and none is given.
+    """
+    plan = dict(facts["plan"])
+    plan["relabel"] = {key: dict(map(tuple, pairs)) for key, pairs in plan["relabel"]}
+    plan["dims"] = _names(plan["dims"])
+    plan["exclude"] = tuple(plan["exclude"])
+    return Policy(
+        _reader_of(facts["reader"]) if reader is None else reader,
+        facts["path_keys"],
+        PlanPolicy(**plan),
+        SelectionPolicy(**facts["contest"]),
+        _names(facts["splits"]),
+        _names(facts["metrics"]),
+        messages=True,
+        errors=facts["errors"],
+    )
+
+
+def _names(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def _reader_of(facts: str | dict[str, Any]) -> str | Reader:
+    if isinstance(facts, str):
+        return facts
+    if "JsonlReader" in facts:
+        return JsonlReader(**facts["JsonlReader"])
+    if any(reader.name == facts["name"] for reader in registered_readers()):
+        return str(facts["name"])
+    raise ArchiveError(
+        f"the archive was made with a reader of your own, {facts['name']!r}: pass it as reader="
+    )

@@ -1,0 +1,75 @@
+"""Where a cube comes from: the versions, the command, and the commit of the logs' directory."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from runcube.files import is_url, without_secrets
+
+_LIBRARIES = ("numpy", "xarray", "netCDF4", "msgspec")
+_MAX_COMMAND = 1000
+
+
+def provenance(root: str | Path) -> dict[str, str]:
+    """Attrs ``versions`` (JSON), ``command`` and, under git, ``git_commit`` of the logs.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> sorted(provenance(Path("/")))
+    ['command', 'versions']
+    """
+    attrs = {"versions": library_versions(), "command": _command()}
+    commit = git_commit(root)
+    return attrs | ({"git_commit": commit} if commit else {})
+
+
+def library_versions() -> str:
+    """Versions of Python and of the libraries that make a cube, as JSON."""
+    found = {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
+    return json.dumps(found)
+
+
+def _command() -> str:
+    command = shlex.join(map(without_secrets, sys.orig_argv))
+    return command if len(command) <= _MAX_COMMAND else command[: _MAX_COMMAND - 1] + "…"
+
+
+def git_commit(path: str | Path) -> str | None:
+    """Hash of the commit that is checked out where ``path`` is; none of a URL."""
+    if is_url(str(path)):
+        return None
+    here = Path(path).absolute()
+    for folder in (here, *here.parents):
+        git = folder / ".git"
+        try:
+            if git.is_file():  # a work tree or a submodule says where its git directory is
+                git = folder / git.read_text().removeprefix("gitdir:").strip()
+            if git.is_dir():
+                return _commit_of(git)
+        except (OSError, UnicodeDecodeError):
+            return None
+    return None
+
+
+def _commit_of(git: Path) -> str | None:
+    head = (git / "HEAD").read_text().strip()
+    if not head.startswith("ref:"):
+        return head
+    name = head.removeprefix("ref:").strip()
+    common = git / "commondir"
+    homes = [git, git / common.read_text().strip()] if common.exists() else [git]
+    for home in homes:
+        if (home / name).exists():
+            return (home / name).read_text().strip()
+        packed = home / "packed-refs"
+        for line in packed.read_text().splitlines() if packed.exists() else ():
+            commit, _, ref = line.partition(" ")
+            if ref == name:
+                return commit
+    return None

@@ -1,0 +1,367 @@
+"""What an archive remembers of every log: all that was parsed, but for the values.
+
+A record is JSON, one for each source; arrays that many runs share (epochs, line numbers) stand
+once in a table beside the records. With it a later load can plan, settle and place a run without
+reading its log; the values come from wherever they were kept.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isnan
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+import numpy as np
+
+from runcube.core import LogFile, Problem, Resume, RunHeader, RunLog, Source, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.core import Curves, Request
+
+# What is remembered of one source, as JSON has it.
+Record: TypeAlias = dict[str, Any]
+
+# Form of the records: one of another form is not read.
+RECORD_FORM = 1
+# Rows that a table may have too many.
+_SPARE = 64
+# Records of curves that a table remembers.
+_ALIKE = 64
+# In place of an array: every value was logged.
+_EVERY = -1
+
+
+@dataclass(slots=True, eq=False)
+class StoredCurves:
+    """``Curves`` whose values are fetched each time they are asked for.
+
+    What is fetched may be rounded, or lack what gave way: ``changed`` holds the bits of what
+    ``Curves.changes`` gave.
+    """
+
+    split: str
+    x: dict[str, NDArray[Any]]
+    metrics: tuple[str, ...]
+    logged: NDArray[np.bool_]
+    lines: NDArray[np.int64]
+    changed: Mapping[str, NDArray[np.uint8]]
+    fetch: Callable[[StoredCurves], NDArray[np.float64]]
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Values (metrics, rows)."""
+        return self.fetch(self)
+
+    def changes(self, x: str) -> NDArray[np.bool_]:
+        """As ``Curves.changes``, of an x that some rows share."""
+        rows, columns = self.logged.shape
+        bits = np.unpackbits(self.changed[x], count=rows * columns)
+        return bits.reshape(rows, columns).astype(bool)
+
+
+class ArrayTable:
+    """Arrays as rows of bytes, each once; the same row always gives the same array."""
+
+    def __init__(self, rows: Sequence[bytes] = ()) -> None:
+        self.rows = list(rows)
+        # Records of curves by their arrays but the values: those of many logs are alike.
+        self.curves: dict[Any, Record] = {}
+        self._index = {row: i for i, row in enumerate(self.rows)}
+        self._arrays: dict[int, NDArray[Any]] = {}
+
+    def add(self, array: NDArray[Any]) -> int:
+        """Row of an array, which is appended if it is new."""
+        row = array.dtype.str.encode().ljust(4) + np.ascontiguousarray(array).tobytes()
+        if row not in self._index:
+            self._index[row] = len(self.rows)
+            self.rows.append(row)
+        return self._index[row]
+
+    def get(self, index: int) -> NDArray[Any]:
+        """Read-only array of a row."""
+        if index not in self._arrays:
+            row = self.rows[index]
+            self._arrays[index] = np.frombuffer(row, np.dtype(row[:4].decode().strip()), offset=4)
+        return self._arrays[index]
+
+    def is_worn(self, used: int) -> bool:
+        """Whether most rows may be of no use, when at first so many were used."""
+        return len(self.rows) > 2 * used + _SPARE
+
+
+@dataclass(frozen=True)
+class RecordKey:
+    """What a record holds good for: these files, read by this reader for this request.
+
+    ``drop`` has only those of the log's own ``columns``, so that what another log has does not
+    matter; None is any.
+    """
+
+    reader: str
+    files: tuple[LogFile, ...]
+    splits: tuple[str, ...] | None
+    metrics: tuple[str, ...] | None
+    drop: tuple[str, ...]
+    columns: tuple[str, ...] | None
+
+    @classmethod
+    def of(
+        cls, fingerprint: str, source: Source, request: Request, columns: Iterable[str] | None
+    ) -> RecordKey:
+        """Give the key of a source whose columns are known, read by the reader of a word."""
+        splits = None if request.splits is None else tuple(sorted(request.splits))
+        metrics = None if request.metrics is None else tuple(sorted(request.metrics))
+        own = None if columns is None else tuple(sorted(columns))
+        drop = request.drop if own is None else request.drop.intersection(own)
+        return cls(fingerprint, source.files, splits, metrics, tuple(sorted(drop)), own)
+
+    def holds(self, fingerprint: str, source: Source, request: Request) -> bool:
+        """Whether reading the source now would give what the record has."""
+        return self == RecordKey.of(fingerprint, source, request, self.columns)
+
+    @classmethod
+    def from_record(cls, record: Record) -> RecordKey:
+        """Give the key of a record."""
+        return cls(
+            record["reader"],
+            tuple(LogFile(*file) for file in record["files"]),
+            _tuple(record["splits"]),
+            _tuple(record["metrics"]),
+            tuple(record["drop"]),
+            _tuple(record["columns"]),
+        )
+
+
+def columns_of(logs: Sequence[RunLog]) -> frozenset[str] | None:
+    """Columns of the logs of a source together; None if those of one are not known."""
+    found: set[str] = set()
+    for log in logs:
+        if log.columns is None:
+            return None
+        found |= log.columns
+    return frozenset(found)
+
+
+def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def to_record(
+    key: RecordKey, source: Source, digest: str, logs: Sequence[RunLog], table: ArrayTable
+) -> Record:
+    """Write down what was parsed of a source; ``table`` takes in its arrays."""
+    return {
+        "path": source.path,
+        "reader": key.reader,
+        "files": [[file.path, file.size, file.mtime_ns] for file in key.files],
+        "digest": digest,
+        "splits": key.splits,
+        "metrics": key.metrics,
+        "drop": key.drop,
+        "columns": key.columns,
+        "logs": [_log_record(log, table) for log in logs],
+    }
+
+
+def _log_record(log: RunLog, table: ArrayTable) -> Record:
+    header = log.header
+    return {
+        "key": header.key,
+        "config": header.config,
+        "constants": header.constants,
+        "varying": sorted(header.varying),
+        "has_config": header.has_config,
+        "has_metrics": header.has_metrics,
+        "finished": header.finished,
+        "train_time": None if isnan(log.train_time) else log.train_time,
+        "marker": None if log.marker is None else log.marker.value,
+        "problems": [[p.kind, p.message, p.path, p.line] for p in log.problems],
+        "attempt": log.attempt,
+        "splits": log.splits,
+        "metrics": log.metrics,
+        "resume": None if log.resume is None else _resume_record(log.resume, table),
+        "curves": [_curves_record(curves, table) for curves in log.curves],
+    }
+
+
+def _resume_record(resume: Resume, table: ArrayTable) -> Record:
+    return {
+        "offset": resume.offset,
+        "lines": resume.lines,
+        "extras": resume.extras,
+        "marker_lines": table.add(resume.marker_lines),
+        "markers": table.add(resume.markers),
+    }
+
+
+def resume_of(record: Record, table: ArrayTable) -> Resume:
+    """Bring back where a reader can go on."""
+    return Resume(
+        record["offset"],
+        record["lines"],
+        tuple(record["extras"]),
+        table.get(record["marker_lines"]),
+        table.get(record["markers"]),
+    )
+
+
+def _curves_record(curves: Curves, table: ArrayTable) -> Record:
+    arrays = [*curves.x.values(), curves.logged, curves.lines]
+    key: tuple[Any, ...] = (curves.split, *curves.x, curves.metrics)
+    key += tuple((array.dtype.str, array.shape, array.tobytes()) for array in arrays)
+    known = table.curves.get(key)
+    if known is None:
+        known = _new_curves_record(curves, table)
+        if not known["changed"]:  # which hangs on the values
+            if len(table.curves) >= _ALIKE:
+                table.curves.clear()
+            table.curves[key] = known
+    return {**known}
+
+
+def _new_curves_record(curves: Curves, table: ArrayTable) -> Record:
+    logged = curves.logged
+    return {
+        "split": curves.split,
+        "x": {name: table.add(values) for name, values in curves.x.items()},
+        "metrics": curves.metrics,
+        "logged": _EVERY if logged.all() else table.add(logged),
+        "lines": table.add(curves.lines),
+        "changed": {
+            name: table.add(np.packbits(curves.changes(name)))
+            for name, values in curves.x.items()
+            if has_repeats(values)
+        },
+    }
+
+
+def has_repeats(x: NDArray[Any]) -> bool:
+    """Whether several rows have the same x."""
+    if x.dtype.kind == "i" and bool((x[1:] > x[:-1]).all()):
+        return False
+    known = x[~np.isnan(x)]
+    return (
+        len(known) > 1 and not (known[1:] > known[:-1]).all() and len(np.unique(known)) < len(known)
+    )
+
+
+def rebased_record(record: Record, table: ArrayTable, into: ArrayTable) -> Record:
+    """Copy a record whose arrays are in ``table`` for another, without where its values were."""
+
+    def moved(index: int) -> int:
+        return index if index < 0 else into.add(table.get(index))
+
+    logs = []
+    for item in record["logs"]:
+        curves = [
+            {
+                "split": part["split"],
+                "x": {name: moved(index) for name, index in part["x"].items()},
+                "metrics": part["metrics"],
+                "logged": moved(part["logged"]),
+                "lines": moved(part["lines"]),
+                "changed": {name: moved(index) for name, index in part["changed"].items()},
+            }
+            for part in item["curves"]
+        ]
+        gone = ("cell", "trial", "values", "whole", "text")
+        kept = {k: v for k, v in item.items() if k not in gone} | {"curves": curves}
+        if resume := item["resume"]:
+            arrays = {name: moved(resume[name]) for name in ("marker_lines", "markers")}
+            kept["resume"] = resume | arrays
+        logs.append(kept)
+    return {k: v for k, v in record.items() if k != "root"} | {"logs": logs}
+
+
+def to_logs(
+    record: Record, source: Source, table: ArrayTable, fetch: Callable[[int, int], Any]
+) -> list[RunLog]:
+    """Bring back what was parsed of a source.
+
+    Parameters
+    ----------
+    record : dict
+    source : Source
+    table : ArrayTable
+    fetch : callable
+        ``(log, curves)``, their numbers in the record, gives a function that fetches the values
+        of a ``StoredCurves``.
+    """
+    logs = []
+    for number, item in enumerate(record["logs"]):
+        curves: list[Any] = [
+            _curves_of(part, table, fetch(number, i)) for i, part in enumerate(item["curves"])
+        ]
+        logs.append(
+            RunLog(
+                header_of(item, source),
+                curves,
+                [],
+                np.nan if item["train_time"] is None else item["train_time"],
+                None if item["marker"] is None else Status(item["marker"]),
+                [Problem(*problem) for problem in item["problems"]],
+                item["attempt"],
+                tuple(item["splits"]),
+                tuple(item["metrics"]),
+            )
+        )
+    return logs
+
+
+def header_of(item: Record, source: Source) -> RunHeader:
+    """Bring back the header of one of the logs of a record."""
+    return RunHeader(
+        source,
+        item["key"],
+        item["config"],
+        item["constants"],
+        frozenset(item["varying"]),
+        item["has_config"],
+        item["has_metrics"],
+        item["finished"],
+    )
+
+
+def _curves_of(item: Mapping[str, Any], table: ArrayTable, fetch: Any) -> StoredCurves:
+    lines = table.get(item["lines"])
+    metrics = tuple(item["metrics"])
+    shape = (len(metrics), len(lines))
+    row = item["logged"]
+    logged = _every(shape) if row == _EVERY else table.get(row).reshape(shape)
+    x = {name: table.get(index) for name, index in item["x"].items()}
+    changed = {name: table.get(index) for name, index in item["changed"].items()}
+    return StoredCurves(item["split"], x, metrics, logged, lines, changed, fetch)
+
+
+@lru_cache(maxsize=1024)
+def _every(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    return np.broadcast_to(np.True_, shape)
+
+
+def encode_record(record: Record) -> bytes:
+    """Spell a record; what JSON does not know (a YAML set) becomes its repr."""
+    return json.dumps(record, default=repr, separators=(",", ":")).encode()
+
+
+def decode_record(data: bytes) -> Record:
+    """Read a record."""
+    # msgspec is several times as fast; it knows neither NaN nor whole numbers of any length.
+    if _LONG_NUMBER not in data.translate(_DIGITS):
+        with suppress(msgspec.DecodeError):
+            return _decode(data)
+    record: Record = json.loads(data)
+    return record
+
+
+# As fast as bytes can be looked through: every digit becomes a 0.
+_LONG_NUMBER = b"0" * 20
+_DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
+_decode = msgspec.json.Decoder(dict[str, Any]).decode

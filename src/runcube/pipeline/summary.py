@@ -1,0 +1,174 @@
+"""What a load has to say at its end: who stays in the cells, the attrs, and one warning."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.core import LogError, SweepWarning, UnknownNameError, clean_text, nearest
+from runcube.cube import InnerLabels
+from runcube.curves import select_runs
+from runcube.files import display_root
+from runcube.pipeline.provenance import provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from runcube.core import Problem, RunLog
+    from runcube.curves import Selection
+    from runcube.pipeline.discover import Discovery
+    from runcube.pipeline.parse import Parsed
+    from runcube.pipeline.policy import Policy
+    from runcube.plan import Sweep
+
+
+def check_names(logs: Sequence[RunLog], policy: Policy) -> None:
+    """Refuse splits and metrics that no log has.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    _check_known("splits", policy.splits, dict.fromkeys(s for log in logs for s in log.splits))
+    _check_known("metrics", policy.metrics, dict.fromkeys(m for log in logs for m in log.metrics))
+
+
+def inner_labels(selection: Selection, policy: Policy) -> InnerLabels:
+    """Splits and metrics of the runs that stay, by first appearance, or as asked for."""
+    logs = [kept_run.attempt.log for kept_run in selection.kept_runs]
+    splits = dict.fromkeys(s for log in logs for s in log.splits)
+    metrics = dict.fromkeys(m for log in logs for m in log.metrics)
+    held_splits, held_metrics = _held(logs)
+    return InnerLabels(
+        policy.splits or tuple(s for s in splits if s in held_splits),
+        policy.metrics or tuple(m for m in metrics if m in held_metrics),
+    )
+
+
+def _held(logs: Sequence[RunLog]) -> tuple[set[str], set[str]]:
+    """Names under which anything was logged."""
+    splits: set[str] = set()
+    metrics: set[str] = set()
+    for log in logs:
+        for curves in log.curves:
+            if metrics.issuperset(curves.metrics) and curves.split in splits:
+                continue
+            logged = curves.logged.any(axis=1)
+            metrics.update(curves.metrics[i] for i in np.flatnonzero(logged))
+            if logged.any():
+                splits.add(curves.split)
+    return splits, metrics
+
+
+def _check_known(what: str, asked: tuple[str, ...] | None, known: Mapping[str, None]) -> None:
+    for name in asked or ():
+        if name not in known:
+            raise UnknownNameError(f"{what}={name!r}: not in the logs{nearest(name, known)}")
+
+
+def raise_first(skipped: Sequence[Problem], sweep: Sweep, selection: Selection) -> None:
+    """Make the first problem an exception; a file that is no log is none."""
+    own = [p for kept_run in selection.kept_runs for p in kept_run.attempt.problems]
+    for problem in (*skipped, *(p for _, p in sweep.problems), *own):
+        if problem.kind != "not_a_log":
+            raise LogError(f"{problem.path}: {problem}")
+
+
+def load_attrs(
+    discovery: Discovery, sweep: Sweep, skipped: Sequence[Problem], policy: Policy
+) -> dict[str, Any]:
+    """Say where a cube comes from and how it was made: text and numbers only."""
+    named = [
+        {"path": clean_text(p.path), "kind": p.kind, "message": clean_text(p.message)}
+        for p in skipped
+    ]
+    here = attrs_of_now(discovery.root)
+    return {
+        "Conventions": "runcube-1",
+        "runcube_version": here.pop("runcube_version"),
+        "source": clean_text(display_root(discovery.root)),
+        "created": here.pop("created"),
+        "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
+        "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
+        "skipped": json.dumps(named),
+        "policies": clean_text(policy.as_json()),
+        "layout": sweep.layout,
+        **here,
+    }
+
+
+def attrs_of_now(root: str | Path) -> dict[str, str]:
+    """Attrs that hang on the moment, the process and the commit, and not on the logs."""
+    about = {
+        "runcube_version": version("runcube"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return about | {name: clean_text(text) for name, text in provenance(root).items()}
+
+
+@dataclass(frozen=True)
+class LoadSummary:
+    """What a load has to tell at its end."""
+
+    source: str
+    runs: int
+    counts: Mapping[str, int]
+    notes: Sequence[str]
+
+    @classmethod
+    def of(
+        cls, source: str, sweep: Sweep, selection: Selection, skipped: Sequence[Problem]
+    ) -> LoadSummary:
+        """Count the problems, and take in what no rule could decide."""
+        counts = Counter(p.kind for p in skipped)
+        counts.update(p.kind for kept_run in selection.kept_runs for p in kept_run.attempt.problems)
+        counts.update(p.kind for _, p in sweep.problems)
+        return cls(source, len(selection.kept_runs), dict(counts), (*sweep.notes, *selection.notes))
+
+    def warn(self, stacklevel: int) -> None:
+        """Give one warning, if there is anything to tell."""
+        lines = [f"  {note}" for note in self.notes]
+        if self.counts:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
+            lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
+        if lines:
+            head = f"{self.source}: {self.runs} run{'s' * (self.runs != 1)} loaded"
+            warnings.warn("\n".join([head, *lines]), SweepWarning, stacklevel=stacklevel + 1)
+
+
+@dataclass(frozen=True)
+class FinishedLoad:
+    """Who stays in the cells, what the cube says of itself, and what the caller has to tell."""
+
+    selection: Selection
+    labels: InnerLabels
+    attrs: dict[str, Any]
+    summary: LoadSummary
+
+
+def finish_load(discovery: Discovery, parsed: Parsed, policy: Policy) -> FinishedLoad:
+    """Let the runs compete for the cells, and name what is wrong with the rest.
+
+    Raises
+    ------
+    UnknownNameError, PlanError
+        If a policy names what is not there, or has two runs in a cell raise.
+    LogError
+        With ``errors="raise"``.
+    """
+    check_names(parsed.logs, policy)
+    selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
+    skipped = [*parsed.sweep.skipped, *parsed.failures, *selection.superseded]
+    if policy.errors == "raise":
+        raise_first(skipped, parsed.sweep, selection)
+    attrs = load_attrs(discovery, parsed.sweep, skipped, policy)
+    summary = LoadSummary.of(attrs["source"], parsed.sweep, selection, skipped)
+    return FinishedLoad(selection, inner_labels(selection, policy), attrs, summary)

@@ -1,0 +1,208 @@
+"""Rules 6 and 7: the fewest labels that tell every configuration apart, and where the rest lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runcube.plan.partitions import Partitions, recode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.plan.values import Column
+
+_MAX_SUBSETS = 2000
+
+
+def choose_dims(columns: Sequence[Column], seed: NDArray[np.int64] | None) -> list[int]:
+    """Rule 6: positions of the columns that become dims.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        The keys that vary, without the seed, in config order.
+    seed : (n_runs,) int64, optional
+        Codes of a label seed, which helps to determine a key; None for any other kind.
+
+    Returns
+    -------
+    list of int
+        In config order.
+    """
+    if not columns:
+        return []
+    search = _Search(columns, seed)
+    return sorted(search.fewest_labels())
+
+
+@dataclass(frozen=True)
+class _Result:
+    dims: frozenset[int]
+    labels: int
+
+
+class _Search:
+    """The elimination of rule 6 and the local search over it."""
+
+    def __init__(self, columns: Sequence[Column], seed: NDArray[np.int64] | None) -> None:
+        n = len(columns)
+        self.columns = columns
+        presence = {
+            i: recode((c.codes != c.absent_code).astype(np.int64))
+            for i, c in enumerate(columns)
+            if c.absent_code is not None
+        }
+        coded = [c.codes for c in columns] + list(presence.values())
+        if seed is not None:
+            coded.append(recode(seed))
+        self.parts = Partitions(coded, len(columns[0].codes))
+        self.bits = self.parts.bits[:n]
+        self.presence = dict(zip(presence, self.parts.bits[n:], strict=False))
+        self.seed = self.parts.bits[-1] if seed is not None else 0
+        self.labels = [c.n_labels for c in columns]
+        self.order = sorted(range(n), key=self._drop_rank)
+        self.free = frozenset(i for i in range(n) if not self._is_seed_twin(i))
+        self.of_seed = frozenset(
+            i for i in self.free if self.seed and self.parts.determines(self.seed, self.bits[i])
+        )
+
+    def _drop_rank(self, i: int) -> tuple[int, bool, int, int]:
+        column = self.columns[i]
+        return (-self.labels[i], not column.numeric, -len(column.key), -i)
+
+    def _is_seed_twin(self, i: int) -> bool:
+        return bool(self.seed) and self.bits[i] == self.seed
+
+    def fewest_labels(self) -> frozenset[int]:
+        """Eliminate, then protect dropped keys as long as the total of labels falls."""
+        best = self.eliminate(self.of_seed, None)
+        assert best is not None
+        protected = self.of_seed
+        while True:
+            better = self._improve(protected, best)
+            if better is None:
+                return best.dims
+            key, best = better
+            protected |= {key}
+
+    def _improve(self, protected: frozenset[int], best: _Result) -> tuple[int, _Result] | None:
+        """The dropped key whose protection leaves the fewest labels, if fewer than now."""
+        found: tuple[int, _Result] | None = None
+        tried = {(self.bits[i], i in self.presence) for i in best.dims}
+        for i in sorted(self.free - best.dims, key=lambda i: (self.labels[i], i)):
+            alike = (self.bits[i], i in self.presence)
+            if alike in tried:
+                continue
+            tried.add(alike)
+            bound = best.labels if found is None else found[1].labels
+            result = self.eliminate(protected | {i}, bound)
+            if result is not None:
+                found = (i, result)
+        return found
+
+    def eliminate(self, protected: frozenset[int], bound: int | None) -> _Result | None:
+        """Drop what the standing keys determine; None once the labels kept reach ``bound``."""
+        standing = set(self.free)
+        kept = sum(self.labels[i] for i in protected)
+        for i in self.order:
+            if bound is not None and kept >= bound:
+                return None
+            if i in protected or i not in standing:
+                continue
+            standing.remove(i)
+            if not self._determined(standing, i):
+                standing.add(i)
+                kept += self.labels[i]
+        if bound is not None and kept >= bound:
+            return None
+        return _Result(frozenset(standing), kept)
+
+    def _determined(self, standing: Iterable[int], target: int) -> bool:
+        """Whether the standing keys that count, and the seed, determine a key.
+
+        A key that some runs lack counts only once counted keys decide its presence: else
+        ``momentum``, absent for adam, would make ``optimizer`` a function of it.
+        """
+        counted, waiting = self.seed, dict[int, int]()
+        for i in standing:
+            if i in self.presence:
+                waiting[self.presence[i]] = waiting.get(self.presence[i], 0) | self.bits[i]
+            else:
+                counted |= self.bits[i]
+        goal = self.bits[target]
+        while True:
+            if self.parts.determines(counted, goal):
+                return True
+            ready = [p for p in waiting if self.parts.determines(counted, p)]
+            if not ready:
+                return False
+            for pattern in ready:
+                counted |= waiting.pop(pattern)
+
+
+class Placement:
+    """Rule 7: the smallest set of cell dims that determines a column.
+
+    Parameters
+    ----------
+    cells : (n_runs, n_axes + 1) int64
+        Label indices; the last column is the seed.
+    targets : sequence of (n_runs,) int64
+    """
+
+    def __init__(
+        self, cells: NDArray[np.int64], sizes: Sequence[int], targets: Sequence[NDArray[np.int64]]
+    ) -> None:
+        dims = [recode(np.ascontiguousarray(column)) for column in cells.T]
+        self.sizes = sizes
+        self.n_axes = len(dims) - 1
+        self.parts = Partitions([*dims, *targets], len(cells))
+
+    def place(self, target: int) -> tuple[int, ...] | None:
+        """Columns of the cells that determine a target; None where no set does."""
+        goal = self.parts.bits[len(self.sizes) + target]
+        axes = list(range(self.n_axes))
+        for dims, always in ((axes, 0), (axes, self.parts.bits[self.n_axes])):
+            if self.parts.determines(self.parts.mask(dims) | always, goal):
+                found = self._smallest(dims, always, goal)
+                return (*found, self.n_axes) if always else found
+        return None
+
+    def _smallest(self, dims: Sequence[int], always: int, goal: int) -> tuple[int, ...]:
+        mask = self.parts.mask
+        needed = [
+            d
+            for d in dims
+            if not self.parts.determines(mask([o for o in dims if o != d]) | always, goal)
+        ]
+        if self.parts.determines(mask(needed) | always, goal):
+            return tuple(needed)
+        optional = [d for d in dims if d not in needed]
+        greedy = self._greedy(needed, optional, always, goal)
+        tries = 0
+        for size in range(1, len(greedy)):
+            sets = list(combinations(optional, size)) if len(optional) <= 16 else []
+            tries += len(sets)
+            if not sets or tries > _MAX_SUBSETS:
+                break
+            for extra in sorted(sets, key=lambda s: sum(self.sizes[d] for d in s)):
+                if self.parts.determines(mask([*needed, *extra]) | always, goal):
+                    return tuple(sorted([*needed, *extra]))
+        return tuple(sorted([*needed, *greedy]))
+
+    def _greedy(
+        self, needed: Sequence[int], optional: Sequence[int], always: int, goal: int
+    ) -> list[int]:
+        """Take away the axes with most labels first, as long as the rest determines."""
+        kept = list(optional)
+        for dim in sorted(optional, key=lambda d: -self.sizes[d]):
+            without = [d for d in kept if d != dim]
+            if self.parts.determines(self.parts.mask([*needed, *without]) | always, goal):
+                kept = without
+        return kept

@@ -1,0 +1,162 @@
+"""From headers to flat configurations: which runs are in the plan, and what configures them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from runcube.core import NoRunsError, Problem, natural_key
+from runcube.plan.exclude import is_excluded_name
+from runcube.plan.path_keys import merge_path_keys
+from runcube.plan.values import fill_null_subtrees, flatten, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runcube.core import RunHeader, RunLog
+
+
+@dataclass(frozen=True)
+class FlatConfigs:
+    """The runs of the plan in natural path order, with their flat configurations."""
+
+    headers: tuple[RunHeader, ...]
+    flats: list[dict[str, Any]]
+    config_columns: frozenset[str]
+    skipped: tuple[Problem, ...]
+    problems: tuple[tuple[int, Problem], ...]
+
+    @property
+    def paths(self) -> list[str]:
+        """Path of each run, with the run's key where a log holds several."""
+        return [h.source.path + (f" [{h.key}]" if h.key else "") for h in self.headers]
+
+
+def flatten_headers(
+    headers: Sequence[RunHeader],
+    path_keys: Sequence[Mapping[str, Any]] | None,
+    skipped: Sequence[Problem],
+) -> FlatConfigs:
+    """Order the runs, leave out those without a configuration, flatten the rest (rule 1).
+
+    Raises
+    ------
+    NoRunsError
+        If there is no header.
+    """
+    if not headers:
+        raise NoRunsError("no runs to plan: no log has a header")
+    given = [{}] * len(headers) if path_keys is None else path_keys
+    skips = list(skipped)
+    any_config = any(header.has_config for header in headers)
+    kept: list[int] = []
+    for i in _path_order(headers):
+        if headers[i].has_config or not any_config:
+            kept.append(i)
+        else:
+            message = "the log lacks the configuration that the other runs have"
+            skips.append(Problem("no_config", message, headers[i].source.path))
+    runs = tuple(headers[i] for i in kept)
+    config_columns = constant_columns(runs)
+    flats = [flatten(header.config) for header in runs]
+    for flat, header in zip(flats, runs, strict=True):
+        for name, value in header.constants.items():
+            if name in config_columns:
+                flat.setdefault(name, value)
+    flats = fill_null_subtrees(flats)
+    problems: list[tuple[int, Problem]] = []
+    if any(given[i] for i in kept):
+        paths = [header.source.path for header in runs]
+        flats, problems = merge_path_keys(flats, paths, [given[i] for i in kept])
+    return FlatConfigs(runs, flats, config_columns, tuple(skips), tuple(problems))
+
+
+def _path_order(headers: Sequence[RunHeader]) -> list[int]:
+    return sorted(range(len(headers)), key=lambda i: natural_key(headers[i].source.path))
+
+
+def constant_columns(headers: Iterable[RunHeader]) -> frozenset[str]:
+    """Columns that hold one value in every run that has them: configuration, no metric."""
+    constant: set[str] = set()
+    varying: set[str] = set()
+    for header in headers:
+        constant.update(header.constants)
+        varying |= header.varying
+    return frozenset(constant - varying)
+
+
+def drop_copies(
+    headers: Sequence[RunHeader],
+    digests: Sequence[str | None],
+    path_keys: Sequence[Mapping[str, Any]] | None = None,
+) -> tuple[list[int], list[Problem]]:
+    """Rule 2: same bytes, and no key that both runs have differs.
+
+    Parameters
+    ----------
+    headers : sequence of RunHeader
+    digests : sequence of str or None
+        Hash of the bytes of each run's log; None where no other log has its size.
+    path_keys : sequence of mapping, optional
+        Keys that the path gave for each header.
+
+    Returns
+    -------
+    kept : list of int
+        Positions of the runs that stay, in the order given. Of copies, the first in natural path
+        order stays.
+    problems : list of Problem
+        A ``duplicate_run`` for each copy.
+    """
+    given = [{}] * len(headers) if path_keys is None else path_keys
+    first: dict[tuple[str, str], list[tuple[int, dict[tuple[str, str], Any]]]] = {}
+    dropped: set[int] = set()
+    problems: list[Problem] = []
+    for i in _path_order(headers):
+        digest = digests[i]
+        if digest is None:
+            continue
+        # Prefixed: a path key and a configuration key of one name are compared with their like.
+        keys = {("config", k): v for k, v in flatten(headers[i].config).items()}
+        keys |= {("path", k): v for k, v in given[i].items()}
+        alike = first.setdefault((digest, headers[i].key), [])
+        original = next((j for j, other in alike if not _differ(keys, other)), None)
+        if original is None or headers[original].source == headers[i].source:
+            alike.append((i, keys))
+            continue
+        dropped.add(i)
+        message = f"a copy of {headers[original].source.path}, byte for byte"
+        problems.append(Problem("duplicate_run", message, headers[i].source.path))
+    return [i for i in range(len(headers)) if i not in dropped], problems
+
+
+def _differ(keys: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
+    return any(token(keys[k]) != token(other[k]) for k in keys.keys() & other.keys())
+
+
+def run_id(log: RunLog) -> tuple[str, str]:
+    """What tells the run of a log from all others: its path and key."""
+    return log.header.source.path, log.header.key
+
+
+def name_reconfigured(logs: Sequence[RunLog]) -> None:
+    """Make an attempt with another configuration a run of its own: its values belong elsewhere."""
+    settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for log in logs:
+        known = settings[run_id(log)]
+        same = (k for k, config in known.items() if _same_setting(config, log.header.config))
+        suffix = next(same, f"@{log.attempt + 1}" if known else "")
+        known.setdefault(suffix, log.header.config)
+        if suffix:
+            log.header = replace(log.header, key=log.header.key + suffix)
+            message = "a later configuration line differs from the first: a run of its own"
+            log.problems.append(Problem("reconfigured", message, log.header.source.path))
+
+
+def _same_setting(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if one == other:
+        return True
+    left, right = flatten(one), flatten(other)
+    differing = [k for k in left.keys() | right.keys() if left.get(k, k) != right.get(k, k)]
+    return all(is_excluded_name(key) for key in differing)

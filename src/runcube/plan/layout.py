@@ -1,0 +1,146 @@
+"""Rules 8 and 9: grid or configs, and the rows of the configs layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from runcube.plan.partitions import group, n_groups, occurrence, recode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.plan.sweep import SeedKind
+    from runcube.plan.values import Column
+
+_MAX_SHARED = 0.05
+_MIN_FILL = 0.25
+
+
+@dataclass(frozen=True)
+class LayoutChoice:
+    """The layout, why, whether that is worth a note, and the row of every run."""
+
+    layout: Literal["grid", "configs"]
+    reason: str
+    noteworthy: bool
+    fill: float
+    separate: bool
+    rows: NDArray[np.int64]
+
+
+def choose_layout(
+    cells: NDArray[np.int64],
+    n_cells: int,
+    has_metrics: NDArray[np.bool_],
+    whole: NDArray[np.bool_],
+    numeric: Mapping[str, Column],
+    axes: Collection[str],
+    *,
+    seed_kind: SeedKind,
+    wanted: Literal["auto", "grid", "configs"],
+) -> LayoutChoice:
+    """Apply rules 8 and 9.
+
+    Parameters
+    ----------
+    cells : (n_runs, n_axes + 1) int64
+    n_cells : int
+        Cells of the grid.
+    has_metrics : (n_runs,) bool
+        False where a run is known to have logged no metric.
+    whole : (n_runs,) bool
+        False where a run is known to be cut short: rule 10 settles such a run, so that reruns of
+        crashed ones do not make rule 8b leave the grid.
+    numeric : mapping
+        The varying numeric keys, dims or not, without the seed.
+    axes : collection of str
+        Full keys of the dims.
+    seed_kind, wanted : str
+    """
+    n_runs = len(cells)
+    groups = group(list(cells.T), n_runs)
+    shared = int((occurrence(groups) > 0).sum())
+    rivals = int((occurrence(groups[whole]) > 0).sum())
+    fill = len(np.unique(groups[has_metrics])) / n_cells
+    continuous = _continuous(numeric, axes, cells)
+    layout, reason, noteworthy = _choose(cells, shared, rivals, fill, continuous, seed_kind)
+    if wanted != "auto":
+        noteworthy, reason = False, f'asked for with layout="{wanted}"'
+        layout = wanted
+    separate = (
+        shared > 0
+        and layout == "configs"
+        and (seed_kind == "none" or (wanted == "auto" and rivals > _MAX_SHARED * n_runs))
+    )
+    rows = _rows(cells, occurrence(groups) if separate else None)
+    return LayoutChoice(layout, reason, noteworthy, fill, separate, rows)
+
+
+def _choose(
+    cells: NDArray[np.int64],
+    shared: int,
+    rivals: int,
+    fill: float,
+    continuous: Sequence[str],
+    seed_kind: SeedKind,
+) -> tuple[Literal["grid", "configs"], str, bool]:
+    n_runs = len(cells)
+    if shared and seed_kind == "none":
+        return "configs", f"{_runs(shared)} that nothing tells from an earlier one", False
+    if rivals > _MAX_SHARED * n_runs:
+        return "configs", f"{rivals} of {n_runs} runs share a cell with an earlier one", False
+    if cells.shape[1] == 1:
+        return "configs", "no hyperparameter varies", False
+    if len(continuous) > 1:
+        names = " and ".join(continuous[:2]) + (" …" if len(continuous) > 2 else "")
+        return (
+            "configs",
+            f"{names} have another value almost every time, as in a random search",
+            True,
+        )
+    if fill < _MIN_FILL:
+        return "configs", f"a grid would be {_percent(fill)} full", True
+    return "grid", f"the grid is {_percent(fill)} full", fill < 0.5
+
+
+def _continuous(
+    numeric: Mapping[str, Column], axes: Collection[str], cells: NDArray[np.int64]
+) -> list[str]:
+    """Numeric keys with more than 10 values and more than half as many as there are runs.
+
+    Where one of them is a dim, half as many as there are configurations are enough, so that seeds
+    do not hide a random search; sizes that a text dim decides (``params(arch)``) stay out of it.
+    """
+    n_configs = n_groups(group(list(cells[:, :-1].T), len(cells)))
+    many = {key: c.n_labels for key, c in numeric.items() if c.n_labels > 10}
+    per_run = [key for key, n_labels in many.items() if n_labels > len(cells) / 2]
+    per_config = [key for key, n_labels in many.items() if n_labels > n_configs / 2]
+    return per_config if any(key in axes for key in per_config) else per_run
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.01:
+        return f"{100 * share:.2f} %" if share >= 1e-4 else "less than 0.01 %"
+    return f"{100 * share:.0f} %"
+
+
+def _rows(cells: NDArray[np.int64], repeat: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Number configurations in C order of the grid; repeats of a cell follow it."""
+    columns = list(cells[:, :-1].T) + ([repeat] if repeat is not None else [])
+    groups = group(columns, len(cells))
+    first = np.unique(groups, return_index=True)[1]
+    # lexsort takes the last key as the first one.
+    keys = [column[first] for column in reversed(columns)] or [first]
+    order = np.lexsort(keys)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[recode(groups)].astype(np.int64)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"

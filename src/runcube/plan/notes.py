@@ -1,0 +1,98 @@
+"""What no rule of the planner could decide, each with the argument that decides it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runcube.plan.exclude import BY_ARGUMENT
+from runcube.plan.path_keys import suggest_template
+from runcube.plan.seed import is_seed_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runcube.plan.layout import LayoutChoice
+    from runcube.plan.sweep import Sweep
+
+
+def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> tuple[str, ...]:
+    """The notes of a plan.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Without notes.
+    chosen : LayoutChoice
+    unplaced : sequence of str
+        Keys that vary within cells.
+    """
+    notes = []
+    if chosen.noteworthy:
+        other = "grid" if chosen.layout == "configs" else "configs"
+        notes.append(
+            f'layout "{chosen.layout}": {chosen.reason}; layout="{chosen.layout}" keeps it,'
+            f' layout="{other}" overrules it'
+        )
+    # Another seed that goes along with this one (data_seed = seed) is no second quantity.
+    with_seed = [
+        c.name
+        for c in sweep.coords
+        if "seed" in c.dims and not (len(c.dims) == 1 and is_seed_name(c.key))
+    ]
+    if with_seed:
+        dims = [*(axis.name for axis in sweep.axes), *with_seed]
+        one = len(with_seed) == 1
+        notes.append(
+            f"{_join(with_seed)} {'varies' if one else 'vary'} with the seed:"
+            f' mean("seed") averages over {"it" if one else "them"};'
+            f" {_dims_argument(dims)} makes {'it a dim' if one else 'them dims'} instead"
+        )
+    # A rerun or two beside a seed key are for on_duplicate to settle, once the logs are parsed.
+    if sweep.shared_cells and (sweep.separate or sweep.seed_axis.kind == "none"):
+        notes.append(_shared(sweep))
+    if unplaced and not sweep.shared_cells:
+        notes.append(f"{_join(unplaced)}: not decided by dims, so only in run_config")
+    return tuple(notes)
+
+
+def _shared(sweep: Sweep) -> str:
+    """Say which runs nothing tells apart, and what would."""
+    count = sum(len(cell.runs) for cell in sweep.shared_cells)
+    place = "are separate rows of config" if sweep.separate else "share cells (see on_duplicate)"
+    no_seed = sweep.seed_axis.kind == "none"
+    head = f"{'no seed key: ' if no_seed else ''}{count} runs that nothing tells apart {place}"
+    remedies = []
+    differ = [
+        key
+        for key in dict.fromkeys(key for cell in sweep.shared_cells for key in cell.differ)
+        if sweep.excluded.get(key) != BY_ARGUMENT
+    ]
+    if differ:
+        names = [sweep.names.get(key, key) for key in differ[:3]]
+        axes = [axis.name for axis in sweep.axes]
+        remedies.append(f"{_dims_argument([*axes, names[0]])} brings in {names[0]}, which differs")
+    template = _template(sweep)
+    if template is not None:
+        remedies.append(f'path_keys="{template}" reads what their paths say')
+    if no_seed:
+        remedies.append('seed="replicate" numbers them as replicates')
+    if sweep.separate:
+        remedies.append('layout="grid" keeps one of them per cell')
+    return "; ".join([head, *remedies])
+
+
+def _template(sweep: Sweep) -> str | None:
+    paths = [header.source.path for header in sweep.headers]
+    apart = any(len({paths[run] for run in cell.runs}) > 1 for cell in sweep.shared_cells)
+    return suggest_template(list(dict.fromkeys(paths))) if apart else None
+
+
+def _dims_argument(names: Sequence[str]) -> str:
+    return "dims=[" + ", ".join(f'"{name}"' for name in names) + "]"
+
+
+def _join(names: Sequence[str], most: int = 6) -> str:
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1]

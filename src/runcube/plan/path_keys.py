@@ -1,0 +1,234 @@
+"""Keys that only a path holds: reading them, merging them into the configuration, a template."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from runcube.core import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+from typing import TYPE_CHECKING
+
+from runcube.core import Problem
+from runcube.plan.values import token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+# No hyphen in a key: trial directories of schedulers end in ``…-v4_0_env=Pong`` and the like.
+_PAIR = re.compile(r"([A-Za-z_][\w.]*)=(.+)")
+
+
+_INTEGER = re.compile(r"[+-]?\d+")
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)")
+
+
+_WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
+
+
+def keys_from_paths(paths: Sequence[str], template: str | None) -> list[dict[str, Any]]:
+    """Read keys from the paths of logs.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Relative to the root, with ``/``.
+    template : str or None
+        As ``"{study}/{workload}/trial_{trial}"``: a field stands for text without ``/``. The
+        template has to match the first parts of a path, whole; what follows is free. With None,
+        parts that are ``key=value`` as a whole are read.
+
+    Returns
+    -------
+    list of dict
+        Numbers, ``true``, ``false`` and ``null``/``None`` are read as such; a path that does not
+        match gives no keys.
+
+    Raises
+    ------
+    PlanError
+        If the template is malformed or matches no path.
+
+    Examples
+    --------
+    >>> keys_from_paths(["a/cifar/trial_7/log.jsonl"], "{study}/{data}/trial_{trial}")
+    [{'study': 'a', 'data': 'cifar', 'trial': 7}]
+    >>> keys_from_paths(["lr=0.1,bs=32/seed=1/log.jsonl", "lr=0.1/seed=2/log.jsonl"], None)
+    [{'lr': 0.1, 'bs': 32, 'seed': 1}, {'lr': 0.1, 'seed': 2}]
+    """
+    if template is None:
+        return [_pairs(path) for path in paths]
+    pattern = _compile(template)
+    found = [pattern.match(path) for path in paths]
+    if paths and not any(found):
+        raise PlanError(f"path_keys={template!r} matches none of the paths, such as {paths[0]!r}")
+    return [
+        {name: parse_value(text) for name, text in match.groupdict().items()} if match else {}
+        for match in found
+    ]
+
+
+def _compile(template: str) -> re.Pattern[str]:
+    names = _FIELD.findall(template)
+    bad = [name for name in names if not name.isidentifier()]
+    if not names or bad or len(set(names)) < len(names):
+        raise PlanError(
+            f"path_keys={template!r}: expected a template with fields of different names, "
+            "such as '{study}/trial_{trial}'"
+        )
+    parts = _FIELD.split(template.strip("/"))
+    pattern = "".join(
+        f"(?P<{part}>[^/]+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)
+    )
+    return re.compile(pattern + r"(?=/|$)")
+
+
+def _pairs(path: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "=" not in path:
+        return found
+    for part in path.split("/")[:-1]:
+        matches = [_PAIR.fullmatch(piece) for piece in part.split(",")]
+        if all(matches):
+            found.update({m[1]: parse_value(m[2]) for m in matches if m})
+    return found
+
+
+def parse_value(text: str) -> Any:
+    """Read text as the number, bool or null that it spells, else keep it.
+
+    Examples
+    --------
+    >>> [parse_value(t) for t in ("007", "1e-3", "True", "None", "1_000", "adam")]
+    [7, 0.001, True, None, '1_000', 'adam']
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def merge_path_keys(
+    flats: Sequence[dict[str, Any]], paths: Sequence[str], given: Sequence[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[tuple[int, Problem]]]:
+    """Add the keys of the paths to flat configurations.
+
+    A key that is spelled out in the path (``lr=0.1``) and that says what a configuration key of
+    that name or last segment says is no new key, and where the two differ under one name the
+    configuration wins. A key of a template wins over the configuration: a problem of the run.
+
+    Parameters
+    ----------
+    flats : sequence of dict
+        They are not changed.
+    paths : sequence of str
+        Path of each run.
+    given : sequence of mapping
+        Keys of each path.
+
+    Returns
+    -------
+    flats : list of dict
+    problems : list of (int, Problem)
+        Run index and ``config_conflict``.
+    """
+    result = [dict(flat) for flat in flats]
+    problems: list[tuple[int, Problem]] = []
+    for key in dict.fromkeys(k for keys in given for k in keys):
+        values = {i: keys[key] for i, keys in enumerate(given) if key in keys}
+        spelled = re.compile(rf"(?:^|[/,]){re.escape(key)}=")
+        automatic = all(spelled.search(paths[i]) for i in values)
+        twin = _twin(key, values, flats, suffixes=automatic)
+        for i, value in values.items():
+            name = key if twin is None else twin
+            config = result[i].get(name, value)
+            if name not in result[i] or not (automatic or _same(config, value)):
+                result[i][name] = value
+            if twin is None and not _same(config, value):
+                winner = "the configuration" if automatic else "the path"
+                message = f"{key} is {value!r} in the path and {config!r} in the configuration; "
+                problems.append(
+                    (i, Problem("config_conflict", f"{message}{winner} counts", paths[i]))
+                )
+    return result, problems
+
+
+def _twin(
+    key: str, values: Mapping[int, Any], flats: Sequence[Mapping[str, Any]], *, suffixes: bool
+) -> str | None:
+    """The configuration key that says the same in every run that has both; None without one."""
+    names = dict.fromkeys(
+        name
+        for i in values
+        for name in flats[i]
+        if name == key or (suffixes and name.endswith("." + key))
+    )
+    for name in names:
+        if all(name not in flats[i] or _same(flats[i][name], v) for i, v in values.items()):
+            return name
+    return None
+
+
+def _same(config: Any, value: Any) -> bool:
+    return bool(token(config) == token(value)) or str(config) == str(value)
+
+
+def suggest_template(paths: Sequence[str]) -> str | None:
+    """A ``path_keys`` template from the levels in which paths differ; None if none does.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Posix paths of runs that nothing else tells apart, or of all runs.
+
+    Examples
+    --------
+    >>> suggest_template(["a/mnist/trial_1/log.jsonl", "b/mnist/trial_2/log.jsonl"])
+    '{level1}/mnist/trial_{trial}'
+    >>> suggest_template(["s1/adam/log", "s2/adamw/log"])
+    's{s}/{level2}'
+    """
+    split = [path.split("/") for path in paths]
+    depth = min((len(parts) for parts in split), default=0)
+    levels: list[str] = []
+    last = 0
+    used: set[str] = set()
+    for i in range(depth):
+        values = list(dict.fromkeys(parts[i] for parts in split))
+        levels.append(values[0] if len(values) == 1 else _level(values, i + 1, used))
+        if len(values) > 1:
+            last = i + 1
+    return "/".join(levels[:last]) if last else None
+
+
+def _level(values: Sequence[str], number: int, used: set[str]) -> str:
+    prefix = _common_start(values)
+    prefix = prefix.rstrip("0123456789")
+    if not all(value[len(prefix) :][:1].isdigit() for value in values):
+        prefix = prefix[: len(prefix) - len(re.split(r"[^a-zA-Z]", prefix)[-1])]
+    rest = [value[len(prefix) :] for value in values]
+    suffix = _common_start([value[::-1] for value in rest])[::-1]
+    at = re.search(r"[^a-zA-Z0-9]", suffix)
+    suffix = suffix[at.start() :] if at else ""
+    name = re.sub(r"\W|\d", "", re.split(r"[^a-zA-Z]+", prefix.rstrip("_-=. "))[-1]).lower()
+    if not name.isidentifier() or name in used:
+        name = f"level{number}"
+    used.add(name)
+    return f"{prefix}{{{name}}}{suffix}"
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    low, high = min(texts), max(texts)
+    length = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    return low[:length]

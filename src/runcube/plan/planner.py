@@ -1,0 +1,231 @@
+"""Headers to ``Sweep``: what varies, what is constant, coupled or excluded, seed and layout.
+
+Pure: no file is read here. Each rule has a module: ``headers`` (1, 2), ``exclude`` (3, 4),
+``seed`` (5), ``dims`` (6, 7), ``layout`` (8, 9); this one puts them in order.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.core import Problem
+from runcube.plan.dims import Placement
+from runcube.plan.exclude import is_excluded_name
+from runcube.plan.headers import drop_copies, flatten_headers
+from runcube.plan.keys import build_table
+from runcube.plan.labels import Labels, make_labels
+from runcube.plan.layout import choose_layout
+from runcube.plan.notes import plan_notes
+from runcube.plan.partitions import group
+from runcube.plan.roles import assign_roles
+from runcube.plan.seed import seed_axis
+from runcube.plan.sweep import Axis, Coord, PlanPolicy, SeedAxis, SharedCell, Sweep
+from runcube.plan.values import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.core import RunHeader
+    from runcube.plan.headers import FlatConfigs
+    from runcube.plan.keys import KeyTable
+    from runcube.plan.roles import KeyRoles
+
+__all__ = ["PlanPolicy", "drop_copies", "is_excluded_name", "plan"]
+
+_DEFAULT = PlanPolicy()
+
+
+def plan(
+    headers: Sequence[RunHeader],
+    policy: PlanPolicy = _DEFAULT,
+    *,
+    path_keys: Sequence[Mapping[str, Any]] | None = None,
+    skipped: Sequence[Problem] = (),
+) -> Sweep:
+    """Decide what the cube of these runs looks like.
+
+    Parameters
+    ----------
+    headers : sequence of RunHeader
+    policy : PlanPolicy
+    path_keys : sequence of mapping, optional
+        Keys that the path gave for each header.
+    skipped : sequence of Problem
+        What was left out before; the plan's own are appended.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    NoRunsError
+        If there is no header.
+    UnknownNameError
+        If the policy names a hyperparameter that is not there.
+    PlanError
+        If the policy contradicts itself or the logs.
+    """
+    gathered = flatten_headers(headers, path_keys, skipped)
+    table = build_table(gathered.flats, gathered.paths, policy.rename, policy.relabel)
+    roles = assign_roles(table, policy)
+    cells = _place_runs(table, roles)
+    coords, unplaced = _place_coords(table, roles, cells)
+    chosen = choose_layout(
+        cells.codes,
+        math.prod(cells.sizes),
+        np.array([header.has_metrics is not False for header in gathered.headers]),
+        _may_be_whole(gathered.headers),
+        {key: table.columns[key] for key in roles.live if table.columns[key].numeric},
+        roles.axes,
+        seed_kind=cells.seed.kind,
+        wanted=policy.layout,
+    )
+    shown = {*roles.axes, *(coord.key for coord in coords), roles.seed.key}
+    columns = table.columns.values()
+    constant = {c.key: c.values[0] for c in columns if c.n_labels == 1 and c.key not in shown}
+    typed = {key: cells.typed[key] for key in shown if key is not None}
+    sweep = Sweep(
+        headers=gathered.headers,
+        axes=cells.axes,
+        seed_axis=cells.seed,
+        coords=coords,
+        cells=cells.codes,
+        rows=chosen.rows,
+        separate=chosen.separate,
+        layout=chosen.layout,
+        layout_reason=chosen.reason,
+        fill=chosen.fill,
+        constant=constant,
+        excluded=roles.excluded,
+        rest=_rest(table, typed, constant),
+        config_columns=gathered.config_columns,
+        skipped=gathered.skipped,
+        problems=(*gathered.problems, *_collisions(table, typed, gathered)),
+        shared_cells=_shared_cells(table, cells.codes, [*roles.excluded, *unplaced]),
+        policy=policy,
+        names=roles.names,
+    )
+    return replace(sweep, notes=plan_notes(sweep, chosen, unplaced))
+
+
+def _may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
+    """Runs that rule 10 would not put behind a whole one, as far as headers tell.
+
+    A log without an end marker is cut short only where other logs of the sweep have one.
+    """
+    marked = any(header.finished for header in headers)
+    return np.array(
+        [h.has_metrics is not False and (h.finished or not marked) for h in headers], dtype=bool
+    )
+
+
+@dataclass
+class _Cells:
+    """Where the runs lie; ``sizes`` are the numbers of labels along the columns of ``codes``."""
+
+    axes: tuple[Axis, ...]
+    seed: SeedAxis
+    codes: NDArray[np.int64]
+    sizes: list[int]
+    typed: dict[str, Labels]
+
+
+def _place_runs(table: KeyTable, roles: KeyRoles) -> _Cells:
+    typed = {key: make_labels(table.columns[key]) for key in roles.axes}
+    indices = [typed[key].index[table.columns[key].codes] for key in roles.axes]
+    seed_column = None if roles.seed.key is None else table.columns[roles.seed.key]
+    seed, seed_index = seed_axis(roles.seed, seed_column, group(indices, table.n_runs))
+    if seed_column is not None:
+        typed[seed_column.key] = make_labels(seed_column)
+    axes = tuple(
+        Axis(key, roles.names[key], typed[key].labels, typed[key].value) for key in roles.axes
+    )
+    codes = np.column_stack([*indices, seed_index]).astype(np.int64)
+    sizes = [*(len(axis.labels) for axis in axes), len(seed.labels)]
+    return _Cells(axes, seed, codes, sizes, typed)
+
+
+def _place_coords(
+    table: KeyTable, roles: KeyRoles, cells: _Cells
+) -> tuple[tuple[Coord, ...], list[str]]:
+    """Rule 7; also the keys that no set of dims determines. Adds the labels to ``cells.typed``."""
+    keys = [key for key in roles.live if key not in roles.axes]
+    columns = [table.columns[key] for key in keys]
+    placement = Placement(cells.codes, cells.sizes, [column.codes for column in columns])
+    dim_names = [*(axis.name for axis in cells.axes), "seed"]
+    coords: list[Coord] = []
+    unplaced: list[str] = []
+    for i, column in enumerate(columns):
+        dims = placement.place(i)
+        if dims is None:
+            unplaced.append(column.key)
+            continue
+        labels = cells.typed[column.key] = make_labels(column)
+        coords.append(
+            Coord(
+                column.key,
+                roles.names[column.key],
+                tuple(dim_names[d] for d in dims),
+                labels.of(column.codes),
+                labels.value_of(column.codes),
+            )
+        )
+    return tuple(coords), unplaced
+
+
+def _rest(
+    table: KeyTable, typed: Mapping[str, Labels], constant: Mapping[str, Any]
+) -> tuple[dict[str, Any], ...]:
+    """Per run what the cube shows nowhere, or only cut."""
+    rest: list[dict[str, Any]] = [{} for _ in range(table.n_runs)]
+    for key, column in table.columns.items():
+        if key in constant:
+            continue
+        codes = set(typed[key].shortened) if key in typed else set(range(column.n_labels))
+        if not codes:
+            continue
+        for run, code in zip(rest, column.codes.tolist(), strict=True):
+            if code in codes and column.values[code] is not ABSENT:
+                run[key] = column.values[code]
+    return tuple(rest)
+
+
+def _collisions(
+    table: KeyTable, typed: Mapping[str, Labels], gathered: FlatConfigs
+) -> list[tuple[int, Problem]]:
+    """Strings that had to be quoted, at the first run that has them."""
+    found: list[tuple[int, Problem]] = []
+    for key in (key for key in table.columns if key in typed):
+        column, labels = table.columns[key], typed[key]
+        for code in labels.quoted:
+            run = int(np.argmax(column.codes == code))
+            text = labels.labels[labels.index[code]]
+            message = f"{key}: the string {column.values[code]!r} is labelled {text}, since another"
+            message += " value of that key is written the same"
+            path = gathered.headers[run].source.path
+            found.append((run, Problem("label_collision", message, path)))
+    return found
+
+
+def _shared_cells(
+    table: KeyTable, cells: NDArray[np.int64], hidden: Sequence[str]
+) -> tuple[SharedCell, ...]:
+    """Groups of runs in one cell, with the keys outside the cube that differ among them."""
+    groups = group(list(cells.T), len(cells))
+    sizes = np.bincount(groups)
+    members: dict[int, list[int]] = {}
+    for run in np.flatnonzero(sizes[groups] > 1).tolist():
+        members.setdefault(int(groups[run]), []).append(run)
+    shared = []
+    for runs in members.values():
+        codes = {key: table.columns[key].codes[runs] for key in hidden}
+        differ = tuple(key for key, c in codes.items() if (c != c[0]).any())
+        shared.append(SharedCell(tuple(runs), differ))
+    return tuple(shared)

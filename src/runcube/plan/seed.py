@@ -1,0 +1,177 @@
+"""Rule 5: which key is the seed, and whether its values are labels or were drawn."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from runcube.plan.labels import make_labels
+from runcube.plan.partitions import group, largest_group, occurrence, recode
+from runcube.plan.sweep import SeedAxis
+from runcube.plan.values import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.plan.sweep import SeedKind
+
+WantedSeed: TypeAlias = Literal["auto", "replicate"] | Column | None
+
+_SEED = re.compile(r"seed|.+_seed|seed_.+|random_state")
+
+
+def is_seed_name(key: str) -> bool:
+    """Whether a key of this name may be the seed.
+
+    Examples
+    --------
+    >>> [is_seed_name(k) for k in ("seed", "data.split_seed", "random_state", "seeds", "seeded")]
+    [True, True, True, False, False]
+    """
+    return _SEED.fullmatch(key.rpartition(".")[2].lower().replace("-", "_")) is not None
+
+
+@dataclass(frozen=True)
+class SeedChoice:
+    """The seed key, and the candidates that must not become hyperparameters.
+
+    ``sharing`` is the number of runs of the largest group that agrees on all other keys.
+    """
+
+    key: str | None
+    kind: SeedKind
+    sharing: int = 0
+    excluded: Mapping[str, str] = field(default_factory=dict)
+
+
+def choose_seed(
+    candidates: Sequence[Column],
+    others: Sequence[Column],
+    n_runs: int,
+    wanted: WantedSeed,
+) -> SeedChoice:
+    """Choose among the varying candidates.
+
+    Parameters
+    ----------
+    candidates : sequence of Column
+        Varying keys whose names are those of seeds.
+    others : sequence of Column
+        All other varying keys that are not excluded.
+    n_runs : int
+    wanted : {"auto", "replicate"}, Column or None
+        What the user asked for; a column is the seed itself.
+    """
+    chosen: _Judged | None = None
+    if isinstance(wanted, Column):
+        chosen = _judge(wanted, candidates, others, n_runs)
+    elif wanted == "auto":
+        judged = [_judge(c, candidates, others, n_runs) for c in candidates]
+        chosen = min(judged, default=None, key=lambda j: j.rank)
+    rejected = {
+        c.key: f"a seed beside the seed, {c.n_labels} values in {n_runs} runs"
+        for c in candidates
+        if (chosen is None or c.key != chosen.column.key) and c.n_labels > n_runs / 2
+    }
+    if chosen is None:
+        kind: SeedKind = "replicate" if wanted == "replicate" else "none"
+        return SeedChoice(None, kind, 0, rejected)
+    kind = "labels" if chosen.is_labels else "drawn"
+    return SeedChoice(chosen.column.key, kind, chosen.sharing, rejected)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    column: Column
+    is_labels: bool
+    sharing: int
+
+    @property
+    def rank(self) -> tuple[bool, int, bool, int, int]:
+        path, _, last = self.column.key.rpartition(".")
+        depth = path.count(".") + bool(path)
+        return (not self.is_labels, -self.sharing, last != "seed", depth, self.column.n_labels)
+
+
+def _judge(
+    column: Column, candidates: Sequence[Column], others: Sequence[Column], n_runs: int
+) -> _Judged:
+    size = column.n_labels
+    keys = [c.codes for c in candidates if c.key != column.key and c.n_labels <= n_runs / 2]
+    keys += [c.codes for c in others if c.key != column.key]
+    if size <= n_runs / 2:
+        # Codes go by first appearance: equal codes are one-to-one values.
+        keys = [codes for codes in keys if not np.array_equal(codes, column.codes)]
+    sharing = largest_group(group(keys, n_runs))
+    return _Judged(column, size <= max(2 * sharing, n_runs / 10), sharing)
+
+
+def constant_seed(candidates: Sequence[Column]) -> Column | None:
+    """The candidate to take where none varies: the exact name first, then the least nested."""
+    return min(
+        candidates,
+        key=lambda c: (c.key.rpartition(".")[2] != "seed", c.key.count(".")),
+        default=None,
+    )
+
+
+def seed_axis(
+    choice: SeedChoice, column: Column | None, configs: NDArray[np.int64]
+) -> tuple[SeedAxis, NDArray[np.int64]]:
+    """Labels of the dim ``seed`` and each run's index along it.
+
+    Parameters
+    ----------
+    choice : SeedChoice
+    column : Column or None
+        Of the seed key.
+    configs : (n_runs,) int64
+        Configuration of each run; runs are in natural path order.
+    """
+    n_runs = len(configs)
+    if column is None:
+        index = occurrence(configs) if choice.kind == "replicate" else np.zeros_like(configs)
+        labels = np.arange(index.max(initial=0) + 1)
+        reason = {
+            "replicate": "runs of a configuration numbered in path order, as asked",
+            "none": "no seed key",
+        }[choice.kind]
+        return SeedAxis(None, choice.kind, labels, None, reason), index
+    typed = make_labels(column)
+    if choice.kind == "labels":
+        reason = f"the values of {column.key}; up to {choice.sharing} runs share a configuration"
+        if column.n_labels == 1:
+            reason = f"{column.key} is the same in all runs"
+        return SeedAxis(column.key, "labels", _as_seeds(typed.labels), None, reason), typed.index[
+            column.codes
+        ]
+    index = _replicates(configs, column.codes)
+    reason = (
+        f"{column.key} was drawn anew ({column.n_labels} values in {n_runs} runs): replicates are"
+        " numbered in path order, seed_value holds the drawn seed"
+    )
+    labels = np.arange(index.max(initial=0) + 1)
+    value = _as_seeds(typed.of(column.codes))
+    return SeedAxis(column.key, "drawn", labels, value, reason), index
+
+
+def _replicates(configs: NDArray[np.int64], seeds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order of first appearance of each seed within its configuration."""
+    pairs = group([configs, seeds], len(configs))
+    first = np.unique(pairs, return_index=True)[1]
+    return occurrence(recode(configs[first]))[pairs]
+
+
+def _as_seeds(labels: NDArray[Any]) -> NDArray[Any]:
+    """Seeds are whole numbers or text."""
+    if labels.dtype.kind == "f":
+        whole = np.isfinite(labels) & (labels == np.round(labels)) & (np.abs(labels) < 2**53)
+        return (
+            labels.astype(np.int64) if whole.all() else np.array([repr(float(v)) for v in labels])
+        )
+    return np.array([str(v) for v in labels]) if labels.dtype.kind == "b" else labels

@@ -1,0 +1,205 @@
+"""Generic JSONL: one record per line, one or several runs per file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from runcube.core import PlanError, Source, natural_key
+from runcube.files import read_head
+from runcube.readers.config_files import SIDECARS, find_sidecar, is_sidecar_name
+from runcube.readers.jsonl.engine import raw_keys, read_headers, read_log
+from runcube.readers.jsonl.log import Log
+from runcube.readers.jsonl.roles import ALL, RUN_KEYS, Options
+from runcube.readers.lines import BOM, BadLine, decode_line
+from runcube.readers.table import first_records, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runcube.core import LogFile, Request, RunHeader, RunLog
+    from runcube.files import Tree
+
+_ENDINGS = tuple(
+    ending + packed for packed in ("", ".gz") for ending in (".jsonl", ".ndjson", ".json")
+)
+LONG_HEAD_BYTES = 1 << 20
+_SIDECAR_ENDINGS = (".json", ".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class JsonlReader:
+    """Reads JSONL logs: records that are flat or nested, one or several runs per file.
+
+    Every argument may be left out: then a good guess is made.
+
+    Parameters
+    ----------
+    config : str or sequence of str, optional
+        Where the configuration is: the key of an object (in the first record or on every line),
+        the name of a file in the same folder, or the names of columns.
+    run : str or False, optional
+        The column that tells the runs of one file apart. False: a file is one run.
+    x : str, optional
+        The column that every log must have as its x-axis. Other columns that run along the curve
+        are kept beside it.
+    split : str or False, optional
+        A column whose values are the splits, or a regular expression with the groups ``split``
+        and ``metric`` that is matched on the whole name of a metric. False: no splits.
+    metrics : sequence of str, optional
+        The only columns that are metrics (by their name with or without the split).
+    name : str, default "jsonl"
+        The word for ``reader=`` once the reader is registered.
+
+    Raises
+    ------
+    PlanError
+        If ``split`` is a regular expression without these two groups.
+
+    Examples
+    --------
+    >>> reader = JsonlReader(run="run_id", x="step", split=r"(?P<split>train|val)_(?P<metric>.+)")
+    >>> reader.name
+    'jsonl'
+    """
+
+    config: str | Sequence[str] | None = None
+    run: str | Literal[False] | None = None
+    x: str | None = None
+    split: str | Literal[False] | None = None
+    metrics: Sequence[str] | None = None
+    name: str = "jsonl"
+
+    def __post_init__(self) -> None:
+        for field in ("config", "metrics"):
+            value = getattr(self, field)
+            if value is not None and not isinstance(value, str):
+                object.__setattr__(self, field, tuple(value))
+        if isinstance(self.split, str) and "(?P<" in self.split:
+            _check_pattern(self.split)
+
+    def find(self, tree: Tree) -> Iterator[Source]:
+        """Yield a source for each file whose first lines look like a training log."""
+        files = [f for f in tree.unclaimed() if f.path.lower().endswith(_ENDINGS)]
+        claimed: list[LogFile] = []
+        silent: list[LogFile] = []
+        for file in files:
+            if is_sidecar_name(file.path):
+                continue
+            head = tree.head(file.path)
+            if self._claims(file, head) or self._claims_longer(tree, file, head):
+                # One line in a .json is a summary, unless its siblings are logs.
+                lone = self._guesses() and _is_lone(file, head)
+                (silent if lone else claimed).append(file)
+            elif not head.removeprefix(BOM).lstrip().startswith(b"{"):
+                silent.append(file)
+        # An empty log beside logs of its name is a run that wrote nothing, not another file.
+        names = {file.path.rpartition("/")[2] for file in claimed}
+        claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
+        for file in sorted(claimed, key=lambda f: natural_key(f.path)):
+            yield self._source(tree, file)
+
+    def headers(self, source: Source) -> Sequence[RunHeader]:
+        """Give the runs of a source, from its first lines where they tell enough."""
+        return read_headers(source, self._options())
+
+    def read(self, source: Source, request: Request) -> Sequence[RunLog]:
+        """Parse a source: one ``RunLog`` per run, in order of first appearance."""
+        return read_log(source, self._options(), request)[1]
+
+    def _guesses(self) -> bool:
+        return all(v is None for v in (self.config, self.run, self.x, self.split, self.metrics))
+
+    def _options(self) -> Options:
+        config = self.config
+        if isinstance(config, str) and config.endswith(_SIDECAR_ENDINGS):
+            config = None
+        metrics = (self.metrics,) if isinstance(self.metrics, str) else self.metrics
+        return Options(
+            config=config if config is None or isinstance(config, str) else tuple(config),
+            run=self.run,
+            x=self.x,
+            split=self.split,
+            metrics=None if metrics is None else tuple(metrics),
+        )
+
+    def _source(self, tree: Tree, file: LogFile) -> Source:
+        names: tuple[str, ...] = SIDECARS
+        if isinstance(self.config, str):
+            names = (self.config,) if self.config.endswith(_SIDECAR_ENDINGS) else ()
+        elif self.config is not None:
+            names = ()
+        beside = find_sidecar(tree, file.path.rpartition("/")[0], names)
+        return Source(tree.root, file.path, (file,) if beside is None else (file, beside))
+
+    def _claims_longer(self, tree: Tree, file: LogFile, head: bytes) -> bool:
+        """Look further into a log that so far has one row of each run: they may take turns."""
+        if len(head) >= file.size or not any(b'"%s"' % k.encode() in head for k in RUN_KEYS):
+            return False
+        try:
+            return self._claims(file, read_head(tree.root, file.path, LONG_HEAD_BYTES))
+        except OSError:
+            return False
+
+    def _claims(self, file: LogFile, head: bytes) -> bool:
+        lines = _whole_lines(head, file.size)
+        if not lines or not _is_object(lines):
+            return False
+        options = self._options()
+        first = first_records(lines)
+        table = read_table(lines, path=file.path, raw=raw_keys(first, options), first=first)
+        if not len(table):
+            return False
+        log = Log.of(table, options)
+        if self.x is not None:
+            return self.x in table.columns
+        if self.run and self.run in table.columns:
+            return True
+        return _looks_like_training(log)
+
+
+def _check_pattern(split: str) -> None:
+    try:
+        groups = set(re.compile(split).groupindex)
+    except re.error as error:
+        raise PlanError(f"split={split!r}: no regular expression: {error}") from error
+    if groups != {"split", "metric"}:
+        found = ", ".join(sorted(groups))
+        raise PlanError(f"split={split!r}: expected the groups split and metric, got {found}")
+
+
+def _whole_lines(head: bytes, size: int) -> bytes:
+    """Cut a head after its last complete line; the file's own end completes a line too."""
+    if len(head) >= size:
+        return head
+    end = head.rfind(b"\n") + 1
+    return head[:end] if end else head
+
+
+def _is_lone(file: LogFile, head: bytes) -> bool:
+    name = file.path.lower().removesuffix(".gz")
+    return name.endswith(".json") and b"\n" not in head.strip()
+
+
+def _is_object(data: bytes) -> bool:
+    """Whether the first line is one whole JSON object."""
+    first = data.removeprefix(BOM).lstrip(b" \t\r\n\0").partition(b"\n")[0]
+    try:
+        return isinstance(decode_line(first.strip(b" \t\r\0")), dict)
+    except BadLine:
+        return False
+
+
+def _looks_like_training(log: Log) -> bool:
+    """Whether anything runs along x or is told apart by split, in runs longer than a summary."""
+    table, roles = log.table, log.roles
+    if not roles.metrics:
+        # The head may hold nothing but a long configuration.
+        return bool(table.objects)
+    if len(log.runs.keys) > 1 and max(np.diff(np.append(log.runs.starts, len(table)))) < 2:
+        return False
+    named = any(split not in (None, ALL) for split, _ in roles.metrics.values())
+    return bool(roles.x) or named or roles.split is not None

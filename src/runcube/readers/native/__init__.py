@@ -1,0 +1,11 @@
+"""The native layout: one JSONL file a run, configuration first, then records of statistics.
+
+``reader`` chooses between two roads through a log: ``typed`` decodes what holds nothing unusual
+all at once, ``exact`` goes line by line. ``epochs`` counts what the layout does not write,
+``growth`` joins what was appended. Start in ``reader``. May import ``core``, ``files`` and
+``readers.lines``.
+"""
+
+from runcube.readers.native.reader import NativeReader
+
+__all__ = ["NativeReader"]

@@ -1,0 +1,342 @@
+"""The typed road through a native log: decode all records at once, floats without a Python loop.
+
+It refuses whatever is unusual, so that it is exact: the line by line road of ``native_lines``
+then takes over. msgspec decodes every record into a struct made for the log's own keys and
+refuses others. The statistics are encoded again as MessagePack, where constant keys and floats of
+nine bytes make records of one size: NumPy reads that as a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from runcube.core import is_x_like
+from runcube.readers.lines import BOM
+from runcube.readers.native.epochs import epochs_by_marker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+OWN_KEYS = frozenset({"type", "value", "title", "data_name", "agg_stats"})
+# How far to look for the log's own keys; what first appears later takes the exact road.
+_PROBE_LINES = 12
+# Patterns kept for each set of keys: the logs of a sweep have few, unless each was cut elsewhere.
+_MAX_PATTERNS = 16
+_NAN = float("nan")
+_NEWLINE = ord("\n")
+# Records follow the configuration, which is on line 1.
+_FIRST_LINE = 2
+_MARKER = ">> Start Epoch:"
+
+
+class NotPlainError(ValueError):
+    """The bytes are not what this road knows."""
+
+
+@dataclass(slots=True)
+class TypedLog:
+    """A whole log as a table of its records, split after split, with its texts.
+
+    ``splits`` maps each split to its records, in file order; ``lines`` (records,) are line
+    numbers; ``names`` are the metrics of the log; ``values`` (metrics, records) is NaN where a
+    record lacks one; ``own`` (keys, records) holds the keys
+    beside ``agg_stats`` that ``extras`` names; ``epochs`` (records of the split,) come from the
+    markers or are counted; ``marker_lines`` and ``markers`` are the markers' lines and epochs.
+    Logs of one sweep share these arrays: they are read-only. ``count`` is the number of records.
+    """
+
+    names: tuple[str, ...]
+    extras: tuple[str, ...]
+    splits: dict[str, slice]
+    lines: NDArray[np.int64]
+    values: NDArray[np.float64]
+    own: NDArray[np.float64]
+    epochs: dict[str, NDArray[np.int64]]
+    marker_lines: NDArray[np.int64]
+    markers: NDArray[np.int64]
+    count: int
+    texts: list[str]
+    times: list[str]
+
+
+class _Layout:
+    """Decoder of records with these metrics and further keys, and the table their floats make.
+
+    Metrics that nobody asked for are decoded too: to skip a float costs more than to read it.
+    """
+
+    def __init__(self, names: tuple[str, ...], extras: tuple[str, ...]) -> None:
+        fields = [f"m{i}" for i in range(len(names))]
+        self.extras = [f"x{i}" for i in range(len(extras))]
+        stats = msgspec.defstruct(
+            "Stats",
+            [(f, float, _NAN) for f in fields],
+            rename=dict(zip(fields, names, strict=True)),
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        record = msgspec.defstruct(
+            "Record",
+            [
+                ("title", str, ""),
+                ("data_name", str, ""),
+                ("agg_stats", stats, None),
+                ("type", str, ""),
+                ("value", str, None),
+                *((f, float, _NAN) for f in self.extras),
+            ],
+            rename=dict(zip(self.extras, extras, strict=True)),
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self.decode = msgspec.json.Decoder(record).decode_lines
+        self.encode = msgspec.msgpack.Encoder().encode
+        self.table = self._table(stats(*map(float, range(len(names)))), names, fields)
+        self._patterns: dict[int, _Pattern] = {}
+
+    def _table(self, sample: Any, names: tuple[str, ...], fields: list[str]) -> np.dtype[np.void]:
+        packed = self.encode(sample)
+        offsets, at = [], 1 if len(names) < 16 else 3
+        for i, name in enumerate(names):
+            at += len(self.encode(name)) + 1
+            # 0xcb: a float of eight bytes follows.
+            if packed[at - 1] != 0xCB or np.frombuffer(packed, ">f8", 1, at)[0] != i:
+                raise NotPlainError("not the MessagePack that was expected")
+            offsets.append(at)
+            at += 8
+        spec = {"names": fields, "formats": [">f8"] * len(fields), "offsets": offsets}
+        return np.dtype(spec | {"itemsize": len(packed)})  # type: ignore[call-overload,no-any-return]
+
+    def values(self, stats: Sequence[Any]) -> NDArray[np.float64]:
+        """Columns (metrics, rows) of the statistics; NaN where a record lacks one."""
+        packed = self.encode(stats)
+        lead = len(packed) - len(stats) * self.table.itemsize
+        if lead not in (1, 3, 5):
+            raise NotPlainError("a record without agg_stats")
+        view = np.frombuffer(packed, self.table, len(stats), lead)
+        fields = self.table.names or ()
+        out = np.empty((len(fields), len(stats)))
+        for i, name in enumerate(fields):
+            out[i] = view[name]
+        return out
+
+    def pattern(self, splits: list[str], texts: list[str | None]) -> _Pattern:
+        """Say which record is what; the logs of one sweep mostly share it."""
+        known = self._patterns.get(len(splits))
+        if known is not None and known.fits(splits, texts):
+            return known
+        if len(self._patterns) >= _MAX_PATTERNS:
+            self._patterns.clear()
+        self._patterns[len(splits)] = found = _Pattern(splits, texts)
+        return found
+
+
+_layout = lru_cache(maxsize=256)(_Layout)
+
+
+class _Pattern:
+    """Which record of a log is what: the rows of each split with their epochs, and the texts.
+
+    Parameters
+    ----------
+    splits : list of str, (records,)
+        The split of each record; ``""`` is no split but a text.
+    texts : list of str or None, (records,)
+        The text of each record that is one.
+    """
+
+    def __init__(self, splits: list[str], texts: list[str | None]) -> None:
+        self._names = splits
+        where: dict[str, list[int]] = {"": []}
+        for row, name in enumerate(splits):
+            where.setdefault(name, []).append(row)
+        text_rows = where.pop("")
+        self.text_count = len(text_rows)
+        self.splits: dict[str, slice] = {}
+        order: list[int] = []
+        for name, rows in where.items():
+            self.splits[name] = slice(len(order), len(order) + len(rows))
+            order += rows
+        self.members = _picker(order)
+        self.lines = _read_only(np.array(order, dtype=np.int64) + _FIRST_LINE)
+        self.text_of = _picker(text_rows)
+        marked = [row for row in text_rows if _is_marker(texts[row])]
+        self._marker_of = _picker(marked)
+        self._markers = self._marker_of(texts)
+        is_marked = set(marked)
+        self.other_of = _picker([row for row in text_rows if row not in is_marked])
+        self.marker_lines = _read_only(np.array(marked, dtype=np.int64) + _FIRST_LINE)
+        self.markers = _read_only(self._numbers())
+        self.epochs = {split: _read_only(self._epochs(at)) for split, at in self.splits.items()}
+
+    def fits(self, splits: list[str], texts: list[str | None]) -> bool:
+        """Whether another log has its records and markers on the same lines."""
+        return (
+            splits == self._names
+            and self._marker_of(texts) == self._markers
+            and not any(t.startswith(_MARKER) for t in self.other_of(texts) if t)
+        )
+
+    def _numbers(self) -> NDArray[np.int64]:
+        numbers = [text[len(_MARKER) :].strip() for text in self._markers]
+        if not all(number.isdecimal() for number in numbers):
+            raise NotPlainError("a marker with more than its number")
+        return np.array([*map(int, numbers)], dtype=np.int64)
+
+    def _epochs(self, at: slice) -> NDArray[np.int64]:
+        return epochs_of(self.lines[at], self.marker_lines, self.markers)
+
+
+def epochs_of(
+    lines: NDArray[np.int64], marker_lines: NDArray[np.int64], markers: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Epochs of the records of one split, by the markers or by their number."""
+    if len(markers):
+        return epochs_by_marker(np.searchsorted(marker_lines, lines), markers)
+    return np.arange(len(lines), dtype=np.int64)
+
+
+def _picker(rows: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Pick these rows of a list, as a tuple whatever their number."""
+    if len(rows) > 1:
+        return itemgetter(*rows)
+    return lambda values: tuple([values[row] for row in rows])
+
+
+def _is_marker(text: str | None) -> bool:
+    return text is not None and text.startswith(_MARKER)
+
+
+def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    array.flags.writeable = False
+    return array
+
+
+def read_typed(data: bytes, *, texts: bool = False) -> tuple[dict[str, Any], TypedLog]:
+    """Parse a log that holds nothing unusual: its configuration, and all that follows.
+
+    Parameters
+    ----------
+    data : bytes
+    texts : bool
+        Keep the text lines.
+
+    Raises
+    ------
+    NotPlainError
+        If anything about it is unusual: NaN, null, a bad line, a second configuration, a metric
+        that first appears late, bytes that are no UTF-8, …
+    """
+    start = len(BOM) if data.startswith(BOM) else 0
+    first = data.find(b"\n", start) + 1
+    try:
+        config = _config(data[start:first])
+        names, extras = _probe(data, first)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise NotPlainError(str(error)) from error
+    typed = read_records(memoryview(data)[first:], tuple(names), extras, texts=texts)
+    _check_order(typed, names)
+    return config, typed
+
+
+def _check_order(typed: TypedLog, names: dict[str, int]) -> None:
+    """Refuse a log in which a metric first appears where the probe did not look.
+
+    Its place among the others would be another one.
+    """
+    logged = ~np.isnan(typed.values)
+    if not logged.all():
+        first = np.where(logged, typed.lines, np.iinfo(np.int64).max).min(axis=1)
+        if first.tolist() != list(names.values()):
+            raise NotPlainError("metrics in another order than in the records that were probed")
+
+
+def read_records(
+    data: memoryview, names: tuple[str, ...], extras: tuple[str, ...], *, texts: bool = False
+) -> TypedLog:
+    """Parse records that have no other metrics and keys than these, as if from line 2 on.
+
+    Raises
+    ------
+    NotPlainError
+        As :func:`read_typed`.
+    """
+    try:
+        layout = _layout(names, extras)
+        records: list[Any] = layout.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise NotPlainError(str(error)) from error
+    # Blank lines, or several records on a line: the exact road numbers and names them.
+    newlines = np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
+    if len(records) != newlines + (len(data) > 0 and data[-1] != _NEWLINE):
+        raise NotPlainError("not one record on each line")
+    stats = [record.agg_stats for record in records]
+    said = [record.value for record in records]
+    pattern = layout.pattern([record.data_name for record in records], said)
+    others = pattern.other_of(said)
+    if None in others or stats.count(None) != pattern.text_count:
+        raise NotPlainError("a record that is neither a text nor of a split")
+    members = pattern.members(records) if extras else ()
+    own = [[getattr(m, field) for m in members] for field in layout.extras]
+    return TypedLog(
+        names,
+        extras,
+        pattern.splits,
+        pattern.lines,
+        layout.values(pattern.members(stats)),
+        np.array(own, dtype=np.float64).reshape(len(own), len(members)),
+        pattern.epochs,
+        pattern.marker_lines,
+        pattern.markers,
+        len(records),
+        [text for text in pattern.text_of(said) if text] if texts else [],
+        [text for text in others if text and text.startswith("Training time")],
+    )
+
+
+def _config(line: bytes) -> dict[str, Any]:
+    header = msgspec.json.decode(line)
+    if type(header) is dict and header.get("type") == "dict_config":
+        value = header.get("value")
+        if isinstance(value, dict):
+            return value
+    raise NotPlainError("the first line is no configuration")
+
+
+class _Probed(msgspec.Struct):
+    agg_stats: dict[str, msgspec.Raw] | None = None
+
+
+_probed = msgspec.json.Decoder(_Probed).decode
+_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _probe(data: bytes, start: int) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Names of the metrics with the lines that told them, and other keys of the records."""
+    names: dict[str, int] = {}
+    extras: dict[str, None] = {}
+    seen: set[bytes] = set()
+    for line in range(_FIRST_LINE, _FIRST_LINE + _PROBE_LINES):
+        end = data.find(b"\n", start)
+        if end < 0:
+            break
+        stats = data.find(b'"agg_stats"', start, end)
+        # Records of one split are alike: its first one tells.
+        if stats >= 0 and (lead := data[start:stats]) not in seen:
+            seen.add(lead)
+            for name in _probed(data[start:end]).agg_stats or ():
+                names.setdefault(name, line)
+            extras.update(dict.fromkeys(_keys(data[start:end])))
+        start = end + 1
+    own = tuple(key for key in extras if key not in OWN_KEYS)
+    if not all(is_x_like(key) for key in own):
+        raise NotPlainError(f"keys beside agg_stats: {own}")
+    return names, own

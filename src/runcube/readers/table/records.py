@@ -1,0 +1,111 @@
+"""Lines that a decoder refused: which records are still whole on them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from runcube.core import Problem
+from runcube.readers.lines import BadLine, Line, decode_line, salvage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LITERAL = b"}\\n{"
+_SHOWN = 60
+
+
+class Splitter:
+    """Gives the records of odd lines and collects what is wrong with them."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.problems: list[Problem] = []
+        self.odd = False
+        self._known: set[str] = set()
+        self._common: set[str] | None = None
+
+    def learn(self, record: Mapping[str, Any]) -> None:
+        """Note the keys of a sound record, to tell a record from an inner object."""
+        self._known |= record.keys()
+        keys = set(record)
+        # A first record that holds the config shares no key with those that follow.
+        self._common = (self._common & keys or keys) if self._common is not None else keys
+
+    def split(self, line: Line) -> list[dict[str, Any]]:
+        """Whole records of a line, in order; problems are noted."""
+        self.odd = False
+        try:
+            value = decode_line(line.data)
+        except BadLine as error:
+            return self._broken(line, str(error))
+        if isinstance(value, dict):
+            return [value]
+        self._note("bad_line", f"not a record: {_shown(line.data)}", line)
+        return []
+
+    def _broken(self, line: Line, reason: str) -> list[dict[str, Any]]:
+        several = _literal_newlines(line.data) or _concatenated(line.data)
+        if several:
+            self.odd = True
+            self._note("joined_lines", f"{len(several)} records on one line, all kept", line)
+            return several
+        self.odd = True
+        whole = salvage(line.data, self._is_record)
+        if whole is not None:
+            self._note("bad_line", "half a record before a whole one, which is kept", line)
+            return [whole]
+        if not line.ended:
+            self._note("truncated_tail", f"the last line is cut: {_shown(line.data)}", line)
+        else:
+            self._note("bad_line", f"{reason}: {_shown(line.data)}", line)
+        return []
+
+    def _is_record(self, value: Any) -> bool:
+        if not isinstance(value, dict) or not value or self._common is None:
+            return False
+        return value.keys() <= self._known and self._common <= value.keys()
+
+    def _note(self, kind: str, message: str, line: Line) -> None:
+        self.problems.append(Problem(kind, message, self.path, line.number))
+
+
+def _literal_newlines(line: bytes) -> list[dict[str, Any]]:
+    r"""Split records that a writer which escapes too much separated by the characters ``\n``."""
+    if _LITERAL not in line:
+        return []
+    parts = line.split(_LITERAL)
+    first, last = 0, len(parts) - 1
+    try:
+        values = [
+            decode_line((b"{" if i > first else b"") + part + (b"}" if i < last else b""))
+            for i, part in enumerate(parts)
+        ]
+    except BadLine:
+        return []
+    return values if all(isinstance(value, dict) for value in values) else []
+
+
+def _concatenated(line: bytes) -> list[dict[str, Any]]:
+    """Split whole records that stand one after the other without a newline between them."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        return []
+    decoder, values, at = json.JSONDecoder(), [], 0
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return []
+        if not isinstance(value, dict):
+            return []
+        values.append(value)
+        while at < len(text) and text[at] in " \t\r\0":
+            at += 1
+    return values
+
+
+def _shown(data: bytes) -> str:
+    text = data[: _SHOWN + 1].decode("utf-8", "backslashreplace")
+    return repr(text[:_SHOWN] + "…" if len(data) > _SHOWN else text)
