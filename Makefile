@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
 .DEFAULT_GOAL := test
-.PHONY: help setup test lint format check demo bench clean distclean
+.PHONY: help setup test lint format quick check demo bench clean distclean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -44,6 +44,9 @@ lint: $(VENV)/.dev ## formatting, ruff, mypy
 format: $(VENV)/.dev ## format and repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+quick: $(VENV)/.dev ## tests of plan, curves, readers and cube, in under a minute
+	$(PYTEST) $(foreach part,plan curves readers cube,src/runcube/$(part) tests/$(part)) -m 'not slow'
 
 check: $(VENV)/.dev ## tests and doctests alone, without coverage
 	$(PYTEST)

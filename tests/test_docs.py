@@ -1,5 +1,6 @@
 """The documents say what the library does: their Python runs, and gives what they show."""
 
+import ast
 import doctest
 import re
 import warnings
@@ -9,15 +10,26 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+SRC = ROOT / "src" / "runcube"
+SOURCES = sorted(SRC.rglob("*.py"))
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# Tables of arguments, of problems and of places: nothing to run.
+WITHOUT_EXAMPLES = {"architecture.md", "design-notes.md", "policies.md"}
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.name not in WITHOUT_EXAMPLES], ids=lambda page: page.name
+)
 def test_examples_run_and_give_what_they_show(page):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
     assert result.failed == 0
+    # A page that lost its examples shows nothing.
+    shown = re.findall(r"^\s*>>> ", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert result.attempted == len(shown) > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -34,3 +46,33 @@ def test_every_kind_of_problem_is_explained():
     policies = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
     assert len(kinds) > 12
     assert {kind for kind in kinds if f"`{kind}`" not in policies} == set()
+
+
+def documented(node):
+    """Names under "Parameters" in the docstring of a function or class."""
+    text = ast.get_docstring(node) or ""
+    section = re.search(
+        r"^Parameters\n-+\n(.*?)(?=^\w[\w ]*\n-+$|\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    heads = re.findall(r"^(\S.*)$", section[1], re.MULTILINE) if section else ()
+    return {name.strip().lstrip("*") for head in heads for name in head.split(" : ")[0].split(",")}
+
+
+def accepted(node):
+    """Names that a function takes, or that make an object of a class."""
+    if isinstance(node, ast.ClassDef):
+        made = [f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
+        if not made:
+            return {f.target.id for f in node.body if isinstance(f, ast.AnnAssign)}
+        (node,) = made
+    every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+    return {a.arg for a in (*every, node.args.vararg, node.args.kwarg) if a is not None}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SRC)))
+def test_docstrings_speak_of_what_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            assert documented(node) <= accepted(node), node.name
+    assert not re.search(r"\b(docs|tests|benchmarks)/", text), "a wheel does not contain it"

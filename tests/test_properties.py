@@ -4,6 +4,7 @@ import json
 import warnings
 
 import numpy as np
+import pytest
 import xarray as xr
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -101,16 +102,13 @@ def test_damage_to_one_log_changes_no_other_run(tmp_path_factory, sweep, data):
     length = data.draw(st.integers(0, 200), "length")
     content[start : start + length] = noise
     log.write_bytes(bytes(content))
-    try:
-        ds = load(root)
-    except rc.NoRunsError:
-        return
+    ds = load(root)
     others = tuple(run for run in sweep.runs if run.path != victim.path)
     found = dict(cells(ds))
+    skipped = {p["path"].rpartition("/")[0] for p in json.loads(ds.attrs["skipped"])}
     for run in others:
         if run.path not in found:
-            named = [p for p in json.loads(ds.attrs["skipped"]) if run.path in p["path"]]
-            assert named, run.path
+            assert run.path in skipped
             continue
         values, logged = sweep.expected(run)
         cell = found[run.path]
@@ -124,3 +122,99 @@ def test_damage_to_one_log_changes_no_other_run(tmp_path_factory, sweep, data):
                 np.testing.assert_array_equal(
                     here.curve.values[here.logged.values], values[s, m, logged[s, m]]
                 )
+
+
+def values_by_run(ds):
+    """What each run of a cube with its runs in rows logged: split, metric and x to value."""
+    (x,) = set(ds.curve.dims) - {"config", "seed", "split", "metric"}
+    found = {}
+    for index, path in np.ndenumerate(ds.path.transpose("config", "seed").values):
+        cell = ds.isel(config=index[0], seed=index[1])
+        logged = cell.curve.where(cell.logged).to_series()[cell.logged.to_series()]
+        if path:
+            found[path, str(cell.run_id.values)] = logged.rename_axis(["split", "metric", x])
+    return {run: dict(values) for run, values in found.items()}
+
+
+def keys_by_run(ds):
+    """Keys that a cube with its runs in rows has of each run, wherever they stand."""
+    coords = {c.attrs["hparam"] for c in ds.coords.values() if "hparam" in c.attrs}
+    coords |= json.loads(ds.attrs["constant_hparams"]).keys()
+    return {
+        path: coords | json.loads(config).keys()
+        for path, config in zip(ds.path.values.flat, ds.run_config.values.flat, strict=True)
+        if path
+    }
+
+
+def write_jsonl(root, logs):
+    for path, records in logs.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def one_log_a_run(root):
+    """Two whole logs, and a short one without a configuration."""
+    rows = [{"epoch": e, "train_loss": 1 / (e + 1), "val_acc": e / 3} for e in range(3)]
+    write_jsonl(root, {f"{lr}/log.jsonl": [{"config": {"lr": lr}}, *rows] for lr in (0.1, 0.2)})
+
+    def damage():
+        write_jsonl(root, {"best.jsonl": [{"epoch": 2, "train_loss": 0.5, "val_acc": 0.9}]})
+
+    return damage, "best.jsonl"
+
+
+def several_runs_a_log(root):
+    """Two runs in one log, in which one byte of a run's id changes."""
+    records = [{"run_id": f"r{run}", "config": {"lr": 0.1 + run}} for run in range(2)]
+    records += [
+        {"run_id": f"r{run}", "epoch": e, "train_loss": run + e / 7}
+        for e in range(3)
+        for run in range(2)
+    ]
+    write_jsonl(root, {"all.jsonl": records})
+
+    def damage():
+        text = (root / "all.jsonl").read_text()
+        at = text.index('"r0", "epoch": 1')
+        (root / "all.jsonl").write_text(text[: at + 2] + "9" + text[at + 3 :])
+
+    return damage, "r0"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="which columns are configuration is decided for all logs by any one that differs",
+)
+@pytest.mark.parametrize("write", [one_log_a_run, several_runs_a_log])
+def test_damage_to_one_run_takes_no_values_of_others(tmp_path, write):
+    damage, victim = write(tmp_path)
+    pinned = {"x": "epoch", "align": "union", "layout": "configs"}
+    before = values_by_run(load(tmp_path, **pinned))
+    assert all(before.values())
+    damage()
+    after = values_by_run(load(tmp_path, **pinned))
+    for run, values in before.items():
+        assert victim in run or after[run] == values
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a column of configuration is a metric for all logs once it varies in one"
+)
+def test_damage_to_one_run_takes_no_key_of_others(tmp_path):
+    settings = [(lr, name) for lr in (0.1, 0.2) for name in ("adam", "sgd")]
+    logs = {
+        f"r{run}/log.jsonl": [
+            {"epoch": e, "lr": lr, "opt": name, "loss": run + e / 9} for e in range(3)
+        ]
+        for run, (lr, name) in enumerate(settings)
+    }
+    write_jsonl(tmp_path, logs)
+    before = keys_by_run(load(tmp_path, layout="configs"))
+    assert all({"lr", "opt"} <= keys for keys in before.values())
+    logs["r3/log.jsonl"][1]["opt"] = "sgf"
+    write_jsonl(tmp_path, logs)
+    after = keys_by_run(load(tmp_path, layout="configs"))
+    assert {path: after[path] for path in before if "r3" not in path} == {
+        path: keys for path, keys in before.items() if "r3" not in path
+    }

@@ -1,4 +1,4 @@
-"""``ds.sweep``: what a cube says of its sweep, by methods."""
+"""``ds.sweep``: reports and layouts of a cube, as methods of the Dataset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,26 @@ if TYPE_CHECKING:
 
 @xr.register_dataset_accessor("sweep")  # type: ignore[no-untyped-call]
 class SweepAccessor:
-    """Reports and layouts of a cube; every method is a function of :mod:`runcube` as well.
+    """Reports and layouts of a cube.
+
+    Every Dataset has ``ds.sweep``; where it is no cube, or lacks what a report needs, the method
+    raises `runcube.PlanError`. No method changes the Dataset.
+
+    ===================== ====================================================
+    ``table``             configurations, with their numbers of runs by status
+    ``missing``           configurations and seeds without a complete run
+    ``missing_configs``   the same as configurations for a launcher
+    ``problems``          what is wrong with the logs, by file and line
+    ``final``             last logged value of each curve
+    ``constant``          hyperparameters that are the same in all runs
+    ``to_grid``           one dim for each hyperparameter
+    ``to_configs``        one dim ``config`` for all hyperparameters
+    ===================== ====================================================
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
 
     Examples
     --------
@@ -38,34 +57,265 @@ class SweepAccessor:
         return report.as_html(self._ds)
 
     def to_grid(self, *, dims: Sequence[str] | None = None) -> xr.Dataset:
-        """See :func:`runcube.to_grid`."""
+        """Return the cube with one dim for each hyperparameter that tells its rows apart.
+
+        Cells without a run are NaN, ``""``, ``absent``, False or 0; every dtype is kept.
+
+        Parameters
+        ----------
+        dims : sequence of str, optional
+            Coordinates along ``config`` that become dims. By default those of the plan, which the
+            attr ``grid`` names.
+
+        Returns
+        -------
+        Dataset
+            ``curve(*hyperparameters, seed, split, metric, x)``; a cube in the grid layout comes
+            back as it is.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube, or two rows fall into one cell.
+        CubeTooLargeError
+            If the grid would not fit in memory; raised before anything is allocated.
+
+        See Also
+        --------
+        runcube.to_grid : the same as a function.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> configs = ds.sweep.to_configs()
+        >>> configs.sweep.to_grid().curve.dims
+        ('weights', 'lr', 'weight_decay', 'seed', 'split', 'metric', 'epoch')
+        """
         return to_grid(self._ds, dims=dims)
 
     def to_configs(self) -> xr.Dataset:
-        """See :func:`runcube.to_configs`."""
+        """Return the cube with one dim ``config`` in place of the hyperparameter dims.
+
+        Configurations are the cells that hold a run with any seed, in C order of the dims.
+        ``to_grid`` is the way back; both keep every value, label, dtype and attr.
+
+        Returns
+        -------
+        Dataset
+            ``curve(config, seed, split, metric, x)`` with the hyperparameters as coordinates along
+            ``config``; a cube in the configs layout comes back as it is.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube.
+
+        See Also
+        --------
+        runcube.to_configs : the same as a function.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> configs = ds.sweep.to_configs()
+        >>> dict(configs.sizes)
+        {'config': 24, 'seed': 5, 'split': 3, 'metric': 4, 'epoch': 20}
+        >>> configs.lr.dims
+        ('config',)
+        """
         return to_configs(self._ds)
 
     def problems(self) -> pd.DataFrame:
-        """See :func:`runcube.problems`."""
+        """Return everything that is wrong with the logs, or that a policy decided about them.
+
+        Returns
+        -------
+        DataFrame
+            A row per problem: ``path``, ``run_id`` (``""`` for what is in no cell), ``line``
+            (Int64, missing where a problem has no line), ``kind``, ``message``; skipped files
+            first.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube.
+
+        See Also
+        --------
+        runcube.problems : the same as a function.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> ds.sweep.problems()[["path", "kind"]].values.tolist()
+        [['sweep/010/json_out.jsonl', 'duplicate_run']]
+        """
         return problems(self._ds)
 
     def table(self) -> pd.DataFrame:
-        """See :func:`runcube.report.table`."""
+        """Return the configurations: their hyperparameters, and how their runs ended.
+
+        Returns
+        -------
+        DataFrame
+            A row per configuration that has a run: its hyperparameters (those that vary with the
+            seed are left out), ``seeds`` and ``runs``, and how many of the runs are ``complete``,
+            ``incomplete`` and ``failed``. The index is the position along ``config`` where there
+            is such a dim.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> counts = ["runs", "complete", "incomplete", "failed"]
+        >>> ds.sweep.table()[counts].sum().to_dict()
+        {'runs': 120, 'complete': 118, 'incomplete': 2, 'failed': 0}
+        """
         return report.table(self._ds)
 
     def missing(self, *, all_combinations: bool = False) -> pd.DataFrame:
-        """See :func:`runcube.report.missing`."""
+        """Return the configurations and seeds that have no complete run.
+
+        Parameters
+        ----------
+        all_combinations : bool
+            Also those combinations of labels that have no run with any seed (grid layout only).
+
+        Returns
+        -------
+        DataFrame
+            A row per configuration and seed: the hyperparameters, ``seed``, ``status`` and, where
+            there is a log, its ``path``. A hyperparameter that only a run would show is NaN or
+            None.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube, or with ``all_combinations`` in the configs layout.
+
+        See Also
+        --------
+        missing_configs : the same for a launcher.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> ds.sweep.missing()[["weights", "lr", "weight_decay", "seed", "status"]]
+           weights     lr  weight_decay  seed      status
+        0     None  0.004           0.1     1  incomplete
+        1  DEFAULT  1.400           0.0     0  incomplete
+        """
         return report.missing(self._ds, all_combinations=all_combinations)
 
     def missing_configs(self, *, all_combinations: bool = False) -> list[dict[str, Any]]:
-        """See :func:`runcube.report.missing_configs`."""
+        """Return the configurations and seeds that have no complete run, for a launcher.
+
+        A string ``"None"`` or ``"True"`` on an axis that never holds the value itself has the same
+        label as the value, and comes back as the value. Values that ``relabel=`` changed stay
+        changed.
+
+        Parameters
+        ----------
+        all_combinations : bool
+            Also those combinations of labels that have no run with any seed (grid layout only).
+
+        Returns
+        -------
+        list of dict
+            Full dotted key to value as JSON has it: None, numbers, bools and lists again where a
+            text label stands for one. A key that the run would not have is left out, and so is the
+            seed where runs draw their own. ``_status`` is the run's status, ``_path`` its log.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube, or with ``all_combinations`` in the configs layout.
+
+        See Also
+        --------
+        missing : the same as a table.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> ds.sweep.missing_configs()[0]
+        {'model.weights': None, 'optim.lr': 0.004, ..., 'seed': 1, '_status': 'incomplete', ...}
+        """
         return report.missing_configs(self._ds, all_combinations=all_combinations)
 
     def final(self) -> xr.DataArray:
-        """See :func:`runcube.cube.final`."""
+        """Return the last value that each run logged, of each metric in each split.
+
+        A run that diverged ends with the NaN that it logged, not with its last finite value.
+
+        Returns
+        -------
+        DataArray
+            ``curve`` without its x-axis, float64; NaN where nothing was logged, lazy where
+            ``curve`` is. The coordinate ``last_<x>`` holds the x of each value.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube, or has no x-axis any more.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> last = ds.sel(metric="acc1", split="val").sweep.final()
+        >>> last.dims
+        ('weights', 'lr', 'weight_decay', 'seed')
+        >>> int(last.last_epoch.min()), int(last.last_epoch.max())
+        (10, 19)
+        """
         return final(self._ds)
 
     @property
     def constant(self) -> dict[str, Any]:
-        """See :func:`runcube.report.constant`."""
+        """Hyperparameters that are the same in all runs.
+
+        Returns
+        -------
+        dict
+            Full dotted key to value, as JSON has it.
+
+        Raises
+        ------
+        PlanError
+            If the attr ``constant_hparams``, which holds them, is gone.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> ds.sweep.constant["optim.name"], ds.sweep.constant["epochs"]
+        ('sgd', 20)
+        """
         return report.constant(self._ds)

@@ -25,6 +25,16 @@ _LOG_NAMES = (".jsonl", ".jsonl.gz", ".ndjson")
 class RuncubeBackend(BackendEntrypoint):
     """Open a directory of training logs, or one log, with xarray.
 
+    Where runcube is installed, ``engine="runcube"`` means this class. Values are lazy without dask
+    until ``chunks=`` asks for it.
+
+    Attributes
+    ----------
+    description : str
+        One line for ``xr.backends.list_engines()``.
+    url : str
+        Home page of the engine.
+
     Examples
     --------
     >>> import warnings, xarray as xr
@@ -35,8 +45,6 @@ class RuncubeBackend(BackendEntrypoint):
     ...     ds = xr.open_dataset("examples/logs", engine=RuncubeBackend, metrics="acc1")
     >>> ds.curve.sel(metric="acc1").dims
     ('weights', 'lr', 'weight_decay', 'seed', 'split', 'epoch')
-
-    Where runcube is installed, ``engine="runcube"`` says the same.
     """
 
     description: ClassVar[str] = "Directories of training logs as one labelled cube"
@@ -73,16 +81,17 @@ class RuncubeBackend(BackendEntrypoint):
         parallel: Parallel = "auto",
         cache: bool | str | Path = True,
     ) -> xr.Dataset:
-        """Open the logs as :func:`runcube.open_runs` does, whose keywords these are.
+        """Return the logs as one cube with lazy values, as :func:`runcube.open_runs` opens them.
 
         Parameters
         ----------
-        filename_or_obj : path-like
+        filename_or_obj : path-like or URL
+            Directory of the logs, or one log, or the URL of either.
         drop_variables : str or iterable of str, optional
             Variables to leave out of the Dataset, coordinates included.
         mask_and_scale, decode_times, decode_timedelta, use_cftime, concat_characters, decode_coords
-            Taken because xarray hands them to every engine, and ignored: logs hold plain numbers,
-            there is nothing to decode.
+            Accepted because xarray passes them to every engine, and ignored: logs hold plain
+            numbers, there is nothing to decode.
         reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, splits, \
 metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
             As for :func:`runcube.open_runs`.
@@ -90,14 +99,31 @@ metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
         Returns
         -------
         Dataset
-            With lazy values; ``chunks={}`` makes xarray wrap them in dask arrays.
+            ``curve`` (float64) and ``logged`` (bool) on (*cell dims*, split, metric, x), lazy;
+            ``chunks={}`` of ``xr.open_dataset`` makes them dask arrays. Coordinates are in memory.
 
         Raises
         ------
         TypeError
-            If it is given an open file or bytes.
-        FileNotFoundError, NoRunsError, UnknownNameError, PlanError, LogError
+            If ``filename_or_obj`` is an open file or bytes.
+        FileNotFoundError, NoRunsError, StoreError, UnknownNameError, PlanError, LogError
             As :func:`runcube.open_runs`.
+
+        Warns
+        -----
+        SweepWarning
+            As :func:`runcube.load_runs`.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> from runcube import SweepWarning
+        >>> from runcube.engine import RuncubeBackend
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", SweepWarning)
+        ...     ds = RuncubeBackend().open_dataset("examples/logs", splits="val", cache=False)
+        >>> ds.curve.dtype, ds.split.values.tolist()
+        (dtype('float64'), ['val'])
         """
         del mask_and_scale, decode_times, decode_timedelta
         del use_cftime, concat_characters, decode_coords
@@ -131,9 +157,26 @@ metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
         return with_known(ds.drop_vars(names, errors="ignore"))
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Claim files that are named as JSON-lines logs, and never a directory.
+        """Return whether a path is named as a JSON-lines log and is no directory.
 
         Directories belong to Zarr and others: they need ``engine="runcube"``.
+
+        Parameters
+        ----------
+        filename_or_obj : object
+            What ``xr.open_dataset`` was called with.
+
+        Returns
+        -------
+        bool
+            True for paths that end in ``.jsonl``, ``.jsonl.gz`` or ``.ndjson``; never raises.
+
+        Examples
+        --------
+        >>> from runcube.engine import RuncubeBackend
+        >>> backend = RuncubeBackend()
+        >>> backend.guess_can_open("run.jsonl"), backend.guess_can_open("examples/logs")
+        (True, False)
         """
         try:
             path = os.fspath(filename_or_obj)

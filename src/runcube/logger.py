@@ -27,9 +27,9 @@ class RunLogger:
     """Write one training run in the layout that ``load_runs`` reads without any argument.
 
     The configuration is the first line; each record after it is one write to a file opened for
-    append, so a killed run ends at worst in half a line. As a context manager the logger ends a
-    run that went well with its training time, and a run that raised with the exception, which
-    then goes on: a log without a training time is a run that did not finish.
+    append, so a killed run ends at worst in half a line. As a context manager the logger closes a
+    run that went well with its training time. If the run raised, it writes the exception and
+    raises it again: a log without a training time is a run that did not finish.
 
     Parameters
     ----------
@@ -39,7 +39,8 @@ class RunLogger:
         new attempt of the run.
     config : mapping
         The run's configuration, nested as it is. Arrays and tuples are written as lists, sets as
-        sorted lists, and what JSON has no word for as its ``str``. Keys are written as ``str``.
+        sorted lists, and values of other types than those of JSON as their ``str``. Keys are
+        written as ``str``.
 
     Attributes
     ----------
@@ -86,7 +87,7 @@ class RunLogger:
     def log(
         self, split: str, metrics: Mapping[str, Any], *, epoch: SupportsIndex | None = None
     ) -> None:
-        """Write one record of metrics.
+        """Write one record of metrics of a split.
 
         Parameters
         ----------
@@ -96,8 +97,8 @@ class RunLogger:
             Numbers, NumPy scalars, or tensors and arrays of one element. NaN and the infinities
             are values; None is a missing one.
         epoch : int, optional
-            By default the log holds no epoch: it is the count of the split's earlier records, or
-            what `start_epoch` last said.
+            Counted from 0. By default the record holds no epoch: readers take that of the last
+            `start_epoch`, else the number of the split's earlier records.
 
         Raises
         ------
@@ -105,6 +106,16 @@ class RunLogger:
             If a metric is not one number.
         ValueError
             If the split has no name, or the log is closed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with RunLogger(Path(folder) / "run_0", {"seed": 0}) as log:
+        ...         log.log("val", {"loss": 2.3}, epoch=0)
+        ...     print(log.path.read_text().splitlines()[1])
+        {"title": "agg_val", "data_name": "val", "agg_stats": {"loss": 2.3}, "epoch": 0}
         """
         if not split:
             raise ValueError(f"{self.path}: expected the name of a split, got {split!r}")
@@ -115,21 +126,73 @@ class RunLogger:
         self._write(_line(record))
 
     def message(self, text: str) -> None:
-        """Write one line of text; line breaks in it are kept.
+        """Write one record of text.
+
+        Parameters
+        ----------
+        text : str
+            Line breaks in it are kept.
 
         Raises
         ------
         ValueError
             If the log is closed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with RunLogger(Path(folder) / "run_0", {"seed": 0}) as log:
+        ...         log.message("resumed from checkpoint 3")
+        ...     print(log.path.read_text().splitlines()[1])
+        {"type": "str", "value": "resumed from checkpoint 3"}
         """
         self._write(_line({"type": "str", "value": str(text)}))
 
     def start_epoch(self, epoch: SupportsIndex) -> None:
-        """Say that the records after this belong to ``epoch``, counted from 0."""
+        """Write that the records after this belong to an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Counted from 0.
+
+        Raises
+        ------
+        TypeError
+            If ``epoch`` is no whole number.
+        ValueError
+            If the log is closed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with RunLogger(Path(folder) / "run_0", {"seed": 0}) as log:
+        ...         log.start_epoch(3)
+        ...         log.log("val", {"loss": 2.3})
+        ...     print(log.path.read_text().splitlines()[1])
+        {"type": "str", "value": ">> Start Epoch: 3"}
+        """
         self.message(f">> Start Epoch: {operator.index(epoch)}")
 
     def close(self) -> None:
-        """End a run that went well: write its training time. A second call does nothing."""
+        """Write the training time of a run that went well, and close the file.
+
+        Leaving the logger's ``with`` block does the same. A second call does nothing.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     log = RunLogger(Path(folder) / "run_0", {"seed": 0})
+        ...     log.close()
+        ...     print(log.path.read_text().splitlines()[-1])
+        {"type": "str", "value": "Training time 0:00:00"}
+        """
         if self._file.closed:
             return
         try:
@@ -167,6 +230,7 @@ class RunLogger:
 
 
 def _file(path: Path) -> Path:
+    """Return the file of a log that is to be written to a path."""
     if path.is_dir():
         return path / FILE_NAME
     if path.suffix == ".jsonl":
@@ -177,6 +241,7 @@ def _file(path: Path) -> Path:
 
 
 def _ends_whole(path: Path) -> bool:
+    """Return whether a file ends with a line break, is empty or does not exist."""
     try:
         with path.open("rb") as stream:
             if not stream.seek(0, 2):
@@ -193,6 +258,7 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def _items(mapping: Mapping[Any, Any]) -> list[tuple[str, Any]]:
+    """Return keys as ``str`` with their values; raise ValueError if two keys become the same."""
     items = [(str(key), value) for key, value in mapping.items()]
     if len({key for key, _ in items}) < len(items):
         raise ValueError(f"keys that are the same as text: {', '.join(map(repr, mapping))}")
@@ -204,7 +270,7 @@ def _mapping(mapping: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Value of a configuration in the terms of JSON."""
+    """Return a value of a configuration as one of the types of JSON."""
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Mapping):
@@ -224,6 +290,7 @@ def _plain(value: Any) -> Any:
 
 
 def _number(name: str, value: Any) -> float | None:
+    """Return a metric as a number, None for a missing one; raise TypeError for anything else."""
     try:
         number = value.item() if callable(getattr(value, "item", None)) else value
         if number is None:

@@ -1,7 +1,7 @@
 """Archives: logs to one netCDF file, its updates, merges and checks.
 
-``api`` has the faces; start there. ``build`` takes the road from logs to a file, ``writer`` fills
-it. A log comes from the archive that stands (``existing``) or from what was just read
+``api`` has the public functions; start there. ``build`` goes from logs to a file, which ``writer``
+fills. A log comes from an existing archive (``existing``) or from what was just read
 (``staging``); ``sources`` is both, ``merge_sources`` several archives for ``merge``. May import
 ``netcdf``, ``pipeline`` and what they may.
 """

@@ -1,4 +1,4 @@
-"""The archive: a sweep in one netCDF file that plain xarray, ncdump, Julia and R can read."""
+"""Archives: a sweep in one netCDF file that plain xarray, ncdump, Julia and R can read."""
 
 from __future__ import annotations
 
@@ -44,19 +44,21 @@ def save_archive(
         A cube in either layout, whole or selected, in memory or lazy (it is then written block by
         block).
     path : path-like
+        The archive to write; an older one is replaced.
     dtype : {"float64", "float32"}, optional
         How ``curve`` is stored, by default as it is. ``"float32"`` loses digits, and is recorded
         in the file.
     significant_digits : int, optional
-        Round ``curve`` to at least so many decimal digits, which compresses better; recorded too.
+        Round ``curve`` to at least so many decimal digits, 1 to 15, which compresses better;
+        recorded too.
 
     Raises
     ------
     PlanError
         If the Dataset is no cube.
     ArchiveError
-        If netCDF cannot hold something of it, ``path`` cannot be written, or somebody else is
-        writing it.
+        If netCDF cannot hold something of it, ``path`` cannot be written, another process is
+        writing it, or ``dtype`` or ``significant_digits`` has none of its values.
 
     Examples
     --------
@@ -85,7 +87,7 @@ def save_archive(
 
 
 def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False) -> xr.Dataset:
-    """Open an archive: coordinates are read, ``curve`` and ``logged`` wait until they are needed.
+    """Open an archive: coordinates are read, ``curve`` and ``logged`` only when they are needed.
 
     Parameters
     ----------
@@ -101,7 +103,8 @@ def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False
     Returns
     -------
     Dataset
-        The cube as it was saved. Close it, or use it in a ``with`` block.
+        The cube as it was saved: ``curve`` (float64 or float32) and ``logged`` (bool) on
+        (*cell dims*, split, metric, x). Close it, or use it in a ``with`` block.
 
     Raises
     ------
@@ -109,10 +112,20 @@ def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False
         If there is no such file.
     ArchiveError
         If it is no archive, is damaged, or was cut short.
+    UnknownNameError
+        If ``chunks`` has a dim that is not there.
 
     Examples
     --------
-    See :func:`save_archive`.
+    >>> import tempfile, pathlib, warnings, runcube as rc
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "sweep.nc"
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     rc.archive_runs("examples/logs", path)
+    >>> with rc.open_archive(path, chunks={}) as ds:
+    ...     acc = ds.curve.sel(metric="acc1", split="val", weights="DEFAULT", lr=0.2)
+    ...     acc.sel(weight_decay=0).isel(epoch=-1).mean("seed").compute().round(2).item()
+    95.55
     """
     return read_file(archive_path(path), chunks, messages=messages)
 
@@ -143,40 +156,78 @@ def archive_runs(
 ) -> None:
     """Archive a directory of training logs without ever holding the cube in memory.
 
-    What comes out is what ``save_archive(load_runs(logs), path)`` would save, and more: the text
-    messages of every run, and a ledger of the logs with which :func:`update_archive` reads only
-    what has changed. Each log is read once; its values wait in a file beside ``path`` until all
-    are known. If the call is interrupted, the next one goes on where it stopped.
+    The archive is what ``save_archive(load_runs(logs), path)`` would save, and more: the text
+    messages of every run, and records of the logs with which :func:`update_archive` reads only
+    what has changed. Each log is read once; its values are kept in a file beside ``path`` until
+    all are known. If the call is interrupted, the next one goes on where it stopped.
+
+    Arguments that :func:`runcube.load_runs` has as well mean the same here.
 
     Parameters
     ----------
     logs : path-like or URL
-        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
+        Directory of the logs, or one log, or the URL of either; fsspec opens URLs.
     path : path-like
-        The archive; an older one is replaced.
-    reader, path_keys, dims, exclude, rename, relabel, seed, layout
-        As for :func:`runcube.scan`.
-    x, align, splits, metrics, expected, on_duplicate, errors
-        As for :func:`runcube.load_runs`.
-    dtype, significant_digits
-        As for :func:`save_archive`.
+        The archive to write; an older one is replaced.
+    reader : str or Reader
+        ``"auto"``, the name of a reader, or a reader. :func:`update_archive` needs one of your own
+        again.
+    path_keys : str, optional
+        Template of keys that only the path holds.
+    dims, exclude : str or sequence of str, optional
+        Hyperparameters that become dims, and those to leave out.
+    rename, relabel : mapping, optional
+        New names of hyperparameters, and new values.
+    seed : str or None
+        Key of the seed; ``"auto"`` finds it.
+    layout : {"auto", "grid", "configs"}
+        A dim for each hyperparameter, or one dim ``config``.
+    x : str, optional
+        Axis of the curves (``epoch``, ``step``, …); by default the one that keeps the points apart
+        with the fewest labels.
+    align : {"auto", "union", "order"}
+        Whether x is the dim, or ``point`` with x as a coordinate of each run.
+    splits, metrics : str or sequence of str, optional
+        Archive only these, in this order.
+    expected : float, optional
+        Length that a complete run has, in units of x.
+    on_duplicate : {"prefer_complete", "first", "last", "raise"}
+        Which run stays where two share a cell.
+    errors : {"warn", "raise"}
+        ``"raise"`` makes the first problem an exception.
+    dtype : {"float64", "float32"}
+        How ``curve`` is stored. ``"float32"`` loses digits, and is recorded in the file.
+    significant_digits : int, optional
+        Round ``curve`` to at least so many decimal digits, 1 to 15; recorded too.
     progress : bool or callable
-        Show bars, or be told ``(bytes done, bytes in all, files)``: while the logs are read, and
-        again while the archive is written.
+        True shows bars; a callable is called with ``(bytes done, bytes in all, files)``. Both run
+        twice: while the logs are read, and while the archive is written (then runs, not files).
     parallel : {"auto", "processes", "dask"}, False or Executor
-        As for :func:`runcube.load_runs`.
+        Where the logs are read; the archive is the same.
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such path.
+    NoRunsError
+        If there is no log under it, or none could be read.
+    StoreError
+        If it is a URL that no installed library can read.
+    UnknownNameError
+        If an argument names what is not there; the message has the nearest names.
+    PlanError
+        If arguments contradict each other or one has none of its values, or, with
+        ``on_duplicate="raise"``, if two runs share a cell.
+    LogError
+        With ``errors="raise"``, at the first problem.
     ArchiveError
-        If ``path`` cannot be written, or somebody else is writing it.
-    FileNotFoundError, NoRunsError, UnknownNameError, PlanError, LogError
-        As :func:`runcube.load_runs`.
+        If ``path`` cannot be written, another process is writing it, or ``dtype`` or
+        ``significant_digits`` has none of its values.
 
     Warns
     -----
     SweepWarning
-        As :func:`runcube.load_runs`.
+        Once, at the end: the problems by kind, and what no rule could decide.
 
     Examples
     --------
@@ -205,9 +256,9 @@ def archive_runs(
     storage = Storage(dtype, significant_digits)
     target = _resolved(path)
     with locked(target):
-        order = ArchiveJob(as_root(logs), target, policy, storage, progress, parallel=parallel)
-        made = archive_logs(order)
-    made.warn(stacklevel=2)
+        job = ArchiveJob(as_root(logs), target, policy, storage, progress, parallel=parallel)
+        summary = archive_logs(job)
+    summary.warn(stacklevel=2)
 
 
 def update_archive(
@@ -218,10 +269,10 @@ def update_archive(
     progress: bool | Progress = False,
     parallel: Parallel = "auto",
 ) -> None:
-    """Bring an archive up to date: read the logs that are new or have changed, and no others.
+    """Update an archive: read the logs that are new or have changed, and no others.
 
     The archive becomes what ``archive_runs`` would make of the logs as they are now, with the
-    arguments it was made with. Logs that are gone keep their runs, named as ``deleted_log``.
+    arguments it was made with. Logs that are gone keep their runs, with a problem ``deleted_log``.
 
     Parameters
     ----------
@@ -229,35 +280,50 @@ def update_archive(
         An archive that :func:`archive_runs` made.
     logs : path-like or URL, optional
         Directory of the logs; by default the one they came from, of a URL without its password.
-    reader : Reader, optional
+    reader : str or Reader, optional
         The reader of your own with which the archive was made.
     progress : bool or callable
-        As for :func:`archive_runs`.
+        True shows bars; a callable is called with ``(bytes done, bytes in all, files)``. Both run
+        twice: while the logs are read, and while the archive is written (then runs, not files).
     parallel : {"auto", "processes", "dask"}, False or Executor
-        As for :func:`runcube.load_runs`.
+        Where the logs are read: ``"auto"`` starts processes for some 250 MB or more, False reads
+        in this process, ``"dask"`` takes the current scheduler or ``distributed.Client``, an
+        executor of ``concurrent.futures`` is used and left open. The archive is the same.
 
     Raises
     ------
     FileNotFoundError
         If there is no such archive or directory.
     ArchiveError
-        If the archive remembers no logs, or somebody else is writing it.
+        If the archive has no records of logs (:func:`save_archive` writes none), was merged, is
+        damaged, needs a ``reader``, cannot be written, or another process is writing it.
     NoRunsError
         If there is no log at all any more.
+    StoreError
+        If the logs are at a URL that no installed library can read.
+    UnknownNameError, PlanError, LogError
+        If the arguments that the archive was made with do not fit the logs any more.
 
     Warns
     -----
     SweepWarning
-        As :func:`runcube.load_runs`.
+        Once, at the end: the problems by kind, and what no rule could decide.
 
     Examples
     --------
     >>> import tempfile, pathlib, warnings, runcube as rc
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "sweep.nc"
+    >>> import shutil
+    >>> root = pathlib.Path(tempfile.mkdtemp())
+    >>> for run in ("000", "001"):
+    ...     _ = shutil.copytree(f"examples/logs/sweep/{run}", root / "logs" / run)
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", rc.SweepWarning)
-    ...     rc.archive_runs("examples/logs", path)
-    ...     rc.update_archive(path)
+    ...     rc.archive_runs(root / "logs", root / "sweep.nc")
+    ...     _ = shutil.copytree("examples/logs/sweep/002", root / "logs" / "002")
+    ...     rc.update_archive(root / "sweep.nc")
+    >>> with rc.open_archive(root / "sweep.nc") as ds:
+    ...     ds.sizes["seed"]
+    3
     """
     check_parallel(parallel)
     target = _resolved(path)
@@ -272,12 +338,12 @@ def update_archive(
         source = existing.attr("source") if logs is None else None
         root = as_root(existing.facts["logs"] if logs is None else logs)
         storage = Storage(**existing.facts["storage"])
-        order = ArchiveJob(root, target, policy, storage, progress, source, parallel)
-        made = archive_logs(order, existing)
-    made.warn(stacklevel=2)
+        job = ArchiveJob(root, target, policy, storage, progress, source, parallel)
+        summary = archive_logs(job, existing)
+    summary.warn(stacklevel=2)
 
 
 def _resolved(path: str | Path) -> Path:
-    """Follow a link, so that the file it leads to is replaced, not the link."""
+    """Return the file that a link leads to, so that it is replaced, not the link."""
     target = archive_path(path)
     return target.resolve() if target.is_symlink() else target

@@ -1,7 +1,7 @@
-"""From logs to an archive without ever holding the cube: read, settle, write block by block.
+"""From logs to an archive without ever holding the cube: read, select, write block by block.
 
-The road is that of ``load_runs``; parsed logs go to a ``Spool`` instead of the memory, or come from
-the ledger of an ``OldArchive`` where a log has not changed since.
+The steps are those of ``load_runs``; parsed logs go to a ``StagingStore`` instead of the memory, or
+come from the records of an ``ExistingArchive`` where a log has not changed since.
 """
 
 from __future__ import annotations
@@ -51,10 +51,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArchiveJob:
-    """What is wanted: which logs, where to, read and stored how.
+    """One archive to write: of which logs, to which file, read and stored how.
 
-    ``root`` is the directory of the logs, or one log; ``source`` is how the archive spells it, if
-    not so. The caller holds the lock of ``target``.
+    The caller holds the lock of ``target``.
+
+    Parameters
+    ----------
+    root : str
+        Directory of the logs, or one log, or the URL of either.
+    target : Path
+        The archive to write.
+    policy : Policy
+        How the logs are read.
+    storage : Storage
+        How the values are stored.
+    progress : bool or callable
+        Whether to show bars, or what is called with bytes done, bytes in all, and files.
+    source : str or None
+        What the attr ``source`` is to be; None: ``root`` without its password.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+        Where the logs are read.
     """
 
     root: str
@@ -67,25 +83,25 @@ class ArchiveJob:
 
 
 def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = None) -> LoadSummary:
-    """Read what has to be read of the logs, and put the archive in its place.
+    """Read the logs that must be read, write the archive, and return what the caller reports.
 
     Parameters
     ----------
     archive_job : ArchiveJob
     existing : ExistingArchive, optional
-        What is there already; logs that have not changed are not read.
+        The archive that is updated; logs that have not changed are not read.
 
     Returns
     -------
     LoadSummary
-        What the caller has to tell.
+        What the caller reports.
     """
     staging = StagingStore(archive_job.target)
     try:
         with gc_paused():
             summary = _through(staging, archive_job, existing)
     except BaseException as error:
-        # Whoever was interrupted, or lost a cluster, wants to go on; what cannot work, or fills the
+        # Who was interrupted, or lost a cluster, wants to go on; what cannot work, or fills the
         # disk, leaves nothing behind. An update that is interrupted has little to lose.
         is_lost = isinstance(error, RuncubeError | OSError) and not isinstance(error, ExecutorError)
         staging.close(remove=existing is not None or is_lost)
@@ -147,7 +163,7 @@ def _through(
 
 
 def _keep_deleted(discovery: Discovery, existing: ExistingArchive, policy: Policy) -> list[str]:
-    """Add the logs that are gone, as far as the archive has their values."""
+    """Add the logs that are gone and whose values the archive has; return their paths."""
     there = {file.path for job in discovery.jobs for file in job.source.files}
     gone = [
         path
@@ -178,14 +194,14 @@ def _keep_deleted(discovery: Discovery, existing: ExistingArchive, policy: Polic
 
 
 def _is_gone(discovery: Discovery, path: str) -> bool:
-    """Whether a file is not there; one that no reader claimed may be no log any more."""
+    """Return whether a file does not exist; one that no reader claimed may be no log any more."""
     return not file_exists(discovery.root, path)
 
 
 def _match_copies(
     runs: dict[str, list[tuple[RunHeader, str | None]]], path: str, digest: str
 ) -> None:
-    """Give a log that is gone the same hash as its copies, so that they do not compete with it."""
+    """Set the hash of a log that is gone to that of its copies, so that they do not compete."""
     mine = [header for header, _ in runs[path]]
     if len(mine) != 1 or mine[0].key:
         return

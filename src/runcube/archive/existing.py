@@ -1,4 +1,4 @@
-"""An archive that stands: what it remembers of its logs, and the values that won their cells."""
+"""An existing archive as a log store: its records of the logs, and the values in its cells."""
 
 from __future__ import annotations
 
@@ -37,26 +37,43 @@ if TYPE_CHECKING:
     from runcube.curves import KeptRun
     from runcube.pipeline import Discovery, Job, Record, StoredCurves
 
-# Values of an old archive that are kept in memory, as they lie together in its chunks.
+# Values of an existing archive that are kept in memory, as they lie together in its chunks.
 _CACHE_BYTES = 1 << 26
 _WINDOW_BYTES = 1 << 22
-# Parts of a log with a hash each; then it is read anew, as a whole.
+# Parts of a log with a hash each; with more, the log is read again as a whole.
 _MAX_PARTS = 16
 
 
 class ExistingArchive:
-    """A shelf over an archive: what it remembers of each log, and the values that won a cell.
+    """An archive as a store of its logs: a record of each log, and the values that won a cell.
+
+    Cells are numbered as in the flattened cell dims of ``curve``, the last dim fastest.
 
     Parameters
     ----------
     path : Path
+        The archive, for messages and for copying its chunks.
     file : netCDF4.Dataset
         The archive, open for as long as its values may be asked for.
+
+    Attributes
+    ----------
+    path : Path
+    facts : dict
+        What the archive knows of itself: policy, storage, axis, labels, the logs' directory.
+    records : dict of str to Record
+        Record of each log, by its path.
+    record_bytes : dict of str to bytes
+        The same records as the JSON that is in the file.
+    table : ArrayTable
+        The arrays of the records.
+    same_cells : bool
+        Whether the cells have the same numbers in the archive to be written; ``is_like`` sets it.
 
     Raises
     ------
     ArchiveError
-        If the archive has no ledger.
+        If the archive has no records of logs, or they are damaged or of another form.
     """
 
     def __init__(self, path: Path, file: netCDF4.Dataset) -> None:
@@ -67,9 +84,9 @@ class ExistingArchive:
             )
         self.path = path
         self.records: dict[str, Record] = {}
-        self.spelled: dict[str, bytes] = {}
+        self.record_bytes: dict[str, bytes] = {}
         try:
-            self._read_ledger(file.groups["logs"])
+            self._read_records(file.groups["logs"])
         except RuncubeError:
             raise
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -97,27 +114,35 @@ class ExistingArchive:
             if "cell" in item
         }
 
-    def _read_ledger(self, group: netCDF4.Group) -> None:
+    def _read_records(self, group: netCDF4.Group) -> None:
         self.facts: dict[str, Any] = json.loads(group.getncattr("facts"))
         if self.facts.get("form") != RECORD_FORM:
             raise ArchiveError(
-                f"{self.path}: another version of runcube wrote its ledger; "
-                "archive_runs(logs, path) makes it anew, open_archive reads it as it is"
+                f"{self.path}: another version of runcube wrote its records; "
+                "archive_runs(logs, path) makes it again, open_archive reads it as it is"
             )
         self.table = ArrayTable(read_blob(group, "arrays"))
         for row in read_blob(group, "records"):
             record = decode_record(row)
-            self.records[record["path"]], self.spelled[record["path"]] = record, row
+            self.records[record["path"]], self.record_bytes[record["path"]] = record, row
 
     @property
     def chunk(self) -> tuple[int, ...]:
-        """Chunk of ``curve``."""
+        """Chunk of ``curve``: labels along each of its dims."""
         return (*self._chunk, *self._curve.chunking()[-3:])
 
     def is_like(self, frame: xr.Dataset, chunk: Sequence[int], facts: Mapping[str, Any]) -> bool:
-        """Whether a new archive has the same labels inside a cell, and can have the same chunks.
+        """Return whether a new archive can have the same chunks, with the same labels in a cell.
 
-        Its own chunks would be ``chunk``: the old ones do unless they are far from it in size.
+        Parameters
+        ----------
+        frame : Dataset
+            The cube of the new archive, without values.
+        chunk : sequence of int
+            The chunk that it would have by itself. The one of this archive will do unless it is
+            smaller or larger by a factor of more than 4.
+        facts : mapping
+            What the new archive is to know of itself.
         """
         dim = facts["axis"][2]
         self.same_cells = self._shape == frame["curve"].shape[:-3]
@@ -133,7 +158,7 @@ class ExistingArchive:
         )
 
     def cells_at(self, index: Sequence[NDArray[np.intp]]) -> list[int]:
-        """Cells that stood at these places; -1 where the old cube did not reach."""
+        """Return the cells that were at these indices, one per dim; -1 beyond the existing cube."""
         if not self._shape:
             return [0]
         reached = np.all([i < size for i, size in zip(index, self._shape, strict=True)], axis=0)
@@ -144,23 +169,23 @@ class ExistingArchive:
 
     @property
     def cells(self) -> list[int]:
-        """Cells in which a run stands."""
+        """Numbers of the cells that hold a run."""
         return list(self._by_cell)
 
     def holds_any(self, path: str) -> bool:
-        """Whether a run of a log stood in a cell."""
+        """Return whether a run of a log holds a cell."""
         return any("cell" in item for item in self.records[path]["logs"])
 
     def holds(self, cell: int) -> bool:
-        """Whether a run stood in a cell."""
+        """Return whether a cell holds a run."""
         return cell in self._by_cell
 
     def digest(self, cell: int) -> str:
-        """Hash of the values of a cell."""
+        """Return the hash of the values of a cell that holds a run."""
         return str(self._by_cell[cell]["values"])
 
     def values(self, cell: int) -> NDArray[Any]:
-        """Values (split, metric, x) of a cell; its neighbours in the chunk stay at hand."""
+        """Return the values (splits, metrics, x) of a cell; its chunk is kept for neighbours."""
         index = np.unravel_index(cell, self._shape)
         box = tuple(int(i) // step for i, step in zip(index, self._chunk, strict=True))
         if box not in self._boxes:
@@ -176,7 +201,7 @@ class ExistingArchive:
         return found
 
     def headers(self, job: Job) -> Sequence[RunHeader]:
-        """Give the header of each log that a source was read as, if it has not changed since."""
+        """Return the header of each log that a source was read as, if it has not changed since."""
         source = job.source
         known = self._keys.get(source.path)
         if known is None or (known.reader, known.files) != (job.fingerprint, source.files):
@@ -184,14 +209,14 @@ class ExistingArchive:
         return [header_of(item, source) for item in self.records[source.path]["logs"]]
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
-        """Give what the archive remembers of a log, if it has not changed since."""
+        """Return what the archive has of a log that is unchanged; None if it must be read."""
         known = self._keys.get(job.source.path)
         if known is None or not known.holds(job.fingerprint, job.source, request):
             return None
         return self.logs(job)
 
     def grown(self, job: Job, request: Request) -> RunLog | None:
-        """Give what the archive remembers of a log that has but grown, if it has every value."""
+        """Return what the archive has of a log that has only grown; None if that is not all."""
         path = job.source.path
         known, record = self._keys.get(path), self.records.get(path)
         if known is None or record is None or len(record["logs"]) != 1:
@@ -215,13 +240,19 @@ class ExistingArchive:
 
     @property
     def is_exact(self) -> bool:
-        """Whether values are stored as they were logged."""
+        """Return whether the values are stored as they were logged."""
         return Storage(**self.facts["storage"]) == Storage()
 
     def is_current(self, found: Discovery, logs: str, source: str) -> bool:
-        """Whether the logs that were found are just those of the archive, unchanged.
+        """Return whether the logs that were found are just those of the archive, unchanged.
 
-        ``logs`` is their absolute path, ``source`` its spelling.
+        Parameters
+        ----------
+        found : Discovery
+        logs : str
+            Their absolute path, or URL.
+        source : str
+            What the attr ``source`` is to be.
         """
         problems = [[p.path, p.kind, p.message] for p in found.skipped]
         before = [self.facts[name] for name in ("version", "skipped", "logs")]
@@ -243,7 +274,7 @@ class ExistingArchive:
         return True
 
     def logs(self, job: Job) -> list[RunLog]:
-        """Give what the archive remembers of a log, whatever became of it."""
+        """Return what the archive has of a log, even if the log has changed or is gone."""
         record = self.records[job.source.path]
 
         def fetch(log: int, curves: int) -> Callable[[StoredCurves], NDArray[np.float64]]:
@@ -254,14 +285,14 @@ class ExistingArchive:
         return to_logs(record, job.source, self.table, fetch)
 
     def kept(self, job: Job) -> tuple[list[RunHeader], dict[int, RunLog]]:
-        """Give the runs of a log that is gone, as far as their values are kept.
+        """Return the runs of a log that is gone, as far as their values are kept.
 
         Returns
         -------
-        headers : list of RunHeader
-            One for each run, as a look at the head of the log would tell.
-        logs : dict
-            By their numbers in the record of the log.
+        headers : list of RunHeader, (runs,)
+            One for each run, as its reader would read it from the head of the log.
+        logs : dict of int to RunLog
+            The logs that hold a cell, by their numbers in the record of the log.
         """
         logs = self.logs(job)
         found = dict.fromkeys((log.header.key for log in logs), False)
@@ -274,20 +305,20 @@ class ExistingArchive:
         items = self.records[job.source.path]["logs"]
         held = {i: log for i, log in enumerate(logs) if "cell" in items[i]}
         keys = {log.header.key for log in held.values()}
-        # The first of several attempts is the one that a look at the head finds.
+        # The first of several attempts is the one at the head of the log.
         headers = {log.header.key: log.header for log in reversed(logs) if log.header.key in keys}
         return [*reversed(headers.values())], held
 
     def attr(self, name: str) -> str:
-        """Attr of the cube, as text; empty if it has none of the name."""
+        """Return an attr of the cube as text; empty if there is none of this name."""
         return str(self._file.getncattr(name)) if name in self._file.ncattrs() else ""
 
     def forget(self, path: str) -> None:
-        """Have a log read again."""
+        """Forget that a log is known, so that it is read again."""
         self._keys.pop(path, None)
 
     def has_values(self, path: str, number: int, kept_run: KeptRun) -> bool:
-        """Whether the archive has every value that a run needs: it keeps those that won a cell."""
+        """Return whether the archive has all values of a run; it keeps those that won a cell."""
         log = kept_run.attempt.log
         item = self.records[path]["logs"][number]
         parts = dict(zip(map(id, log.curves), item["curves"], strict=True))
@@ -301,7 +332,7 @@ class ExistingArchive:
         return "cell" in item
 
     def text(self, path: str, number: int) -> bytes:
-        """Packed messages of a log that is in a cell, by its number in the record of a source."""
+        """Return the packed messages of a log that holds a cell, by its number in its record."""
         cell = self.records[path]["logs"][number]["cell"]
         start, stop = self._text_at[cell : cell + 2]
         first, data = self._window
@@ -313,7 +344,7 @@ class ExistingArchive:
         return data[start - first : stop - first]
 
     def text_size(self, path: str, number: int) -> int:
-        """Bytes of the packed messages of a log that is in a cell."""
+        """Return the size in bytes of the packed messages of a log that holds a cell."""
         cell = self.records[path]["logs"][number]["cell"]
         start, stop = self._text_at[cell : cell + 2]
         return stop - start
@@ -350,5 +381,5 @@ class ExistingArchive:
 
 
 def files_of(job: Job) -> list[list[Any]]:
-    """Path, size and time of the files of a log, as JSON has them."""
+    """Return path, size (bytes) and time (ns) of the files of a log, as JSON has them."""
     return [[file.path, file.size, file.mtime_ns] for file in job.source.files]

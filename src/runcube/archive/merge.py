@@ -1,4 +1,4 @@
-"""Several archives to one: their ledgers are planned and settled together, no log is read."""
+"""Several archives to one: their records are planned and selected together, no log is read."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def merge_archives(
     """Merge archives of sweeps that ran on different days or clusters into one.
 
     The merged archive is what :func:`archive_runs` would make of all their logs in one directory:
-    what varies is found anew over all runs, so that a hyperparameter that was constant in each
+    what varies is found again over all runs, so that a hyperparameter that was constant in each
     archive, with different values, becomes a dim. No log is read.
 
     Parameters
@@ -56,21 +56,22 @@ def merge_archives(
         Archives that :func:`archive_runs` or :func:`update_archive` wrote, with the same arguments.
         Where two have logs of the same path, the paths get the name of the archive in front.
     path : path-like
-        The archive to write; it may be none of ``archives``.
+        The archive to write, none of ``archives``; an older one is replaced.
     differing : {"dim", "raise"}
         What becomes of a hyperparameter that is constant in each archive but not over all:
         ``"raise"`` refuses it by name.
     on_duplicate : {"prefer_complete", "first", "last", "raise"}
         Which run stays where two archives hold the same configuration and seed.
     progress : bool or callable
-        Show a bar, or be told ``(bytes done, bytes in all, runs)``.
+        True shows a bar; a callable is called with ``(bytes done, bytes in all, runs)``.
 
     Raises
     ------
     FileNotFoundError
         If there is no such archive.
     ArchiveError
-        If one is no archive or remembers no logs, or ``path`` cannot be written.
+        If one is no archive or has no records of logs, ``path`` cannot be written or is one of
+        them, or another process is writing it.
     PlanError
         If the archives were made with different arguments; with ``differing="raise"`` if a constant
         differs; with ``on_duplicate="raise"`` if two runs share a cell.
@@ -78,7 +79,7 @@ def merge_archives(
     Warns
     -----
     SweepWarning
-        As :func:`load_runs`.
+        Once, at the end: the problems by kind, and what no rule could decide.
 
     Examples
     --------
@@ -110,12 +111,12 @@ def merge_archives(
 
 
 def replace_duplicate(policy: Policy, on_duplicate: OnDuplicate) -> Policy:
-    """Decide otherwise between two runs in a cell."""
+    """Return the policy with another way to decide between two runs in a cell."""
     return replace(policy, selection=replace(policy.selection, on_duplicate=on_duplicate))
 
 
 def _common_policy(existing_archives: Sequence[ExistingArchive]) -> Policy:
-    """Arguments that the archives share.
+    """Return the policy that the archives share.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def _common_policy(existing_archives: Sequence[ExistingArchive]) -> Policy:
                     f"{existing.path} with {name}={other[name]!r}: archive the logs again with the "
                     "same arguments"
                 )
-    # Nothing is read: which reader it was is of no account.
+    # Nothing is read: which reader it was does not matter.
     return policy_of(existing_archives[0].facts["policy"], "auto")
 
 

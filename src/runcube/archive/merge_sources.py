@@ -1,4 +1,4 @@
-"""The logs of several archives as one shelf: what a merge plans and settles with."""
+"""The logs of several archives as one log store: what a merge plans and selects from."""
 
 from __future__ import annotations
 
@@ -22,18 +22,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Home:
-    """Where a log of the merged archive is kept: its archive, and its path there."""
+    """Where a log of the merged archive is kept.
+
+    Parameters
+    ----------
+    existing : ExistingArchive
+    path : str
+        Path of the log in that archive.
+    """
 
     existing: ExistingArchive
     path: str
 
 
 class MergedSources:
-    """The logs of several archives, as one shelf for a ``Writer`` (see ``ArchiveSources``).
+    """The logs of several archives, as one ``LogStore`` and as the ``RunSource`` of a ``Writer``.
 
     Parameters
     ----------
-    existing_archives : sequence of ExistingArchive
+    existing_archives : sequence of ExistingArchive, (archives,)
+
+    Attributes
+    ----------
+    existing : None
+        No chunks are copied.
+    hashes : bool
+        False: no log is read, so none is hashed.
     """
 
     existing: ExistingArchive | None = None
@@ -52,7 +66,7 @@ class MergedSources:
         self._numbers: dict[int, int] = {}
 
     def discovery(self, policy: Policy) -> Discovery:
-        """Give every log that holds a cell in one of the archives, as if it had been found."""
+        """Return the logs that hold a cell in one of the archives, as if just discovered."""
         discovery = Discovery(".")
         keys: dict[str, dict[str, Any]] = {}
         by_archive: dict[int, list[tuple[str, str]]] = {}
@@ -83,7 +97,7 @@ class MergedSources:
         return discovery
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog]:
-        """Give what an archive remembers of a log."""
+        """Return what its archive has of a log."""
         name = job.source.path
         home = self._homes[name]
         _, logs = home.existing.kept(_at_home(job, home))
@@ -99,7 +113,7 @@ class MergedSources:
         return [*logs.values()]
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Nothing is read, so nothing is put.
+        """Raise: nothing is read, so nothing is put.
 
         Raises
         ------
@@ -108,26 +122,26 @@ class MergedSources:
         raise NotImplementedError
 
     def record(self, path: str) -> tuple[Record, ArrayTable] | None:
-        """Record of a source, with the table of its arrays."""
+        """Return the record of a source, with the table of its arrays."""
         home = self._homes[path]
         return home.existing.records[home.path] | {"path": path}, home.existing.table
 
     def number(self, log: RunLog) -> int:
-        """Place of a log in the record of its source."""
+        """Return the number of a log in the record of its source."""
         return self._numbers[id(log)]
 
     def message_size(self, log: RunLog) -> int:
-        """Bytes of the packed messages of a log."""
+        """Return the size in bytes of the packed messages of a log."""
         home = self._homes[log.header.source.path]
         return home.existing.text_size(home.path, self.number(log))
 
     def messages(self, log: RunLog) -> bytes:
-        """Packed messages of a log."""
+        """Return the packed messages of a log."""
         home = self._homes[log.header.source.path]
         return home.existing.text(home.path, self.number(log))
 
     def name_lost(self, selection: Selection) -> None:
-        """Name the runs whose values are needed and were not kept."""
+        """Record a problem of each run whose values are needed and were not kept."""
         for kept_run in selection.kept_runs:
             path = kept_run.attempt.log.header.source.path
             number = self.number(kept_run.attempt.log)
@@ -136,12 +150,12 @@ class MergedSources:
                 kept_run.attempt.problems.append(lost_values(path))
 
     def stays(self, attempt: Attempt | None, cell: int) -> bool:
-        """Nothing stays where it was."""
+        """Return False: nothing stays where it was."""
         del attempt, cell
         return False
 
     def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
-        """Nothing stays where it was."""
+        """Return False: nothing stays where it was."""
         del path, held
         return False
 
@@ -156,23 +170,23 @@ class _Remembered:
     name = "remembered"
 
     def find(self, tree: Any) -> list[Any]:
-        """Find nothing."""
+        """Return nothing: the log is not there."""
         del tree
         return []
 
     def headers(self, source: Any) -> list[Any]:
-        """Find nothing."""
+        """Return nothing: the log is not there."""
         del source
         return []
 
     def read(self, source: Any, request: Any) -> list[Any]:
-        """Find nothing."""
+        """Return nothing: the log is not there."""
         del source, request
         return []
 
 
 def _stems(paths: Sequence[Path]) -> list[str]:
-    """A name for each archive: its stem, numbered where two share it."""
+    """Return a name for each archive: its stem, numbered where two share it."""
     stems: list[str] = []
     for path in paths:
         name, number = path.stem, 2

@@ -1,4 +1,4 @@
-"""Where the logs of an archive come from: an archive that stands, or a spool of what was read."""
+"""Where the logs of an archive come from: an existing archive, or what was just read."""
 
 from __future__ import annotations
 
@@ -21,20 +21,30 @@ if TYPE_CHECKING:
 
 
 def lost_values(path: str) -> Problem:
-    """Say that values are missing which the archive never held, as they had given way."""
-    message = "values that its archive had left out are needed, and the log is not at hand"
+    """Return the problem of values that an archive never held, as they had been superseded."""
+    message = "values that its archive had left out are needed, and the log is not available"
     return Problem("lost_values", message, path)
 
 
 class ArchiveSources:
-    """An old archive, if there is one, and a spool: where the logs of an archive come from.
+    """Where the logs of an archive come from: the existing archive, if any, and a staging store.
+
+    It is the ``LogStore`` of the load and the ``RunSource`` of the ``Writer``.
 
     Parameters
     ----------
     staging : StagingStore
+        Where logs go that are read.
     existing : ExistingArchive, optional
+        The archive that is updated.
     deleted : collection of str
-        Logs that are gone: the archive's memory of them stands.
+        Paths of logs that are gone: what the archive has of them stays valid.
+
+    Attributes
+    ----------
+    existing : ExistingArchive or None
+    hashes : bool
+        True: logs are hashed where they are read.
     """
 
     hashes = True
@@ -52,7 +62,7 @@ class ArchiveSources:
         self._numbers: dict[int, int] = {}
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
-        """Look in the archive, then in the spool."""
+        """Return a log from the existing archive or the staging store; None if it must be read."""
         path = job.source.path
         self._from_existing.discard(path)
         if self.existing is not None and path in self._deleted:
@@ -66,7 +76,7 @@ class ArchiveSources:
         return None if logs is None else self._numbered(logs)
 
     def _continued(self, job: Job, request: Request) -> Sequence[RunLog] | None:
-        """Read what was appended to a log since the archive was made, if that is enough."""
+        """Read what was appended to a log since the archive was made; None if more must be read."""
         read_more = getattr(job.reader, "read_more", None)
         if self.existing is None or read_more is None:
             return None
@@ -82,15 +92,15 @@ class ArchiveSources:
             return None  # whether values differ decides, and some are rounded
         path = job.source.path
         record = self.existing.records[path]
-        said = unpack_text(self.existing.text(path, 0))
-        log.messages[:0] = [said] if said else []
+        earlier = unpack_text(self.existing.text(path, 0))
+        log.messages[:0] = [earlier] if earlier else []
         whole = hash_more(job.source, record["digest"], sum(file[1] for file in record["files"]))
         ends = "" if log.resume is None else hash_ends(job.source, log.resume.offset)
         log.hashes = whole, ends
         return self._staging.put(job, request, [log])
 
     def _remembered(self, job: Job, existing: ExistingArchive) -> Sequence[RunLog]:
-        """Give what the archive keeps of a log that is gone, and say so."""
+        """Return what the archive keeps of a log that is gone, with a problem that reports it."""
         _, held = existing.kept(job)
         for number, log in held.items():
             self._numbers[id(log)] = number
@@ -99,18 +109,18 @@ class ArchiveSources:
         return [*held.values()]
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Spool what was just read."""
+        """Write what was just read to the staging store, and return it without its values."""
         return self._numbered(self._staging.put(job, request, logs))
 
     def record(self, path: str) -> tuple[Record, ArrayTable] | None:
-        """Record of a source, with the table of its arrays."""
+        """Return the record of a source, with the table of its arrays; None if there is none."""
         if self.existing is not None and path in self._from_existing:
             return self.existing.records[path], self.existing.table
         record = self._staging.record(path)
         return None if record is None else (record, self._staging.table)
 
     def others(self, jobs: Sequence[Job], failed: Collection[str]) -> dict[str, list[list[Any]]]:
-        """Give the files of logs without a record: copies, and what lacks its configuration.
+        """Return the files of logs without a record: copies, and logs without their configuration.
 
         Those that could not be read are not among them: the next update tries again.
         """
@@ -118,11 +128,11 @@ class ArchiveSources:
         return {p: f for p, f in by_path.items() if p not in failed and self.record(p) is None}
 
     def number(self, log: RunLog) -> int:
-        """Place of a log in the record of its source."""
+        """Return the number of a log in the record of its source."""
         return self._numbers[id(log)]
 
     def stays(self, attempt: Attempt | None, cell: int) -> bool:
-        """Whether a cell of the old archive holds this attempt of a run; None is no run."""
+        """Return whether a cell of the existing archive holds this attempt (None: no run)."""
         if self.existing is None:
             return False
         if attempt is None:
@@ -134,7 +144,7 @@ class ArchiveSources:
         return bool(item.get("cell") == cell and item["trial"] == attempt.number)
 
     def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
-        """Whether the runs of a source hold the cells that they held in the old archive."""
+        """Return whether the runs of a source hold the same cells in the existing archive."""
         if self.existing is None or path not in self._from_existing:
             return False
         items = self.existing.records[path]["logs"]
@@ -146,24 +156,24 @@ class ArchiveSources:
         return here == before and self.existing.same_cells
 
     def message_size(self, log: RunLog) -> int:
-        """Bytes of the packed messages of a log that is in a cell."""
+        """Return the size in bytes of the packed messages of a log that holds a cell."""
         path = log.header.source.path
-        place = (
+        store = (
             self.existing
             if self.existing is not None and path in self._from_existing
             else self._staging
         )
-        return place.text_size(path, self.number(log))
+        return store.text_size(path, self.number(log))
 
     def messages(self, log: RunLog) -> bytes:
-        """Packed messages of a log that is in a cell."""
+        """Return the packed messages of a log that holds a cell."""
         path = log.header.source.path
         if self.existing is not None and path in self._from_existing:
             return self.existing.text(path, self.number(log))
         return self._staging.text(path, self.number(log))
 
     def lost(self, selection: Selection) -> list[str]:
-        """Logs whose values are needed and were not kept; they are read at the next look."""
+        """Return the logs whose values are needed and were not kept; the next pass reads them."""
         paths = []
         for kept_run in selection.kept_runs:
             path = kept_run.attempt.log.header.source.path
@@ -186,6 +196,6 @@ class ArchiveSources:
 
 
 def _deleted(path: str) -> Problem:
-    """Say that a log is gone whose values the archive keeps."""
-    message = "the log is gone; the archive keeps what it held at the last look"
+    """Return the problem of a log that is gone and whose values the archive keeps."""
+    message = "the log is gone; the archive keeps what it held when it was last read"
     return Problem("deleted_log", message, path)

@@ -1,7 +1,8 @@
 """Parsed logs on disk while an archive is written: values out of memory, progress that lasts.
 
 Two files beside the archive: the values as they come, and a journal with a line for each log
-whose values are safely down. Whoever is killed leaves both; the next call goes on from there.
+whose values are safely on disk. A process that is killed leaves both; the next call goes on from
+there.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ _CHECK = 9
 
 
 class StagingStore:
-    """A shelf of parsed logs (see ``pipeline.LogStore``) in two files beside an archive.
+    """A log store (see ``pipeline.parse.LogStore``) in two hidden files beside an archive.
 
     Parameters
     ----------
     target : Path
-        The archive; the files are hidden ones beside it.
+        The archive.
     """
 
     def __init__(self, target: Path) -> None:
@@ -66,7 +67,7 @@ class StagingStore:
         self._when = time.monotonic()
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
-        """Give what was read of a log before, if it has not changed since."""
+        """Return what was read of a log that has not changed since; None if it must be read."""
         known = self._keys.get(job.source.path)
         if known is None or not known.holds(job.fingerprint, job.source, request):
             return None
@@ -77,7 +78,7 @@ class StagingStore:
         return self._logs(record, job)
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Write the values of a log down, with its hashes, and give it back without them."""
+        """Write the values and hashes of the logs of a source; return the logs without values."""
         key = RecordKey.of(job.fingerprint, job.source, request, columns_of(logs))
         first = len(self._table.rows)
         hashes = [log.hashes or (hash_prefix(job.source), "") for log in logs]
@@ -104,25 +105,25 @@ class StagingStore:
         return self._logs(record, job)
 
     def record(self, path: str) -> Record | None:
-        """Give the record of a source."""
+        """Return the record of a source; None if there is none."""
         return self._records.get(path)
 
     @property
     def table(self) -> ArrayTable:
-        """The arrays of the records."""
+        """Arrays of the records."""
         return self._table
 
     def text(self, path: str, number: int) -> bytes:
-        """Packed messages of a log, by its number in the record of a source."""
+        """Return the packed messages of a log, by its number in the record of a source."""
         at, size = self._records[path]["logs"][number]["text"]
         return self._read(at, size)
 
     def text_size(self, path: str, number: int) -> int:
-        """Bytes of the packed messages of a log."""
+        """Return the size in bytes of the packed messages of a log."""
         return int(self._records[path]["logs"][number]["text"][1])
 
     def sync(self) -> None:
-        """Make sure that what was put is on disk: the values first, then the journal's word."""
+        """Sync what was put to disk: the values first, then the lines of the journal."""
         os.fsync(self._values.fileno())
         if self._pending:
             self._journal.seek(0, os.SEEK_END)
@@ -172,7 +173,7 @@ class StagingStore:
         return b"".join(parts)
 
     def _replay(self) -> None:
-        """Take in the whole lines of a journal that was left; cut off the rest."""
+        """Read the whole lines of a journal that was left; cut off the rest."""
         end = good = 0
         rows: list[bytes] = []
         size = self._values.seek(0, os.SEEK_END)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,16 @@ from runcube.archive.existing import ExistingArchive
 from runcube.archive.writer import cell_digest
 from runcube.core import Status
 from runcube.files import archive_path, as_root, has_hash
-from runcube.netcdf import BLOCK_BYTES, chunk_shape, opened, read_file, regions
+from runcube.netcdf import (
+    BLOCK_BYTES,
+    chunk_shape,
+    damaged,
+    opened,
+    read_blob,
+    read_file,
+    regions,
+    unpack_text,
+)
 from runcube.pipeline import discover, policy_of
 
 if TYPE_CHECKING:
@@ -37,15 +47,16 @@ def verify_archive(
     Parameters
     ----------
     path : path-like
+        An archive, or a cube that plain ``ds.to_netcdf`` saved.
     logs : path-like or URL, optional
-        The directory of the logs.
-    reader : Reader, optional
+        Directory of the logs, or its URL.
+    reader : str or Reader, optional
         The reader of your own with which the archive was made.
 
     Returns
     -------
     DataFrame
-        Columns ``path`` (of the log, or ``""``), ``kind``, ``message``; no row if all is well.
+        Text columns ``path`` (of the log, or ``""``), ``kind``, ``message``; no row if all is well.
         Kinds: ``damaged`` (bytes that cannot be read), ``changed_values``, ``stray_values``,
         ``repeated_label``, and, against the logs, ``missing_log``, ``new_log``, ``changed_log``.
 
@@ -55,7 +66,11 @@ def verify_archive(
         If there is no such archive, or no such directory.
     ArchiveError
         If the file is no archive, or is so damaged that it cannot be opened; with ``logs``, if it
-        remembers no logs.
+        has no records of logs, or needs a ``reader``.
+    NoRunsError
+        With ``logs``, if there is no log at all any more.
+    StoreError
+        If ``logs`` is a URL that no installed library can read.
 
     Examples
     --------
@@ -72,7 +87,7 @@ def verify_archive(
     target = archive_path(path)
     digests = _digests(target)
     with read_file(target) as ds:
-        findings = [*_labels(ds), *_values(ds, digests)]
+        findings = [*_labels(ds), *_values(ds, digests), *_messages(target)]
     if logs is not None:
         findings += _against(target, as_root(logs), reader)
     return pd.DataFrame(findings, columns=["path", "kind", "message"])
@@ -86,7 +101,7 @@ def _labels(ds: xr.Dataset) -> Iterator[Finding]:
 
 
 def _values(ds: xr.Dataset, digests: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
-    """Read every block, and compare each run with its hash."""
+    """Yield what is wrong with the values: every block is read, each run compared with its hash."""
     dims = [str(d) for d in ds["curve"].dims]
     cell_dims = [str(d) for d in ds["status"].dims]
     inner = [d for d in dims if d not in cell_dims]
@@ -111,13 +126,29 @@ def _values(ds: xr.Dataset, digests: Mapping[tuple[str, str], str]) -> Iterator[
                 yield path, "changed_values", "the values are not those that were archived"
 
 
+def _messages(target: Path) -> Iterator[Finding]:
+    """Read the messages, which no hash covers."""
+    with opened(target) as file:
+        texts = file.groups.get("text")
+        if texts is None or "messages" not in texts.variables:
+            return
+        try:
+            for packed in read_blob(texts, "messages"):
+                unpack_text(packed)
+        except (RuntimeError, OSError, ValueError, zlib.error) as error:
+            yield "", "damaged", f"the messages cannot be read: {error}"
+
+
 def _digests(target: Path) -> dict[tuple[str, str], str]:
-    """Hash of the values of each run, by path and run_id; none where no ledger is."""
+    """Return the hash of the values of each run by path and run_id; none without records."""
     with opened(target) as file:
         if "logs" not in file.groups:
             return {}
         existing = ExistingArchive(target, file)
-        names = [np.asarray(file.variables[n][:]).reshape(-1) for n in ("path", "run_id")]
+        try:
+            names = [np.asarray(file.variables[n][:]).reshape(-1) for n in ("path", "run_id")]
+        except (RuntimeError, OSError, ValueError) as error:
+            raise damaged(target, error) from error
         return {
             (str(names[0][cell]), str(names[1][cell])): existing.digest(cell)
             for cell in existing.cells

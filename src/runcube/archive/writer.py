@@ -1,4 +1,4 @@
-"""The runs that won their cells to a netCDF file, block by block, with a ledger of their logs."""
+"""From the runs that won their cells to a netCDF file, block by block, with records of the logs."""
 
 from __future__ import annotations
 
@@ -32,35 +32,41 @@ if TYPE_CHECKING:
 
 
 class RunSource(Protocol):
-    """Where a writer gets what is not in the contest: records, messages, what may be copied."""
+    """Where a writer gets what is not in the selection: records, messages, what may be copied.
+
+    Attributes
+    ----------
+    existing : ExistingArchive or None
+        The archive whose chunks may be copied.
+    """
 
     @property
     def existing(self) -> ExistingArchive | None:
-        """The archive whose chunks may be copied."""
+        """Archive whose chunks may be copied."""
         ...
 
     def record(self, path: str) -> tuple[Record, ArrayTable] | None:
-        """Record of a source, with the table of its arrays."""
+        """Return the record of a source, with the table of its arrays; None if there is none."""
         ...
 
     def number(self, log: RunLog) -> int:
-        """Place of a log in the record of its source."""
+        """Return the number of a log in the record of its source."""
         ...
 
     def stays(self, attempt: Attempt | None, cell: int) -> bool:
-        """Whether a cell of the old archive holds this attempt of a run; None is no run."""
+        """Return whether a cell of the existing archive holds this attempt (None: no run)."""
         ...
 
     def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
-        """Whether the runs of a source hold the cells that they held in the old archive."""
+        """Return whether the runs of a source hold the same cells in the existing archive."""
         ...
 
     def message_size(self, log: RunLog) -> int:
-        """Bytes of the packed messages of a log."""
+        """Return the size in bytes of the packed messages of a log."""
         ...
 
     def messages(self, log: RunLog) -> bytes:
-        """Packed messages of a log."""
+        """Return the packed messages of a log."""
         ...
 
 
@@ -70,9 +76,19 @@ class Writer:
     Parameters
     ----------
     sweep : Sweep
+        The plan: cell dims, and the cell of each run.
     selection : Selection
+        The runs that won their cells, and the x axis.
     labels : InnerLabels
+        Labels of the dims ``split`` and ``metric``.
     sources : RunSource
+        Where records and messages come from, and chunks that may be copied.
+
+    Attributes
+    ----------
+    frame : Dataset
+        The cube with all coordinates and attrs, and no values: ``curve`` is NaN, ``logged`` False,
+        both broadcast from one element.
     """
 
     def __init__(
@@ -102,7 +118,20 @@ class Writer:
         jobs: Sequence[Job],
         step: Callable[[int, int, int], None] | None = None,
     ) -> None:
-        """Write the file: the cube, and the groups ``text`` and ``logs``."""
+        """Write the file: the cube, and the groups ``text`` and ``logs``.
+
+        Parameters
+        ----------
+        path : Path
+        storage : Storage
+            How the values are stored.
+        facts : mapping
+            What the archive is to know of itself, as values that JSON can hold.
+        jobs : sequence of Job, (sources,)
+            The logs, in the order of their records.
+        step : callable, optional
+            Called after each block with bytes done, bytes in all, and runs.
+        """
         encoded = encode(self.frame)
         encoded.schema["messages"] = True
         shape = CubeShape.of(self.frame, encoded)
@@ -136,23 +165,23 @@ class Writer:
 
         def groups(file: netCDF4.Dataset) -> None:
             self._write_messages(file)
-            self._write_ledger(file, about, jobs, existing)
+            self._write_records(file, about, jobs, existing)
 
         source = None if existing is None else existing.path
         write_file(path, encoded, shape, blocks, storage, extra=groups, source=source)
 
     def _chunk_boxes(self, chunk: Sequence[int]) -> Iterator[Region]:
-        """Boxes of the cells of one chunk, with everything that is in them."""
+        """Yield the box of the cells of each chunk, with everything that is in them."""
         outer = len(self._cell_index.shape)
         return regions(self._shape, (*chunk[:outer], *self._shape[outer:]), 0)
 
     def _staying(self, existing: ExistingArchive, cells: Sequence[int]) -> dict[int, int]:
-        """Cells of a box that hold what a cell of the old archive held, with that cell."""
+        """Return the cells of a box that can be copied, and which existing cell each is."""
         before = existing.cells_at(np.unravel_index(cells, self._cell_index.shape))
         kept = {}
         for cell, was in zip(cells, before, strict=True):
             kept_run = self._by_cell.get(cell)
-            # Beyond the old cube its chunks hold no fill values.
+            # Beyond the existing cube its chunks hold no fill values.
             if was >= 0 and self._sources.stays(
                 None if kept_run is None else kept_run.attempt, was
             ):
@@ -205,14 +234,14 @@ class Writer:
         sizes[held] = [self._sources.message_size(log) for log in logs]
         write_blob(file.groups["text"], "messages", map(self._sources.messages, logs), sizes)
 
-    def _write_ledger(
+    def _write_records(
         self,
         file: netCDF4.Dataset,
         facts: Mapping[str, Any],
         jobs: Sequence[Job],
         existing: ExistingArchive | None,
     ) -> None:
-        # Arrays that nobody uses any more pile up until all are taken over anew.
+        # Arrays that no record uses any more pile up until all are copied to a new table.
         kept = (
             existing
             if existing is not None and not existing.table.is_worn(existing.facts["arrays"])
@@ -222,7 +251,7 @@ class Writer:
         by_path: dict[str, list[tuple[int, KeptRun]]] = defaultdict(list)
         for cell, kept_run in self._by_cell.items():
             by_path[kept_run.attempt.log.header.source.path].append((cell, kept_run))
-        records, spelled = [], []
+        records, rows = [], []
         for job in jobs:
             path = job.source.path
             found = self._sources.record(path)
@@ -232,23 +261,23 @@ class Writer:
             if kept is not None and self._sources.all_stay(path, held):
                 # The same bytes: nothing about these runs has changed.
                 records.append(found[0])
-                spelled.append(kept.spelled[path])
+                rows.append(kept.record_bytes[path])
                 continue
             record = rebased_record(found[0], found[1], table)
             for cell, kept_run in held:
                 number = self._sources.number(kept_run.attempt.log)
                 self._mark(record["logs"][number], cell, kept_run, table)
             records.append(record)
-            spelled.append(encode_record(record))
+            rows.append(encode_record(record))
         group = file.createGroup("logs")
         arrays = len(table.rows) if kept is None else kept.facts["arrays"]
         group.setncattr("facts", json.dumps({**facts, "arrays": arrays}))
-        write_rows(group, "records", spelled)
+        write_rows(group, "records", rows)
         write_rows(group, "arrays", table.rows)
         _write_files(group, records)
 
     def _mark(self, item: Record, cell: int, kept_run: KeptRun, table: ArrayTable) -> None:
-        """Say in a record where the values of a log stand in the cube."""
+        """Write into a record where the values of a log are in the cube."""
         item["cell"], item["trial"] = cell, kept_run.attempt.number
         # A cube without any x has no blocks.
         item["values"] = self._digests.get(cell) or cell_digest(np.zeros(0), np.zeros(0, bool))
@@ -261,21 +290,21 @@ class Writer:
             metrics = None if whole else track.metrics.tolist()
             where = [at.start, at.stop] if isinstance(at, slice) else table.add(at)
             part.setdefault("tracks", []).append([metrics, rows, where])
-        # Every value that was logged stands in the cube: none was superseded.
+        # Every value that was logged is in the cube: none was superseded.
         item["whole"] = kept_run.attempt.points == sum(int(c.logged.sum()) for c in log.curves)
 
 
 def _values_of(
     existing: ExistingArchive | None, kept: Mapping[int, int]
 ) -> Callable[[int], NDArray[Any] | None]:
-    """Values of those cells that stand in the old archive as they are to be stored."""
+    """Return a function from a cell to its values, if the existing archive has them as stored."""
     return lambda cell: (
         existing.values(kept[cell]) if existing is not None and cell in kept else None
     )
 
 
 def cell_digest(values: NDArray[Any], logged: NDArray[np.bool_]) -> str:
-    """Hash the stored values and the mask of a cell."""
+    """Return the hash of the stored values and the mask of a cell."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(np.ascontiguousarray(values, dtype=np.float64).data)
     digest.update(np.ascontiguousarray(logged, dtype=bool).data)
@@ -283,7 +312,7 @@ def cell_digest(values: NDArray[Any], logged: NDArray[np.bool_]) -> str:
 
 
 def _write_files(group: netCDF4.Group, records: Sequence[Record]) -> None:
-    """Write path, size, time and hash of each log readably."""
+    """Write path, size (bytes), time (ns) and hash of each log as plain variables."""
     group.createDimension("log", max(1, len(records)))
     numbers = {
         "size": [sum(file[1] for file in r["files"]) for r in records],

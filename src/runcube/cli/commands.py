@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     Command = Callable[..., bool | None]
 
 _EXITS = """\b
-Exit codes: 0 done; 1 with --exit-code: something was found; 2 a wrong argument, path or name, or
-no logs; 130 interrupted; 141 whoever read the output stopped reading."""
+Exit codes: 0 done; 1 something was found (--exit-code, verify); 2 a wrong argument, path or name,
+or no logs; 130 interrupted; 141 the program that read the output stopped reading."""
 
 
 class _Failure(click.ClickException):
@@ -46,7 +46,7 @@ class _Failure(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Turns every foreseen error into one line on stderr and an exit code."""
+    """Group that turns every expected error into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -64,6 +64,7 @@ class _Commands(click.Group):
 
 
 def _one_line(error: Exception) -> str:
+    """Return the message of an error as one line."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split())
@@ -71,7 +72,19 @@ def _one_line(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Logs:
-    """The logs that a command was given, and how to read them."""
+    """The logs of a command, and how to read them.
+
+    Parameters
+    ----------
+    path : str
+        Path or URL of the logs, or path of an archive.
+    plan : dict of str to object
+        Keyword arguments of ``scan``.
+    loading : dict of str to object
+        Further keyword arguments of ``load_runs``.
+    as_json : bool
+        Whether results are written as JSON lines.
+    """
 
     path: str
     plan: dict[str, Any]
@@ -79,13 +92,13 @@ class Logs:
     as_json: bool
 
     def scan(self) -> Sweep:
-        """Read the headers."""
+        """Return the plan of the logs, from their headers."""
         self.check_logs()
         with render.progress_on(sys.stderr):
             return scan(self.path, **self.plan)
 
     def load(self, **more: Any) -> xr.Dataset:
-        """Read the logs, or open the archive that stands in their place."""
+        """Return the cube of the logs, or of the archive that was given in place of them."""
         self._check_path()
         if self._is_archive():
             self._check_unused()
@@ -94,7 +107,7 @@ class Logs:
             return load_runs(self.path, **self.plan, **self.loading, **more, progress=step)
 
     def check_logs(self) -> None:
-        """Refuse an archive where logs are wanted, and a path that is not there."""
+        """Raise if the path does not exist, or is an archive where logs are needed."""
         self._check_path()
         if self._is_archive():
             raise _Failure(f"{self.path}: is an archive; this command reads logs")
@@ -107,7 +120,7 @@ class Logs:
             return stream.read(4) in (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
     def _check_unused(self) -> None:
-        """Refuse options that say how logs are read: an archive was made already."""
+        """Raise if an option for reading logs was given: an archive is already made."""
         given = click.get_current_context().get_parameter_source
         for name in (*self.plan, *self.loading):
             if given(name) is ParameterSource.COMMANDLINE:
@@ -116,7 +129,7 @@ class Logs:
 
     def _check_path(self) -> None:
         path = Path(self.path)
-        if is_url(self.path) or path.exists():  # what is not behind a URL, whoever lists it tells
+        if is_url(self.path) or path.exists():  # a URL is checked when it is listed
             return
         # The first part that is wrong, and what is there instead.
         wrong = path
@@ -131,7 +144,11 @@ class Logs:
 
 
 def _logs(*, load: bool = True) -> Callable[[Command], Command]:
-    """Give a command the path and the common options, as one `Logs`; it may answer: found some."""
+    """Return a decorator that passes a command its path and common options as one `Logs`.
+
+    A command that returns True exits with 1. With ``load=False`` the options of loading are left
+    out.
+    """
     loading = options.LOADING if load else {}
 
     def decorate(function: Command) -> Command:
@@ -140,14 +157,14 @@ def _logs(*, load: bool = True) -> Callable[[Command], Command]:
             plan = {name: values.pop(name) for name in options.PLAN}
             plan["exclude"] = plan["exclude"] or ()
             rest = {name: values.pop(name) for name in loading}
-            # What is wrong with the logs is told after the results, and not beside an error.
+            # Problems of the logs are reported after the results, and not beside an error.
             with render.told_on_stderr():
                 found = function(Logs(path, plan, rest, as_json), **values)
             if found:
                 click.get_current_context().exit(1)
 
         offered = [*options.PLAN.values(), *loading.values()]
-        offered.append(click.option("--json", "as_json", is_flag=True, help="JSON for machines."))
+        offered.append(click.option("--json", "as_json", is_flag=True, help="Write JSON lines."))
         decorated: Command = command
         for option in reversed(offered):
             decorated = option(decorated)
@@ -157,6 +174,7 @@ def _logs(*, load: bool = True) -> Callable[[Command], Command]:
 
 
 def _example(*lines: str) -> str:
+    """Return the epilog of a command: example calls."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
@@ -175,7 +193,10 @@ def main() -> None:
 @main.command(epilog=_example("runcube explain logs/", "runcube explain logs/ --dims lr,weights"))
 @_logs(load=False)
 def explain(logs: Logs) -> None:
-    """Say what varies in a sweep, and what each rule made of it; only headers are read."""
+    """Show what varies in a sweep, and what each rule of the plan decided.
+
+    Only the headers of the logs are read.
+    """
     sweep = logs.scan()
     if logs.as_json:
         render.write_json([render.sweep_json(sweep)])
@@ -186,7 +207,7 @@ def explain(logs: Logs) -> None:
 @main.command(epilog=_example("runcube table logs/", "runcube table logs/ --json | jq .complete"))
 @_logs()
 def table(logs: Logs) -> None:
-    """List the configurations, with their numbers of runs by status."""
+    """List the configurations with their numbers of runs by status."""
     ds = logs.load()
     frame = report.table(ds)
     _show(logs, frame, _count(len(frame), "configuration"), "no configuration", ds)
@@ -196,21 +217,21 @@ def table(logs: Logs) -> None:
 @options.EXIT_CODE
 @_logs()
 def problems(logs: Logs, exit_code: bool) -> bool:
-    """List what is wrong with the logs: file, line, kind and message."""
+    """List the problems of the logs: file, line, kind and message."""
     frame = list_problems(logs.load())
     _show(logs, frame, _count(len(frame), "problem"), "no problems")
     return exit_code and len(frame) > 0
 
 
 @main.command(epilog=_example("runcube missing logs/", "runcube missing logs/ --json > todo.jsonl"))
-@click.option("--all-combinations", is_flag=True, help="Also configurations without any run.")
+@click.option("--all-combinations", is_flag=True, help="Also list configurations without any run.")
 @options.EXIT_CODE
 @_logs()
 def missing(logs: Logs, all_combinations: bool, exit_code: bool) -> bool:
     """List the configurations and seeds without a complete run.
 
-    With --json one object per line for a launcher: full dotted keys, values as the training script
-    had them, the seed, and _status (absent, incomplete, failed).
+    With --json, write one object per line for a launcher: full dotted keys, values as the training
+    script had them, the seed, and _status (absent, incomplete, failed).
     """
     if logs.as_json and logs.plan["relabel"]:
         raise click.UsageError("missing --json writes the values as logged: leave out --relabel")
@@ -230,21 +251,21 @@ def missing(logs: Logs, all_combinations: bool, exit_code: bool) -> bool:
         "runcube show logs/ --metric loss --where lr=0.1 --where weights=None --at epoch=10",
     )
 )
-@click.option("--metric", multiple=True, help="Metric to show; all by default.")
-@click.option("--split", multiple=True, help="Split to show; all by default.")
+@click.option("--metric", multiple=True, help="Metric to show; default: all.")
+@click.option("--split", multiple=True, help="Split to show; default: all.")
 @options.many(
-    "--where", options.choices_of, "NAME=VALUE", "Only this label; again for another name or label."
+    "--where", options.choices_of, "NAME=VALUE", "Show only this label; repeat for more labels."
 )
-@click.option("--final", is_flag=True, help="Only the last logged value of each run.")
-@options.many("--at", options.choices_of, "X=VALUE", "Only this place along x: epoch=10.")
+@click.option("--final", is_flag=True, help="Show only the last logged value of each run.")
+@options.many("--at", options.choices_of, "X=VALUE", "Show only this value of x: epoch=10.")
 @click.option("--over", multiple=True, metavar="DIM", help="Mean ± standard error over it: seed.")
-@click.option("--all-runs", is_flag=True, help="Runs that are not complete count as well.")
+@click.option("--all-runs", is_flag=True, help="Include runs that are not complete.")
 @_logs()
 def show(logs: Logs, **asked: Any) -> None:
     """Show curves or final values of a selection.
 
-    With --over: mean, se (standard error), n (how many values), and nan (how many logged NaNs,
-    as of diverged runs, mean and n leave out).
+    With --over, the columns are mean, se (standard error), n (number of values) and nan (number of
+    logged NaNs, as of diverged runs; mean and n leave them out).
     """
     if asked["final"] and asked["at"]:
         raise click.UsageError("--final and --at exclude each other")
@@ -254,11 +275,11 @@ def show(logs: Logs, **asked: Any) -> None:
     if not asked["all_runs"]:
         ds, left_out = select.only_complete(ds)
         if left_out:
-            render.say(
+            render.show_remark(
                 f"left out, as not complete: {_count(left_out, 'run')}; --all-runs counts them"
             )
     frame = select.values_table(ds, last=asked["final"], over=asked["over"])
-    for name in ("mean", "se"):  # NaN there is no logged value, but too few of them
+    for name in ("mean", "se"):  # NaN here means too few values, not a logged NaN
         if name in frame.columns:
             frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
     named = [name for name in ("split", "metric") if len(asked[name]) == 1]
@@ -274,16 +295,21 @@ def show(logs: Logs, **asked: Any) -> None:
     )
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="netCDF file to write.")
-@click.option("--force", is_flag=True, help="Replace the file if there is one.")
-@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64")
-@click.option("--significant-digits", type=click.IntRange(1, 15), help="Round: compresses better.")
+@click.option("--force", is_flag=True, help="Replace an existing archive.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float64", "float32"]),
+    default="float64",
+    help="Type of the values.",
+)
+@click.option("--significant-digits", type=click.IntRange(1, 15), help="Round to compress better.")
 @_logs()
 def archive(
     logs: Logs, output: str, force: bool, dtype: str, significant_digits: int | None
 ) -> None:
     """Write the logs to one netCDF file, which xarray opens without runcube.
 
-    The cube is never held in memory. If this is interrupted, the next call goes on from there.
+    The cube is never held in memory. If the command is interrupted, the next call continues it.
     """
     target = Path(output)
     if target.exists() and not target.is_dir() and not force:
@@ -313,15 +339,15 @@ def _wrote(target: Path, as_json: bool) -> None:
         render.write_json([{"path": str(target), "runs": runs, **found, "bytes": size}])
     else:
         shown = _count(sum(found.values()), "run")
-        render.say(f"wrote {target}: {shown} ({_shown(found)}), {size / 1e6:.1f} MB")
+        render.show_remark(f"wrote {target}: {shown} ({_shown(found)}), {size / 1e6:.1f} MB")
 
 
 def _shown(found: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {word}" for word, count in found.items() if count)
+    return ", ".join(f"{count:,} {status}" for status, count in found.items() if count)
 
 
 _ARCHIVE = click.argument("archive_path", metavar="ARCHIVE")
-_JSON = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
 
 
 @main.command(epilog=_example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
@@ -330,7 +356,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="JSON for machines.
 @options.PARALLEL
 @_JSON
 def update(archive_path: str, logs: str | None, parallel: Any, as_json: bool) -> None:
-    """Bring an archive up to date: only logs that are new or have changed are read."""
+    """Bring an archive up to date, reading only logs that are new or have changed."""
     with render.told_on_stderr():
         with render.progress_on(sys.stderr) as step:
             update_archive(archive_path, logs, progress=step, parallel=parallel)
@@ -342,7 +368,10 @@ def update(archive_path: str, logs: str | None, parallel: Any, as_json: bool) ->
 @click.argument("logs", metavar="[LOGS]", required=False)
 @_JSON
 def verify(archive_path: str, logs: str | None, as_json: bool) -> None:
-    """Check an archive against itself and, with LOGS, against the logs; exit with 1 if it fails."""
+    """Check an archive against itself and, with LOGS, against the logs.
+
+    Exits with 1 if something is wrong.
+    """
     frame = verify_archive(archive_path, logs)
     if as_json:
         render.write_frame_json(frame)
@@ -363,34 +392,37 @@ def verify(archive_path: str, logs: str | None, as_json: bool) -> None:
     default=10.0,
     metavar="SECONDS",
     show_default=True,
-    help="Time between two looks.",
+    help="Time between two updates.",
 )
-@click.option("--times", type=click.IntRange(1), help="Stop after so many looks.")
+@click.option("--times", type=click.IntRange(1), help="Stop after this number of updates.")
 @click.option("--metric", help="Metric of the best run.")
 @click.option("--split", help="Split of the best run.")
-@click.option("--lowest/--highest", default=None, help="Whether less is more; the name tells.")
+@click.option(
+    "--lowest/--highest", default=None, help="Which value is best; default: by the metric's name."
+)
 def watch(logs: Logs, archive_path: str, every: float, times: int | None, **wanted: Any) -> None:
-    """Keep an archive fresh while training goes on, and show how the sweep stands.
+    """Keep an archive up to date while training goes on, and show the state of the sweep.
 
-    Ctrl-C stops it and leaves a whole archive.
+    Ctrl-C stops the command and leaves a complete archive.
     """
     logs.check_logs()
     target = Path(archive_path)
-    look = 0
+    updates = 0
     with render.live(as_json=logs.as_json) as show, suppress(KeyboardInterrupt):
-        while times is None or look < times:
-            if look:
+        while times is None or updates < times:
+            if updates:
                 time.sleep(every)
-            look += 1
+            updates += 1
             _refresh(logs, target)
             with open_archive(target) as ds:
                 show(counts(ds), best(ds, **wanted))
     if target.exists():
-        render.say(f"{target} is whole, as of the last look")
+        render.show_remark(f"{target} is whole, as of the last update")
 
 
 def _refresh(logs: Logs, target: Path) -> None:
-    # Each look tells the same again: `runcube problems` lists it.
+    """Bring the archive of the logs up to date, or make it if there is none."""
+    # Every update would repeat the warning: `runcube problems` lists what is wrong.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SweepWarning)
         if target.exists():
@@ -406,9 +438,10 @@ def _count(number: int, what: str) -> str:
 def _show(
     logs: Logs, frame: pd.DataFrame, title: str, empty: str, ds: xr.Dataset | None = None
 ) -> None:
+    """Print a table; in a narrow terminal without columns that follow from others."""
     if logs.as_json:
         render.write_frame_json(frame)
         return
-    told = [] if ds is None else select.followers(ds)
-    follow = [name for name in told if name in frame.columns]
+    followers = [] if ds is None else select.followers(ds)
+    follow = [name for name in followers if name in frame.columns]
     render.show_frame(frame, title, empty=empty, follow=follow)

@@ -1,4 +1,4 @@
-"""Options of the command line: what they are called and how their text is read."""
+"""Options of the command line: their names, their help, and how their text is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 Command = Callable[..., "bool | None"]
 Option = Callable[[Command], Command]
 
-_WORDS = {"none": None, "null": None, "true": True, "false": False}
+_CONSTANTS = {"none": None, "null": None, "true": True, "false": False}
 
 
 def _listed(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
@@ -32,7 +32,25 @@ def _pairs(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) 
 
 
 def choices_of(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
-    """Read ``NAME=VALUE``, where a name may be given several times."""
+    """Return the values of each name; the callback of options ``NAME=VALUE`` that repeat a name.
+
+    Parameters
+    ----------
+    _ctx, _option : click.Context, click.Parameter
+        Unused; click passes them.
+    given : sequence of str
+        Texts ``NAME=VALUE``.
+
+    Returns
+    -------
+    dict of str to list of str
+        Name to its values, in the order of the command line.
+
+    Raises
+    ------
+    click.BadParameter
+        If a text has another form.
+    """
     chosen: dict[str, list[str]] = {}
     for text in given:
         name, sign, value = text.partition("=")
@@ -54,9 +72,9 @@ def _relabelled(_ctx: click.Context, _option: click.Parameter, given: Sequence[s
 
 
 def _value(text: str) -> Any:
-    """None, bools and numbers as JSON or Python spell them; a text in quotes is a text anyway."""
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
+    """Return None, bools and numbers as JSON or Python write them; text in quotes stays text."""
+    if text.lower() in _CONSTANTS:
+        return _CONSTANTS[text.lower()]
     try:
         value = json.loads(text)
     except ValueError:
@@ -69,7 +87,19 @@ def _seed(_ctx: click.Context, _option: click.Parameter, given: str) -> str | No
 
 
 def many(name: str, callback: Callable[..., Any], metavar: str, text: str) -> Option:
-    """Make an option that can be given several times."""
+    """Return an option that can be given several times.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, with its dashes.
+    callback : callable
+        Reads the texts of all occurrences.
+    metavar : str
+        Form of one text, for the help.
+    text : str
+        Help of the option.
+    """
     return click.option(name, multiple=True, callback=callback, metavar=metavar, help=text)
 
 
@@ -89,7 +119,7 @@ PARALLEL: Option = click.option(
     default="auto",
     show_default=True,
     callback=_parallel,
-    help="Where logs are read; auto: in processes if there is much to read.",
+    help="Where logs are read; auto starts processes if there is much to read.",
 )
 PLAN: dict[str, Option] = {
     "reader": click.option(
@@ -100,16 +130,23 @@ PLAN: dict[str, Option] = {
     ),
     "dims": many("--dims", _listed, "A,B", "Hyperparameters that become dims."),
     "exclude": many("--exclude", _listed, "A,B", "Hyperparameters to leave out."),
-    "rename": many("--rename", _pairs, "OLD=NEW", "Another name for a hyperparameter."),
-    "relabel": many("--relabel", _relabelled, "KEY:OLD=NEW", "Another value: weights:null=random."),
+    "rename": many("--rename", _pairs, "OLD=NEW", "Rename a hyperparameter."),
+    "relabel": many(
+        "--relabel", _relabelled, "KEY:OLD=NEW", "Replace a value: weights:null=random."
+    ),
     "seed": click.option(
-        "--seed", default="auto", callback=_seed, help="Key of the seed, auto, replicate or none."
+        "--seed",
+        default="auto",
+        callback=_seed,
+        help="Key of the seed, or auto, replicate or none.",
     ),
     "layout": _one_of("--layout", ["auto", "grid", "configs"], "Layout of the cube."),
 }
 LOADING: dict[str, Option] = {
     "x": click.option("--x", help="Axis of the curves: epoch, step, …"),
-    "align": _one_of("--align", ["auto", "union", "order"], "How runs with other x share an axis."),
+    "align": _one_of(
+        "--align", ["auto", "union", "order"], "How runs with different x share an axis."
+    ),
     "splits": many("--splits", _listed, "A,B", "Load only these splits."),
     "metrics": many("--metrics", _listed, "A,B", "Load only these metrics."),
     "expected": click.option(
@@ -118,9 +155,11 @@ LOADING: dict[str, Option] = {
     "on_duplicate": _one_of(
         "--on-duplicate",
         ["prefer_complete", "first", "last", "raise"],
-        "Which of two runs in a cell stays.",
+        "Which run to keep where two share a cell.",
     ),
     "errors": _one_of("--errors", ["warn", "raise"], "'raise' stops at the first problem."),
     "parallel": PARALLEL,
 }
-EXIT_CODE: Option = click.option("--exit-code", is_flag=True, help="Exit with 1 if there is any.")
+EXIT_CODE: Option = click.option(
+    "--exit-code", is_flag=True, help="Exit with 1 if anything is listed."
+)

@@ -1,4 +1,4 @@
-"""How the command line looks: tables, JSON, warnings and progress.
+"""Output of the command line: tables, JSON, warnings and progress.
 
 In a terminal tables have lines and colours; in a pipe they are plain, aligned, and never cut.
 """
@@ -18,11 +18,11 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from runcube.core import SweepWarning
+from runcube.pipeline import Progress, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
     from runcube.plan import Sweep
 
 _STYLES = {"complete": "green", "incomplete": "yellow", "failed": "red", "absent": "dim"}
-
-
-class Drawn(Protocol):
-    """Draws one step of a load: bytes done of bytes in all, and files."""
-
-    def __call__(self, done: int, total: int, files: int) -> None:
-        """Draw it."""
-        ...
 
 
 def show_frame(frame: pd.DataFrame, title: str, *, empty: str, follow: Sequence[str] = ()) -> None:
@@ -48,9 +40,9 @@ def show_frame(frame: pd.DataFrame, title: str, *, empty: str, follow: Sequence[
     frame : DataFrame
         Its columns are shown, its index is not.
     title : str
-        Stands above the table in a terminal only: a pipe gets the columns and nothing else.
+        Printed above the table in a terminal only: a pipe gets the columns and nothing else.
     empty : str
-        What to say in place of a table without rows; it goes to stderr in a pipe.
+        Printed in place of a table without rows; it goes to stderr in a pipe.
     follow : sequence of str
         Columns that are left out if the terminal is too narrow.
     """
@@ -65,7 +57,7 @@ def show_frame(frame: pd.DataFrame, title: str, *, empty: str, follow: Sequence[
         return
     if follow and not _fits(cells, console, folded=True):
         cells = {name: texts for name, texts in cells.items() if name not in follow}
-        title = f"{title} (without {_some(follow)}, which the others tell)"
+        title = f"{title} (without {_some(follow)}, determined by the other columns)"
     if _fits(cells, console, folded=True):
         console.print(Text(title, style="bold"), _rich_table(cells, right), sep="\n")
     else:
@@ -74,12 +66,13 @@ def show_frame(frame: pd.DataFrame, title: str, *, empty: str, follow: Sequence[
 
 
 def _is_number_column(column: pd.Series[Any]) -> bool:
+    """Return whether a column holds numbers only, other than bools."""
     held = column.dropna()
     return bool(pd.api.types.is_numeric_dtype(held.infer_objects())) and held.dtype.kind != "b"
 
 
 def _fits(cells: Mapping[str, list[str]], console: Console, *, folded: bool = False) -> bool:
-    """Whether a terminal is wide enough, at need with the last column folded to 20."""
+    """Return whether a terminal is wide enough, if need be with the last column folded to 20."""
     *widths, last = _widths(cells).values()
     last = min(last, 20) if folded else last
     return sum(widths) + last + 3 * len(widths) + 4 <= console.width
@@ -152,7 +145,7 @@ def write_frame_json(frame: pd.DataFrame) -> None:
 
 
 def _strict(value: Any) -> Any:
-    """Replace what JSON has no word for; parsers other than Python's stop at it."""
+    """Return a value without NaN and infinities, which only Python's parser of JSON accepts."""
     if value is pd.NA:
         return None
     if isinstance(value, float) and not math.isfinite(value):
@@ -165,7 +158,7 @@ def _strict(value: Any) -> Any:
 
 
 def sweep_json(sweep: Sweep) -> dict[str, Any]:
-    """The plan of a sweep as one JSON object."""
+    """Return the plan of a sweep as one JSON object."""
     seed = sweep.seed_axis
     return {
         "runs": len(sweep),
@@ -193,16 +186,35 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
 
 
 class Shown(Protocol):
-    """Shows how a sweep stands: runs by status, and the best run so far."""
+    """Callable that shows the state of a sweep."""
 
     def __call__(self, counts: Mapping[str, int], best: Mapping[str, Any]) -> None:
-        """Show it."""
+        """Show the state.
+
+        Parameters
+        ----------
+        counts : mapping of str to int
+            Number of runs by status.
+        best : mapping of str to object
+            The best run so far; see `runcube.cli.watch.best`.
+        """
         ...
 
 
 @contextmanager
 def live(*, as_json: bool = False) -> Iterator[Shown]:
-    """Show how a sweep stands, again and again: a table that changes in a terminal, else lines."""
+    """Show the state of a sweep repeatedly: in a terminal as one table that changes, else as lines.
+
+    Parameters
+    ----------
+    as_json : bool
+        Write JSON lines, in a terminal too.
+
+    Yields
+    ------
+    Shown
+        Shows one state.
+    """
     console = Console(highlight=False)
     if as_json or not console.is_terminal:
 
@@ -222,8 +234,8 @@ def live(*, as_json: bool = False) -> Iterator[Shown]:
             made = Table(box=SIMPLE_HEAD, title=f"as of {_now()}; Ctrl-C stops")
             made.add_column("status")
             made.add_column("runs", justify="right")
-            for word, count in counts.items():
-                made.add_row(Text(word, style=_STYLES.get(word, "")), f"{count:,}")
+            for status, count in counts.items():
+                made.add_row(Text(status, style=_STYLES.get(status, "")), f"{count:,}")
             made.caption = _best(best)
             drawn.update(made, refresh=True)
 
@@ -235,7 +247,7 @@ def _now() -> str:
 
 
 def _standing(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {word}" for word, count in counts.items())
+    return ", ".join(f"{count:,} {status}" for status, count in counts.items())
 
 
 def _best(best: Mapping[str, Any]) -> str:
@@ -247,7 +259,7 @@ def _best(best: Mapping[str, Any]) -> str:
     return f"{head} ({labels}; {best['run_id']}, {best['status']})"
 
 
-def say(text: str) -> None:
+def show_remark(text: str) -> None:
     """Print a remark to stderr."""
     _stderr().print(Text(text), soft_wrap=True)
 
@@ -258,7 +270,7 @@ def _stderr() -> Console:
 
 @contextmanager
 def told_on_stderr() -> Iterator[None]:
-    """Collect the warnings of a load and print each once to stderr, as a person writes them."""
+    """Collect the warnings of a load and print each once to stderr, without file and line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         warnings.simplefilter("always", SweepWarning)
@@ -266,16 +278,21 @@ def told_on_stderr() -> Iterator[None]:
     for text in dict.fromkeys(
         str(w.message) for w in caught if issubclass(w.category, SweepWarning)
     ):
-        spelled = text.replace("rc.problems(ds) lists them", "`runcube problems` lists them")
-        _stderr().print(Text.assemble(("warning: ", "bold yellow"), spelled), soft_wrap=True)
+        shown = text.replace("rc.problems(ds) lists them", "`runcube problems` lists them")
+        _stderr().print(Text.assemble(("warning: ", "bold yellow"), shown), soft_wrap=True)
     for other in caught:
         if not issubclass(other.category, SweepWarning):
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
 
 
 @contextmanager
-def progress_on(stream: TextIO) -> Iterator[bool | Drawn]:
+def progress_on(stream: TextIO) -> Iterator[bool | Progress]:
     """Draw a bar while logs are read, if the stream is a terminal.
+
+    Parameters
+    ----------
+    stream : text stream
+        Where the bar is shown.
 
     Yields
     ------
@@ -285,17 +302,5 @@ def progress_on(stream: TextIO) -> Iterator[bool | Drawn]:
     if not stream.isatty():
         yield False
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_stderr(), transient=True) as bar:
-        task = bar.add_task("finding logs", total=None)
-
-        def step(done: int, total: int, files: int) -> None:
-            what = f"reading logs ({files:,} files)" if done < total else "building the cube"
-            bar.update(task, completed=done, total=total, description=what)
-
+    with progress_bar("reading logs", at_first="finding logs") as step:
         yield step

@@ -1,4 +1,4 @@
-"""Selections spelled as text, and what they select as a table: the shell's way to a cube."""
+"""Selections of a cube from text, and their values as a table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = 12
 
 
 def where(ds: xr.Dataset, wanted: Mapping[str, Sequence[str]]) -> xr.Dataset:
-    """Keep the labels that are spelled out; dims stay, with fewer labels.
+    """Return the part of a cube with the labels asked for; dims stay, with fewer labels.
 
     Parameters
     ----------
@@ -35,12 +35,13 @@ def where(ds: xr.Dataset, wanted: Mapping[str, Sequence[str]]) -> xr.Dataset:
     Returns
     -------
     Dataset
-        A coordinate on several dims masks: other cells are absent.
+        The cube with fewer labels. A coordinate on several dims masks instead: other cells become
+        absent.
 
     Raises
     ------
     UnknownNameError
-        If there is no such coordinate or value; the message has the nearest.
+        If there is no such coordinate or value; the message has the nearest ones.
 
     Examples
     --------
@@ -69,7 +70,8 @@ def where(ds: xr.Dataset, wanted: Mapping[str, Sequence[str]]) -> xr.Dataset:
 
 
 def _coordinate(ds: xr.Dataset, asked: str) -> str:
-    # Hyperparameters first: one may have the key `path`, which the path of the log has as a name.
+    """Return the name of a coordinate that was asked for by name or full key."""
+    # Hyperparameters first: one may have the key `path`, which is our name for the path of the log.
     hyper = hyperparameters(ds)
     by_key = {full_key(ds, name): name for name in hyper}
     if asked in hyper or asked in by_key:
@@ -82,7 +84,7 @@ def _coordinate(ds: xr.Dataset, asked: str) -> str:
 
 
 def _matches(coord: xr.DataArray, texts: Iterable[str], asked: str) -> NDArray[np.bool_]:
-    """Where a coordinate has one of the values."""
+    """Return where a coordinate has one of the values."""
     values = coord.values
     keep = np.zeros(values.shape, dtype=bool)
     for text in texts:
@@ -95,7 +97,7 @@ def _matches(coord: xr.DataArray, texts: Iterable[str], asked: str) -> NDArray[n
 
 
 def _parse(text: str, kind: str) -> Any:
-    """Value that a text means on an axis of this dtype; None if it means none."""
+    """Return the value of a text on an axis of this dtype, None if it has none."""
     try:
         if kind == "b":
             return _BOOLS.get(text.strip().lower())
@@ -109,15 +111,16 @@ def _parse(text: str, kind: str) -> Any:
 
 
 def _there_is(text: str, values: NDArray[Any]) -> str:
+    """Return the known labels as text, the nearest first."""
     labels = list(dict.fromkeys(values.ravel().tolist()))
     if values.dtype.kind in "if" and (number := _parse(text, "f")) is not None:
         labels.sort(key=lambda label: abs(label - number))
-    spelled = [str(label) for label in labels if label != ""]  # no run there
-    return _nearest(text, spelled) if values.dtype.kind not in "if" else _some(spelled)
+    shown = [str(label) for label in labels if label != ""]  # "": a cell without a run
+    return _nearest(text, shown) if values.dtype.kind not in "if" else _some(shown)
 
 
 def _nearest(asked: str, names: Iterable[str], hidden: Iterable[str] = ()) -> str:
-    """The near ones first; those of ``hidden`` only if they are near."""
+    """Return names as text, the near ones first; those of ``hidden`` only if they are near."""
     shown = list(dict.fromkeys(names))
     near = difflib.get_close_matches(asked, [*shown, *hidden], n=3, cutoff=0.6)
     return _some([*near, *(name for name in shown if name not in near)])
@@ -129,7 +132,20 @@ def _some(names: Sequence[str]) -> str:
 
 
 def only_complete(ds: xr.Dataset) -> tuple[xr.Dataset, int]:
-    """Take out the runs that are not complete, and say how many these are."""
+    """Return a cube with the complete runs only, and how many runs were left out.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+
+    Returns
+    -------
+    ds : Dataset
+        The cube with NaN and False in place of runs that are not complete.
+    left_out : int
+        Number of incomplete and failed runs.
+    """
     complete = ds["status"] == Status.COMPLETE.value
     out = int((~complete & (ds["status"] != Status.ABSENT.value)).sum())
     if not out:
@@ -141,7 +157,7 @@ def only_complete(ds: xr.Dataset) -> tuple[xr.Dataset, int]:
 
 
 def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()) -> pd.DataFrame:
-    """List the logged values of a selection.
+    """Return the logged values of a selection.
 
     Parameters
     ----------
@@ -204,7 +220,8 @@ def _summary(
     values = values.astype(float)
     count = values.count(over)
     mean = values.mean(over)
-    # Of infinities the spread is NaN, which says what is to be said.
+    """Return mean, standard error, number of values and number of NaNs over dims."""
+    # The standard error of infinities is NaN, which is meant.
     with np.errstate(invalid="ignore"):
         squares = ((values - mean) ** 2).sum(over)
     error = (squares / (count - 1).where(count > 1) / count) ** 0.5
@@ -213,7 +230,7 @@ def _summary(
 
 
 def _label_columns(ds: xr.Dataset, kept: xr.DataArray, over: Sequence[str]) -> list[str]:
-    """Coordinates that label the rows: hyperparameters, the other dims, x of each run."""
+    """Return the coordinates that label the rows: hyperparameters, other dims, x of each run."""
     dims = set(kept.dims)
     names = [n for n in hyperparameters(ds) if ds[n].dims and set(ds[n].dims) <= dims]
     names += [str(d) for d in kept.dims if d in ds.coords and d not in names]
@@ -225,14 +242,14 @@ def _label_columns(ds: xr.Dataset, kept: xr.DataArray, over: Sequence[str]) -> l
 
 
 def followers(ds: xr.Dataset) -> list[str]:
-    """Name the hyperparameters that tell no more configurations apart than those before them."""
+    """Return the hyperparameters that tell no more configurations apart than those before them."""
     frame = table(ds)
     kept: list[str] = []
-    told: list[str] = []
+    following: list[str] = []
     groups = 1
     for name in hyperparameters(ds):
         if name in frame.columns:
             more = len(frame[[*kept, name]].drop_duplicates())
-            (kept if more > groups else told).append(name)
+            (kept if more > groups else following).append(name)
             groups = max(groups, more)
-    return told
+    return following

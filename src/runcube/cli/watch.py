@@ -1,4 +1,4 @@
-"""What a sweep in progress looks like at a glance: runs by status, and the best so far."""
+"""The state of a sweep in progress: runs by status, and the best run so far."""
 
 from __future__ import annotations
 
@@ -12,14 +12,24 @@ from runcube.cube import final, hyperparameters
 if TYPE_CHECKING:
     import xarray as xr
 
-# Metrics of which less is more, by a word in their name.
-_LESS_IS_MORE = ("loss", "error", "err", "nll", "perplexity", "ppl", "mse", "mae", "rmse", "ece")
+# Parts of the names of metrics of which lower is better.
+_LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mse", "mae", "rmse", "ece")
 _FAVOURITES = ("acc1", "acc", "accuracy", "top1", "f1", "auc", "loss")
 _SPLITS = ("val", "valid", "validation", "dev", "eval", "test", "train", "all")
 
 
 def counts(ds: xr.Dataset) -> dict[str, int]:
-    """Runs by status.
+    """Return the number of runs by status.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube.
+
+    Returns
+    -------
+    dict of str to int
+        ``complete``, ``incomplete`` and ``failed``, in this order.
 
     Examples
     --------
@@ -31,7 +41,7 @@ def counts(ds: xr.Dataset) -> dict[str, int]:
     {'complete': 118, 'incomplete': 2, 'failed': 0}
     """
     status = ds["status"].values
-    return {word: int((status == word).sum()) for word in ("complete", "incomplete", "failed")}
+    return {name: int((status == name).sum()) for name in ("complete", "incomplete", "failed")}
 
 
 def best(
@@ -41,16 +51,16 @@ def best(
     split: str | None = None,
     lowest: bool | None = None,
 ) -> dict[str, Any]:
-    """Say which run has the best last value so far.
+    """Return the run with the best last value so far.
 
     Parameters
     ----------
     ds : Dataset
         A cube.
     metric, split : str, optional
-        By default an accuracy, else a loss, of the validation split, as far as there are such.
+        By default an accuracy, else a loss, of the validation split, where these exist.
     lowest : bool, optional
-        Whether less is more; by default the metric's name tells.
+        Whether lower is better; by default the metric's name decides.
 
     Returns
     -------
@@ -62,6 +72,17 @@ def best(
     ------
     UnknownNameError
         If there is no such metric or split.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> from runcube.cli.watch import best
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs", metrics="acc1")
+    >>> found = best(ds)
+    >>> found["metric"], found["split"], found["status"]
+    ('acc1', 'val', 'complete')
     """
     metric = _chosen("metric", ds["metric"].values.tolist(), metric, _FAVOURITES)
     split = _chosen("split", ds["split"].values.tolist(), split, _SPLITS)
@@ -73,7 +94,7 @@ def best(
     if not finite.any():
         return {}
     if lowest is None:
-        lowest = any(word in metric.lower() for word in _LESS_IS_MORE)
+        lowest = any(part in metric.lower() for part in _LOWER_IS_BETTER)
     masked = np.where(finite, values, np.inf if lowest else -np.inf)
     flat = int(masked.argmin() if lowest else masked.argmax())
     at = dict(zip(ds["status"].dims, np.unravel_index(flat, values.shape), strict=True))
@@ -90,10 +111,17 @@ def best(
 
 
 def _chosen(what: str, known: list[str], asked: str | None, liked: tuple[str, ...]) -> str | None:
+    """Return the name asked for, else the one that is liked most, None where there is none.
+
+    Raises
+    ------
+    UnknownNameError
+        If the name asked for is not known.
+    """
     if asked is not None:
         if asked not in known:
             raise UnknownNameError(f"{what}={asked!r}: not in the logs{nearest(asked, known)}")
         return asked
     exact = [name for name in liked if name in known]
-    near = [name for word in liked for name in known if word in name.lower()]
+    near = [name for part in liked for name in known if part in name.lower()]
     return next(iter([*exact, *near, *known]), None)

@@ -1,9 +1,9 @@
-"""What every folder may use: terms, errors, text, arrays, and what the machine has.
+"""What every folder may use: the data model, errors, text, arrays, and machine resources.
 
-``model`` holds the terms in which all of runcube speaks (`RunHeader`, `Curves`, `RunLog`, …):
-start there. ``errors`` are the exceptions, ``axis_names`` tells by name what runs along a curve,
-``text`` and ``arrays`` are small helpers, ``resources`` knows memory and CPUs. Imports nothing of
-runcube.
+``model`` defines the types that all of runcube uses (`RunHeader`, `Curves`, `RunLog`, …): start
+there. ``errors`` are the exceptions, ``axis_names`` recognises by name what runs along a curve,
+``text`` and ``arrays`` are small helpers, ``resources`` measures memory and CPUs. Imports nothing
+of runcube.
 """
 
 from runcube.core.arrays import (

@@ -1,6 +1,6 @@
 """Names of quantities that run along a curve: epochs, steps, samples, time.
 
-Readers use them to tell an x-axis from a metric, the cube to choose among several.
+Readers use them to tell an x-axis from a metric, the cube to choose among several x-axes.
 """
 
 from __future__ import annotations
@@ -60,17 +60,18 @@ _SECONDS = {"ms": 1e-3, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0,
 
 
 def _last_segment(name: str) -> str:
+    """Return the last part of a column name, in snake case."""
     last = re.split(r"[/.]", name)[-1]
     return _CAMEL.sub("_", last).lower().replace("-", "_").replace(" ", "_")
 
 
 def is_count_like(name: str) -> bool:
-    """Whether a column of this name counts work done so far (``epoch``, ``tokens_seen``, …)."""
+    """Return whether a column name counts work done so far (``epoch``, ``tokens_seen``, …)."""
     return _COUNT.fullmatch(_last_segment(name)) is not None
 
 
 def is_time_like(name: str) -> bool:
-    """Whether a column of this name is a clock or an elapsed time.
+    """Return whether a column of this name is a clock or an elapsed time.
 
     Only the name is judged: ``time`` is the duration of one step in some loggers, which shows in
     values that fall.
@@ -84,7 +85,7 @@ def is_time_like(name: str) -> bool:
 
 
 def is_x_like(name: str) -> bool:
-    """Whether a column of this name runs along a curve rather than being a value on it.
+    """Return whether a column of this name runs along a curve rather than being a value on it.
 
     Examples
     --------
@@ -95,7 +96,7 @@ def is_x_like(name: str) -> bool:
 
 
 def elapsed_seconds(name: str) -> float | None:
-    """Seconds in one unit of an elapsed-time column; None where the name is not of elapsed time.
+    """Return the seconds in one unit of an elapsed-time column; None for any other column.
 
     Examples
     --------

@@ -12,7 +12,7 @@ class NoRunsError(RuncubeError, ValueError):
 
 
 class UnknownNameError(RuncubeError, KeyError):
-    """An argument names a hyperparameter, metric, split or axis that is not there."""
+    """An argument names a hyperparameter, metric, split or axis that does not exist."""
 
     def __str__(self) -> str:
         # KeyError shows the repr of its argument, which turns a sentence into a quoted one.
@@ -20,11 +20,11 @@ class UnknownNameError(RuncubeError, KeyError):
 
 
 class PlanError(RuncubeError, ValueError):
-    """Arguments that contradict each other or the logs."""
+    """Arguments contradict each other or the logs."""
 
 
 class ExecutorError(PlanError):
-    """An executor of the user gave an error in place of what it was asked to read."""
+    """An executor of the user returned an error instead of the results of a batch."""
 
 
 class LogError(RuncubeError, ValueError):
@@ -36,12 +36,12 @@ class CubeTooLargeError(RuncubeError, MemoryError):
 
 
 class ArchiveError(RuncubeError, ValueError):
-    """A file is no archive, is damaged or in use, or cannot hold what it was given."""
+    """A file is no archive, is damaged or in use, or cannot hold the given Dataset."""
 
 
 class StoreError(RuncubeError, ImportError):
-    """No library that is installed reads such a URL; the message says which one would."""
+    """No installed library reads such a URL; the message names the one that would."""
 
 
 class SweepWarning(UserWarning):
-    """What a load found and decided: one warning at its end."""
+    """One warning at the end of a load: what it found and decided."""

@@ -1,6 +1,6 @@
-"""What a reader hands on: runs, their curves and their problems.
+"""What a reader returns: runs, their curves and their problems.
 
-Nothing here knows a file format or xarray; everything above speaks in these terms.
+Nothing here depends on a file format or on xarray; all other folders use these types.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How a run ended, as the cube's ``status`` coordinate spells it."""
+    """How a run ended: the values of the cube's ``status`` coordinate."""
 
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
@@ -30,8 +30,18 @@ class Status(StrEnum):
 class Problem:
     """One thing that is wrong with a log, or that a policy decided about it.
 
-    ``kind`` is one of the words of ``docs/policies.md`` (``bad_line``, ``truncated_tail``, …),
-    ``path`` is relative to the root of the sweep, ``line`` counts from 1.
+    Parameters
+    ----------
+    kind : str
+        A fixed short name for what happened, by which problems are counted: ``unreadable``,
+        ``empty``, ``no_config``, ``bad_line``, ``truncated_tail``, ``non_numeric``,
+        ``config_conflict``, ``duplicate_run``, ….
+    message : str
+        Text for the user, without the path and the line.
+    path : str
+        Posix path of the file, relative to the root of the sweep.
+    line : int or None
+        Line number in the file, from 1; None if the problem is not of one line.
     """
 
     kind: str
@@ -46,7 +56,18 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One file as the directory listing saw it; ``path`` is posix and relative to the root."""
+    """One file as the listing of its directory saw it.
+
+    Parameters
+    ----------
+    path : str
+        Posix path, relative to the root of the sweep.
+    size : int
+        Size in bytes, as stored (compressed if the file is).
+    mtime_ns : int
+        Time of the last change, in nanoseconds since 1970-01-01 UTC; of a remote file, as far as
+        its store reports one.
+    """
 
     path: str
     size: int
@@ -57,8 +78,15 @@ class LogFile:
 class Source:
     """What one parse task reads: one log with its sidecars. It may hold several runs.
 
-    ``path`` names it (the log file, or the directory of a run that is many files); no two
-    sources of a sweep share a path. ``files`` are all files it reads, the log itself first.
+    Parameters
+    ----------
+    root : str
+        The directory or URL that all paths of the sweep are relative to.
+    path : str
+        Posix path, relative to ``root``, of the log file, or of the directory of a run that is
+        many files. No two sources of a sweep share a path.
+    files : tuple of LogFile, (files,)
+        All files that it reads, the log itself first.
     """
 
     root: str
@@ -67,12 +95,12 @@ class Source:
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Size of all files together, in bytes."""
         return sum(file.size for file in self.files)
 
     @property
     def mtime_ns(self) -> int:
-        """Time of the last change to any of the files."""
+        """Time of the last change to any of the files, in nanoseconds since 1970-01-01 UTC."""
         return max((file.mtime_ns for file in self.files), default=0)
 
 
@@ -83,22 +111,23 @@ class RunHeader:
     Parameters
     ----------
     source : Source
+        The log that holds the run.
     key : str
-        Tells the runs of one source apart; ``""`` where a source is one run.
-    config : mapping
+        Identifies the run among the runs of its source; ``""`` if the source is one run.
+    config : mapping of str to Any
         The run's configuration as logged: nested dicts, lists and JSON scalars.
-    constants : mapping
-        Columns that held one value throughout this run. They are configuration if they are
-        constant in every run of the sweep (the planner decides), else they are metrics.
+    constants : mapping of str to Any
+        Columns that held one value throughout this run, with that value. They are configuration
+        if they are constant in every run of the sweep (the planner decides), else metrics.
     varying : frozenset of str
         Columns that took several values within this run: never configuration.
     has_config : bool
-        False where the layout owes a configuration and this log has none.
+        False if the layout requires a configuration and this log has none.
     has_metrics : bool or None
-        None where the header does not tell.
+        Whether the run logged a metric; None if the header does not show it.
     finished : bool or None
-        Whether the logger's own end marker stands at the end of the log; None where the layout
-        has none, or a header does not tell.
+        Whether the log ends with the logger's own end marker; None if the layout has no marker,
+        or the header does not show it.
     """
 
     source: Source
@@ -113,10 +142,18 @@ class RunHeader:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a load wants of the logs; what is not asked for is not decoded.
+    """What a load needs from the logs; a reader decodes nothing else.
 
-    ``None`` means everything. ``drop`` names the columns that the planner settled as
-    configuration, so that they are not read as metrics.
+    Parameters
+    ----------
+    splits : frozenset of str or None
+        Splits whose values are needed; None: all.
+    metrics : frozenset of str or None
+        Metrics whose values are needed; None: all.
+    messages : bool
+        Whether the logged text lines are needed.
+    drop : frozenset of str
+        Columns that the planner found to be configuration: they are not read as metrics.
     """
 
     splits: frozenset[str] | None = None
@@ -129,10 +166,22 @@ class Request:
 class Curves:
     """The rows of one split in file order.
 
-    ``x`` maps each x-like quantity (``epoch``, ``step``, ``wall_time``, …) to ``(rows,)``, int64
-    where every row has a whole number, else float64 with NaN where a row lacks it. ``values``
-    (float64) and ``logged`` (bool) are ``(metrics, rows)``; a value that was not logged is NaN
-    and False, a logged NaN is NaN and True. ``lines`` are the rows' line numbers from 1.
+    Parameters
+    ----------
+    split : str
+        Name of the split; ``"all"`` for a log without splits.
+    x : dict of str to ndarray, (rows,)
+        Each x-like quantity (``epoch``, ``step``, ``wall_time``, …) by name, in the unit in which
+        it was logged: int64 if every row has a whole number, else float64 with NaN where a row
+        lacks it.
+    metrics : tuple of str, (metrics,)
+        Names of the metrics, in the order of ``values``.
+    values : ndarray of float64, (metrics, rows)
+        Values in the unit in which they were logged; NaN where nothing was logged.
+    logged : ndarray of bool, (metrics, rows)
+        True where a value was logged, also where that value is NaN.
+    lines : ndarray of int64, (rows,)
+        Line number of each row in the file, from 1.
     """
 
     split: str
@@ -143,7 +192,18 @@ class Curves:
     lines: NDArray[np.int64]
 
     def changes(self, x: str) -> NDArray[np.bool_]:
-        """Whether each value (metrics, rows) differs from the last one that has ``x`` as well."""
+        """Return whether each value differs from the last one that has ``x`` as well.
+
+        Parameters
+        ----------
+        x : str
+            A key of the dict ``x``; only rows that have this quantity are compared.
+
+        Returns
+        -------
+        ndarray of bool, (metrics, rows)
+            False for the first value of each metric, and where nothing was logged.
+        """
         changed = np.zeros(self.values.shape, dtype=bool)
         has_x = ~np.isnan(self.x[x])
         for row, mask, out in zip(self.values, self.logged & has_x, changed, strict=True):
@@ -154,16 +214,20 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """What a reader needs to go on where it stopped, once a log has grown.
+    """What a reader needs to continue where it stopped, once a log has grown.
 
     Parameters
     ----------
-    offset, lines : int
-        Bytes and lines that were read, all whole.
+    offset : int
+        Bytes that were read; they end with a whole line.
+    lines : int
+        Whole lines that were read.
     extras : tuple of str
         Keys of the records that are neither metrics nor of the layout.
-    marker_lines, markers : ndarray of int64, (markers,)
-        Lines of the epoch markers, and their epochs.
+    marker_lines : ndarray of int64, (markers,)
+        Line numbers of the epoch markers, from 1.
+    markers : ndarray of int64, (markers,)
+        The epoch of each marker.
     """
 
     offset: int
@@ -175,13 +239,36 @@ class Resume:
 
 @dataclass(slots=True)
 class RunLog:
-    """One parsed run, or one attempt of it where a log holds several.
+    """One parsed run, or one attempt of it if a log holds several.
 
-    ``marker`` is what the logger itself says of the run's end (None: nothing).
-    ``splits`` and ``metrics`` name all that the log has, asked for or not, in order of first
-    appearance. ``columns`` are those that ``Request.drop`` can concern; None: any. ``resume`` is
-    there if the reader can go on where it stopped. ``hashes`` are those of its source and of the
-    ends of what ``resume`` goes on from, if whoever asked for the log asked for them as well.
+    Parameters
+    ----------
+    header : RunHeader
+        The header of the run.
+    curves : list of Curves, (splits,)
+        One item per split of the log. A split that was not requested keeps its x and has no
+        metrics: whether a run is complete depends on every split.
+    messages : list of str
+        Logged text lines in file order; may be empty unless ``Request.messages`` is True.
+    train_time : float
+        How long the run trained, in seconds; NaN if unknown.
+    marker : Status or None
+        How the run ended according to the logger itself; None if the log does not show it.
+    problems : list of Problem
+        What is wrong with the log.
+    attempt : int
+        Number of this attempt among the attempts of the run, from 0.
+    splits : tuple of str
+        All splits of the log, requested or not, in order of first appearance.
+    metrics : tuple of str
+        All metrics of the log, requested or not, in order of first appearance.
+    columns : frozenset of str or None
+        Columns that ``Request.drop`` can affect; None: any.
+    resume : Resume or None
+        Where the reader can continue once the log has grown; None if it cannot.
+    hashes : tuple of (str, str) or None
+        Hash of the source, and of the ends of the part that ``resume`` continues from (``""``
+        without ``resume``). Set by runcube, not by readers, when an archive needs them.
     """
 
     header: RunHeader

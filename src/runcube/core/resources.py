@@ -1,11 +1,13 @@
-"""What the machine has: memory, CPUs, and Python's garbage collector while a sweep is loaded."""
+"""Resources of the machine: memory, CPUs, and the garbage collector while a sweep is loaded."""
 
 from __future__ import annotations
 
 import gc
 import os
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from runcube.core.errors import CubeTooLargeError
@@ -13,25 +15,25 @@ from runcube.core.errors import CubeTooLargeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-from dataclasses import dataclass, field
-from threading import Lock
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
 _UNLIMITED = 1 << 62
 
 
 def check_memory(cells: int, needed: int, remedy: str) -> None:
-    """Refuse what cannot fit.
+    """Raise if a cube cannot fit in memory.
+
+    Parameters
+    ----------
+    cells : int
+        Cells of the cube, for the message.
+    needed : int
+        Bytes that the cube needs.
+    remedy : str
+        What the user can do; the end of the message.
 
     Raises
     ------
     CubeTooLargeError
-        With cells, bytes and the remedy.
+        If fewer bytes are free than needed.
     """
     available = available_bytes()
     if needed > available:
@@ -42,7 +44,7 @@ def check_memory(cells: int, needed: int, remedy: str) -> None:
 
 
 def available_bytes() -> int:
-    """Memory that can be had now, within the limits of the process and of its control group."""
+    """Return the bytes that can be allocated now, within limits of process and control group."""
     free = min(_meminfo(), _within_ulimit())
     try:
         limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
@@ -53,7 +55,7 @@ def available_bytes() -> int:
 
 
 def _within_ulimit() -> int:
-    """Address space that is left below ``ulimit -v``, as batch systems set it."""
+    """Return the bytes of address space left below ``ulimit -v``, as batch systems set it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -69,6 +71,7 @@ def _within_ulimit() -> int:
 
 
 def _meminfo() -> int:
+    """Return the bytes of memory that the system has available."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -81,12 +84,12 @@ def _meminfo() -> int:
         return _UNLIMITED
 
 
-# What Windows can wait for at once.
+# Windows can wait for at most this many processes at once.
 _MOST_CPUS = 61
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may use: those it is bound to, within its control group's quota."""
+    """Return the number of CPUs this process may use, by affinity and control-group quota."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
@@ -95,7 +98,7 @@ def usable_cpus() -> int:
 
 
 def _quota() -> float:
-    """CPUs that the control groups of this process allow."""
+    """Return the number of CPUs that the control groups of this process allow."""
     found = [float("inf")]
     with suppress(OSError, ValueError):
         root = Path("/sys/fs/cgroup")
@@ -111,7 +114,7 @@ def _quota() -> float:
 
 
 def _ratio(*paths: Path) -> float:
-    """CPUs that quota and period allow, from one file or two."""
+    """Return the number of CPUs that quota and period allow, from one file or two."""
     try:
         quota, period = " ".join(path.read_text() for path in paths).split()
         return float(quota) / float(period) if float(quota) > 0 else float("inf")
@@ -121,7 +124,17 @@ def _ratio(*paths: Path) -> float:
 
 @dataclass
 class _Loads:
-    """Loads under way in the threads of this process."""
+    """Loads under way in the threads of this process.
+
+    Attributes
+    ----------
+    lock : Lock
+        Held while the other fields change.
+    count : int
+        Number of loads under way.
+    was_enabled : bool
+        Whether the garbage collector was enabled before the first of them.
+    """
 
     lock: Lock = field(default_factory=Lock)
     count: int = 0
@@ -144,10 +157,10 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Keep the cyclic garbage collector from walking a million records over and over.
+    """Disable the cyclic garbage collector, which would walk a million records over and over.
 
-    Parsed logs form no cycles, so nothing piles up meanwhile. The last of several threads that load
-    lets it run again.
+    Parsed logs form no cycles, so no garbage accumulates meanwhile. The last of several loading
+    threads enables it again.
     """
     with _LOADS.lock:
         if not _LOADS.count:
@@ -158,6 +171,6 @@ def gc_paused() -> Iterator[None]:
         yield
     finally:
         with _LOADS.lock:
-            _LOADS.count = max(0, _LOADS.count - 1)  # of a forked process it was zero
+            _LOADS.count = max(0, _LOADS.count - 1)  # it is zero in a forked process
             if not _LOADS.count and _LOADS.was_enabled:
                 gc.enable()

@@ -1,13 +1,8 @@
-"""Text: the natural order of paths, the nearest of some names, what netCDF text can hold."""
+"""Text: the natural order of paths, the nearest of several names, what netCDF text can hold."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
+import difflib
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,15 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-import difflib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
 def clean_text(text: str) -> str:
-    r"""Escape what netCDF text cannot hold: NUL and undecodable bytes.
+    r"""Return a text with what netCDF text cannot hold escaped: NUL and undecodable bytes.
 
     Examples
     --------
@@ -41,7 +29,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 @lru_cache(maxsize=1 << 17)
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key under which ``run_2`` comes before ``run_10``, directory by directory."""
+    """Return a sort key that puts ``run_2`` before ``run_10``, directory by directory."""
     parts = _DIGITS.split(path.replace("/", "\0"))
     return tuple([_number(part) if i % 2 else _text(part) for i, part in enumerate(parts)])
 
@@ -59,7 +47,15 @@ def _text(part: str) -> tuple[int, int, str]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The tail of an error: what comes nearest to a name, or the first few there are."""
+    """Return the tail of an error message: the names nearest to one, or the first few known.
+
+    Parameters
+    ----------
+    name : str
+        The name that was not found.
+    known : iterable of str
+        The names that exist.
+    """
     known = list(dict.fromkeys(known))
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:

@@ -1,8 +1,8 @@
-"""Selected runs to one Dataset, and what can be said of a Dataset that is a cube.
+"""Selected runs to one Dataset, and reports on a Dataset that is a cube.
 
-``build`` allocates and fills it, ``coords`` makes what lies on the cells, ``placement`` knows where
-values go, ``layouts`` converts grid and configs. ``cells`` reads a cube back as rows, for
-``report``, ``problems`` and ``final``. Start in ``build``. May import ``core``, ``plan`` and
+``build`` allocates and fills it, ``coords`` makes the coordinates of the cells, ``placement``
+finds where values go, ``layouts`` converts grid and configs. ``cells`` reads a cube back as rows,
+for ``report``, ``problems`` and ``final``. Start in ``build``. May import ``core``, ``plan`` and
 ``curves``.
 """
 

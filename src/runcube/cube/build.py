@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _SPARSER = "pass layout='configs' (random search, sparse grids)"
 _FEWER = ", metrics=[...] or splits=[...]"
-# Numbers, status and references to texts that stand in each cell.
+# Numbers, status and references to texts in each cell.
 _CELL_BYTES = 80
 _LARGE = 1 << 26
 
@@ -34,23 +34,27 @@ _LARGE = 1 << 26
 def build_cube(
     sweep: Sweep, selection: Selection, labels: InnerLabels, *, messages: bool = False
 ) -> xr.Dataset:
-    """Scatter the runs that won their cells into ``curve`` and ``logged``.
+    """Return the cube: the kept runs scattered into ``curve`` and ``logged``.
 
-    The trials of ``contest`` are emptied on the way, so that at most one copy of the data stands
-    beside the cube.
+    The attempts of ``selection`` are emptied on the way, so that at most one copy of the data
+    exists beside the cube.
 
     Parameters
     ----------
     sweep : Sweep
+        The plan, with the layout and the cell of each run.
     selection : Selection
+        The run of each cell, and the x-axis.
     labels : InnerLabels
+        Labels of ``split`` and ``metric``.
     messages : bool
         Add the coordinate ``messages``.
 
     Returns
     -------
     Dataset
-        ``curve`` and ``logged`` on (*cell dims*, split, metric, x), without attrs but ``grid``.
+        ``curve`` (float64) and ``logged`` (bool) on (*cell dims*, split, metric, x), without attrs
+        but ``grid``.
 
     Raises
     ------
@@ -76,10 +80,10 @@ def build_cube(
 
 
 def _all_nan(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Give a new array of NaN; a large one is filled by several threads.
+    """Return a new array of NaN; a large one is filled by several threads.
 
-    To get new memory from the system takes several times as long as to write it, and it is given
-    to all CPUs at once.
+    To get new memory from the system takes several times as long as to write it, and all CPUs can
+    get it at once.
     """
     out = np.empty(shape)
     if out.nbytes < _LARGE:
@@ -93,18 +97,18 @@ def _all_nan(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def cube_shape(cell_index: CellIndex, selection: Selection, labels: InnerLabels) -> tuple[int, ...]:
-    """Shape of ``curve``: cell dims, split, metric, x."""
+    """Return the shape of ``curve``: cell dims, split, metric, x."""
     inner = (len(labels.splits), len(labels.metrics), len(selection.axis.labels))
     return (*cell_index.shape, *inner)
 
 
 def cube_dims(cell_index: CellIndex, selection: Selection) -> tuple[str, ...]:
-    """Dims of ``curve`` and ``logged``, as :func:`cube_shape` has their sizes."""
+    """Return the dims of ``curve`` and ``logged``, whose sizes are :func:`cube_shape`."""
     return (*cell_index.dims, "split", "metric", selection.axis.dim)
 
 
 def with_values(ds: xr.Dataset, dims: Sequence[str], curve: Any, logged: Any) -> xr.Dataset:
-    """Add ``curve`` and ``logged`` to a frame: arrays on :func:`cube_dims`."""
+    """Return a frame with ``curve`` and ``logged`` added: arrays on :func:`cube_dims`."""
     data = {
         "curve": (dims, curve, {"long_name": "logged value"}),
         "logged": (dims, logged, {"long_name": "whether a value was logged"}),
@@ -120,11 +124,19 @@ def cube_frame(
     *,
     messages: bool = False,
 ) -> xr.Dataset:
-    """Everything of a cube but its values: coordinates, and the attr ``grid``.
+    """Return a cube without its values: coordinates, and the attr ``grid``.
+
+    Parameters
+    ----------
+    sweep, selection, labels, messages
+        As for :func:`build_cube`.
+    cell_index : CellIndex
+        The cell of each kept run.
 
     Raises
     ------
     CubeTooLargeError
+        If the coordinates would not fit in memory; raised before they are allocated.
     """
     axis = selection.axis
     check_memory(cell_index.count, _frame_bytes(selection, cell_index), _SPARSER)
@@ -144,7 +156,7 @@ def cube_frame(
 
 
 def _frame_bytes(selection: Selection, cell_index: CellIndex) -> int:
-    """About what the coordinates need: texts of each cell are as wide as the longest of all."""
+    """Return about the bytes of the coordinates: every text is as wide as the longest of all."""
     paths = (len(kept_run.attempt.log.header.source.path) for kept_run in selection.kept_runs)
     return cell_index.count * (_CELL_BYTES + 2 * 4 * max(paths, default=0))
 
@@ -152,7 +164,7 @@ def _frame_bytes(selection: Selection, cell_index: CellIndex) -> int:
 def _along(
     selection: Selection, cell_index: CellIndex
 ) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
-    """Collect what else runs along x."""
+    """Return the other quantities along x, (x,) or (cells, x), by logged name, with their attrs."""
     positions = Positions(selection.axis)
     along = _Along(selection, cell_index.count)
     for kept_run, cell in zip(selection.kept_runs, cell_index.positions.tolist(), strict=True):
@@ -165,7 +177,14 @@ def _along(
 
 
 class _Along:
-    """Quantities that run along x beside it: one for all runs where they agree, else one a run."""
+    """Other quantities along x: one array for all runs where they agree, else one per run.
+
+    Parameters
+    ----------
+    selection : Selection
+    count : int
+        Number of cells.
+    """
 
     def __init__(self, selection: Selection, count: int) -> None:
         self._axis = selection.axis
@@ -188,11 +207,11 @@ class _Along:
         if name not in self._found:
             self._found[name] = np.full(self._shape, np.nan)
         row = self._found[name][cell]
-        # The first split that has it speaks; the others fill its gaps.
+        # The first split that has it decides; the others fill its gaps.
         row[at] = np.where(np.isnan(row[at]), values, row[at])
 
     def finish(self) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
-        """Arrays (x,) or (cells, x) by logged name, with the attrs of their coordinates."""
+        """Return arrays (x,) or (cells, x) by logged name, with the attrs of their coordinates."""
         return {
             name: (self._shared(name, values), {"long_name": name})
             for name, values in self._found.items()

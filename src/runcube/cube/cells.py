@@ -1,4 +1,4 @@
-"""The cells of a cube as rows: what reports and selections read off dims and coordinates."""
+"""The cells of a cube as rows: what reports and selections read from dims and coordinates."""
 
 from __future__ import annotations
 
@@ -17,16 +17,26 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-# What a run does not have, among values that may be None.
+# The value of a key that a run does not have, among values that may be None.
 ABSENT: Final[Any] = object()
-_WORDS: dict[str, Any] = {"None": None, "absent": ABSENT, "True": True, "False": False}
+_NAMED: dict[str, Any] = {"None": None, "absent": ABSENT, "True": True, "False": False}
 # The run that counts where several are of one configuration and seed, best first.
 _BETTER = (Status.COMPLETE, Status.INCOMPLETE, Status.FAILED)
 _INNER = frozenset({"split", "metric"})
 
 
 def hyperparameters(ds: xr.Dataset) -> list[str]:
-    """Name the hyperparameters that vary: the dims first, then the other coordinates.
+    """Return the names of the hyperparameters that vary: dims first, then other coordinates.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+
+    Returns
+    -------
+    list of str
+        Short names, in the order of the dims and coordinates.
 
     Examples
     --------
@@ -52,7 +62,12 @@ def hyperparameters(ds: xr.Dataset) -> list[str]:
 
 
 def x_dim(ds: xr.Dataset) -> str | None:
-    """Name the dim along which curves run; None where it was selected away.
+    """Return the dim along which curves run; None where it was selected away.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
 
     Raises
     ------
@@ -76,12 +91,20 @@ def check_cube(ds: xr.Dataset) -> None:
 
 
 def full_key(ds: xr.Dataset, name: str) -> str:
-    """Full dotted key of a hyperparameter."""
+    """Return the full dotted key of a hyperparameter."""
     return str(ds[name].attrs.get("hparam", name))
 
 
 def laid_out(variable: xr.Variable, sizes: Mapping[str, int]) -> NDArray[Any]:
-    """Values of a variable on dims of which it may lack some: broadcast, in their order."""
+    """Return the values of a variable broadcast to the dims of ``sizes``, in their order.
+
+    Parameters
+    ----------
+    variable : Variable
+        On some of these dims, in any order.
+    sizes : mapping of str to int
+        Size of each dim of the result.
+    """
     own = [dim for dim in sizes if dim in variable.dims]
     values = variable.transpose(*own).values
     shape = [size if dim in own else 1 for dim, size in sizes.items()]
@@ -90,7 +113,21 @@ def laid_out(variable: xr.Variable, sizes: Mapping[str, int]) -> NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class CellRows:
-    """The cells of a cube as tables (configurations, seeds)."""
+    """The cells of a cube as tables (configurations, seeds).
+
+    Parameters
+    ----------
+    dims : tuple of str
+        Cell dims, ``seed`` last, also where the cube has lost it.
+    sizes : tuple of int
+        Size of each of ``dims``; configurations are the product of all but the last.
+    names : list of str
+        Short names of the hyperparameters that vary.
+    seeds : (seeds,) int64 or <U
+        Labels of ``seed``.
+    status : (configurations, seeds) <U
+        ``complete``, ``incomplete``, ``failed`` or ``absent``.
+    """
 
     dims: tuple[str, ...]
     sizes: tuple[int, ...]
@@ -100,7 +137,13 @@ class CellRows:
 
     @classmethod
     def of(cls, ds: xr.Dataset) -> CellRows:
-        """Read them off a cube, whole or selected."""
+        """Return the cells of a cube, whole or selected.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube.
+        """
         check_cube(ds)
         dims = (*(str(d) for d in ds["status"].dims if d != "seed"), "seed")
         sizes = tuple(ds.sizes.get(d, 1) for d in dims)
@@ -110,16 +153,21 @@ class CellRows:
 
     @property
     def held(self) -> NDArray[np.bool_]:
-        """Whether a cell holds a run."""
+        """Whether a cell holds a run, (configurations, seeds)."""
         held: NDArray[np.bool_] = self.status != Status.ABSENT.value
         return held
 
     def column(self, ds: xr.Dataset, name: str) -> NDArray[Any]:
-        """A coordinate as an array (configurations, seeds)."""
+        """Return a coordinate as an array (configurations, seeds)."""
         return self._table(ds[name].variable)
 
     def known(self, ds: xr.Dataset, name: str) -> NDArray[np.bool_]:
-        """Whether any run tells the value that a coordinate has in a cell."""
+        """Return whether any run determines the value of a coordinate in each cell.
+
+        Returns
+        -------
+        (configurations, seeds) bool
+        """
         on = ds[name].dims
         if on == (name,):
             return np.ones_like(self.held)
@@ -130,9 +178,25 @@ class CellRows:
     def missing(
         self, ds: xr.Dataset, all_combinations: bool
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Row and seed index of the cells without a complete run, one per configuration and seed.
+        """Return row and seed index of the configurations and seeds without a complete run.
 
         Rows that no hyperparameter tells apart are one configuration: a crashed run and its rerun.
+
+        Parameters
+        ----------
+        ds : Dataset
+            The cube of these cells.
+        all_combinations : bool
+            Also those configurations that have no run with any seed (grid layout only).
+
+        Returns
+        -------
+        rows, seeds : (missing,) intp
+
+        Raises
+        ------
+        PlanError
+            With ``all_combinations`` in the configs layout.
         """
         if all_combinations and "config" in self.dims:
             raise PlanError("all_combinations: the configs layout has no others; to_grid(ds) first")
@@ -150,7 +214,7 @@ class CellRows:
         return at_row, at_seed
 
     def _configurations(self, ds: xr.Dataset) -> NDArray[np.intp]:
-        """Number of the configuration of each row."""
+        """Return the number of the configuration of each row."""
         count = len(self.status)
         if "config" not in self.dims or "hparam" not in ds["seed"].attrs:
             # Without a seed, rows that nothing tells apart are replicates of their own.
@@ -172,18 +236,19 @@ class CellRows:
 
 
 def json_value(label: Any, number: float | None) -> Any:
-    """Turn a label back into the value that it stands for.
+    """Return the value that a label stands for.
 
     Parameters
     ----------
     label : int, float, bool or str
+        A label of a hyperparameter or of the seed.
     number : float or None
         The label's entry in ``<name>_value``, where there is one.
     """
     if not isinstance(label, str):
         return label
-    if label in _WORDS:
-        return _WORDS[label]
+    if label in _NAMED:
+        return _NAMED[label]
     if number is not None and not math.isnan(number):
         try:
             return int(label)

@@ -32,7 +32,17 @@ MAX_PROBLEM_LINES = 20
 
 @dataclass(frozen=True)
 class CellIndex:
-    """The cell dims, their shape, and the flat position of each entry in it."""
+    """The cell of each kept run, in the layout of the plan.
+
+    Parameters
+    ----------
+    dims : tuple of str
+        Cell dims: hyperparameters and ``seed``, or ``config`` and ``seed``.
+    shape : tuple of int
+        Size of each of ``dims``.
+    positions : (kept runs,) intp
+        Position of each run's cell among all cells in C order.
+    """
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
@@ -45,7 +55,7 @@ class CellIndex:
 
     @classmethod
     def of(cls, sweep: Sweep, kept_runs: Sequence[KeptRun]) -> CellIndex:
-        """Place the runs that stay, in the layout of the plan."""
+        """Return the cells of the kept runs, in the layout of the plan."""
         runs = np.array([kept_run.run for kept_run in kept_runs], dtype=np.intp)
         seeds = len(sweep.seed_axis.labels)
         if sweep.layout == "grid":
@@ -59,7 +69,7 @@ class CellIndex:
 
 
 def seed_coord(sweep: Sweep) -> dict[str, Any]:
-    """Give the index coordinate ``seed``."""
+    """Return the index coordinate ``seed``."""
     seed = sweep.seed_axis
     attrs = {"long_name": "seed" if seed.kind == "labels" else "replicate"}
     if seed.key is not None:
@@ -70,7 +80,23 @@ def seed_coord(sweep: Sweep) -> dict[str, Any]:
 def cell_coords(
     sweep: Sweep, kept_runs: Sequence[KeptRun], cell_index: CellIndex, *, messages: bool
 ) -> dict[str, Any]:
-    """Give every coordinate on cell dims: hyperparameters first, then what is known of the runs."""
+    """Return every coordinate on cell dims: hyperparameters first, then those of each run.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    kept_runs : sequence of KeptRun
+        The run of each cell that holds one, (kept runs,).
+    cell_index : CellIndex
+        The cell of each kept run.
+    messages : bool
+        Add the coordinate ``messages``.
+
+    Returns
+    -------
+    dict
+        Name to a tuple that ``xr.Dataset`` takes: dims, values, attrs, encoding.
+    """
     coords = _axis_coords(sweep) if sweep.layout == "grid" else _row_coords(sweep)
     for coord in sweep.coords:
         attrs = {"hparam": coord.key, "long_name": coord.name}
@@ -96,7 +122,7 @@ def _axis_coords(sweep: Sweep) -> dict[str, Any]:
 
 
 def _row_coords(sweep: Sweep) -> dict[str, Any]:
-    """Dim hyperparameters along ``config``."""
+    """Return the dim hyperparameters as coordinates along ``config``."""
     _, first = np.unique(sweep.rows, return_index=True)
     coords: dict[str, Any] = {}
     for number, axis in enumerate(sweep.axes):
@@ -111,7 +137,7 @@ def _row_coords(sweep: Sweep) -> dict[str, Any]:
 def _place_coord(
     sweep: Sweep, dims: tuple[str, ...], values: NDArray[Any]
 ) -> tuple[tuple[str, ...], NDArray[Any]]:
-    """Lay one value per run on the dims that determine it, in the layout of the plan."""
+    """Return dims and values of a coordinate from one value per run, in the layout of the plan."""
     names = [*(axis.name for axis in sweep.axes), "seed"]
     sizes = [*(len(axis.labels) for axis in sweep.axes), len(sweep.seed_axis.labels)]
     columns = [names.index(dim) for dim in dims]
@@ -137,8 +163,8 @@ def _run_coords(
     problems = [[*kept_run.attempt.problems, *noted[kept_run.run]] for kept_run in kept_runs]
     counts = np.array([len(p) for p in problems], dtype=np.int64)
     ends = [kept_run.status.value for kept_run in kept_runs]
-    words = {*ends, Status.ABSENT.value} if len(ends) < cell_index.count else {*ends}
-    status = np.full(cell_index.count, Status.ABSENT.value, f"<U{max(map(len, words), default=1)}")
+    found = {*ends, Status.ABSENT.value} if len(ends) < cell_index.count else {*ends}
+    status = np.full(cell_index.count, Status.ABSENT.value, f"<U{max(map(len, found), default=1)}")
     status[at] = ends
     time = np.array([log.train_time for log in logs], dtype=np.float64)
     names = run_ids(sweep.headers)
@@ -165,7 +191,10 @@ def _run_coords(
 
 
 def run_ids(headers: Sequence[RunHeader]) -> list[str]:
-    """Give each run the shortest telling part of its path, or its key where a log holds several."""
+    """Return a name for each run: the shortest part of its path that identifies it, or its key.
+
+    The key is used where a log holds several runs.
+    """
     folders = Counter(header.source.path.rpartition("/")[0] for header in headers)
     keys = Counter(header.key for header in headers)
     names = []
@@ -197,7 +226,7 @@ def _long(dims: tuple[str, ...], texts: NDArray[np.object_]) -> Any:
 
 
 def problem_text(problems: Sequence[Problem]) -> str:
-    """Problems of one run, a line each, the first 20 and the number of the others."""
+    """Return the problems of one run, a line each, the first 20 and the number of the others."""
     lines = [clean_text(str(p)).replace("\n", " ") for p in problems[:MAX_PROBLEM_LINES]]
     if len(problems) > MAX_PROBLEM_LINES:
         lines.append(f"… and {len(problems) - MAX_PROBLEM_LINES} more")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def final(ds: xr.Dataset) -> xr.DataArray:
-    """Give the last value that each run logged, of each metric in each split.
+    """Return the last value that each run logged, of each metric in each split.
 
     A run that diverged ends with the NaN that it logged, not with its last finite value.
 
@@ -29,8 +29,8 @@ def final(ds: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     DataArray
-        ``curve`` without its x-axis, float64; NaN where nothing was logged. The coordinate
-        ``last_<x>`` tells where along x the value stands.
+        ``curve`` without its x-axis, (*cell dims*, split, metric), float64; NaN where nothing was
+        logged. The coordinate ``last_<x>``, float64, is the x of each value.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def _along(
 
 
 def _last(values: NDArray[Any], logged: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Value at the last True of ``logged`` along the last axis; NaN where there is none."""
+    """Return the value at the last True of ``logged`` along the last axis; NaN without one."""
     if not logged.shape[-1]:
         return np.full(logged.shape[:-1], np.nan)
     at = logged.shape[-1] - 1 - np.argmax(logged[..., ::-1], axis=-1)

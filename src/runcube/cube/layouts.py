@@ -1,4 +1,4 @@
-"""The two layouts of a cube, grid and configs, and the lossless ways between them."""
+"""The two layouts of a cube, grid and configs, and the lossless conversions between them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError, Status, absent_cells, check_memory
+from runcube.cube.cells import check_cube
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from runcube.plan import Sweep
 
 
-# What each run has once: these have every cell dim, also where no hyperparameter is a dim.
+# Variables with one value per run: these have every cell dim, also where no hyperparameter is one.
 _PER_RUN = frozenset(
     "curve logged run_id path status train_time n_problems problems run_config messages "
     "seed_value".split()
@@ -26,7 +27,7 @@ _PER_RUN = frozenset(
 
 
 def grid_attr(sweep: Sweep) -> str:
-    """Say as JSON what the layouts need of a plan: dims, ordered labels, dtypes."""
+    """Return as JSON what the layouts need of a plan: dims, ordered labels, dtypes."""
     on = {c.name: c.dims for c in sweep.coords}
     on |= {f"{c.name}_value": c.dims for c in sweep.coords if c.value is not None}
     on |= {f"{a.name}_value": (a.name,) for a in sweep.axes if a.value is not None}
@@ -42,27 +43,27 @@ def _attr(
         for name, values in labels.items()
     ]
     own = {name: [d for d in dims if d in labels] for name, dims in coords.items()}
-    # A coordinate on all dims or on none needs no word.
+    # A coordinate on all dims or on none needs no entry.
     partial = {name: own[name] for name in sorted(own) if 0 < len(own[name]) < len(labels)}
     return json.dumps({"dims": dims, "coords": partial, "configs": configs})
 
 
 def to_configs(ds: xr.Dataset) -> xr.Dataset:
-    """Lay a cube out with one dim ``config`` in place of the hyperparameter dims.
+    """Return a cube with one dim ``config`` in place of the hyperparameter dims.
 
-    Configurations are the cells that hold a run with any seed, in C order of the dims. The way
-    back is :func:`to_grid`; both keep every value, label, dtype and attr.
+    Configurations are the cells that hold a run with any seed, in C order of the dims. The inverse
+    is :func:`to_grid`; both keep every value, label, dtype and attr.
 
     Parameters
     ----------
     ds : Dataset
-        In either layout; one in the configs layout comes back as it is.
+        A cube in either layout; one in the configs layout is returned as it is.
 
     Returns
     -------
     Dataset
-        ``curve(config, seed, split, metric, x)`` with the hyperparameters as coordinates along
-        ``config``.
+        ``curve`` (float64) and ``logged`` (bool) on (config, seed, split, metric, x), with the
+        hyperparameters as coordinates along ``config``.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def to_configs(ds: xr.Dataset) -> xr.Dataset:
     >>> dict(rc.to_configs(ds).sizes)  # doctest: +ELLIPSIS
     {'config': 24, 'seed': 5, 'split': 3, 'metric': 4, 'epoch': ...}
     """
-    _check_cube(ds)
+    check_cube(ds)
     if "config" in ds.dims:
         return ds
     hyper = [str(d) for d in ds["status"].dims if d != "seed"]
@@ -102,7 +103,7 @@ def to_configs(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _gather(variable: xr.Variable, codes: Mapping[str, NDArray[np.intp]]) -> xr.Variable:
-    """Pick the cells of each configuration; ``config`` becomes the first dim."""
+    """Return a variable at the cells of each configuration; ``config`` is its first dim."""
     if isinstance(variable, xr.IndexVariable):
         variable = variable.to_base_variable()
     mine = {d: xr.Variable("config", codes[d]) for d in codes if d in variable.dims}
@@ -113,27 +114,28 @@ def _gather(variable: xr.Variable, codes: Mapping[str, NDArray[np.intp]]) -> xr.
 
 
 def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
-    """Lay a cube out with one dim for each of the hyperparameters that tell its rows apart.
+    """Return a cube with one dim for each of the hyperparameters that tell its rows apart.
 
     Cells without a run are NaN, ``""``, ``absent``, False or 0; every dtype is kept.
 
     Parameters
     ----------
     ds : Dataset
-        In either layout; one in the grid layout comes back as it is.
+        A cube in either layout; one in the grid layout is returned as it is.
     dims : sequence of str, optional
-        Coordinates along ``config`` that become dims. By default those of the plan, which the
-        attr ``grid`` names.
+        Coordinates along ``config`` that become dims. By default those of the plan, which are in
+        the attr ``grid``.
 
     Returns
     -------
     Dataset
-        ``curve(*hyperparameters, seed, split, metric, x)``.
+        ``curve`` (float64) and ``logged`` (bool) on (*hyperparameters*, seed, split, metric, x).
 
     Raises
     ------
     PlanError
-        If the Dataset is no cube, or two rows fall into one cell.
+        If the Dataset is no cube, a dim is no coordinate along ``config``, the dims are unknown
+        since the attr ``grid`` is gone, or two rows fall into one cell.
     CubeTooLargeError
         If the grid would not fit in memory; raised before anything is allocated.
 
@@ -146,7 +148,7 @@ def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
     >>> rc.to_grid(rc.to_configs(ds)).identical(ds)
     True
     """
-    _check_cube(ds)
+    check_cube(ds)
     if "config" not in ds.dims:
         return ds
     labels, partial = _wanted_grid(ds, dims)
@@ -171,7 +173,7 @@ def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
 def _wanted_grid(
     ds: xr.Dataset, dims: Sequence[str] | None
 ) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
-    """Labels of each dim in order, and the coordinates that lie on some of the dims only."""
+    """Return the labels of each dim in order, and the coordinates on some of the dims only."""
     plan = json.loads(ds.attrs.get("grid", "{}"))
     if dims is None and "dims" not in plan:
         raise PlanError("to_grid: the attr 'grid' is gone; name the dims: to_grid(ds, dims=[...])")
@@ -248,7 +250,7 @@ def _scatter_later(
     labels: Mapping[str, NDArray[Any]],
     codes: Mapping[str, NDArray[np.intp]],
 ) -> xr.Variable:
-    """Do the same to dask arrays of numbers: each cell looks for its row."""
+    """Return the same of a dask array of numbers: each cell takes its row."""
     others = [d for d in variable.dims if d != "config"]
     row = np.full([len(order) for order in labels.values()], -1)
     row[tuple(codes[d] for d in labels)] = np.arange(variable.sizes["config"])
@@ -263,10 +265,3 @@ def _rebuild(ds: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset
     data = {n: v for n, v in variables.items() if n in ds.data_vars}
     coords = {n: v for n, v in variables.items() if n not in ds.data_vars}
     return xr.Dataset(data, coords, dict(ds.attrs))
-
-
-def _check_cube(ds: xr.Dataset) -> None:
-    missing = [n for n in ("curve", "logged", "status") if n not in ds.variables]
-    if missing:
-        found = ", ".join(map(repr, list(ds.variables)[:6]))
-        raise PlanError(f"not a runcube cube: no variable {missing[0]!r} (found: {found})")

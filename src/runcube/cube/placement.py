@@ -1,4 +1,4 @@
-"""Where the values of runs go in a cube, and putting them there."""
+"""Positions of the values of runs in a cube, and how they are written there."""
 
 from __future__ import annotations
 
@@ -16,19 +16,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InnerLabels:
-    """Labels of the inner dims, in order of first appearance or as asked for."""
+    """Labels of the inner dims, in order of first appearance or as asked for.
+
+    Parameters
+    ----------
+    splits : tuple of str
+        Labels of ``split``, (splits,).
+    metrics : tuple of str
+        Labels of ``metric``, (metrics,).
+    """
 
     splits: tuple[str, ...]
     metrics: tuple[str, ...]
 
 
 class Scatter:
-    """Writes the values of runs to their places in cells.
+    """Writes the values of runs to their positions in cells.
 
     Parameters
     ----------
     axis : XAxis
+        The x-axis of the cube.
     labels : InnerLabels
+        Labels of ``split`` and ``metric``.
     """
 
     def __init__(self, axis: XAxis, labels: InnerLabels) -> None:
@@ -37,13 +47,13 @@ class Scatter:
         self._metrics = _Metrics(labels.metrics)
 
     def places(self, kept_run: KeptRun) -> Iterator[tuple[Track, Index]]:
-        """Give the tracks of a run, each with where its x stands among the labels."""
+        """Yield the tracks of a run, each with the positions of its x among the labels."""
         own = self._positions.own(kept_run)
         for track in kept_run.attempt.tracks:
             yield track, self._positions.of(track, own)
 
     def parts(self, kept_run: KeptRun) -> Iterator[tuple[Track, Part]]:
-        """Give the tracks of a run that are in the cube, and where each comes from and goes."""
+        """Yield the tracks of a run that are in the cube, each with its source and target."""
         own = self._positions.own(kept_run)
         for track in kept_run.attempt.tracks:
             split = self._split_at.get(track.curves.split)
@@ -53,13 +63,13 @@ class Scatter:
                 yield track, Part(split, into, at, metrics, track.rows)
 
     def put(self, kept_run: KeptRun, curve: NDArray[np.float64], logged: NDArray[np.bool_]) -> None:
-        """Fill one cell: arrays (split, metric, x) that hold NaN and False."""
+        """Write a run into its cell: arrays (split, metric, x) that hold NaN and False."""
         for track, part in self.parts(kept_run):
             part.put(track.curves.values, curve)
             part.mark(logged)
 
     def mark(self, kept_run: KeptRun, logged: NDArray[np.bool_]) -> None:
-        """Say of one cell, an array (split, metric, x) of False, what was logged."""
+        """Write True where a run logged a value into its cell, (split, metric, x) of False."""
         for _, part in self.parts(kept_run):
             part.mark(logged)
 
@@ -69,10 +79,20 @@ Index = slice | NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Part:
-    """Where values of one split of a run come from, and where they go in its cell.
+    """Values of one split of a run: their source in its ``Curves``, and their target in its cell.
 
-    Rows ``metrics`` and columns ``rows`` of the values of its ``Curves`` go to ``into`` (metric)
-    and ``at`` (x) of the plane ``split``.
+    Parameters
+    ----------
+    split : int
+        Target: position along ``split`` of the cell.
+    into : (part metrics,) intp, or slice
+        Target: positions along ``metric``.
+    at : (part rows,) intp, or slice
+        Target: positions along x.
+    metrics : (part metrics,) intp
+        Source: rows of ``Curves.values``, which is (metrics, rows).
+    rows : (part rows,) intp, or slice
+        Source: columns of ``Curves.values``.
     """
 
     split: int
@@ -82,22 +102,22 @@ class Part:
     rows: Index
 
     def put(self, values: NDArray[np.float64], curve: NDArray[np.float64]) -> None:
-        """Write them into a cell (split, metric, x)."""
+        """Write the values into a cell (split, metric, x)."""
         if len(self.metrics) < len(values):
             values = values[self.metrics]
         curve[self.split][self._where] = values[:, self.rows]
 
     def mark(self, logged: NDArray[np.bool_]) -> None:
-        """Say in a cell (split, metric, x) that they were logged."""
+        """Write True into a cell (split, metric, x) where the values go."""
         logged[self.split][self._where] = True
 
     def within(self, places: Sequence[NDArray[np.intp]]) -> Part | None:
-        """Give what of it is in a part of the cell.
+        """Return the values that lie in a part of the cell; None if none does.
 
         Parameters
         ----------
         places : sequence of ndarray
-            For each split, metric and x of the cell, where it stands in the part; -1: nowhere.
+            For each split, metric and x of the cell, its position in the part; -1: nowhere.
         """
         split, into, at = (
             place[i] for place, i in zip(places, (self.split, self.into, self.at), strict=True)
@@ -117,21 +137,27 @@ class Part:
 
 
 def _as_slice(at: NDArray[np.intp]) -> Index:
-    """A run of neighbours as a slice, which is written several times as fast."""
+    """Return consecutive positions as a slice, which is written several times as fast."""
     if len(at) and at[-1] - at[0] == len(at) - 1:
         return slice(int(at[0]), int(at[-1]) + 1)
     return at
 
 
 class _Metrics:
-    """Where the metrics of a track stand among the labels; tracks mostly share theirs."""
+    """Positions of the metrics of tracks among the labels, kept since tracks mostly share them.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Labels of ``metric``, (metrics,).
+    """
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._at = {name: i for i, name in enumerate(labels)}
         self._known: dict[tuple[tuple[str, ...], bytes], tuple[Index, NDArray[np.intp]]] = {}
 
     def of(self, track: Track) -> tuple[Index, NDArray[np.intp]]:
-        """Positions among the labels, and the rows of ``curves.values`` that go there."""
+        """Return positions among the labels, and the rows of ``curves.values`` that go there."""
         key = (track.curves.metrics, track.metrics.tobytes())
         if key not in self._known:
             pairs = [(self._at.get(track.curves.metrics[i]), i) for i in track.metrics.tolist()]
@@ -143,21 +169,27 @@ class _Metrics:
 
 
 class Positions:
-    """Where the x of a track stands among the labels; runs mostly share theirs."""
+    """Positions of the x of tracks among the labels, kept since runs mostly share them.
+
+    Parameters
+    ----------
+    axis : XAxis
+        The x-axis of the cube.
+    """
 
     def __init__(self, axis: XAxis) -> None:
         self._axis = axis
         self._known: dict[tuple[str, bytes], Index] = {}
 
     def own(self, kept_run: KeptRun) -> NDArray[Any] | None:
-        """Sorted x of one run, where runs are aligned by order."""
+        """Return the sorted x of one run, where runs are aligned by order, else None."""
         own = [track.x for track in kept_run.attempt.tracks if len(track.metrics)]
         if self._axis.align == "union" or not own:
             return None
         return np.unique(np.concatenate(own))
 
     def of(self, track: Track, own: NDArray[Any] | None) -> Index:
-        """Positions of the x of a track, among all labels or those of its own run."""
+        """Return the positions of the x of a track, among all labels or those of its own run."""
         if own is not None:
             return _as_slice(np.searchsorted(own, track.x))
         key = (track.x.dtype.str, track.x.tobytes())

@@ -16,7 +16,7 @@ _LINE = re.compile(r"(?:line (\d+): )?([a-z_]+): (.*)", re.DOTALL)
 
 
 def problems(ds: xr.Dataset) -> pd.DataFrame:
-    """List everything that is wrong with the logs of a cube, or that a policy decided about them.
+    """Return a table of what is wrong with the logs of a cube, or was decided by a policy.
 
     Parameters
     ----------
@@ -26,8 +26,9 @@ def problems(ds: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``path``, ``run_id`` (``""`` for what is in no cell), ``line`` (Int64, missing
-        where a problem has no line), ``kind``, ``message``; skipped files first.
+        A row per problem, skipped files first. Columns, of text unless noted: ``path``, ``run_id``
+        (``""`` for a log that is in no cell), ``line`` (Int64, from 1; missing where a problem has
+        no line), ``kind``, ``message``.
 
     Raises
     ------
@@ -40,8 +41,9 @@ def problems(ds: xr.Dataset) -> pd.DataFrame:
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", rc.SweepWarning)
     ...     ds = rc.load_runs("examples/logs")
-    >>> list(rc.problems(ds).columns)
-    ['path', 'run_id', 'line', 'kind', 'message']
+    >>> rc.problems(ds)[["path", "line", "kind"]]
+                           path  line           kind
+    0  sweep/010/json_out.jsonl  <NA>  duplicate_run
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What a cube says of its sweep: configurations, missing runs, constants."""
+"""Reports on the sweep of a cube: configurations, missing runs, constants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def table(ds: xr.Dataset) -> pd.DataFrame:
-    """List the configurations: their hyperparameters, and how their runs ended.
+    """Return a table of the configurations: their hyperparameters, and how their runs ended.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ def table(ds: xr.Dataset) -> pd.DataFrame:
     DataFrame
         A row per configuration that has a run: its hyperparameters (those that vary with the seed
         are left out), ``seeds`` and ``runs``, and how many of the runs are ``complete``,
-        ``incomplete`` and ``failed``. The index is the position along ``config`` where there is
-        such a dim.
+        ``incomplete`` and ``failed`` (all int64). The index ``config`` is the position along the
+        dim ``config`` where there is one, else it counts from 0.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def table(ds: xr.Dataset) -> pd.DataFrame:
     >>> ds.sweep.table().query("incomplete > 0")[["weights", "lr", "weight_decay", "complete"]]
             weights     lr  weight_decay  complete
     config
-    ...
+    2          None  0.004           0.1         4
+    21      DEFAULT  1.400           0.0         4
     """
     import pandas as pd
 
@@ -68,7 +69,7 @@ def table(ds: xr.Dataset) -> pd.DataFrame:
 
 
 def missing(ds: xr.Dataset, *, all_combinations: bool = False) -> pd.DataFrame:
-    """List the configurations and seeds that have no complete run.
+    """Return a table of the configurations and seeds that have no complete run.
 
     Parameters
     ----------
@@ -80,8 +81,9 @@ def missing(ds: xr.Dataset, *, all_combinations: bool = False) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per configuration and seed: the hyperparameters, ``seed``, ``status`` and, where there
-        is a log, its ``path``. A hyperparameter that only a run would tell is NaN or None.
+        A row per configuration and seed: the hyperparameters, ``seed``, ``status`` (text) and the
+        ``path`` of the log (text, ``""`` without one). A hyperparameter whose value no run
+        determines is NaN or None.
 
     Raises
     ------
@@ -99,8 +101,9 @@ def missing(ds: xr.Dataset, *, all_combinations: bool = False) -> pd.DataFrame:
     ...     warnings.simplefilter("ignore", rc.SweepWarning)
     ...     ds = rc.load_runs("examples/logs")
     >>> ds.sweep.missing()[["weights", "lr", "weight_decay", "seed", "status"]]
-      weights     lr  weight_decay  seed      status
-    ...
+       weights     lr  weight_decay  seed      status
+    0     None  0.004           0.1     1  incomplete
+    1  DEFAULT  1.400           0.0     0  incomplete
     """
     import pandas as pd
 
@@ -118,7 +121,7 @@ def missing(ds: xr.Dataset, *, all_combinations: bool = False) -> pd.DataFrame:
 
 
 def missing_configs(ds: xr.Dataset, *, all_combinations: bool = False) -> list[dict[str, Any]]:
-    """List the configurations and seeds that have no complete run, as a launcher takes them.
+    """Return the configurations and seeds that have no complete run, as a launcher takes them.
 
     Parameters
     ----------
@@ -128,19 +131,20 @@ def missing_configs(ds: xr.Dataset, *, all_combinations: bool = False) -> list[d
     Returns
     -------
     list of dict
-        Full dotted key to value as JSON has it: None, numbers, bools and lists again where a text
-        label stands for one. A key that the run would not have is left out, and so is the seed
-        where runs draw their own. ``_status`` is the run's status, ``_path`` its log.
-
-    Notes
-    -----
-    A string ``"None"`` or ``"True"`` on an axis that never holds the value itself has the same
-    label as the value, and comes back as the value.
+        One per configuration and seed: full dotted key to value as JSON has it, which is None, a
+        number, a bool or a list again where a text label stands for one. A key that the run would
+        not have is left out, and so is the seed where runs draw their own. ``_status`` is the
+        run's status, ``_path`` its log.
 
     Raises
     ------
     PlanError
         As :func:`missing`.
+
+    Notes
+    -----
+    A string ``"None"`` or ``"True"`` on an axis that never holds the value itself has the same
+    label as the value, and is returned as the value.
 
     Examples
     --------
@@ -171,7 +175,17 @@ def missing_configs(ds: xr.Dataset, *, all_combinations: bool = False) -> list[d
 
 
 def constant(ds: xr.Dataset) -> dict[str, Any]:
-    """Give the hyperparameters that are the same in all runs: full key to value.
+    """Return the hyperparameters that are the same in all runs.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected, with its attrs.
+
+    Returns
+    -------
+    dict
+        Full dotted key to value as JSON has it.
 
     Raises
     ------
@@ -194,12 +208,32 @@ def constant(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def as_html(ds: xr.Dataset) -> str:
-    """Sum up a cube for a notebook.
+    """Return a summary of a cube for a notebook.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+
+    Returns
+    -------
+    str
+        HTML: runs by status, the layout, the labels of each dim, the number of problems.
 
     Raises
     ------
     PlanError
         If the Dataset is no cube.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> from runcube.cube.report import as_html
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> "120: 118 complete, 2 incomplete" in as_html(ds)
+    True
     """
     cells = CellRows.of(ds)
     counts = Counter(cells.status[cells.held].tolist())
@@ -228,7 +262,7 @@ def _labels_of(coord: xr.DataArray) -> str:
 
 
 def _json_values(ds: xr.Dataset, name: str, cells: CellRows) -> NDArray[np.object_]:
-    """Values of a hyperparameter as JSON has them (configurations, seeds)."""
+    """Return the values of a hyperparameter as JSON has them, (configurations, seeds)."""
     labels = cells.column(ds, name)
     numbers = cells.column(ds, f"{name}_value") if f"{name}_value" in ds.coords else None
     flat = [
@@ -247,7 +281,11 @@ def _json_values(ds: xr.Dataset, name: str, cells: CellRows) -> NDArray[np.objec
 def _seed_values(
     ds: xr.Dataset, cells: CellRows, at: Sequence[NDArray[np.intp]]
 ) -> dict[str, list[Any]]:
-    """The seed of each cell; left out where it is unknown, or no seed but a number we gave."""
+    """Return the seed of each missing run by its full key.
+
+    A drawn seed is ``ABSENT`` in cells without a run. Nothing is returned where there is no seed
+    key: replicate numbers are no seeds.
+    """
     if "seed" not in ds.variables or "hparam" not in ds["seed"].attrs:
         return {}
     if "seed_value" not in ds.variables:

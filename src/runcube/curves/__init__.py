@@ -1,8 +1,8 @@
 """One run after parsing: which quantity is x, its attempts and resumes, its status, its rivals.
 
-``x_axis`` chooses x (rules 11, 12), ``attempts`` resolves what a log says twice (13, 14),
-``status`` says how a run ended (15), ``selection`` lets runs compete for a cell (10) and is where
-to start. May import ``core`` and ``plan``.
+``x_axis`` chooses x (rules 11, 12), ``attempts`` resolves what a log holds twice (13, 14),
+``status`` decides how a run ended (15), ``selection`` selects the run of each cell (10). Start in
+``selection``. May import ``core`` and ``plan``.
 """
 
 from runcube.curves.attempts import Attempt, Track

@@ -1,7 +1,6 @@
 """Rows of a run to tracks: curves that share their rows, each x once, in order of x.
 
-Here a log's own history is resolved: attempts, resumes, repeated and missing x (rules 13 and 14
-of ``docs/policies.md``).
+Here a log's own history is resolved: attempts, resumes, repeated and missing x (rules 13 and 14).
 """
 
 from __future__ import annotations
@@ -25,10 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Track:
-    """Metrics of one split that were logged in the same rows.
+    """Metrics of one split that were logged in the same rows, with the x of these rows.
 
-    ``rows`` index the columns of ``curves`` in order of x; ``x`` (rows,) is strictly increasing;
-    ``metrics`` index ``curves.metrics``.
+    Parameters
+    ----------
+    curves : Curves
+        The rows of the split in file order; its ``values`` are (metrics, rows).
+    metrics : (track metrics,) intp
+        Positions in ``curves.metrics``.
+    rows : (track rows,) intp, or slice
+        Positions of the rows of ``curves``, in order of x.
+    x : (track rows,) int64 or float64
+        Strictly increasing, in the unit of the chosen axis.
     """
 
     curves: Curves
@@ -39,7 +46,19 @@ class Track:
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt of a run on the chosen x: what competes for a cell."""
+    """One attempt of a run on the chosen x: what competes for a cell.
+
+    Parameters
+    ----------
+    log : RunLog
+        The parsed log that holds the attempt.
+    tracks : list of Track
+        Its curves; those with the same rows are one track.
+    problems : list of Problem
+        Problems of the log, and those of the attempt itself.
+    number : int
+        Number of the attempt within the run, from 0.
+    """
 
     log: RunLog
     tracks: list[Track] = field(default_factory=list)
@@ -48,12 +67,12 @@ class Attempt:
 
     @property
     def points(self) -> int:
-        """Values that were logged."""
+        """Number of values that were logged."""
         return sum(len(track.metrics) * len(track.x) for track in self.tracks)
 
     @property
     def rows(self) -> int:
-        """Rows of all splits, selected or not."""
+        """Number of rows of all splits, selected or not."""
         longest: dict[str, int] = {}
         for track in self.tracks:
             split = track.curves.split
@@ -62,7 +81,7 @@ class Attempt:
 
     @property
     def ends(self) -> dict[str, float]:
-        """Largest x of each split."""
+        """Largest x of each split, by the split's name."""
         found: dict[str, float] = {}
         for track in self.tracks:
             if len(track.x):
@@ -72,7 +91,15 @@ class Attempt:
 
 
 class AttemptResolver:
-    """Resolves runs on the axis ``x``; those that share their curves come to share their tracks."""
+    """Resolves runs on the axis ``x``, so that runs that share curves share tracks as well.
+
+    Parameters
+    ----------
+    logs : iterable of RunLog
+        All runs to be resolved.
+    x : str
+        Name of the axis as logged.
+    """
 
     def __init__(self, logs: Iterable[RunLog], x: str) -> None:
         counts = Counter(id(log.curves) for log in logs)
@@ -81,12 +108,12 @@ class AttemptResolver:
         self._x = x
 
     def attempts(self, log: RunLog) -> list[Attempt]:
-        """Do as ``trials_of``, for one of the logs, which must all be alive."""
+        """Return the result of :func:`attempts_of` for one of the logs, which must all be alive."""
         curves = id(log.curves)
         if curves in self._known:
             return [Attempt(log, self._known[curves], list(log.problems), log.attempt)]
         attempts = attempts_of(log, self._x)
-        # A run that has a history says so in problems of its own.
+        # A run that has a history has problems of its own.
         is_plain = len(attempts) == 1 and len(attempts[0].problems) == len(log.problems)
         if is_plain and curves in self._shared:
             self._known[curves] = attempts[0].tracks
@@ -94,7 +121,7 @@ class AttemptResolver:
 
 
 def attempts_of(log: RunLog, x: str) -> list[Attempt]:
-    """Resolve a parsed run on the axis ``x``: one trial for each attempt in it.
+    """Return the attempts of a parsed run on the axis ``x``.
 
     Parameters
     ----------
@@ -105,7 +132,7 @@ def attempts_of(log: RunLog, x: str) -> list[Attempt]:
     Returns
     -------
     list of Attempt
-        In file order, never empty; the log's own problems stand with each.
+        In file order, never empty; each has the log's own problems.
     """
     problems = list(log.problems)
     tracks = [track for curves in log.curves for track in _raw_tracks(curves, x)]
@@ -143,7 +170,7 @@ def _raw_tracks(curves: Curves, x: str) -> list[Track]:
 
 @lru_cache(maxsize=64)
 def _every(count: int) -> NDArray[np.intp]:
-    """All rows, which the tracks of most logs share."""
+    """Return the positions of all metrics, an array that the tracks of most logs share."""
     rows = np.arange(count)
     rows.flags.writeable = False
     return rows
@@ -160,7 +187,7 @@ def _keep(track: Track, mask: NDArray[Any]) -> Track:
 
 
 def _drop_missing(tracks: list[Track], x: str, log: RunLog, problems: list[Problem]) -> None:
-    """Take out rows without x; count them."""
+    """Remove the rows without x from ``tracks`` and record their number as a problem."""
     lost: set[int] = set()
     for index, track in enumerate(tracks):
         if track.x.dtype.kind == "f" and (missing := np.isnan(track.x)).any():
@@ -179,10 +206,11 @@ def _exact(x: NDArray[Any]) -> bool:
 
 
 def _cut(tracks: list[Track]) -> list[list[Track]]:
-    """Cut where a curve steps back to the first x of the run or before: a new attempt begins.
+    """Return the tracks of each attempt.
 
-    The first x is that of all curves of the attempt: one that begins late steps back to its own
-    first value in a resume as well.
+    A new attempt begins where a curve steps back to the first x of the run or before. The first x
+    is that of all curves of the attempt: a curve that begins late steps back to its own first
+    value in a resume as well.
     """
     lines = np.concatenate([t.curves.lines[_indices(t)] for t in tracks])
     which = np.repeat(np.arange(len(tracks)), [len(t.x) for t in tracks])
@@ -208,7 +236,7 @@ def _cut(tracks: list[Track]) -> list[list[Track]]:
 
 
 def _resolve(track: Track, x: str, attempt: Attempt) -> Track:
-    """Give each x once: a resume replaces what follows it, else the last value wins."""
+    """Return a track with each x once: a resume replaces later rows, else the last value wins."""
     values = track.x
     if len(values) > 1 and (values == values[0]).all() and _moves(track, x):
         message = f"{_shown(track)}: {x} stays {values[0]}; {len(values)} values numbered by order"
@@ -218,12 +246,12 @@ def _resolve(track: Track, x: str, attempt: Attempt) -> Track:
     back = np.append(False, values[1:] < values[:-1])
     resumed = np.where(back, values.astype(np.float64), np.inf)
     lowest_after = np.append(np.minimum.accumulate(resumed[::-1])[::-1][1:], np.inf)
-    standing = values < lowest_after
-    if not standing.all():
-        count = int((~standing).sum())
+    remaining = values < lowest_after
+    if not remaining.all():
+        count = int((~remaining).sum())
         message = f"{_shown(track)}: {count} rows replaced by those after a resume"
-        _note(attempt, track, "superseded_rows", message, int(np.flatnonzero(~standing)[0]))
-        track = _keep(track, standing)
+        _note(attempt, track, "superseded_rows", message, int(np.flatnonzero(~remaining)[0]))
+        track = _keep(track, remaining)
     latest = np.append(track.x[1:] != track.x[:-1], True)
     if not latest.all():
         count = int((~latest).sum())
@@ -235,7 +263,7 @@ def _resolve(track: Track, x: str, attempt: Attempt) -> Track:
 
 
 def _moves(track: Track, x: str) -> bool:
-    """Whether any of the metrics took two values: else the rows are one row, logged again."""
+    """Return whether any metric took two values: else the rows are one row, logged again."""
     changed = track.curves.changes(x)[np.ix_(track.metrics, _indices(track))]
     return bool(changed[:, 1:].any())
 
@@ -246,6 +274,6 @@ def _shown(track: Track) -> str:
 
 
 def _note(attempt: Attempt, track: Track, kind: str, message: str, row: int = 0) -> None:
-    """Name a problem with the line of one of the track's rows."""
+    """Record a problem with the line of one of the track's rows."""
     line = int(track.curves.lines[_indices(track)[row]])
     attempt.problems.append(Problem(kind, message, attempt.log.header.source.path, line))

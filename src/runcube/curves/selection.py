@@ -22,13 +22,25 @@ if TYPE_CHECKING:
     from runcube.plan import Sweep
 
 
-# Complete runs that gave way are all in skipped; the warning names the first of them.
+# Complete runs that were superseded are all in skipped; the warning names the first of them.
 _MAX_NOTES = 5
 
 
 @dataclass(frozen=True)
 class SelectionPolicy:
-    """Arguments of ``load_runs`` that decide between values, attempts and runs."""
+    """Arguments of ``load_runs`` that decide between values, attempts and runs.
+
+    Parameters
+    ----------
+    x : str, optional
+        Name of the axis as logged; None applies rule 11.
+    align : {"auto", "union", "order"}
+        How runs share x; ``"auto"`` applies rule 12.
+    expected : float, optional
+        Length that a complete run has, in units of x.
+    on_duplicate : {"prefer_complete", "first", "last", "raise"}
+        Which run stays where several share a cell (rule 10).
+    """
 
     x: str | None = None
     align: Align = "auto"
@@ -38,7 +50,17 @@ class SelectionPolicy:
 
 @dataclass
 class KeptRun:
-    """The run that stays in a cell: its index in the plan, its trial, how it ended."""
+    """The run that stays in a cell.
+
+    Parameters
+    ----------
+    run : int
+        Position of the run in ``sweep.headers``.
+    attempt : Attempt
+        The attempt of the run that stays, with its curves.
+    status : Status
+        How it ended.
+    """
 
     run: int
     attempt: Attempt
@@ -47,7 +69,23 @@ class KeptRun:
 
 @dataclass
 class Selection:
-    """What fills the cells, in order of runs; what gave way; what the user should know."""
+    """The runs that fill the cells, the superseded ones, and what the user should know.
+
+    Parameters
+    ----------
+    axis : XAxis
+        The x-axis of the cube.
+    kept_runs : list of KeptRun
+        One for each cell that holds a run, in order of ``run``.
+    superseded : list of Problem
+        A ``duplicate_run`` for each run or attempt that was superseded.
+    notes : list of str
+        Notes for the warning at the end of the load.
+    statuses : dict of int to Status
+        Position of every run in ``sweep.headers`` to its best status, superseded or not.
+    superseded_complete : list of str
+        A note for each complete run that was superseded.
+    """
 
     axis: XAxis
     kept_runs: list[KeptRun]
@@ -60,14 +98,16 @@ class Selection:
 def select_runs(
     logs: Sequence[RunLog], runs: Sequence[int], sweep: Sweep, policy: SelectionPolicy
 ) -> Selection:
-    """Resolve every log on the chosen axis and let the runs of each cell compete.
+    """Return the run of each cell, on the chosen axis.
 
     Parameters
     ----------
     logs : sequence of RunLog
+        Parsed logs, (logs,).
     runs : sequence of int
-        Index of each log's run in ``sweep.headers``; attempts of one run share it.
+        Position of each log's run in ``sweep.headers``, (logs,); attempts of one run share it.
     sweep : Sweep
+        The plan, which has the cell of each run.
     policy : SelectionPolicy
 
     Raises
@@ -105,9 +145,17 @@ def select_runs(
 
 
 def select_on(main: Selection, name: str, sweep: Sweep) -> Selection:
-    """Lay the runs that stay on another axis: the same runs, attempts and status.
+    """Return the kept runs on another axis: the same runs, attempts and status.
 
-    Only curves that the axis keeps apart come along; the logs of ``main`` stay whole.
+    Only curves whose points the axis keeps apart are in it; the logs of ``main`` stay whole.
+
+    Parameters
+    ----------
+    main : Selection
+        The selection on the main axis.
+    name : str
+        Name of the other axis as logged.
+    sweep : Sweep
     """
     kept = separable_curves([kept_run.attempt.log for kept_run in main.kept_runs], name)
     kept_runs = []
@@ -157,7 +205,8 @@ def _compete(
     selection.notes += lost[:_MAX_NOTES]
     if len(lost) > _MAX_NOTES:
         selection.notes.append(
-            f"… and {len(lost) - _MAX_NOTES} more complete runs gave way: duplicate_run in problems"
+            f"… and {len(lost) - _MAX_NOTES} more complete runs were superseded: duplicate_run in"
+            " problems"
         )
     return selection
 
@@ -169,36 +218,35 @@ def _cell(sweep: Sweep, run: int) -> tuple[int, ...]:
 
 
 def _supersede(
-    selection: Selection, loser: Candidate, status: Status, best: KeptRun, sweep: Sweep
+    selection: Selection, other: Candidate, status: Status, best: KeptRun, sweep: Sweep
 ) -> None:
-    """Name a run or attempt that gave way; a complete one goes into the warning as well."""
-    path = loser.attempt.log.header.source.path
+    """Record a superseded run or attempt; a complete one goes into the warning as well."""
+    path = other.attempt.log.header.source.path
     counts = (
-        f"{loser.attempt.points} values, {status}, against {best.attempt.points}, {best.status}"
+        f"{other.attempt.points} values, {status}, against {best.attempt.points}, {best.status}"
     )
-    if loser.run == best.run:
-        which = f"attempt {loser.attempt.number + 1} gave way to attempt {best.attempt.number + 1}"
-        selection.superseded.append(
-            Problem("duplicate_run", f"{which} of the same log ({counts})", path)
-        )
+    if other.run == best.run:
+        which = f"attempt {other.attempt.number + 1} was superseded by attempt"
+        message = f"{which} {best.attempt.number + 1} of the same log ({counts})"
+        selection.superseded.append(Problem("duplicate_run", message, path))
         return
-    other = best.attempt.log.header.source.path
+    kept = best.attempt.log.header.source.path
     selection.superseded.append(
-        Problem("duplicate_run", f"same configuration and seed as {other} ({counts})", path)
+        Problem("duplicate_run", f"same configuration and seed as {kept} ({counts})", path)
     )
     if status is Status.COMPLETE:
         selection.superseded_complete.append(
-            f"{path} is complete but shares its cell with {other}, which was kept"
-            + _difference(sweep, loser.run, best.run)
+            f"{path} is complete but shares its cell with {kept}, which was kept"
+            + _difference(sweep, other.run, best.run)
         )
 
 
 def _difference(sweep: Sweep, one: int, other: int) -> str:
-    """Say which excluded key tells two runs apart, and the argument that brings it in."""
+    """Return the end of a note: the keys in which two runs differ, and the argument for them."""
     rest, against = sweep.rest[one], sweep.rest[other]
     keys = dict.fromkeys([*rest, *against])
     differing = [key for key in keys if rest.get(key, key) != against.get(key, key)]
-    # A key that rule 3 left out differs anyway, mostly: name the others first.
+    # A key that rule 3 left out mostly differs anyway: list the others first.
     differing.sort(key=lambda key: sweep.excluded.get(key) == "by name")
     if not differing:
         return "; nothing in their configurations differs (on_duplicate= decides)"

@@ -35,7 +35,16 @@ RANK = {Status.COMPLETE: 2, Status.INCOMPLETE: 1, Status.FAILED: 0}
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trial with its place in the plan: ``run`` is the run's index, ``group`` its setting."""
+    """An attempt with its place in the plan.
+
+    Parameters
+    ----------
+    attempt : Attempt
+    run : int
+        Position of the run in ``sweep.headers``.
+    group : int
+        Number of its cell without the seed: runs of one group have the same dims.
+    """
 
     attempt: Attempt
     run: int
@@ -50,15 +59,15 @@ class Candidate:
 def statuses(
     candidates: Sequence[Candidate], axis: XAxis, expected: float | None = None
 ) -> list[Status]:
-    """Status of each trial by the first part of rule 15 that applies.
+    """Return the status of each attempt by the first part of rule 15 that applies.
 
     Parameters
     ----------
     candidates : sequence of Candidate
     axis : XAxis
     expected : float, optional
-        Length every run should have, in units of x; it goes before the logger's word that a run
-        is done.
+        Length that every run should have, in units of x; it overrides the logger's own marker
+        that a run is complete.
     """
     found: list[Status | None] = [_outright(e.attempt, expected) for e in candidates]
     parts: tuple[Callable[[], list[Status | None]], ...] = (
@@ -109,7 +118,7 @@ def _by_promise(
 
 
 def _shifts(candidates: Sequence[Candidate]) -> dict[str, float]:
-    """Per split 1 where it mostly starts at 0: epochs 0 to 14 are fifteen, and so are 1 to 15."""
+    """Return per split 1 if it mostly starts at 0: epochs 0 to 14 are fifteen, as are 1 to 15."""
     starts: dict[str, Counter[bool]] = defaultdict(Counter)
     for candidate in candidates:
         first: dict[str, float] = {}
@@ -123,7 +132,7 @@ def _shifts(candidates: Sequence[Candidate]) -> dict[str, float]:
 
 
 def _promise_keys(x: str) -> frozenset[str]:
-    """Configuration keys that promise a length in the unit of x."""
+    """Return the last segments of configuration keys that promise a length in the unit of x."""
     unit = x.lower()
     if "epoch" in unit:
         return _EPOCH_PROMISES
@@ -132,7 +141,10 @@ def _promise_keys(x: str) -> frozenset[str]:
 
 
 def _promise(config: Mapping[str, Any], keys: frozenset[str]) -> float | None:
-    """Length that a configuration promises; the least nested key says, unless two disagree."""
+    """Return the length that a configuration promises, in units of x.
+
+    The least nested key decides; None without one, or where two of them disagree.
+    """
     found: dict[int, set[float]] = defaultdict(set)
     for key, value in config.items():
         last = key.rsplit(".", 1)[-1]
@@ -158,7 +170,7 @@ def _may_stop_early(config: Mapping[str, Any]) -> bool:
 
 
 def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
-    """Compare runs of one configuration: each split must come near the longest."""
+    """Return statuses by comparing runs of a group: each split must come near the longest."""
     largest: dict[int, dict[str, float]] = defaultdict(dict)
     members: dict[int, set[int]] = defaultdict(set)
     for candidate in candidates:
@@ -176,7 +188,7 @@ def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
 
 
 def _by_majority(candidates: Sequence[Candidate]) -> list[Status | None]:
-    """Compare a lone run with the end that at least half of all runs share."""
+    """Return statuses by comparing runs with the end that at least half of all runs share."""
     with_points = [e for e in candidates if e.attempt.ends]
     counts: dict[str, Counter[float]] = defaultdict(Counter)
     for candidate in with_points:
@@ -205,7 +217,21 @@ def winner(
     status: Sequence[Status],
     policy: OnDuplicate,
 ) -> int:
-    """Choose the trial that stays in a cell.
+    """Return which of the rivals stays in a cell (rule 10).
+
+    Parameters
+    ----------
+    rivals : sequence of int
+        Positions in ``candidates`` of those that share the cell.
+    candidates : sequence of Candidate
+    status : sequence of Status
+        Status of each candidate, (candidates,).
+    policy : {"prefer_complete", "first", "last", "raise"}
+
+    Returns
+    -------
+    int
+        Position in ``candidates``.
 
     Raises
     ------
@@ -230,8 +256,8 @@ def winner(
         attempt = candidates[index].attempt
         mtime = attempt.log.header.source.mtime_ns
         end = max(attempt.ends.values(), default=-np.inf)
-        # Nothing here may hang on the splits and metrics that were selected.
-        wealth = attempt.rows, len(attempt.log.metrics)
-        return RANK[status[index]], end, *wealth, mtime, *age(index)
+        # Nothing here may depend on the splits and metrics that were selected.
+        size = attempt.rows, len(attempt.log.metrics)
+        return RANK[status[index]], end, *size, mtime, *age(index)
 
     return max(rivals, key=merit)

@@ -29,7 +29,21 @@ UNION_LIMIT = 4.0
 
 @dataclass(frozen=True)
 class XAxis:
-    """The chosen axis: ``name`` as logged, ``dim`` as an identifier, ``labels`` (x,)."""
+    """The chosen x-axis.
+
+    Parameters
+    ----------
+    name : str
+        Name of the quantity as logged.
+    dim : str
+        Name of the dim: ``name`` as an identifier, or ``point`` if aligned by order.
+    align : {"union", "order"}
+        Whether runs share the labels of x, or are numbered by order.
+    labels : (x,) int64 or float64
+        Labels of the dim, increasing, in the unit of the quantity; 0, 1, 2, … by order.
+    reason : str
+        Why this axis was chosen.
+    """
 
     name: str
     dim: str
@@ -39,12 +53,18 @@ class XAxis:
 
 
 def axis_names(logs: Iterable[RunLog]) -> list[str]:
-    """Every x-like quantity of the logs, in order of first appearance."""
+    """Return every x-like quantity of the logs, in order of first appearance."""
     return list(dict.fromkeys(name for log in logs for c in log.curves for name in c.x))
 
 
 def choose_x(logs: Sequence[RunLog], x: str | None = None) -> tuple[str, str]:
-    """Choose the axis by rule 11, or check the one asked for.
+    """Return the axis by rule 11, or the one asked for, with the reason.
+
+    Parameters
+    ----------
+    logs : sequence of RunLog
+    x : str, optional
+        The axis asked for, as logged.
 
     Returns
     -------
@@ -75,13 +95,13 @@ def choose_x(logs: Sequence[RunLog], x: str | None = None) -> tuple[str, str]:
 
 
 def _familiar(name: str) -> int:
-    """Rank among axes that do equally well: the name that people use first."""
+    """Return the rank among axes that do equally well: the most usual name is first."""
     last = name.rsplit("/", 1)[-1]
     return _FAMILIAR.index(last) if last in _FAMILIAR else len(_FAMILIAR)
 
 
 def _kept_apart(logs: Iterable[RunLog], name: str) -> float:
-    """Share of the logged points that have an x of their own within their curve."""
+    """Return the share of the logged points that have an x of their own within their curve."""
     points = kept = 0
     for log in logs:
         for curves in log.curves:
@@ -109,12 +129,15 @@ def _points(curves: Curves, name: str) -> tuple[int, int]:
 
 
 def _apart(x: NDArray[Any]) -> int:
-    """Points with an x of their own; a resume that goes over an x again lumps nothing together."""
+    """Return the number of points whose x differs from that of the point before.
+
+    A resume that repeats an earlier x therefore merges no points.
+    """
     return int((x[1:] != x[:-1]).sum()) + 1 if len(x) else 0
 
 
 def separable_curves(logs: Iterable[RunLog], name: str) -> frozenset[tuple[str, str]]:
-    """Curves, as (split, metric), whose points an axis keeps apart over all runs."""
+    """Return the curves, as (split, metric), whose points an axis keeps apart over all runs."""
     points: Counter[tuple[str, str]] = Counter()
     kept: Counter[tuple[str, str]] = Counter()
     for log in logs:
@@ -129,14 +152,14 @@ def separable_curves(logs: Iterable[RunLog], name: str) -> frozenset[tuple[str, 
 
 
 def unseparated_curves(logs: Sequence[RunLog], names: Iterable[str]) -> list[str]:
-    """Curves, as ``split/metric``, that no axis keeps apart."""
-    housed = frozenset().union(*(separable_curves(logs, name) for name in names))
+    """Return the curves, as ``split/metric``, whose points no axis keeps apart."""
+    apart = frozenset().union(*(separable_curves(logs, name) for name in names))
     every = dict.fromkeys((c.split, m) for log in logs for c in log.curves for m in c.metrics)
-    return [f"{split}/{metric}" for split, metric in every if (split, metric) not in housed]
+    return [f"{split}/{metric}" for split, metric in every if (split, metric) not in apart]
 
 
 def _spread(logs: Iterable[RunLog], name: str) -> float:
-    """Labels of the union for each label of the longest run."""
+    """Return the number of labels of the union, divided by that of the longest run."""
     union: set[float] = set()
     longest = 1
     for log in logs:
@@ -153,7 +176,19 @@ def _spread(logs: Iterable[RunLog], name: str) -> float:
 def align_x(
     attempts: Sequence[Attempt], name: str, reason: str, align: Align, taken: Iterable[str]
 ) -> XAxis:
-    """Labels of the axis over the trials, and whether they share it (rule 12)."""
+    """Return the axis over the attempts: its labels, and how the runs align on it (rule 12).
+
+    Parameters
+    ----------
+    attempts : sequence of Attempt
+    name : str
+        Name of the axis as logged.
+    reason : str
+        Why it was chosen; what rule 12 decides is appended.
+    align : {"auto", "union", "order"}
+    taken : iterable of str
+        Names that the dim cannot have.
+    """
     distinct: dict[tuple[str, bytes], NDArray[Any]] = {}
     longest = 0
     for attempt in attempts:
@@ -177,11 +212,11 @@ def align_x(
 
 
 def identifier(name: str, taken: Iterable[str]) -> str:
-    """Spell a logged name so that ``.sel(name=…)`` works and nothing else has it."""
-    spelled = re.sub(r"\W+", "_", name.rsplit("/", 1)[-1]) or "x"
-    if spelled[0].isdigit():
-        spelled = f"x_{spelled}"
+    """Return a logged name as an identifier not in ``taken``, so that ``.sel(name=…)`` works."""
+    found = re.sub(r"\W+", "_", name.rsplit("/", 1)[-1]) or "x"
+    if found[0].isdigit():
+        found = f"x_{found}"
     used = set(taken)
-    while spelled in used:
-        spelled = f"x_{spelled}"
-    return spelled
+    while found in used:
+        found = f"x_{found}"
+    return found

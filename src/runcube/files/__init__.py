@@ -1,9 +1,9 @@
 """Where logs are: listings, bytes and hashes, on this machine or behind a URL.
 
-``access`` gives bytes, ``tree`` the files under a root, ``hashing`` their hashes; they alone know
-that there are two kinds of places, ``local`` and ``remote`` (with ``prefetch``, ``retry`` and
-``timestamps`` under it). ``paths`` spells roots for people and for other processes, ``atomic``
-replaces files whole. Start in ``access``. May import ``core``.
+``access`` reads bytes, ``tree`` lists the files under a root, ``hashing`` hashes them; only these
+three distinguish ``local`` from ``remote`` files (the latter with ``prefetch``, ``retry`` and
+``timestamps``). ``paths`` formats roots for people and for other processes, ``atomic`` replaces
+whole files. Start in ``access``. May import ``core``.
 """
 
 from runcube.files.access import (

@@ -1,7 +1,6 @@
 """Bytes of files, from this machine or from a URL: heads, ends, whole files.
 
-Only ``local`` and ``remote`` touch the files, and only this module and ``tree`` know which of
-them does.
+Only ``local`` and ``remote`` touch the files; only this module and ``tree`` choose between them.
 """
 
 from __future__ import annotations
@@ -21,59 +20,64 @@ if TYPE_CHECKING:
 
     from runcube.core import LogFile, Source
 
-
-# How the word begins for a file whose compression is damaged.
+# How the reason begins for a file whose compression is damaged.
 DAMAGED = "gzip: "
-
-
 HEAD_BYTES = 1 << 13
-
-
 TAIL_BYTES = 1 << 9
 
 
 class Stream(Protocol):
-    """A file that is open for reading: what of a raw stream is used here."""
+    """A file that is open for reading: the part of a raw stream that is used here."""
 
     def read(self, size: int = -1, /) -> bytes | None:
-        """Read so many bytes, or all that is left."""
+        """Return the next ``size`` bytes, or all that is left."""
         ...
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to an offset."""
+        """Move to an offset and return the new position."""
         ...
 
 
 class Store(Protocol):
-    """Where the files of a root are: the seam between logs here and logs elsewhere."""
+    """The files of a root: the interface that local and remote stores share."""
 
     def open(self, path: str) -> AbstractContextManager[Stream]:
         """Open a file for reading."""
         ...
 
     def look(self, path: str) -> LogFile:
-        """Size and time of a file now."""
+        """Return the size and time of a file now."""
         ...
 
     def has(self, path: str) -> bool:
-        """Whether there is such a file; of a remote one, whether it was listed and not lost."""
+        """Return whether a file exists; if remote, whether it is listed and no read failed."""
         ...
 
     def begin(self, paths: Sequence[str]) -> None:
-        """Be told of which files beginnings will be asked."""
+        """Prepare to read the beginnings of files."""
         ...
 
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
-        """Be told what this thread will read whole, and look at afterwards, in this order."""
+        """Prepare for the files that this thread will read whole, in this order.
+
+        Parameters
+        ----------
+        sources : sequence of sequence of LogFile
+            The files by source.
+        look : bool
+            Whether ``look`` will be called for each file after it was read.
+        fresh : bool
+            Whether bytes kept from an earlier read must not be used.
+        """
         ...
 
     def rest(self) -> None:
-        """Be told that it will not any more."""
+        """Withdraw what ``expect`` prepared."""
         ...
 
 
 def store_of(root: str) -> Store:
-    """Return where the files of a root are: on this machine, or behind a URL."""
+    """Return the store of a root: a directory on this machine, or a URL."""
     if is_url(root):
         from runcube.files.remote import remote_store
 
@@ -82,17 +86,17 @@ def store_of(root: str) -> Store:
 
 
 def stat_file(root: str, path: str) -> LogFile:
-    """Size and time of a file now."""
+    """Return the size and time of a file now."""
     return store_of(root).look(path)
 
 
 def may_read(root: str, path: str) -> bool:
-    """Whether this user may read a file; of a remote one nobody knows until it is read."""
+    """Return whether this user may read a file; True for a remote one, which only reading shows."""
     return is_url(root) or os.access(f"{root}/{path}", os.R_OK)
 
 
 def file_exists(root: str, path: str) -> bool:
-    """Whether there is such a file; of a remote one, whether it was listed and not lost."""
+    """Return whether a file exists; if remote, whether it is listed and no read failed."""
     return store_of(root).has(path)
 
 
@@ -100,23 +104,23 @@ def file_exists(root: str, path: str) -> bool:
 def prefetching(
     sources: Iterable[Source], *, look: bool = False, fresh: bool = False
 ) -> Iterator[None]:
-    """Say which sources will be read whole in here, in this order: remote ones are read ahead.
+    """Announce the sources that will be read whole inside: remote ones are read ahead.
 
     Parameters
     ----------
     sources : iterable of Source
-        All of one root.
+        All of one root, in the order in which they will be read.
     look : bool
-        Whether ``look_at`` will be asked of each file once it is read.
+        Whether ``stat_file`` will be called for each file after it was read.
     fresh : bool
-        Whether what is at hand of the files, from an earlier reading, may not be used.
+        Whether bytes kept from an earlier read must not be used.
     """
-    told = [*sources]
-    if not told or not is_url(told[0].root):
+    expected = [*sources]
+    if not expected or not is_url(expected[0].root):
         yield
         return
-    store = store_of(told[0].root)
-    store.expect([source.files for source in told], look=look, fresh=fresh)
+    store = store_of(expected[0].root)
+    store.expect([source.files for source in expected], look=look, fresh=fresh)
     try:
         yield
     finally:
@@ -127,16 +131,17 @@ _failed = 0
 
 
 def failed_reads() -> int:
-    """How often reading has failed in this process in a way that no listing shows.
+    """Return how often reading has failed in this process in a way that no listing shows.
 
-    A disk or a network that fails, too many open files; behind a URL whatever fails, since
-    permissions are not listed there. Here they are, and so is whether a file is there.
+    On this machine: a disk or a network that fails, too many open files; a listing shows missing
+    files and permissions. Behind a URL every failure counts, since permissions are not listed.
     """
     return _failed
 
 
 @contextmanager
 def _reading(root: str, path: str) -> Iterator[Stream]:
+    """Open a file for reading, and count failures that no listing shows."""
     global _failed
     try:
         with store_of(root).open(path) as stream:
@@ -148,16 +153,19 @@ def _reading(root: str, path: str) -> Iterator[Stream]:
 
 
 def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
-    """First bytes of a file, decompressed, up to ``size`` or the end of its first line."""
+    """Return the first bytes of a file, decompressed: ``size``, or more to end the first line.
+
+    Of a gzip file no more than ``size`` bytes are returned.
+    """
     with _reading(root, path) as stream:
         return _head(stream, size)
 
 
 @lru_cache(maxsize=64)
 def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
-    """First bytes as ``read_head``, and the last few; none of a compressed file.
+    """Return the first bytes as ``read_head``, and the last few; no last bytes of a gzip file.
 
-    Readers look at the same file one after the other: the last few are kept.
+    Several readers look at the same file in turn: the results for 64 files are kept.
     """
     with _reading(root, file.path) as stream:
         head = _head(stream, HEAD_BYTES)
@@ -168,6 +176,7 @@ def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
 
 
 def _head(stream: Stream, size: int) -> bytes:
+    """Return the first bytes of an open file, as ``read_head``."""
     data = stream.read(size) or b""
     if is_gzip(data):
         return _gunzip(data, size)[0]
@@ -180,9 +189,15 @@ def _head(stream: Stream, size: int) -> bytes:
 
 
 def read_bytes(root: str, path: str) -> tuple[bytes, str | None]:
-    """All bytes of a file, decompressed, and what is wrong with the compression if anything is.
+    """Return all bytes of a file, decompressed, and what is wrong with the compression.
 
-    A gzip file that was cut gives everything up to the cut.
+    Of a gzip file that was cut, everything up to the cut is returned.
+
+    Returns
+    -------
+    data : bytes
+    damage : str or None
+        None if nothing is wrong.
     """
     with _reading(root, path) as stream:
         data = stream.read() or b""
@@ -190,7 +205,7 @@ def read_bytes(root: str, path: str) -> tuple[bytes, str | None]:
 
 
 def read_from(root: str, path: str, offset: int) -> bytes:
-    """Bytes of a file from an offset on, as they are."""
+    """Return the bytes of a file from an offset on, not decompressed."""
     with _reading(root, path) as stream:
         stream.seek(offset)
         return stream.read() or b""
@@ -202,6 +217,7 @@ def is_gzip(data: bytes) -> bool:
 
 
 def _gunzip(data: bytes, limit: int = 0) -> tuple[bytes, str | None]:
+    """Return gzip data decompressed, and what is wrong with it; only its beginning if limited."""
     parts: list[bytes] = []
     while data:
         inflate = zlib.decompressobj(wbits=31)
@@ -222,6 +238,7 @@ def _gunzip(data: bytes, limit: int = 0) -> tuple[bytes, str | None]:
 
 
 def _gunzip_prefix(data: bytes, step: int = 256) -> Iterator[bytes]:
+    """Yield what can be decompressed before the damage."""
     inflate = zlib.decompressobj(wbits=31)
     for start in range(0, len(data), step):
         try:

@@ -1,4 +1,4 @@
-"""Replacing a file whole: written beside it, synced, renamed; one writer at a time."""
+"""Replacing a whole file: written beside it, synced, renamed; one writer at a time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Be the only writer of a file; readers are not kept out.
+    """Lock a file against other writers; readers are not kept out.
 
     Raises
     ------
     ArchiveError
-        If somebody else is writing it, or its directory cannot be written.
+        If another process is writing it, or its directory cannot be written.
     """
     check_target(path)
     beside = path.with_name(f".{path.name}.lock")
@@ -39,7 +39,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # While the lock is held: nobody else has it yet, and whoever comes now makes a new one.
+        # While the lock is held: no other process has this file, and the next makes a new one.
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         lock.release()
@@ -47,14 +47,14 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
-    """Give a name to write to; what stands there at the end replaces ``path``, else nothing does.
+    """Yield a name to write to; the file written there replaces ``path`` if nothing raises.
 
-    Call it while the file is ``locked``: what a writer that was killed left is then cleared away.
+    Call it while the file is ``locked``: temporary files of writers that were killed are removed.
 
     Raises
     ------
     ArchiveError
-        If the file could not be written or replaced; the old one is as it was.
+        If the file could not be written or replaced; the old one is unchanged.
     """
     for litter in path.parent.glob(f".{_glob(path.name)}.*.tmp"):
         litter.unlink(missing_ok=True)
@@ -71,11 +71,12 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file that anybody may be reading or writing: whole, or not at all.
+    """Write a small file that others may read or write at the same time: whole, or not at all.
 
     Raises
     ------
     OSError
+        If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
@@ -89,11 +90,13 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def check_target(path: Path) -> None:
-    """Refuse a path where no archive can be written, or where something else stands.
+    """Raise if no archive can be written to a path, or something else exists there.
 
     Raises
     ------
     ArchiveError
+        If the path is a directory, its directory is missing or cannot be written, or a file
+        exists there that is no netCDF file.
     """
     if path.is_dir():
         raise ArchiveError(f"{path}: is a directory; expected a file name such as sweep.nc")
@@ -111,6 +114,7 @@ def check_target(path: Path) -> None:
 
 
 def _glob(name: str) -> str:
+    """Return a glob pattern that matches just this name."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
@@ -119,6 +123,7 @@ def _reason(error: Exception) -> str:
 
 
 def _sync(path: Path) -> None:
+    """Flush a file, or a directory where the system allows it, to disk."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY)

@@ -13,22 +13,28 @@ if TYPE_CHECKING:
 
     from runcube.core import Source
 
-
 _HASH_BYTES = 1 << 22
 
 
 def hash_prefix(source: Source) -> str:
-    """SHA-256 of the files of a source, as far as the listing saw them.
+    """Return the SHA-256 of the files of a source, up to the sizes in the listing.
 
-    What was appended later is not in it. A file that cannot be read counts as an empty one.
+    What was appended later is not included. A file that cannot be read counts as an empty one.
     """
     return _sha256(source.root, ((file.path, 0, file.size) for file in source.files))
 
 
 def hash_more(source: Source, before: str, size: int) -> str:
-    """Add to the hash of a log the hash of what was appended: ``end:SHA-256`` of each part.
+    """Return the hash of a log extended by that of what was appended: ``end:SHA-256`` per part.
 
-    ``before`` is the hash of its first ``size`` bytes.
+    Parameters
+    ----------
+    source : Source
+        The log, whose first file has grown.
+    before : str
+        The hash of its first ``size`` bytes, whole or in parts.
+    size : int
+        Bytes.
     """
     end = source.files[0].size
     first = before if ":" in before else f"{size}:{before}"
@@ -36,7 +42,7 @@ def hash_more(source: Source, before: str, size: int) -> str:
 
 
 def has_hash(source: Source, known: str) -> bool:
-    """Whether a source has the bytes of a hash, whole or in parts."""
+    """Return whether a source has the bytes of a known hash, whole or in parts."""
     if ":" not in known:
         return hash_prefix(source) == known
     start = 0
@@ -49,9 +55,9 @@ def has_hash(source: Source, known: str) -> bool:
 
 
 def hash_ends(source: Source, offset: int) -> str:
-    """SHA-256 of the first and last few bytes before an offset; none of a compressed file.
+    """Return the SHA-256 of the first and last bytes before an offset; ``""`` for a gzip file.
 
-    A log that was rewritten differs in them: it begins otherwise, or has other lines there.
+    A log that was rewritten differs in them: it begins differently, or has other lines there.
     """
     path = source.path
     with suppress(OSError), store_of(source.root).open(path) as stream:
@@ -62,6 +68,7 @@ def hash_ends(source: Source, offset: int) -> str:
 
 
 def _sha256(root: str, spans: Iterable[tuple[str, int, int]]) -> str:
+    """Return the SHA-256 of parts of files, each as path, first byte and end."""
     store = store_of(root)
     digest = hashlib.sha256()
     for path, start, end in spans:

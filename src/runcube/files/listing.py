@@ -1,4 +1,4 @@
-"""What a look at a directory or a URL gives: its files with sizes and times."""
+"""The listing of a directory or a URL: its files with sizes and times."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Listing:
-    """What is at or under a root, in no order, and what could not be looked at.
+    """The files at or under a root, in no order, and what could not be read.
 
     Parameters
     ----------
     root : str
-    files : list of LogFile
+        A directory or URL.
+    files : list of LogFile, (files,)
+        Regular files, with paths relative to ``root``.
     unreadable : list of (str, str)
         Paths, and what is wrong with them.
-    changed : list of int
-        When the entry of each file changed (``st_ctime_ns``), on this machine: that time moves
-        with the permissions as well, and cannot be set back.
+    changed : list of int, (files,)
+        When the entry of each file changed (``st_ctime_ns``, nanoseconds), on this machine; empty
+        for a URL. That time moves with the permissions as well, and cannot be set back.
     """
 
     root: str
@@ -31,7 +33,7 @@ class Listing:
     changed: list[int] = field(default_factory=list)
 
     def digest(self) -> str:
-        """Hash of all that it says: the same as long as nothing under the root has changed."""
+        """Return a hash of the listing: the same as long as nothing under the root has changed."""
         changed = self.changed or [0] * len(self.files)
         lines = [
             f"{file.path}\0{file.size}\0{file.mtime_ns}\0{entry}"

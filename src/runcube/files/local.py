@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from io import FileIO
 
-# A listing that descends into these finds other people's JSON, never a training log.
+# A listing that descends into these finds JSON of other tools, never a training log.
 PRUNED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", "node_modules", ".venv"})
 
 
 def archive_path(path: str | Path) -> Path:
-    """Path of an archive, which is a file on this machine.
+    """Return the path of an archive, which is a file on this machine.
 
     Raises
     ------
@@ -36,7 +36,13 @@ def archive_path(path: str | Path) -> Path:
 
 
 class LocalStore:
-    """A directory on this machine (see ``access.Store``)."""
+    """A directory on this machine (see ``access.Store``).
+
+    Parameters
+    ----------
+    root : str
+        The directory.
+    """
 
     __slots__ = ("root",)
 
@@ -48,26 +54,26 @@ class LocalStore:
         return open(f"{self.root}/{path}", "rb", buffering=0)
 
     def look(self, path: str) -> LogFile:
-        """Size and time of a file now."""
+        """Return the size and time of a file now."""
         stat = os.stat(f"{self.root}/{path}")
         return LogFile(path, stat.st_size, stat.st_mtime_ns)
 
     def has(self, path: str) -> bool:
-        """Whether there is such a file."""
+        """Return whether a file exists."""
         return os.path.exists(f"{self.root}/{path}")
 
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
-        """Take no notice of what will be read whole: the system reads ahead."""
+        """Do nothing: the system reads ahead."""
 
     def begin(self, paths: Sequence[str]) -> None:
-        """Take no notice of which files will be looked at."""
+        """Do nothing: the system reads ahead."""
 
     def rest(self) -> None:
-        """Nothing was begun."""
+        """Do nothing: nothing was begun."""
 
 
 def list_local(path: str) -> Listing:
-    """List the regular files at or under a path; symbolic links are followed.
+    """Return the regular files at or under a path; symbolic links are followed.
 
     Raises
     ------
@@ -87,13 +93,20 @@ def list_local(path: str) -> Listing:
 
 
 class _Walk:
-    """A listing that follows links to directories, each directory once."""
+    """A listing that follows links to directories, each directory once.
+
+    Attributes
+    ----------
+    found : Listing
+        What was found so far.
+    """
 
     def __init__(self, root: str) -> None:
         self.found = Listing(root)
         self._seen: set[tuple[int, int]] = set()
 
     def into(self, folder: str, prefix: str) -> None:
+        """Add the files under a folder, whose paths begin with ``prefix``."""
         try:
             stat = os.stat(folder)
             if (stat.st_dev, stat.st_ino) in self._seen:
@@ -104,7 +117,7 @@ class _Walk:
         except OSError as error:
             self.found.unreadable.append((prefix.rstrip("/"), _reason(error)))
             return
-        # Links last: a directory goes by its own name rather than by a link to it.
+        # Links last: a directory is listed by its own name rather than by a link to it.
         for entry in sorted(entries, key=os.DirEntry.is_symlink):
             try:
                 self._take(entry, prefix + entry.name)

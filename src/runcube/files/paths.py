@@ -1,6 +1,6 @@
-"""How the place of the logs is spelled: a path on this machine, or a URL that fsspec reads.
+"""Roots of sweeps: a path on this machine, or a URL that fsspec reads.
 
-A root is text in either case, and goes to other processes as such.
+A root is text in either case, and is sent to other processes as text.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")
 _LOCAL = ("file://", "local://")
 _WEB = ("http://", "https://")
-# Whoever may read: user, password and token before the host of a web page, a password elsewhere.
-# A name without one stays: "abfs://container@account" says where, not who.
+# Credentials: user, password and token before the host of a web page, a password elsewhere.
+# A name without a password stays: "abfs://container@account" is a place, not a user.
 _WEB_USER = re.compile(r"(https?://)[^/?#\s]*@")
 _PASSWORD = re.compile(r"(://)[^/@:\s]*:[^/\s]*@")
 _WEB_QUERY = re.compile(r"(https?://[^?#\s]*)[?#]\S*")
@@ -23,12 +23,14 @@ _HALVED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
 
 
 def is_url(root: str) -> bool:
-    """Whether a root is a URL, not a path on this machine."""
+    """Return whether a root is a URL, not a path on this machine."""
     return ":" in root and _URL.match(root) is not None
 
 
 def as_root(path: Any) -> str:
-    """Spell what a user gave: ``~`` is the home directory, ``file://`` a path on this machine.
+    """Return the root of a path or URL that a user passed.
+
+    ``~`` is the home directory, ``file://`` a path on this machine.
 
     Examples
     --------
@@ -47,13 +49,16 @@ def as_root(path: Any) -> str:
 
 
 def split_query(url: str) -> tuple[str, str]:
-    """Part the address of a web page from its query; elsewhere a question mark is but a letter."""
+    """Return the address of a web page and its query; other URLs have no query.
+
+    In those a question mark is an ordinary character.
+    """
     end = url.find("?") if url.startswith(_WEB) else -1
     return (url, "") if end < 0 else (url[:end], url[end:])
 
 
 def parent(url: str) -> tuple[str, str]:
-    """Part a URL into what is above, with its query, and the last name."""
+    """Return the parent of a URL, with its query, and the last name."""
     place, query = split_query(url)
     first, chain, rest = place.partition("::")
     if chain and "://" in first:  # "zip://logs/a.jsonl::https://host/logs.zip"
@@ -63,7 +68,7 @@ def parent(url: str) -> tuple[str, str]:
 
 
 def display_root(root: str) -> str:
-    """Spell a root for people and files: without user, password and query.
+    """Return a root as it is shown and stored: without user, password and query.
 
     Examples
     --------
@@ -74,7 +79,7 @@ def display_root(root: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Take user, password and query out of every URL of a text."""
+    """Return a text whose URLs have no user, password and query."""
     if "://" not in text:
         return text
     text = _WEB_QUERY.sub(r"\1", _WEB_USER.sub(r"\1", text))
@@ -82,12 +87,12 @@ def without_secrets(text: str) -> str:
 
 
 def absolute_root(root: str) -> str:
-    """Spell a root so that it means the same from anywhere: what archives and caches go by."""
+    """Return a root that means the same from any directory: archives and caches compare it."""
     return display_root(root) if is_url(root) else os.path.abspath(root)
 
 
 def portable_root(root: str) -> str:
-    """Spell a root for who is, or may come to be, in another directory."""
+    """Return a root that another process can use, now or later in another directory."""
     if is_url(root) or os.path.isabs(root):
         return root
     # Not normalised: after a link, ".." leads elsewhere.
@@ -95,17 +100,17 @@ def portable_root(root: str) -> str:
 
 
 def last_name(root: str) -> str:
-    """Name of the directory that a root is; ``""`` where it has none."""
+    """Return the name of the directory of a root; ``""`` if it has none."""
     return parent(root)[1] if is_url(root) else Path(root).name
 
 
 def missing_path_hint(root: str) -> str:
-    """Say what may be wrong with a path that is not there, if it tells."""
+    """Return what may be wrong with a path that does not exist; ``""`` if nothing shows it."""
     if _HALVED.match(root):
         return "; pathlib makes one slash of two: give a URL as text"
     return ""
 
 
 def is_of_this_process(root: str) -> bool:
-    """Whether what a root leads to is in the memory of this process, out of reach of others."""
+    """Return whether a root is in the memory of this process: no other process can read it."""
     return root.startswith("memory:") or "::memory:" in root

@@ -1,18 +1,10 @@
-"""Remote files fetched before they are asked for: beginnings of many together, and whole files."""
+"""Remote files fetched before they are requested: beginnings of many together, and whole files."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor
-
-
-from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -21,24 +13,27 @@ if TYPE_CHECKING:
 
     from runcube.core import LogFile
 
-
-# What is asked of the beginnings of files: more is asked of single files alone.
+# Bytes of a beginning, at most: more is requested of single files alone.
 HEAD_MOST = 1 << 16
-
-
 TAIL = 1 << 9
-
-
 # Files whose beginnings are fetched together, and bytes that are kept in all.
 _TOGETHER = 64
-
-
 _KEPT = 1 << 26
 
 
 @dataclass
 class Ends:
-    """First and last bytes of a file, as far as they were fetched, or what came instead."""
+    """First and last bytes of a file, as far as they were fetched, or the error instead.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes.
+    tail : bytes
+        The last bytes; empty if ``head`` is the whole file.
+    error : OSError or None
+        Why the file could not be read.
+    """
 
     head: bytes = b""
     tail: bytes = b""
@@ -48,16 +43,18 @@ class Ends:
 class HeadCache:
     """First and last bytes of the files of a listing.
 
-    Whoever looks at the beginning of one file will look at that of the next: both are fetched
+    A reader that needs the beginning of one file will need that of the next: both are fetched
     at once.
 
     Parameters
     ----------
+    pool : Executor or None
+        Threads for the requests; None: one file at a time.
     fetch : callable
-        Gives bytes of a file: ``(path, start, stop) -> bytes``; more than that from a server that
-        knows no ranges.
+        Returns bytes of a file: ``(path, start, stop) -> bytes``; the whole file if the server
+        does not support ranges.
     size : callable
-        Gives the bytes of a file.
+        Returns the size of a file in bytes: ``path -> int``.
     """
 
     def __init__(
@@ -72,25 +69,25 @@ class HeadCache:
         self._held: OrderedDict[str, Ends] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
-        # Files of one kind, and where each stands among them.
+        # Files of each kind, and the position of each file among them.
         self._kinds: dict[str, list[str]] = {}
-        self._places: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
 
     def clear(self, paths: Sequence[str]) -> None:
-        """Forget every file; these are listed now."""
+        """Forget every file, and expect reads of these paths."""
         kinds: dict[str, list[str]] = {}
-        places: dict[str, int] = {}
+        positions: dict[str, int] = {}
         for path in paths:
             kind = kinds.setdefault(_kind(path), [])
-            places[path] = len(kind)
+            positions[path] = len(kind)
             kind.append(path)
         with self._lock:
             self._held.clear()
             self._bytes = 0
-            self._kinds, self._places = kinds, places
+            self._kinds, self._positions = kinds, positions
 
     def get(self, path: str, stop: int) -> Ends:
-        """First bytes of a file up to ``stop`` or more, and its last few.
+        """Return the first bytes of a file, up to ``stop`` or more, and its last few.
 
         Raises
         ------
@@ -105,7 +102,7 @@ class HeadCache:
                 made = [self._made(path, stop)]
             else:
                 made = list(self._pool.map(lambda p: self._made(p, stop), missing))
-            # The one that was asked for last, so that it is not the first to go.
+            # The requested file last, so that it is not the first to be dropped.
             for name, ends in reversed([*zip(missing, made, strict=False)]):
                 self._keep(name, ends)
             found = made[0]
@@ -114,24 +111,25 @@ class HeadCache:
         return found
 
     def peek(self, path: str) -> Ends | None:
-        """What is here of a file already."""
+        """Return what was fetched of a file so far; None if nothing."""
         return self._held.get(path)
 
     def _lacks(self, path: str, stop: int, ends: Ends | None) -> bool:
+        """Return whether ``ends`` has less of a file than its bytes up to ``stop``."""
         if ends is None:
             return True
         return ends.error is None and len(ends.head) < min(stop, self._size(path))
 
     def _window(self, path: str) -> Sequence[str]:
-        """Files of the same kind that come next."""
-        kinds, place = self._kinds, self._places.get(path)
-        return () if place is None else kinds[_kind(path)][place + 1 :][: _TOGETHER - 1]
+        """Return the files of the same kind that come next."""
+        kinds, position = self._kinds, self._positions.get(path)
+        return () if position is None else kinds[_kind(path)][position + 1 :][: _TOGETHER - 1]
 
     def _made(self, path: str, stop: int) -> Ends:
-        """Fetch what is missing of a file; errors are answers, so that one costs no other file."""
+        """Return the ends of a file, fetched as needed; an error in them costs no other file."""
         size = self._size(path)
         before = self._held.get(path) or Ends()
-        # Of a small file the rest costs less than a request of its own.
+        # The rest of a small file costs less than a separate request.
         have, stop = len(before.head), size if size <= 2 * stop else stop
         try:
             more = self._fetch(path, have, stop)
@@ -145,6 +143,7 @@ class HeadCache:
         return Ends(head, tail)
 
     def _keep(self, path: str, ends: Ends) -> None:
+        """Keep what was fetched, and drop the oldest files if it is too much."""
         with self._lock:
             old = self._held.pop(path, None)
             if old is not None:
@@ -157,31 +156,29 @@ class HeadCache:
 
 
 def _kind(path: str) -> str:
-    """Files that are looked at in the same way: by the ending, compressed or not."""
+    """Return the kind of a file, by its extension, compressed or not."""
     name = path.rpartition("/")[2].removesuffix(".gz")
     return name.rpartition(".")[2] if "." in name else ""
 
 
 T = TypeVar("T")
-
-
-# What is fetched and not taken yet, at most: it bounds the memory, and what an early end wastes.
+# Files and bytes that are fetched and not taken yet, at most: this bounds the memory, and what is
+# wasted if reading ends early.
 _FILES = 16
-
-
 _BYTES = 1 << 25
 
 
 class ReadAhead(Generic[T]):
-    """Fetches files in the order in which their reader will ask for them.
+    """Fetches files in the order in which their reader will request them.
 
-    Nothing is fetched before the first of them is asked for: where others read, nobody asks.
+    Nothing is fetched before the first request: if other processes read, there is none.
 
     Parameters
     ----------
     pool : Executor
+        Threads for the requests.
     fetch : callable
-        Fetches a file by its path; runs in the pool.
+        Returns a file by its path; runs in the pool.
     sources : sequence of sequence of LogFile
         The files by source. Sources are read in this order, the files of one in any.
     """
@@ -197,12 +194,12 @@ class ReadAhead(Generic[T]):
         self._bytes = 0
 
     def take(self, path: str) -> T | None:
-        """Give a file that was announced, once; None of another one.
+        """Return a file that was announced, once; None for any other file.
 
         Raises
         ------
         OSError
-            As ``fetch``.
+            If ``fetch`` raises it.
         """
         number = self._number.pop(path, None)
         if number is None:
@@ -217,7 +214,7 @@ class ReadAhead(Generic[T]):
         return future.result()
 
     def close(self) -> None:
-        """Withdraw what has not begun."""
+        """Cancel the requests that have not begun."""
         self._todo.clear()
         for path in [*self._begun]:
             future = self._drop(path)
@@ -225,11 +222,13 @@ class ReadAhead(Generic[T]):
                 future.cancel()
 
     def _drop(self, path: str) -> Future[T] | None:
+        """Remove a file from those under way and return its future; None if it is not there."""
         future, size = self._begun.pop(path, (None, 0))
         self._bytes -= size
         return future
 
     def _top_up(self) -> None:
+        """Start requests for the next files, within the limits."""
         while self._todo and len(self._begun) < _FILES:
             file = self._todo[0]
             if self._begun and self._bytes + file.size > _BYTES:

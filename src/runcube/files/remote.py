@@ -1,7 +1,7 @@
-"""Files behind a URL, by way of fsspec: listed once, looked at in ranges, read whole.
+"""Files behind a URL, by way of fsspec: listed once, read in ranges or whole.
 
-Nothing here is imported for paths on this machine. What makes a remote store slow is the time of
-each request, so requests that are sure to come are made together.
+Nothing here is imported for paths on this machine. A remote store is slow because each request
+takes time, so requests that are sure to come are made together.
 """
 
 from __future__ import annotations
@@ -38,37 +38,37 @@ T = TypeVar("T")
 
 # Requests at a time: enough to hide their latency, few enough for a small server.
 _REQUESTS = 16
-# The file that was read whole last is kept if it is no larger: archives hash what they have read.
+# The last file that was read whole is kept if it is no larger: archives hash what they have read.
 _LAST = 1 << 26
-# Links of a web server may go round in circles.
+# Directories deep that links of a web server are followed, at most: they may form circles.
 _DEEPEST = 16
 _NOWHERE = ("/", "./", "../", ".", "..")
-# Where a server tells no size, these are fetched for it; other files are no logs.
+# If a server reports no size, these are fetched to measure it; other files are no logs.
 _TEXTS = tuple(
     ending + packed
     for ending in (".jsonl", ".ndjson", ".json", ".yaml", ".yml")
     for packed in ("", ".gz")
 )
-# As they are: a size must be that of the bytes, and a range one of them.
+# No compression in transit: sizes and ranges must be those of the bytes of the file.
 _PLAIN = {"Accept-Encoding": "identity"}
 
 
 class _Read(NamedTuple):
-    """A whole file, and what it was like right after, if that was asked for."""
+    """A whole file, not decompressed, and its size and time right after, if requested."""
 
     data: bytes
     after: LogFile | None
 
 
 def list_remote(root: str) -> Listing:
-    """List the files at or under a URL.
+    """Return the files at or under a URL.
 
     Raises
     ------
     FileNotFoundError
-        If nothing is there.
+        If nothing exists there.
     StoreError
-        If no library is installed that reads such URLs.
+        If no installed library reads such URLs.
     OSError
         If the store cannot be reached.
     """
@@ -78,10 +78,10 @@ def list_remote(root: str) -> Listing:
 
 
 def remote_store(root: str) -> RemoteStore:
-    """Give the store of a root, which every part of a process shares."""
+    """Return the store of a root, which all of a process shares."""
     from fsspec.config import conf
 
-    # A forked process shares no connections with its parent; options may be set meanwhile.
+    # A forked process shares no connections with its parent; options may change between calls.
     return _store(root, os.getpid(), repr(conf))
 
 
@@ -92,7 +92,7 @@ def _store(root: str, process: int, options: str) -> RemoteStore:
 
 
 def _file_system(root: str) -> tuple[Any, str]:
-    """File system of a URL, configured as fsspec is, and the path in it."""
+    """Return the file system of a URL, configured as fsspec is, and the path in it."""
     from fsspec.core import url_to_fs
 
     where = display_root(root)
@@ -118,6 +118,7 @@ class RemoteStore:
     Parameters
     ----------
     root : str
+        The URL.
     """
 
     def __init__(self, root: str) -> None:
@@ -126,27 +127,27 @@ class RemoteStore:
         self._base, self._query = split_query(self._base)
         self._base = self._base.rstrip("/")
         self._is_web = self._base.startswith(("http://", "https://"))
-        # Not of a cache in front of it, which has no such keyword; the class, as caches pass
-        # what is asked of them on to what they cache.
+        # A cache in front of it has no such keyword. The class is asked, since caches forward
+        # attributes to what they cache.
         takes_headers = "http" in getattr(type(self._fs), "protocol", ())
         self._options = (
             {"headers": self._fs.kwargs.get("headers", {}) | _PLAIN} if takes_headers else {}
         )
-        self._patience = Retrier(has_passing=not is_of_this_process(root))
+        self._retrier = Retrier(has_passing=not is_of_this_process(root))
         self._known: dict[str, LogFile] = {}
         self._pool, self._lock = _pool_of(self._fs)
         self._heads = HeadCache(self._pool, self._fetch, self.size)
-        # Whether the server gives parts of files; None until one was asked for.
+        # Whether the server supports ranges; None until one was requested.
         self._has_ranges: bool | None = None if self._is_web else True
-        # Whether the listing is of this process, which then knows what is new.
+        # Whether this process made the listing, and so knows what is new.
         self._is_listed = False
         self._last: tuple[str, bytes] | None = None
-        self._mine = _Mine()
+        self._thread = _ThreadState()
 
     # Listing
 
     def listing(self) -> Listing:
-        """List the files anew; what was known of them is forgotten."""
+        """List the files again and return them; what was known of them is forgotten."""
         self._fs.invalidate_cache()
         found = self._listed_pages() if self._is_web else self._listed_tree()
         if found is None:
@@ -159,15 +160,15 @@ class RemoteStore:
         return found
 
     def remember(self, files: Sequence[LogFile]) -> None:
-        """Take these as all there are."""
+        """Remember these as all files of the root."""
         self._is_listed = True
         self._known = {file.path: file for file in files}
         self._forget()
-        # Listings that the file system keeps would hide what changes from now on.
+        # Listings that the file system caches would hide later changes.
         self._fs.invalidate_cache()
 
     def _listed_tree(self) -> Listing | None:
-        """List an object store or the like with one call; None if the root is a file."""
+        """Return the listing of an object store, by one call; None if the root is a file."""
         infos = self._ask(lambda: self._fs.find(self._base, detail=True), "")
         if [*infos] == [self._base] and self._base:
             return None
@@ -183,7 +184,7 @@ class RemoteStore:
         return Listing(self.root, files)
 
     def _listed_pages(self) -> Listing | None:
-        """Follow the links of a web server, level by level; None if the root is a file."""
+        """Return the files that a web server links to, by levels; None if the root is a file."""
         if not self._is_page():
             return None
         found = Listing(self.root)
@@ -211,17 +212,17 @@ class RemoteStore:
         return found
 
     def _is_page(self) -> bool:
-        """Whether a web address is a page of links, not a file."""
+        """Return whether a web address is a page of links, not a file."""
         try:
             info = self._ask(lambda: self._fs.info(self._url("")), "")
         except FileNotFoundError:
-            # A server may know directories by their slash alone; if there is none, that raises.
+            # A server may accept directories only with a slash; if there is none, this raises.
             self._ask(lambda: self._fs.ls(self._url("/"), detail=False), "")
             return True
         return bool(info.get("type") == "directory" or info.get("mimetype") == "text/html")
 
     def _links(self, folder: str) -> list[str]:
-        """Names that the page of a directory links to, those of directories with a slash."""
+        """Return the names that the page of a directory links to; directories end with a slash."""
         url = self._url("/" + folder)
         infos = self._ask(lambda: self._fs.ls(url, detail=True), folder)
         names = []
@@ -231,18 +232,18 @@ class RemoteStore:
             is_own = name and "/" not in name[:-1] and "?" not in name and "#" not in name
             if is_own and not name.startswith(("http:", "https:")):
                 names.append(unquote(name, errors="surrogateescape"))
-        # "%2F" may not lead out of the directory either.
+        # "%2F" must not lead out of the directory either.
         return sorted({name for name in names if "/" not in name[:-1]} - {*_NOWHERE})
 
     # Reading
 
     def open(self, path: str) -> RemoteFile:
-        """Open a file; nothing is requested before it is read."""
+        """Open a file; the first read makes the first request."""
         return RemoteFile(self, path)
 
     def look(self, path: str) -> LogFile:
-        """Size and time of a file now."""
-        after = self._mine.looks.pop(path, None)
+        """Return the size and time of a file now."""
+        after = self._thread.looks.pop(path, None)
         if after is not None:
             return after
         self._fs.invalidate_cache()
@@ -253,28 +254,28 @@ class RemoteStore:
         return LogFile(path, int(size or 0), modified_ns(info))
 
     def has(self, path: str) -> bool:
-        """Whether the listing has a file that can be read, as far as that was tried."""
+        """Return whether the listing has a file and no read of its beginning failed."""
         ends = self._heads.peek(path)
         return path in self._known and (ends is None or ends.error is None)
 
     def size(self, path: str) -> int:
-        """Bytes of a file, as the listing has it."""
+        """Return the size of a file in bytes, as the listing has it."""
         known = self._known.get(path)
         if known is None:
             known = self._known[path] = self.look(path)
         return known.size
 
     def whole(self, path: str) -> bytes:
-        """Give a whole file."""
+        """Return a whole file."""
         known, ends = self._known.get(path), self._heads.peek(path)
         if ends is not None and known is not None and len(ends.head) == known.size:
-            self._mine.looks.pop(path, None)
+            self._thread.looks.pop(path, None)
             return ends.head
-        ahead = self._mine.ahead
+        ahead = self._thread.ahead
         read = None if ahead is None else ahead.take(path)
         if read is not None:
             if read.after is not None:
-                self._mine.looks[path] = read.after
+                self._thread.looks[path] = read.after
             return self._kept(path, read.data)
         last = self._last
         if last is not None and last[0] == path:
@@ -284,7 +285,7 @@ class RemoteStore:
         return self._kept(path, self._get(path))
 
     def span(self, path: str, start: int, stop: int) -> bytes:
-        """Give part of a file; less where it ends."""
+        """Return the bytes of a file from ``start`` to ``stop``; fewer if it ends before."""
         size = self.size(path)
         stop = min(stop, size)
         if start >= stop:
@@ -298,65 +299,57 @@ class RemoteStore:
         if stop <= HEAD_MOST:
             return self._heads.get(path, stop).head[start:stop]
         data = self._fetch(path, start, stop)
-        if len(data) > stop - start:  # a server without ranges: it was sent whole
+        if len(data) > stop - start:  # a server without ranges sent the whole file
             return self._kept(path, data)[start:stop]
         return data
 
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
-        """Have files fetched ahead that this thread is going to read whole, in this order.
-
-        Parameters
-        ----------
-        sources : sequence of sequence of LogFile
-        look : bool
-            Whether ``look`` will be asked after each.
-        fresh : bool
-            Whether what is here of them, from an earlier reading, may not be used.
-        """
+        """Fetch ahead the files that this thread will read whole (see ``access.Store``)."""
         if fresh and not self._is_listed:
             self._known = {}
             self._forget()
-        self._mine.looks.clear()
+        self._thread.looks.clear()
         if self._pool is not None:
 
             def fetch(path: str) -> _Read:
                 data = self._get(path)
                 return _Read(data, self.look(path) if look else None)
 
-            self._mine.ahead = ReadAhead(self._pool, fetch, sources)
+            self._thread.ahead = ReadAhead(self._pool, fetch, sources)
 
     def begin(self, paths: Sequence[str]) -> None:
-        """Be told of which files beginnings will be asked; those of no others are fetched along."""
+        """Prepare to read the beginnings of files: only theirs are fetched together."""
         self._heads.clear(paths)
 
     def rest(self) -> None:
-        """Withdraw what was expected."""
-        if self._mine.ahead is not None:
-            self._mine.ahead.close()
-        self._mine.ahead = None
-        self._mine.looks.clear()
+        """Cancel what ``expect`` began, and forget what was read."""
+        if self._thread.ahead is not None:
+            self._thread.ahead.close()
+        self._thread.ahead = None
+        self._thread.looks.clear()
         self._forget()
 
     def _forget(self) -> None:
-        """Let go of what was read."""
+        """Forget what was read."""
         self._heads.clear([*self._known])
         self._last = None
 
     def _kept(self, path: str, data: bytes) -> bytes:
+        """Keep a whole file, unless it is too large, and return it."""
         self._last = (path, data) if len(data) <= _LAST else None
         return data
 
     # Requests
 
     def _fetch(self, path: str, start: int, stop: int) -> bytes:
-        """Request a part of a file; a server without ranges gives the whole."""
+        """Return a part of a file; the whole file if the server does not support ranges."""
         size = self.size(path)
         if start >= stop:
             return b""
         if (start == 0 and stop >= size) or self._has_ranges is False:
             return self._get(path)
         if start > 0 and self._has_ranges is None:
-            # Only of the first bytes does it show whether the server gave what it was asked for.
+            # Only a request of the first bytes shows whether the server honours ranges.
             self._has_ranges = len(self._get(path, 0, 1)) == 1
             return self._fetch(path, start, stop)
         data = self._get(path, start, stop)
@@ -365,21 +358,23 @@ class RemoteStore:
         return data
 
     def _get(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
+        """Return the answer to one request for a file or a part of it."""
         url = self._url("/" + path)
         request = partial(self._fs.cat_file, url, start, stop, **self._options)
         return bytes(self._ask(request, path))
 
     def _ask(self, request: Callable[[], T], path: str) -> T:
+        """Return the result of a request, tried again if its failure is temporary."""
         where = f"{display_root(self.root)}/{path}" if path else display_root(self.root)
 
         def locked() -> T:
             with self._lock:
                 return request()
 
-        return self._patience.ask(locked, where)
+        return self._retrier.ask(locked, where)
 
     def _map(self, function: Callable[[str], T], paths: Sequence[str]) -> Iterator[T | OSError]:
-        """Do something to many paths at once; what went wrong is an answer, too."""
+        """Apply a function to many paths at once and return the results, errors among them."""
 
         def answer(path: str) -> T | OSError:
             try:
@@ -390,13 +385,14 @@ class RemoteStore:
         return map(answer, paths) if self._pool is None else self._pool.map(answer, paths)
 
     def _url(self, below: str) -> str:
+        """Return the URL of a path below the root."""
         if self._is_web:
             return self._base + quote(below, safe="/", errors="surrogateescape") + self._query
         return self._base + below
 
 
 class RemoteFile:
-    """A remote file as the part of a raw stream that ``access`` needs."""
+    """A file of a store, by its relative path, as the part of a raw stream ``access`` needs."""
 
     def __init__(self, store: RemoteStore, path: str) -> None:
         self._store = store
@@ -412,10 +408,10 @@ class RemoteFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close nothing: connections are the store's."""
+        """Do nothing: connections belong to the store."""
 
     def read(self, size: int = -1) -> bytes:
-        """Read so many bytes, or all that is left."""
+        """Return the next ``size`` bytes, or all that is left."""
         if size < 0 and not self._at:
             data = self._store.whole(self._path)
         else:
@@ -426,13 +422,16 @@ class RemoteFile:
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to an offset from the beginning or the end."""
+        """Move to an offset from the beginning or the end and return the new position."""
         self._at = offset + (self._store.size(self._path) if whence == os.SEEK_END else 0)
         return self._at
 
 
-class _Mine(local):
-    """What a thread expects: others read other files, in another order."""
+class _ThreadState(local):
+    """What one thread expects to read: other threads read other files, in another order.
+
+    ``ahead`` are whole files fetched ahead, ``looks`` sizes and times right after a read, by path.
+    """
 
     def __init__(self) -> None:
         self.ahead: ReadAhead[_Read] | None = None
@@ -440,7 +439,7 @@ class _Mine(local):
 
 
 def _pool_of(fs: Any) -> tuple[ThreadPoolExecutor | None, AbstractContextManager[Any]]:
-    """Threads for the requests; what is not made for it (memory, ftp, caches) goes one by one."""
+    """Return threads and a lock for requests; no threads for memory, ftp and caches."""
     if type(fs).async_impl:
         return ThreadPoolExecutor(_REQUESTS, "runcube-remote"), nullcontext()
     return None, RLock()

@@ -1,4 +1,4 @@
-"""What a failed request means: to be tried again, or to be told; in words without secrets."""
+"""Failed requests: which of them are tried again, and their errors, without secrets."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds between the tries: what a server needs that restarts a worker or sheds load, and short
+# Seconds between the tries: long enough for a server that restarts a worker or sheds load, short
 # enough to fail on one file of many.
 PAUSES = (0.2, 0.8, 3.0)
-# Files in a row that could not be read in spite of the pauses: then the server is gone, and
-# waiting for each of thousands of files helps nobody.
+# After so many files in a row that could not be read in spite of the pauses, the server is gone,
+# and waiting for each of thousands of files is useless.
 _ENOUGH = 8
-# Timeouts, "too early" and "too many requests" pass, as does whatever is the server's own fault.
-_PASSING = frozenset({408, 425, 429})
-_FOR_GOOD = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+# Timeouts, "too early" and "too many requests" are temporary, as are all errors of the server.
+_TEMPORARY = frozenset({408, 425, 429})
+_PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _GONE = (404, 410)
 _DENIED = (401, 403, 407)
 
 
 class Retrier:
-    """Tries requests again that failed in passing, unless it was all in vain of late.
+    """Tries requests again whose failure is temporary, unless this recently never helped.
 
     Parameters
     ----------
     has_passing : bool
-        False for a store whose answers are never wrong in passing: memory.
+        Whether failures of the store can be temporary; False for memory.
     """
 
     def __init__(self, *, has_passing: bool = True) -> None:
@@ -41,22 +41,29 @@ class Retrier:
         self._lost = 0
 
     def ask(self, request: Callable[[], T], where: str) -> T:
-        """Make a request, several times if need be.
+        """Return the result of a request, which is made several times if necessary.
+
+        Parameters
+        ----------
+        request : callable
+            Makes the request.
+        where : str
+            Path or URL for the error, without secrets.
 
         Raises
         ------
         OSError
-            Whatever the library underneath raises, in words that name ``where``.
+            Any error of the library underneath, with a text that names ``where``.
         """
         pauses = PAUSES if self._has_passing and self._lost < _ENOUGH else ()
         for pause in (*pauses, None):
             try:
                 answer = request()
             except Exception as error:
-                passing = _is_passing(error)
-                if pause is None or not passing:
-                    self._lost += passing
-                    # Not chained: the messages below spell the URL with its token.
+                temporary = _is_temporary(error)
+                if pause is None or not temporary:
+                    self._lost += temporary
+                    # Not chained: the messages of its causes contain the URL with its token.
                     raise _plain(error, where) from None
                 time.sleep(pause)
             else:
@@ -66,7 +73,7 @@ class Retrier:
 
 
 def _root_cause(error: BaseException) -> BaseException:
-    """fsspec says "not found" of a web page whatever went wrong; what did stands below."""
+    """Return the cause where fsspec reports it as "not found", as it does for web pages."""
     below = error.__cause__
     if isinstance(error, FileNotFoundError) and below is not None:
         return below
@@ -74,7 +81,7 @@ def _root_cause(error: BaseException) -> BaseException:
 
 
 def _status(error: BaseException) -> int | None:
-    """Status of the answer, where a server answered: of aiohttp, gcsfs, botocore."""
+    """Return the HTTP status of an error of aiohttp, gcsfs or botocore; None without one."""
     answer = getattr(error, "response", None)
     if isinstance(answer, dict):
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -84,24 +91,25 @@ def _status(error: BaseException) -> int | None:
     return status if isinstance(status, int) else None
 
 
-def _is_passing(error: BaseException) -> bool:
+def _is_temporary(error: BaseException) -> bool:
+    """Return whether the same request may succeed later."""
     error = _root_cause(error)
     status = _status(error)
     if status is not None:
-        return status >= 500 or status in _PASSING
-    if isinstance(error, _FOR_GOOD):
+        return status >= 500 or status in _TEMPORARY
+    if isinstance(error, _PERMANENT):
         return False
-    # aiohttp has errors of connections that are no OSError.
+    # Some connection errors of aiohttp are no OSError.
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == "aiohttp"
 
 
 def _plain(error: BaseException, where: str) -> OSError:
-    """Say what went wrong as an ``OSError`` with number, reason and place."""
+    """Return an error as an ``OSError`` with number, reason and place."""
     error = _root_cause(error)
     status = _status(error)
     if isinstance(error, FileNotFoundError) or status in _GONE:
         return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), where)
-    reason = getattr(error, "message", "") if status is not None else _words(error)
+    reason = getattr(error, "message", "") if status is not None else _reason(error)
     text = without_secrets(str(reason))
     if status is not None:
         text = f"HTTP {status} {text}".strip()
@@ -110,7 +118,8 @@ def _plain(error: BaseException, where: str) -> OSError:
     return OSError(errno.EIO, text, where)
 
 
-def _words(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
+    """Return the type and text of an error."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     name = type(error).__name__
     return f"{name}: {text}" if text else name

@@ -1,4 +1,4 @@
-"""When a remote file changed last, or what stands for it where the store does not tell."""
+"""When a remote file last changed, or a substitute where the store does not report it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SECOND = 10**9
-# As the stores spell them: local and sftp, S3, GCS, HDFS and Azure, HTTP, memory.
+# The keys of the stores: local and sftp, S3, GCS, HDFS and Azure, HTTP, memory.
 _TIMES = ("mtime", "LastModified", "updated", "last_modified", "modified", "Last-Modified")
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "Digest", "generation", "sha")
 
 
 def modified_ns(info: Mapping[str, Any]) -> int:
-    """Nanoseconds that change when a file does, as far as its store tells.
+    """Return nanoseconds that change when a file does, as far as its store reports it.
 
-    The seconds are the time of the last change, 0 where it is not told. Where there is a tag of
-    the content, what stands after the seconds is made from it: most stores tell no more than
-    whole seconds.
+    The seconds are the time of the last change, 0 if it is not reported. If there is a tag of the
+    content, the fraction of a second is made from it: most stores report only whole seconds.
+
+    Parameters
+    ----------
+    info : mapping
+        What fsspec reports of a file.
 
     Examples
     --------
@@ -30,11 +34,11 @@ def modified_ns(info: Mapping[str, Any]) -> int:
     >>> modified_ns({"ETag": "a"}) == modified_ns({"ETag": "b"})
     False
     """
-    told = [info[name] for name in (*_TIMES, "created") if info.get(name) is not None]
-    time = _nanoseconds(told[0]) if told else 0
+    reported = [info[name] for name in (*_TIMES, "created") if info.get(name) is not None]
+    time = _nanoseconds(reported[0]) if reported else 0
     tags = [f"{name}={info[name]}" for name in _TAGS if info.get(name)]
-    if told and not time:  # a spelling of time that nobody knows still changes
-        tags.append(str(told[0]))
+    if reported and not time:  # a time in an unknown format still changes
+        tags.append(str(reported[0]))
     if not tags:
         return time
     digest = blake2b("\n".join(tags).encode("utf-8", "replace"), digest_size=8).digest()
@@ -42,6 +46,7 @@ def modified_ns(info: Mapping[str, Any]) -> int:
 
 
 def _nanoseconds(time: Any) -> int:
+    """Return a time in nanoseconds since 1970; 0 for an unknown format."""
     try:
         if isinstance(time, str):
             time = _parsed(time)

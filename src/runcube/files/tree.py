@@ -1,4 +1,4 @@
-"""The files under a root, as readers see them: the listing, and who has claimed what."""
+"""The files under a root, as readers see them: the listing, and which files are claimed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,24 @@ if TYPE_CHECKING:
 
 
 class Tree:
-    """The files under a root, in natural path order, and which of them a reader has claimed."""
+    """The files under a root, in natural path order, and which of them a reader has claimed.
+
+    Parameters
+    ----------
+    listing : Listing
+        The files, in any order.
+
+    Attributes
+    ----------
+    root : str
+        The directory or URL of the sweep.
+    name : str
+        Name of that directory; ``""`` if it has none.
+    files : dict of str to LogFile
+        Every file by its posix path relative to ``root``, in natural path order.
+    unreadable : list of (str, str)
+        Paths that could not be read, and why.
+    """
 
     def __init__(self, listing: Listing) -> None:
         self.root = listing.root
@@ -33,23 +50,23 @@ class Tree:
             self._children.setdefault(folder, {})[name] = file
 
     def unclaimed(self) -> Iterator[LogFile]:
-        """Files that no reader has claimed yet, in natural path order."""
+        """Return an iterator of the files that no reader has claimed yet, in natural path order."""
         return (file for path, file in self.files.items() if path not in self._claimed)
 
     def claim(self, files: tuple[LogFile, ...]) -> None:
-        """Keep ``files`` from being offered to the next reader."""
+        """Mark files as claimed: they are not offered to the next reader."""
         self._claimed.update(file.path for file in files)
 
     def settle(self) -> None:
-        """Have beginnings of those files alone fetched that are unclaimed now."""
+        """Prepare to read the beginnings of the files that are unclaimed now, and of no others."""
         store_of(self.root).begin([file.path for file in self.unclaimed()])
 
     def folder(self, path: str) -> dict[str, LogFile]:
-        """Files directly inside a folder (``""``: the root), by name."""
+        """Return the files directly inside a folder (``""``: the root), by name."""
         return self._children.get(path, {})
 
     def head(self, path: str) -> bytes:
-        """First bytes of a file; none if it cannot be read."""
+        """Return the first bytes of a file; none if it cannot be read."""
         try:
             return read_ends(self.root, self.files[path])[0]
         except OSError:
@@ -57,14 +74,14 @@ class Tree:
 
 
 def list_files(path: str | Path) -> Listing:
-    """List the regular files at or under a path or URL; symbolic links are followed.
+    """Return the regular files at or under a path or URL; symbolic links are followed.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such path.
+        If the path does not exist.
     StoreError
-        If it is a URL that nothing here can read.
+        If no installed library reads such URLs.
     """
     read_ends.cache_clear()  # of files that may have changed unnoticed
     root = as_root(path)

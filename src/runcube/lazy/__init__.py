@@ -2,7 +2,7 @@
 
 ``api`` is the face and where to start, ``array`` reads parts of a cube from logs, ``variable`` is
 what xarray sees. What logs are like is kept in ``schema_cache``, finished cubes in ``cube_cache``,
-values that were read lately in ``value_cache``. May import what ``pipeline`` may, and
+values that were read recently in ``value_cache``. May import what ``pipeline`` may, and
 ``pipeline``.
 """
 

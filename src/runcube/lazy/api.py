@@ -67,39 +67,42 @@ def open_runs(
     """Open a directory of training logs as one labelled cube whose values are read when needed.
 
     The cube is that of :func:`load_runs`, with every coordinate in memory. The first opening parses
-    all logs once and keeps what they are like, without the values, in a small file; later ones read
+    all logs once and keeps what they are like, without values, in a small file; later ones read
     only what has changed since, and nothing if nothing has. Computing reads the files of the runs
     that are selected, and no others: select first, then mask or reduce.
 
     Parameters
     ----------
     path : path-like or URL
-        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
+        Directory of the logs, or one log, or the URL of either.
     chunks : "auto", int, dict or None
-        Blocks of the dask arrays ``curve`` and ``logged``; ``"auto"`` takes some 100 runs each.
-        None: no dask, values are read whenever they are asked for.
+        Blocks of the dask arrays ``curve`` and ``logged``, in labels along each dim; ``"auto"``
+        puts some 100 runs into a block. None: no dask, values are read whenever they are used.
     cache : bool or path-like
         File that keeps what the logs are like; True takes one in the directory ``runcube`` of
         ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. Finished cubes are
-        kept beside it (``*.cube``), those of the last 8 sets of arguments. False keeps nothing, and
-        so does a file that cannot be written. What is there and is no cache is never replaced.
+        kept beside it (``*.cube``), those of the last 8 sets of arguments. With False nothing is
+        kept, nor with a file that cannot be written. A file that is no cache is never replaced.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`scan`.
     x, align, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
-        As for :func:`load_runs`. It is the first pass over the logs that may be parallel; computing
-        goes the way of dask.
+        As for :func:`load_runs`. ``parallel`` is for the first pass over the logs; computing is
+        parallel as dask is configured.
 
     Returns
     -------
     Dataset
-        As :func:`load_runs`, with lazy ``curve`` and ``logged``.
+        ``curve`` (float64) and ``logged`` (bool) on (*cell dims*, split, metric, x), lazy; the
+        coordinates are those of :func:`load_runs`.
 
     Raises
     ------
-    FileNotFoundError, NoRunsError, UnknownNameError, PlanError
-        As :func:`load_runs`.
+    FileNotFoundError, NoRunsError, StoreError, UnknownNameError
+        As :func:`load_runs`; also if ``chunks`` names a dim that the cube does not have.
+    PlanError
+        As :func:`load_runs`; also if ``chunks`` or ``cache`` is not valid.
     LogError
-        With ``errors="raise"``; and when values are computed, if a log is not what it was.
+        With ``errors="raise"``; and when values are computed, if a log has changed since.
 
     Warns
     -----
@@ -147,7 +150,7 @@ def open_runs(
 
 
 def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
-    """Make ``curve`` and ``logged`` dask arrays, whose names change as soon as a log does."""
+    """Return ``curve`` and ``logged`` as dask arrays, whose names change as soon as a log does."""
     blocks = dict(ds["curve"].encoding["preferred_chunks"])
     if isinstance(chunks, Mapping):
         odd = [dim for dim in chunks if dim not in blocks]
@@ -180,7 +183,7 @@ def _opened(
     progress: bool | Progress,
     parallel: Parallel,
 ) -> tuple[Opened, bool]:
-    """Open logs; also whether another opening would find the same as long as they are the same."""
+    """Return a cube, and whether it may be kept for other openings of the unchanged logs."""
     before = failed_reads()
     store = SchemaCache(cache, listing)
     found = discover(path, policy.reader, policy.path_keys, listing=listing, known=store.headers)
@@ -203,7 +206,7 @@ def _opened(
 
 
 def _may_pass(found: Discovery, parsed: Parsed) -> bool:
-    """Whether anything went wrong that may go well another time, though no file changes.
+    """Return whether anything failed that may succeed another time, though no file changes.
 
     A file without permission is none: permissions are in the listing.
     """

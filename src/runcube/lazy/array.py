@@ -66,14 +66,14 @@ class Origins:
         self.log_of, self.run_of, self.place_of = (np.full(count, -1, np.int32) for _ in range(3))
 
     def job(self, log: int) -> Job:
-        """Give the job of a log."""
+        """Return the job of a log."""
         number = int(self.logs.readers[log])
         return Job(
             self.readers[number], self.logs.source(self.root, log), self.fingerprints[number]
         )
 
     def parts(self, cell: int) -> list[tuple[int, Part]]:
-        """Curves of the run of a cell, by number, and where they go."""
+        """Return the curves of the run of a cell, by number, and where they go."""
         return self.places[self.place_of[cell]]
 
 
@@ -84,7 +84,7 @@ def origins_of(
     request: Request,
     homes: Mapping[int, tuple[Job, int]],
 ) -> Origins:
-    """Write down where the values of a cube come from.
+    """Return where the values of a cube come from.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def origins_of(
     shape : tuple of int
     request : Request
     homes : mapping of int to (Job, int)
-        By the id of a ``RunLog``: the job that reads it, and its number in what that gives.
+        By the id of a ``RunLog``: the job that reads it, and its number among what that returns.
     """
     made = Origins(shape, "", request)
     logs: dict[str, int] = {}
@@ -119,8 +119,8 @@ def origins_of(
         tracks = id(kept_run.attempt.tracks)
         if tracks not in known:
             parts = _parts(kept_run, scatter)
-            spelled = tuple(_spelled(n, part) for n, part in parts)
-            known[tracks] = places.setdefault(spelled, len(places))
+            key = tuple(_hashable(n, part) for n, part in parts)
+            known[tracks] = places.setdefault(key, len(places))
             if known[tracks] == len(made.places):
                 made.places.append(parts)
         made.log_of[cell], made.run_of[cell], made.place_of[cell] = (
@@ -138,7 +138,7 @@ def _parts(kept_run: KeptRun, scatter: Scatter) -> list[tuple[int, Part]]:
     return [(numbers[id(track.curves)], part) for track, part in scatter.parts(kept_run)]
 
 
-def _spelled(number: int, part: Part) -> tuple[Any, ...]:
+def _hashable(number: int, part: Part) -> tuple[Any, ...]:
     ends = [
         (i.start, i.stop) if isinstance(i, slice) else i.tobytes()
         for i in (part.into, part.at, part.metrics, part.rows)
@@ -147,7 +147,7 @@ def _spelled(number: int, part: Part) -> tuple[Any, ...]:
 
 
 def _token(made: Origins, places: dict[Any, int]) -> str:
-    """Hash of all that the values hang on: another one once a file has changed."""
+    """Return a hash of all that the values depend on: another one once a file has changed."""
     digest = blake2b(digest_size=16)
     about = [version("runcube"), display_root(made.root), made.shape, made.fingerprints, [*places]]
     request = made.request
@@ -185,7 +185,7 @@ class LazyCube(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, support, self._outer)
 
     def _outer(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        """Give an outer selection: an int, a slice or an array along each dim."""
+        """Return an outer selection: an int, a slice or an array along each dim."""
         picks = [np.arange(size)[pick] for pick, size in zip(key, self.shape, strict=True)]
         wide = [np.atleast_1d(pick) for pick in picks]
         cells = self._cells(np.ix_(*wide[:-3])).reshape(-1)
@@ -197,7 +197,7 @@ class LazyCube(BackendArray):
         return out.reshape([len(pick) for pick in picks if pick.ndim])
 
     def _points(self, key: tuple[NDArray[np.integer[Any]], ...]) -> NDArray[Any]:
-        """Give single points: arrays along all dims, which are broadcast against each other."""
+        """Return single points: arrays along all dims, which are broadcast against each other."""
         picks = [np.where(k < 0, k + size, k) for k, size in zip(key, self.shape, strict=True)]
         cells = self._cells(np.broadcast_arrays(*picks[:-3]))
         known, row = np.unique(cells, return_inverse=True)
@@ -208,13 +208,13 @@ class LazyCube(BackendArray):
         return points
 
     def _cells(self, picks: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.intp]:
-        """Numbers of cells; without cell dims there is one."""
+        """Return the numbers of cells; without cell dims there is one."""
         if not picks:
             return np.zeros((), dtype=np.intp)
         return np.asarray(np.ravel_multi_index(tuple(picks), self.shape[:-3]))
 
     def _read(self, cells: NDArray[np.intp], inner: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Values of cells, at some splits, metrics and x, each of which rise."""
+        """Return the values of cells, at some splits, metrics and x, each of which rise."""
         out = np.full((len(cells), *map(len, inner)), self._empty, dtype=self.dtype)
         parts_of = self._parts_within(inner)
         order = [*self._in_order(cells)]
@@ -227,7 +227,7 @@ class LazyCube(BackendArray):
     def _parts_within(
         self, inner: Sequence[NDArray[Any]]
     ) -> Callable[[int], Sequence[tuple[int, Part]]]:
-        """Give what tells the parts of a cell that are at some splits, metrics and x."""
+        """Return a function from a cell to its parts at some splits, metrics and x."""
         sizes = self.shape[-3:]
         if all(len(pick) == size for pick, size in zip(inner, sizes, strict=True)):
             return self.origins.parts
@@ -247,14 +247,14 @@ class LazyCube(BackendArray):
         return np.nan if self.dtype.kind == "f" else False
 
     def _in_order(self, cells: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
-        """Cells that hold a run, those of one log together."""
+        """Yield the cells that hold a run, those of one log together."""
         logs = self.origins.log_of[cells]
         for i in np.argsort(logs, kind="stable").tolist():
             if logs[i] >= 0:
                 yield i, int(cells[i])
 
     def _unread(self, order: Sequence[tuple[int, int]]) -> Iterator[Source]:
-        """Logs of these cells whose values are not at hand; of no concern on this machine."""
+        """Yield the logs of these cells whose values are not in memory; none on this machine."""
         if self.dtype.kind == "b" or not is_url(self.origins.root):
             return
         for log in dict.fromkeys(int(self.origins.log_of[cell]) for _, cell in order):
@@ -274,7 +274,7 @@ class LazyCube(BackendArray):
 
 
 def block_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """Sizes of the blocks along each dim: some 100 runs, the last cell dims whole as they fit.
+    """Return the sizes of the blocks along each dim: some 100 runs, the last cell dims whole.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Files that ``open_runs`` keeps for the next opening: where they are, and what is in them.
 
-One of what the logs are like (see ``schema_cache``), and beside it one for each finished cube (see
-``cube_cache``). They begin with words of their own, so that no other file is taken for one, or
+One holds what the logs are like (see ``schema_cache``), and beside it is one for each finished cube
+(see ``cube_cache``). They begin with bytes of their own, so that no other file is taken for one, or
 replaced by one.
 """
 
@@ -32,7 +32,7 @@ UNREADABLE = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError,
 
 
 def place_of(path: str | Path, cache: bool | str | Path) -> Path | None:
-    """Where to keep what an opening of ``path`` learns; None: nowhere.
+    """Return the file that keeps what an opening of ``path`` finds; None for no file.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def _default_place(path: str | Path) -> Path:
 
 
 def _is_cache(file: Path) -> bool:
-    """Whether a file may be replaced: it is a cache, damaged behind its head perhaps, or empty."""
+    """Return whether a file may be replaced: a cache, perhaps damaged after its head, or empty."""
     if not file.is_file():
         return False
     try:
@@ -73,17 +73,17 @@ def _is_cache(file: Path) -> bool:
 
 
 def cube_file(beside: Path, key: str) -> Path:
-    """File of a finished cube; ``key`` has ``KEY`` hexadecimal digits."""
+    """Return the file of a finished cube; ``key`` has ``KEY`` hexadecimal digits."""
     return beside.with_name(f"{beside.name}.{key}.cube")
 
 
 def is_cube_file(beside: str, name: str) -> bool:
-    """Whether a name is that of a cube beside a file."""
+    """Return whether a name is that of a cube beside a file."""
     return re.fullmatch(rf"{re.escape(beside)}\.[0-9a-f]{{{KEY}}}\.cube", name) is not None
 
 
 def read_cache(file: Path) -> Any:
-    """Read what was written.
+    """Return the data of a file.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _checksum(body: bytes | memoryview) -> bytes:
 
 
 def but_own(listing: Listing, file: Path | None) -> Listing:
-    """Leave out what an opening itself writes, which may be among the logs."""
+    """Return a listing without what an opening itself writes, which may be among the logs."""
     if file is None or is_url(listing.root):
         return listing
     own = os.path.relpath(os.path.abspath(file), os.path.abspath(listing.root)).replace(os.sep, "/")

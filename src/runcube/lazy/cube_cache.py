@@ -1,6 +1,6 @@
 """Finished cubes of ``open_runs``, kept so that nothing is read where nothing has changed.
 
-A file for each set of arguments, beside that of the logs (see ``schema_cache``). It holds good as
+A file for each set of arguments, beside that of the logs (see ``schema_cache``). It is valid as
 long as the listing of the logs is the one it was made from.
 """
 
@@ -72,7 +72,7 @@ class Opened:
     source: Origins
 
     def cube(self) -> xr.Dataset:
-        """Make the Dataset, whose values are read when they are needed."""
+        """Return the Dataset, whose values are read when they are needed."""
         arrays = [indexing.LazilyIndexedArray(LazyCube(self.source, kind)) for kind in ("f8", "?")]
         ds = with_values(self.frame, self.dims, *arrays)
         blocks = dict(zip(self.dims, block_shape(self.source.shape), strict=True))
@@ -104,13 +104,13 @@ class CubeCache:
         self._path: Path | None = None
         self._listing = ""
         if beside is not None:
-            with suppress(TypeError):  # what cannot be spelled is not known again
-                key = _digest([_environment(), listing.root, _spelled_policy(policy, readers)])
+            with suppress(TypeError):  # what has no plain form is not recognised again
+                key = _digest([_environment(), listing.root, _plain_policy(policy, readers)])
                 self._path = cube_file(beside, key)
                 self._listing = listing.digest()
 
     def find(self) -> Opened | None:
-        """Give the cube that was kept, if the logs are what they were."""
+        """Return the cube that was kept, if the logs have not changed."""
         if self._path is None:
             return None
         with suppress(*UNREADABLE):  # a cache that cannot be read is none
@@ -122,22 +122,22 @@ class CubeCache:
         return None
 
     def put(self, opened: Opened) -> None:
-        """Keep a cube; where it cannot be kept, do without."""
+        """Write a cube; where it cannot be written, do without."""
         if self._path is None:
             return
         with suppress(*UNREADABLE):
-            spelled = {"listing": self._listing, **_opened_out(opened, self._readers)}
-            write_cache(self._path, spelled)
+            stored = {"listing": self._listing, **_opened_out(opened, self._readers)}
+            write_cache(self._path, stored)
             self._forget_the_oldest(self._path)
 
     def _load(self, path: Path) -> Opened | None:
-        spelled = read_cache(path)
-        if spelled["listing"] != self._listing:
+        stored = read_cache(path)
+        if stored["listing"] != self._listing:
             return None
-        return _opened_in(spelled, self._root, self._readers)
+        return _opened_in(stored, self._root, self._readers)
 
     def _forget_the_oldest(self, path: Path) -> None:
-        """Leave the results that were used last."""
+        """Remove all results but those that were used last."""
         beside = path.name[: -len(f".{'0' * KEY}.cube")]
         with os.scandir(path.parent) as entries:
             kept = [entry for entry in entries if is_cube_file(beside, entry.name)]
@@ -169,28 +169,26 @@ def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
     }
 
 
-def _opened_in(spelled: dict[str, Any], root: str, readers: Sequence[Reader]) -> Opened:
-    splits, metrics, drop = (None if n is None else frozenset(n) for n in spelled["request"])
+def _opened_in(stored: dict[str, Any], root: str, readers: Sequence[Reader]) -> Opened:
+    splits, metrics, drop = (None if n is None else frozenset(n) for n in stored["request"])
     source = Origins(
-        tuple(spelled["shape"]),
+        tuple(stored["shape"]),
         portable_root(root),
         Request(splits, metrics, drop=drop or frozenset()),
-        [readers[number] for number in spelled["readers"]],
-        spelled["words"],
-        LogTable.from_columns(
-            [c if isinstance(c, bytes) else array_in(c) for c in spelled["logs"]]
-        ),
-        [[(n, part_in(part)) for n, part in place] for place in spelled["places"]],
-        spelled["token"],
+        [readers[number] for number in stored["readers"]],
+        stored["words"],
+        LogTable.from_columns([c if isinstance(c, bytes) else array_in(c) for c in stored["logs"]]),
+        [[(n, part_in(part)) for n, part in place] for place in stored["places"]],
+        stored["token"],
     )
-    source.log_of, source.run_of, source.place_of = map(array_in, spelled["cells"])
-    where, runs, counts, notes = spelled["told"]
-    # What hangs on the moment and not on the logs is said anew.
+    source.log_of, source.run_of, source.place_of = map(array_in, stored["cells"])
+    where, runs, counts, notes = stored["told"]
+    # What depends on the moment and not on the logs is set again.
     now = attrs_of_now(root)
-    attrs = {name: value for name, value in spelled["attrs"].items() if name != "git_commit"}
+    attrs = {name: value for name, value in stored["attrs"].items() if name != "git_commit"}
     return Opened(
-        frame_in(spelled["frame"]),
-        tuple(spelled["dims"]),
+        frame_in(stored["frame"]),
+        tuple(stored["dims"]),
         attrs | now,
         LoadSummary(where, runs, counts, tuple(notes)),
         source,
@@ -203,14 +201,14 @@ def _digest(about: Any) -> str:
 
 
 def _environment() -> list[Any]:
-    """Say what else a result hangs on: versions, the code, and who may read which file."""
+    """Return what else a result depends on: versions, the code, and who may read which file."""
     who = os.geteuid() if hasattr(os, "geteuid") else None
     return [FORM, version("runcube"), library_versions(), _own_code(), who]
 
 
 @lru_cache(maxsize=1)
 def _own_code() -> list[Any]:
-    """Files of the package: who works on it has other code under the same version."""
+    """Return the files of the package: developers have other code under the same version."""
     package = Path(__file__).parents[1]
     return [_stamp(path) for path in sorted(package.rglob("*.py"))]
 
@@ -220,8 +218,8 @@ def _stamp(path: Path) -> tuple[str, int, int]:
     return str(path), stat.st_size, stat.st_mtime_ns
 
 
-def _spelled_policy(policy: Policy, readers: Sequence[Reader]) -> list[Any]:
-    """Spell every argument that shapes a cube.
+def _plain_policy(policy: Policy, readers: Sequence[Reader]) -> list[Any]:
+    """Return every argument that shapes a cube, as plain data.
 
     Raises
     ------
@@ -232,19 +230,19 @@ def _spelled_policy(policy: Policy, readers: Sequence[Reader]) -> list[Any]:
     name = getattr(policy.reader, "name", policy.reader)
     known = [*map(known_fingerprint, readers)]
     if None in known:
-        raise TypeError("what the results of a reader hang on cannot be told")
-    return [name, known, _spelled(own)]
+        raise TypeError("what the results of a reader depend on is not known")
+    return [name, known, _plain(own)]
 
 
-def _spelled(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
-        return [value.dtype.str, _spelled(value.item())]
+        return [value.dtype.str, _plain(value.item())]
     if value is None or type(value) in (str, int, float, bool):
         return value
     if is_dataclass(value):
-        return [(f.name, _spelled(getattr(value, f.name))) for f in fields(value)]
+        return [(f.name, _plain(getattr(value, f.name))) for f in fields(value)]
     if isinstance(value, dict):
-        return {"": [(_spelled(key), _spelled(item)) for key, item in value.items()]}
+        return {"": [(_plain(key), _plain(item)) for key, item in value.items()]}
     if type(value) in (list, tuple):
-        return [type(value).__name__, *map(_spelled, value)]
-    raise TypeError(f"{type(value).__name__} has no spelling")
+        return [type(value).__name__, *map(_plain, value)]
+    raise TypeError(f"{type(value).__name__} has no plain form")

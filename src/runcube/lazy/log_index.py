@@ -31,7 +31,7 @@ class Texts:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Texts:
-        """Put texts together; file names may hold what is no Unicode."""
+        """Return texts put together; file names may hold what is no Unicode."""
         coded = [text.encode("utf-8", "surrogatepass") for text in texts]
         return cls(b"".join(coded), np.cumsum([len(c) for c in coded], dtype=np.int64))
 
@@ -68,7 +68,7 @@ class LogTable:
 
     @classmethod
     def of(cls, sources: Sequence[Source], readers: Sequence[int]) -> LogTable:
-        """Write down sources and the numbers of their readers."""
+        """Return a table of sources and the numbers of their readers."""
         files = [(source.path, file) for source in sources for file in source.files]
         return cls(
             Texts.of(source.path for source in sources),
@@ -83,7 +83,7 @@ class LogTable:
         return len(self.paths)
 
     def source(self, root: str, log: int) -> Source:
-        """Give the source of a log."""
+        """Return the source of a log."""
         path = self.paths[log]
         span = range(int(self.last[log - 1]) if log else 0, int(self.last[log]))
         return Source(
@@ -95,12 +95,12 @@ class LogTable:
         )
 
     def columns(self) -> list[Any]:
-        """Give all that it holds, as bytes and arrays."""
+        """Return all that it holds, as bytes and arrays."""
         names = (self.paths.blob, self.paths.ends, self.names.blob, self.names.ends)
         return [*names, self.readers, self.last, self.sizes, self.times]
 
     @classmethod
     def from_columns(cls, columns: Sequence[Any]) -> LogTable:
-        """Undo ``columns``."""
+        """Return the table of what ``columns`` returned."""
         blob, ends, names, name_ends, readers, last, sizes, times = columns
         return cls(Texts(blob, ends), readers, last, Texts(names, name_ends), sizes, times)

@@ -1,9 +1,9 @@
 """What the logs of a sweep are like, without their values, kept so that none is read again for it.
 
 A small file for each directory of logs. Logs of one sweep are mostly alike: what a log is like but
-for its path, time and size (its *form*, a record as in ``pipeline.records``) stands there once for
-all logs that share it. It holds good as long as the files of a log have the size and the times that
-it says.
+for its path, time and size (its *form*, a record as in ``pipeline.records``) is kept once for all
+logs that share it. It is valid as long as the files of a log have the size and the times that it
+records.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Form:
     def logs(
         self, source: Source, row: _Row, headers: Mapping[tuple[str, str], RunHeader]
     ) -> list[RunLog]:
-        """Bring back the logs of a source.
+        """Return the logs of a source.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class _Row:
     """What a log has for itself, beside its form: its files, times, messages and head.
 
     The head is the configuration, whether there is one, and whether the log has ended, of a log
-    whose reader needs no more to do without a look at it; None of others.
+    whose reader needs no more to do without reading it; None of others.
     """
 
     def __init__(self, files: Any, times: Any, messages: Any, head: Any) -> None:
@@ -106,11 +106,11 @@ class _Row:
 
     @classmethod
     def unpacked(cls, packed: bytes) -> _Row:
-        """Read a row."""
+        """Return a row from its bytes."""
         return cls(*from_bytes(packed))
 
     def packed(self) -> bytes:
-        """Spell it."""
+        """Return the row as bytes."""
         return to_bytes([self.files, self.times, self.messages, self.head])
 
 
@@ -138,14 +138,14 @@ class SchemaCache:
         self._configs = ConfigTable()
         # How many arrays and values of configurations are used.
         self._arrays = self._values = 0
-        self._spelled: list[bytes] = []
+        self._encoded: list[bytes] = []
         self._numbers: dict[bytes, int] = {}
         self._forms: dict[int, _Form] = {}
         self._fits: dict[tuple[int, str], bool] = {}
         # The form of each log, and its row. Packed: as objects, rows would be most of what an
         # opening holds.
         self._rows: dict[str, tuple[int, bytes]] = {}
-        # Numbers of forms by what is made faster than their spelling.
+        # Numbers of forms by a hash that is made faster than their encoding.
         self._marks: dict[bytes, int] = {}
         # Job of each log by its id, and its number among those that the job reads.
         self.homes: dict[int, tuple[Job, int]] = {}
@@ -165,12 +165,12 @@ class SchemaCache:
             table = ArrayTable(stored["arrays"])
             self._configs = ConfigTable(stored["configs"])
             self._arrays, self._values = stored["used"]
-            self._spelled = stored["forms"]
-            self._numbers = {form: number for number, form in enumerate(self._spelled)}
+            self._encoded = stored["forms"]
+            self._numbers = {form: number for number, form in enumerate(self._encoded)}
             self._rows, self._table = rows, table
 
     def headers(self, job: Job) -> Sequence[RunHeader]:
-        """Give the header of a log that has not changed, if a reader can do with it."""
+        """Return the header of a log that has not changed, if that is enough for its reader."""
         source = job.source
         number, packed = self._rows.get(source.path, (0, None))
         row = None if packed is None else _Row.unpacked(packed)
@@ -187,11 +187,11 @@ class SchemaCache:
         ]
 
     def expect(self, headers: Iterable[RunHeader]) -> None:
-        """Take in the headers of the logs: what they have is not kept twice."""
+        """Remember the headers of the logs: what they have is not kept twice."""
         self._headers = {(header.source.path, header.key): header for header in headers}
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
-        """Give what is known of a log, if it is unchanged."""
+        """Return what is known of a log, if it is unchanged."""
         self.request = replace(request, messages=False)
         number, packed = self._rows.get(job.source.path, (0, None))
         if packed is None:
@@ -210,7 +210,7 @@ class SchemaCache:
         return None
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Keep what was read of a log, its values only for a while."""
+        """Keep what was read of a log, its values only for a while, and return its logs."""
         key = RecordKey.of(job.fingerprint, _NOWHERE, request, columns_of(logs))
         for log in logs:
             log.resume = None  # only archives go on reading where they stopped
@@ -228,22 +228,22 @@ class SchemaCache:
         return self._logs(job, self._form(number), row)
 
     def _number(self, record: Record) -> int:
-        """Give the number of a form."""
+        """Return the number of a form."""
         try:
-            spelled = marshal.dumps(record, 2)
+            encoded = marshal.dumps(record, 2)
         except ValueError:  # something in it is of no plain type
-            spelled = encode_record(record)
-        mark = hashlib.blake2b(spelled, digest_size=16).digest()
+            encoded = encode_record(record)
+        mark = hashlib.blake2b(encoded, digest_size=16).digest()
         if mark not in self._marks:
-            spelled = encode_record(record)
-            number = self._numbers.setdefault(spelled, len(self._spelled))
-            if number == len(self._spelled):
-                self._spelled.append(spelled)
+            encoded = encode_record(record)
+            number = self._numbers.setdefault(encoded, len(self._encoded))
+            if number == len(self._encoded):
+                self._encoded.append(encoded)
             self._marks[mark] = number
         return self._marks[mark]
 
     def _head(self, job: Job, logs: Sequence[RunLog]) -> list[Any] | None:
-        """Spell the header of a log, if that is all that its reader needs another time."""
+        """Return the header of a log as plain data, if its reader needs no more another time."""
         remembered = getattr(job.reader, "remembered", None)
         headers = () if remembered is None else remembered([log.header for log in logs])
         known = self._headers.get((job.source.path, ""))
@@ -254,7 +254,7 @@ class SchemaCache:
         return None
 
     def _leave_out(self, item: dict[str, Any], log: RunLog) -> None:
-        """Take out of the record of a log what tells it from others and is known otherwise."""
+        """Remove from the record of a log what differs between logs and is known otherwise."""
         own = log.header
         known = self._headers.get((own.source.path, own.key))
         if known is not None and all(
@@ -285,12 +285,12 @@ class SchemaCache:
         paths = sorted(self._used)
         form_of, rows = [*zip(*(self._rows[path] for path in paths), strict=True)] or [(), ()]
         forms = {form: i for i, form in enumerate(dict.fromkeys(form_of))}
-        table, spelled = self._table, [self._spelled[form] for form in forms]
+        table, encoded = self._table, [self._encoded[form] for form in forms]
         used = self._arrays or len(table.rows)
         if table.is_worn(used):
             table = ArrayTable()
-            records = map(decode_record, spelled)
-            spelled = [encode_record(rebased_record(r, self._table, table)) for r in records]
+            records = map(decode_record, encoded)
+            encoded = [encode_record(rebased_record(r, self._table, table)) for r in records]
             used = len(table.rows)
         configs, values, kept = self._kept_configs(rows)
         stored = {
@@ -299,7 +299,7 @@ class SchemaCache:
             "paths": paths,
             "form_of": [forms[form] for form in form_of],
             "rows": [*kept],
-            "forms": spelled,
+            "forms": encoded,
             "arrays": table.rows,
             "configs": configs.rows,
             "used": [used, values],
@@ -308,7 +308,7 @@ class SchemaCache:
             write_cache(self._path, stored)
 
     def _kept_configs(self, packed: Sequence[bytes]) -> tuple[ConfigTable, int, Sequence[bytes]]:
-        """Table of the configurations of rows, how many values it had when it was new, the rows."""
+        """Return the table of configurations of rows, its size when it was new, and the rows."""
         used = self._values or len(self._configs.rows)
         if not self._configs.is_worn(used):
             return self._configs, used, packed
@@ -321,7 +321,7 @@ class SchemaCache:
 
     def _form(self, number: int) -> _Form:
         if number not in self._forms:
-            record = decode_record(self._spelled[number])
+            record = decode_record(self._encoded[number])
             self._forms[number] = _Form(record, self._table)
         return self._forms[number]
 
@@ -335,13 +335,13 @@ class SchemaCache:
 
 
 def _at(path: str, problem: Problem) -> Problem:
-    """Bring back where a problem is, if that is its own log."""
+    """Return a problem with its path, if that is its own log."""
     where: str | None = problem.path
     return replace(problem, path=path) if where is None else problem
 
 
 def _whole(record: Record) -> Record:
-    """Give a record all that ``to_logs`` looks for."""
+    """Return a record with all that ``to_logs`` looks for."""
     logs = [
         item
         | {"train_time": None}
@@ -352,7 +352,7 @@ def _whole(record: Record) -> Record:
 
 
 def _no_values(log: int, curves: int) -> Any:
-    """Values are read with whole logs, by ``array``."""
+    """Return a stand-in for values, which ``array`` reads with whole logs."""
     del log, curves
     return _fetch
 

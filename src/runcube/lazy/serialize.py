@@ -11,32 +11,21 @@ import xarray as xr
 from runcube.cube import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from runcube.cube import Index
 
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-
 _BYTES = 1
-
-
 # Types that are written as they are.
 _AS_IT_IS = frozenset((int, float, bool, type(None)))
-
-
 # dtypes that are nothing but their bytes.
 _NUMBERS = "biuf"
 
 
 def to_bytes(value: Any) -> bytes:
-    """Encode lists, dicts, text, bytes, numbers, bools and None.
+    """Return lists, dicts, text, bytes, numbers, bools and None as bytes.
 
     Raises
     ------
@@ -47,7 +36,7 @@ def to_bytes(value: Any) -> bytes:
 
 
 def from_bytes(data: bytes) -> Any:
-    """Undo ``to_bytes``."""
+    """Return the value of what ``to_bytes`` returned."""
     return _decoded(msgspec.msgpack.decode(data))
 
 
@@ -81,7 +70,7 @@ def _decoded(value: Any) -> Any:
 
 
 def array_out(array: NDArray[Any]) -> list[Any]:
-    """Spell an array of numbers, bools or text; equal texts are written once."""
+    """Return an array of numbers, bools or text as plain data; equal texts are written once."""
     about = [array.dtype.str, list(array.shape)]
     if array.dtype.kind in _NUMBERS:
         return [*about, np.ascontiguousarray(array).tobytes()]
@@ -92,9 +81,9 @@ def array_out(array: NDArray[Any]) -> list[Any]:
     return [*about, np.array(codes, dtype=np.int32).tobytes(), list(seen)]
 
 
-def array_in(spelled: Sequence[Any]) -> NDArray[Any]:
-    """Undo ``array_out``."""
-    dtype, shape, data, *texts = spelled
+def array_in(stored: Sequence[Any]) -> NDArray[Any]:
+    """Return the array of what ``array_out`` returned."""
+    dtype, shape, data, *texts = stored
     if not texts:
         return np.frombuffer(data, dtype).reshape(shape).copy()
     known = np.array([*texts[0], ""], dtype=dtype)
@@ -103,7 +92,7 @@ def array_in(spelled: Sequence[Any]) -> NDArray[Any]:
 
 
 def frame_out(frame: xr.Dataset) -> list[Any]:
-    """Spell a Dataset that has coordinates and attrs, and no data."""
+    """Return a Dataset that has coordinates and attrs, and no data, as plain data."""
     coords = [
         [str(name), [*map(str, v.dims)], array_out(v.values), dict(v.attrs), dict(v.encoding)]
         for name, v in frame.variables.items()
@@ -111,9 +100,9 @@ def frame_out(frame: xr.Dataset) -> list[Any]:
     return [coords, dict(frame.attrs)]
 
 
-def frame_in(spelled: Sequence[Any]) -> xr.Dataset:
-    """Undo ``frame_out``."""
-    coords, attrs = spelled
+def frame_in(stored: Sequence[Any]) -> xr.Dataset:
+    """Return the Dataset of what ``frame_out`` returned."""
+    coords, attrs = stored
     made = {
         name: (dims, array_in(values), about, encoding)
         for name, dims, values, about, encoding in coords
@@ -122,14 +111,14 @@ def frame_in(spelled: Sequence[Any]) -> xr.Dataset:
 
 
 def part_out(part: Part) -> list[Any]:
-    """Spell where values come from and go."""
+    """Return where values come from and go, as plain data."""
     ends = [_index_out(i) for i in (part.into, part.at, part.metrics, part.rows)]
     return [part.split, *ends]
 
 
-def part_in(spelled: Sequence[Any]) -> Part:
-    """Undo ``part_out``."""
-    split, *ends = spelled
+def part_in(stored: Sequence[Any]) -> Part:
+    """Return the part of what ``part_out`` returned."""
+    split, *ends = stored
     into, at, metrics, rows = (_index_in(end) for end in ends)
     return Part(split, into, at, metrics, rows)
 
@@ -142,21 +131,19 @@ def _index_out(index: Index) -> Any:
     return array_out(index)
 
 
-def _index_in(spelled: Any) -> Any:
-    if isinstance(spelled, dict):
-        return slice(spelled["start"], spelled["stop"])
-    return array_in(spelled)
+def _index_in(stored: Any) -> Any:
+    if isinstance(stored, dict):
+        return slice(stored["start"], stored["stop"])
+    return array_in(stored)
 
 
 # Values that may be of no use any more.
 _SPARE = 1 << 10
-
-
 _SCALARS = (str, int, float, bool, type(None))
 
 
 class ConfigTable:
-    """Values of configurations, each once; the same number always gives the same object.
+    """Values of configurations, each once; the same number always means the same object.
 
     Parameters
     ----------
@@ -179,11 +166,11 @@ class ConfigTable:
         self.rows = [*rows]
         self._index = {row: number for number, row in enumerate(self.rows)}
         self._made: dict[int, Any] = {}
-        # Spelling a value takes long; what is met again and again is known as it is.
+        # Encoding a value takes long; what recurs is known as it is.
         self._known: dict[Any, tuple[Any, int]] = {}
 
     def add(self, config: Mapping[str, Any]) -> list[int]:
-        """Give the numbers of a configuration: of its names, and of each value.
+        """Return the numbers of a configuration: of its names, and of each value.
 
         Raises
         ------
@@ -193,12 +180,12 @@ class ConfigTable:
         return [self._number(tuple(config)), *map(self._number, config.values())]
 
     def get(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """Bring a configuration back."""
+        """Return a configuration by its numbers."""
         names, *values = map(self._value, numbers)
         return dict(zip(names, values, strict=True))
 
     def is_worn(self, used: int) -> bool:
-        """Whether most values may be of no use, when at first so many were used."""
+        """Return whether most values may be unused, given how many were used at first."""
         return len(self.rows) > 2 * used + _SPARE
 
     def _number(self, value: Any) -> int:
@@ -210,20 +197,20 @@ class ConfigTable:
         known = self._known.get((kind, key))
         if known is None:
             # What goes by its id is held, so that the id stays its own.
-            known = self._known[kind, key] = value, self._row(self._spelled(value))
+            known = self._known[kind, key] = value, self._row(self._encoded(value))
         return known[1]
 
-    def _spelled(self, value: Any) -> bytes:
+    def _encoded(self, value: Any) -> bytes:
         if type(value) is dict:
             # Part by part, so that one that is new does not make the others new. No other row is
             # a dict.
             return to_bytes({"": self.add(value)})
         return to_bytes([*value] if type(value) is tuple else value)
 
-    def _row(self, spelled: bytes) -> int:
-        number = self._index.setdefault(spelled, len(self.rows))
+    def _row(self, encoded: bytes) -> int:
+        number = self._index.setdefault(encoded, len(self.rows))
         if number == len(self.rows):
-            self.rows.append(spelled)
+            self.rows.append(encoded)
         return number
 
     def _value(self, number: int) -> Any:

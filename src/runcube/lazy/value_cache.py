@@ -1,4 +1,4 @@
-"""Values of logs that were parsed of late, and reading them as long as they are what they were."""
+"""Values of logs that were parsed recently, and reading them as long as the logs are unchanged."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _ENTRY_BYTES, _ARRAY_BYTES = 500, 120
 
 
 class ValueCache:
-    """Values of logs that were parsed of late, bounded in bytes; each is parsed once at a time.
+    """Values of logs that were parsed recently, bounded in bytes; each is parsed once at a time.
 
-    ``turn`` is for who parses: that holds the interpreter, and threads of dask that parse at the
+    Parsing holds the lock ``turn``: it holds the interpreter, and threads of dask that parse at the
     same time only take it from each other, which costs half as much again as one after the other.
     Waiting for a server does not.
     """
@@ -48,7 +48,7 @@ class ValueCache:
         self._busy: dict[Any, Lock] = defaultdict(Lock)
 
     def get(self, key: Any, parse: Callable[[], Values]) -> Values:
-        """Give the values of a log, from memory or by parsing it."""
+        """Return the values of a log, from memory or by parsing it."""
         with self._lock:
             busy = self._busy[key]
         try:
@@ -70,12 +70,12 @@ class ValueCache:
             return self._held[key][0]
 
     def holds(self, key: Any) -> bool:
-        """Whether the values of a log are in memory."""
+        """Return whether the values of a log are in memory."""
         with self._lock:
             return key in self._held
 
     def put(self, key: Any, values: Values) -> None:
-        """Keep the values of a log, and let the oldest go if they are too many."""
+        """Keep the values of a log, and remove the oldest if they are too many."""
         size = _ENTRY_BYTES + sum(a.nbytes + _ARRAY_BYTES for arrays in values for a in arrays)
         with self._lock:
             self._bytes += size - self._held.pop(key, (values, 0))[1]
@@ -91,18 +91,18 @@ if hasattr(os, "register_at_fork"):
 
 
 def values_of(logs: Sequence[RunLog]) -> Values:
-    """Values of the curves of each run of a log."""
+    """Return the values of the curves of each run of a log."""
     return [[curves.values for curves in log.curves] for log in logs]
 
 
 def parsed_key(job: Job, request: Request) -> Any:
-    """Key of a log in ``PARSED``."""
+    """Return the key of a log in ``VALUES``."""
     source = job.source
     return portable_root(source.root), source.path, source.files, job.fingerprint, request
 
 
 def read_values(job: Job, request: Request) -> Values:
-    """Values of a log, which must be as it was when the sweep was opened.
+    """Return the values of a log, which must be as it was when the sweep was opened.
 
     Raises
     ------

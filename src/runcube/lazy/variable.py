@@ -1,4 +1,4 @@
-"""Variables of a lazy cube, which hand lists and points on to the logs when they are in blocks.
+"""Variables of a lazy cube, which pass lists and points on to the logs when they are in blocks.
 
 Dask puts integers and slices right on top of a block into the task that reads it, so that only what
 is selected is read. It does not do that for lists and points, and would read whole blocks for them.
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # The same values without dask, by the id of the graph that has them: gone as soon as that is gone.
-# Whatever changes values, computes them or keeps them in memory makes another graph.
+# Anything that changes values, computes them or keeps them in memory makes another graph.
 _LAZY: dict[int, BlockVariable] = {}
 
 
 class KnownVariable(xr.Variable):
-    """A coordinate of ``xr.open_dataset``, which makes dask arrays of all that it is given.
+    """A coordinate that stays in memory when ``xr.open_dataset`` makes dask arrays of variables.
 
-    To learn it all logs were read once, and in a dask array it would be of no use to what takes
-    values: ``where(..., drop=True)``, ``groupby``. So it comes out of there as it is.
+    All logs were read once to know it, and as a dask array it would be of no use to operations that
+    take values: ``where(..., drop=True)``, ``groupby``.
     """
 
     __slots__ = ()
 
     def chunk(self, *arguments: Any, **options: Any) -> Any:
-        """Give a plain variable, which is in memory, and can be made a dask array after that."""
+        """Return a plain variable, which is in memory, and can be made a dask array after that."""
         del arguments, options
         return self.to_base_variable()
 
@@ -44,7 +44,7 @@ class KnownVariable(xr.Variable):
 
 
 def with_known(ds: xr.Dataset) -> xr.Dataset:
-    """Let coordinates stay in memory when xarray opens a Dataset."""
+    """Return a Dataset whose coordinates stay in memory when xarray opens it."""
     coords = [name for name in ds.coords if name not in ds.indexes]
     parts = {
         name: KnownVariable(v.dims, v._data, v.attrs, v.encoding)  # noqa: SLF001
@@ -60,7 +60,7 @@ class BlockVariable(xr.Variable):
     __slots__ = ()
 
     def chunk(self, *arguments: Any, **options: Any) -> Self:
-        """Make a variable of dask arrays, as xarray does; names change as soon as a log does."""
+        """Return a variable of dask arrays, as xarray does; names change as soon as a log does."""
         cube = _cube(self._data)
         if cube is None:
             return super().chunk(*arguments, **options)
@@ -75,7 +75,7 @@ class BlockVariable(xr.Variable):
         return made
 
     def compute(self, **options: Any) -> Any:
-        """Give a plain variable with the values in memory."""
+        """Return a plain variable with the values in memory."""
         return self.to_base_variable().load(**options)
 
     def __reduce__(self) -> Any:
@@ -107,7 +107,7 @@ class BlockVariable(xr.Variable):
         return self._replace(dims=drawn.dims, data=drawn.data)
 
     def _in_blocks_of_own(self, selected: BlockVariable, picks: Sequence[Any]) -> Self:
-        """Make dask arrays of what lists and points select."""
+        """Return dask arrays of what lists and points select."""
         from dask.base import tokenize  # which takes a while
 
         points = [dim for dim in selected.dims if dim not in self.dims]
@@ -126,7 +126,7 @@ class BlockVariable(xr.Variable):
         return _LAZY.get(id(getattr(self._data, "dask", None)))
 
     def remember(self, lazy: BlockVariable) -> None:
-        """Take down what has the same values without dask."""
+        """Remember the variable that has the same values without dask."""
         from dask.highlevelgraph import HighLevelGraph  # which takes a while
 
         graph = getattr(self._data, "dask", None)
@@ -137,14 +137,14 @@ class BlockVariable(xr.Variable):
 
 
 def _with_lazy(dims: Any, data: Any, attrs: Any, encoding: Any, lazy: Any) -> BlockVariable:
-    """Undo ``BlockVariable.__reduce__``."""
+    """Return the variable of what ``BlockVariable.__reduce__`` returned."""
     made = BlockVariable(dims, data, attrs, encoding)
     made.remember(lazy)
     return made
 
 
 def _cube(data: Any) -> LazyCube | None:
-    """Give what is behind the layers that xarray puts around it."""
+    """Return the cube behind the layers that xarray puts around it, None for other data."""
     while isinstance(data, indexing.ExplicitlyIndexed) and not isinstance(data, LazyCube):
         data = getattr(data, "array", None)
     return data if isinstance(data, LazyCube) else None
@@ -155,7 +155,7 @@ def _is_basic(pick: Any) -> bool:
 
 
 def _positions(pick: Any) -> NDArray[Any] | None:
-    """Numbers or a mask that are in memory, of a list, an array or points; None of others."""
+    """Return numbers or a mask in memory, of a list, an array or points; None of others."""
     if isinstance(pick, list):
         pick = np.asarray(pick, None if pick else int)
     array = pick if isinstance(pick, np.ndarray) else getattr(pick, "data", None)
@@ -169,7 +169,7 @@ def _repeated(
     picks: Sequence[Any],
     found: Sequence[NDArray[Any] | None],
 ) -> tuple[tuple[Any, ...], dict[Any, Any]]:
-    """Give picks with each number once, and by dim where they are repeated from.
+    """Return picks with each number once, and by dim where they are repeated from.
 
     Points along dims of other picks stay as they are.
     """
@@ -190,7 +190,7 @@ def _repeated(
 
 
 def _dims_of(dim: Any, pick: Any) -> tuple[Any, ...]:
-    """Dims of a selection that come from one of its picks."""
+    """Return the dims of a selection that come from one of its picks."""
     if isinstance(pick, int | np.integer):
         return ()
     return tuple(getattr(pick, "dims", (dim,)))

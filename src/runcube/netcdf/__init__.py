@@ -1,8 +1,8 @@
-"""A cube in one netCDF file, and back: nothing here knows logs.
+"""A cube in one netCDF file, and back: nothing here depends on logs.
 
-``encoding`` is what netCDF can hold of a cube, ``writer`` lays out the file and fills it by blocks,
-``chunks`` compresses and places whole chunks, ``reader`` opens a file with values that wait. Start
-in ``writer``. May import ``core`` and ``cube``.
+``encoding`` converts a cube to what netCDF can hold, ``writer`` lays out the file and fills it by
+blocks, ``chunks`` compresses and places whole chunks, ``reader`` opens a file with lazy values.
+Start in ``writer``. May import ``core`` and ``cube``.
 """
 
 from runcube.netcdf.chunks import Region

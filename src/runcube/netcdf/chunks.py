@@ -1,8 +1,8 @@
 """Whole chunks of ``curve`` and ``logged``, written to a netCDF file past the filters of HDF5.
 
 What is written is what those filters (shuffle, then deflate) read, in every library. HDF5 would
-push all bytes through zlib; but most bytes of a float are noise. Here each plane of the shuffled
-bytes is compressed by itself, and one that does not shrink is stored as it is: that is written
+compress all bytes with zlib; but most bytes of a float are noise. Here each plane of the shuffled
+bytes is compressed by itself, and one that does not shrink is stored uncompressed: this is written
 several times as fast, read twice as fast, and smaller.
 """
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 Region = tuple[slice, ...]
 
-# How netCDF4 is to lay the variables out. Deflate has a checksum of its own.
+# How netCDF4 creates the variables. Deflate has its own checksum.
 FILTERS = {"compression": "zlib", "complevel": 1, "shuffle": True}
-# A plane is stored as it is unless this much of it, at most, is left.
+# A plane is stored uncompressed unless compression leaves less than this fraction of it.
 _WORTH = 0.97
 # RFC 1950 and 1951: the head of a stream, a stored block, and the empty one that ends the stream.
 _HEAD = b"\x78\x01"
@@ -36,7 +36,7 @@ _END = _STORED.pack(1, 0, _MOST)
 
 
 def pack(chunk: NDArray[Any]) -> bytes:
-    r"""Give the bytes of a chunk as the filters shuffle and deflate leave them.
+    r"""Return the bytes of a chunk in the form that the filters shuffle and deflate read.
 
     Examples
     --------
@@ -58,17 +58,20 @@ def pack(chunk: NDArray[Any]) -> bytes:
 
 
 def _stored(data: bytes) -> bytes:
+    """Return bytes as uncompressed blocks of a deflate stream."""
     pieces = (data[at : at + _MOST] for at in range(0, len(data), _MOST))
     return b"".join(_STORED.pack(0, len(p), len(p) ^ _MOST) + p for p in pieces)
 
 
 class ChunkFile:
-    """The cube of a netCDF file, open for whole chunks; nobody else may have it open to write.
+    """The cube of a netCDF file, open for whole chunks; no one else may have it open to write.
 
     Parameters
     ----------
     path : Path
+        The netCDF file, which exists.
     mode : {"r", "r+"}
+        Whether it is read only or also written.
     """
 
     def __init__(self, path: Path, mode: str = "r+") -> None:
@@ -90,19 +93,26 @@ class ChunkFile:
         ----------
         region : tuple of slice
             Of whole chunks, except where the array ends.
-        values, mask : ndarray
-            Values, or None if all are NaN, and what was logged.
+        values : ndarray of float or None, the shape of the region
+            None if all are NaN.
+        mask : ndarray of bool, the shape of the region
+            True where a value was logged.
         """
         curve, logged = self._cube
         if values is not None:
             _put(curve, region, values, np.nan)
-        # What was not written of this one would not read as False.
+        # Chunks of this one that were not written would not read as False.
         _put(logged, region, mask, None)
 
     def copy(self, source: ChunkFile, region: Region) -> None:
-        """Copy the chunks of a region, neither decompressed nor compressed again.
+        """Copy the chunks of a region without decompressing them.
 
-        The chunks and the filters of ``source`` must be alike.
+        Parameters
+        ----------
+        source : ChunkFile
+            A file with the same chunks and filters.
+        region : tuple of slice
+            Of whole chunks, except where the array ends.
         """
         for before, after in zip(source._cube, self._cube, strict=True):
             for at in _corners(region, after.chunks):
@@ -113,7 +123,7 @@ class ChunkFile:
 
 
 def _put(dataset: Any, region: Region, values: NDArray[Any], fill: float | None) -> None:
-    """Write the chunks of a region, but for those that hold nothing but the fill value."""
+    """Write the chunks of a region, except those that hold only the fill value."""
     values = values.astype(dataset.dtype, copy=False)
     if dataset.chunks is None:
         dataset[region] = values
@@ -140,4 +150,5 @@ def _put(dataset: Any, region: Region, values: NDArray[Any], fill: float | None)
 
 
 def _corners(region: Region, chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Return an iterator of the first index of each chunk of a region."""
     return product(*(range(s.start, s.stop, step) for s, step in zip(region, chunk, strict=True)))

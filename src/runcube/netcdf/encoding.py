@@ -1,8 +1,8 @@
-"""What netCDF can hold of a cube, and the way back: names, attrs, text and dtypes.
+"""Converting a cube to what netCDF can hold, and back: names, attrs, text and dtypes.
 
-A netCDF file shows every variable readably to whoever opens it. What it cannot hold as it is (a
-name with a slash, a bool attr, a text of a megabyte) stands there in a readable form, and exactly
-in a schema (one JSON attr) or a text blob: ``decode`` puts it back.
+Every variable of the netCDF file is readable with any tool. What netCDF cannot hold unchanged (a
+name with a slash, a bool attr, a text of a megabyte) is there in a readable form, and exactly in a
+schema (one JSON attr) or a text blob: ``decode`` restores it.
 """
 
 from __future__ import annotations
@@ -26,36 +26,47 @@ if TYPE_CHECKING:
 
 CUBE = ("curve", "logged")
 FORMAT = 1
-# Characters of a long text that the root shows; the whole stands in the group /text.
+# Characters of a long text that the root shows; the whole text is in the group /text.
 SHOWN_TEXT = 1000
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.\-]*")
 _PLAIN_ATTR = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 # The groups of an archive, and the dims of characters that xarray makes.
 _TAKEN = re.compile(r"text|logs|string\d+")
 _LONGEST_NAME = 200
-# Attrs that mean something to whoever decodes a netCDF file, as do those with a leading underscore.
+# Attrs with a meaning to netCDF decoders, as have those with a leading underscore.
 _RESERVED = frozenset(
     "least_significant_digit missing_value scale_factor add_offset coordinates dtype calendar "
     "grid_mapping bounds cell_measures DIMENSION_LIST REFERENCE_LIST CLASS NAME "
     "runcube_archive".split()
 )
 _FLOAT_LIMIT = 1 << 63
-# Older versions of xarray make timedeltas of numbers in these units.
+# Older versions of xarray decode numbers in these units to timedeltas.
 _UNITS_OF_TIMEDELTAS = frozenset(
     "days hours minutes seconds milliseconds microseconds nanoseconds".split()
 )
-# So many values stay contiguous: a chunk and its filter would be larger than they are.
+# Up to so many values are stored contiguously: a chunk and its filter would be larger.
 _FEW = 1 << 10
 
 
 @dataclass
 class Encoded:
-    """A cube as netCDF can hold it.
+    """A cube as netCDF can hold it, without its values.
 
-    ``frame`` is everything but ``curve`` and ``logged``; ``encoding`` goes with it; ``cube_attrs``
-    are the attrs of those two. ``texts`` maps a variable to the exact texts of its cells, packed,
-    in C order, where the frame shows less. ``names`` maps every name and dim to its name in the
-    file.
+    Parameters
+    ----------
+    frame : Dataset
+        Everything but ``curve`` and ``logged``, with names and dims as in the file.
+    encoding : dict of str to dict
+        Encoding of each variable of ``frame``, by name in the file.
+    cube_attrs : dict of str to dict
+        Attrs of ``curve`` and ``logged``.
+    schema : dict
+        What ``decode`` needs, as JSON types: dtypes, original names, other attrs.
+    names : dict of str to str
+        Name in the file of every variable and dim of the cube.
+    texts : dict of str to list of bytes, (cells,)
+        Exact texts of the cells of a variable, packed, in C order, by name in the file; only
+        of variables whose texts are not exact in ``frame``.
     """
 
     frame: xr.Dataset
@@ -67,42 +78,42 @@ class Encoded:
 
 
 def encode(ds: xr.Dataset) -> Encoded:
-    """Bring a cube into a form that netCDF can hold.
+    """Return a cube in a form that netCDF can hold.
 
     Parameters
     ----------
     ds : Dataset
-        With ``curve`` and ``logged``, which are not looked into.
+        With ``curve`` and ``logged``, whose values are not read.
 
     Raises
     ------
     ArchiveError
-        If something cannot be kept: an object that is no text, an attr that JSON cannot spell,
+        If something cannot be kept: an object that is no text, an attr that JSON cannot hold,
         a MultiIndex.
     """
     _check_names(ds)
     names = _file_names(dict.fromkeys(map(str, [*ds.variables, *ds.dims])))
     schema: dict[str, Any] = {"format": FORMAT, "variables": {}, "attrs": {}}
-    renamed = {name: spelled for name, spelled in names.items() if name != spelled}
+    renamed = {name: file_name for name, file_name in names.items() if name != file_name}
     if renamed:
-        schema["names"] = {spelled: name for name, spelled in renamed.items()}
+        schema["names"] = {file_name: name for name, file_name in renamed.items()}
     out = Encoded(xr.Dataset(), {}, {}, schema, names)
     frame: dict[str, xr.Variable] = {}
     for key, variable in ds.variables.items():
         name = str(key)
-        spelled = names[name]
+        file_name = names[name]
         if not isinstance(variable.dtype, np.dtype) or variable.dtype.kind == "T":
             raise ArchiveError(f"{name}: values of type {variable.dtype}, which netCDF cannot hold")
         attrs, odd = _split_attrs(variable.attrs, name, variable.dtype.kind)
         facts: dict[str, Any] = {"dtype": variable.dtype.str} | ({"attrs": odd} if odd else {})
-        schema["variables"][spelled] = facts
+        schema["variables"][file_name] = facts
         if name in CUBE:
             out.cube_attrs[name] = attrs
             continue
         _refuse_multiindex(ds, name)
-        values = _encode_values(out, spelled, name, variable, facts)
+        values = _encode_values(out, file_name, name, variable, facts)
         dims = [names[str(d)] for d in variable.dims]
-        frame[spelled] = xr.Variable(dims, values, attrs)
+        frame[file_name] = xr.Variable(dims, values, attrs)
     attrs, odd = _split_attrs(ds.attrs, "the Dataset")
     schema["attrs"] = odd
     schema["data_vars"] = [names[str(n)] for n in ds.data_vars]
@@ -114,6 +125,7 @@ def encode(ds: xr.Dataset) -> Encoded:
 
 
 def _check_names(ds: xr.Dataset) -> None:
+    """Raise if a name is no text, or ``logged`` does not match ``curve``."""
     for name in (*ds.variables, *ds.dims):
         if not isinstance(name, str):
             raise ArchiveError(f"{name!r}: expected a text as the name of a variable or dim")
@@ -126,6 +138,7 @@ def _check_names(ds: xr.Dataset) -> None:
 
 
 def _refuse_multiindex(ds: xr.Dataset, name: str) -> None:
+    """Raise if a variable is part of a MultiIndex."""
     index = ds.xindexes.get(name)
     if index is not None and len(ds.xindexes.get_all_coords(name)) > 1:
         raise ArchiveError(
@@ -134,31 +147,32 @@ def _refuse_multiindex(ds: xr.Dataset, name: str) -> None:
 
 
 def _encode_values(
-    out: Encoded, spelled: str, name: str, variable: xr.Variable, facts: dict[str, Any]
+    out: Encoded, file_name: str, name: str, variable: xr.Variable, facts: dict[str, Any]
 ) -> NDArray[Any]:
+    """Return the values of a variable for the file; encoding and texts are added to ``out``."""
     values = variable.values
     if values.dtype.kind not in "OU":
-        out.encoding[spelled] = _number_encoding(name, variable)
+        out.encoding[file_name] = _number_encoding(name, variable)
         return values.astype(f"{values.dtype.kind}8[ns]") if values.dtype.kind in "Mm" else values
     texts = values.reshape(-1).tolist()
     for odd in (text for text in texts if not isinstance(text, str)):
         raise ArchiveError(f"{name}: holds {odd!r} ({type(odd).__name__}), expected text alone")
     shown = [clean_text(text) for text in texts]
-    # As characters, not as strings of any length: those neither compress nor come lazily, and HDF5
+    # As characters, not as strings of any length: those neither compress nor load lazily, and HDF5
     # 2.2 crashes where a process has such a file open three times.
-    out.encoding[spelled] = {"dtype": "S1", "zlib": len(texts) > _FEW}
+    out.encoding[file_name] = {"dtype": "S1", "zlib": len(texts) > _FEW}
     if values.dtype.kind == "O":
         shown = [_cut(text) for text in shown]
         facts["text"] = "long"
     if shown != texts:
-        out.texts[spelled] = [pack_text(text) for text in texts]
+        out.texts[file_name] = [pack_text(text) for text in texts]
     dtype = object if values.dtype.kind == "O" else np.str_
     made = np.array([*shown, ""], dtype=dtype)[:-1]
     return made.reshape(values.shape)
 
 
 def _number_encoding(name: str, variable: xr.Variable) -> dict[str, Any]:
-    """Say how numbers and times are stored.
+    """Return the encoding of numbers and times.
 
     Raises
     ------
@@ -173,8 +187,8 @@ def _number_encoding(name: str, variable: xr.Variable) -> dict[str, Any]:
     if kind in "Mm":
         try:
             fine = values.astype(f"{kind}8[ns]")
-            # NumPy before 2.5 goes round in a circle; later ones raise, also where xarray asks how
-            # far apart times are.
+            # NumPy before 2.5 wraps around; later versions raise, also where xarray computes the
+            # differences of times.
             is_kept = ((fine.astype(values.dtype) == values) | np.isnat(values)).all()
             np.diff(np.unique(fine[~np.isnat(fine)]))
         except OverflowError:
@@ -189,32 +203,33 @@ def _number_encoding(name: str, variable: xr.Variable) -> dict[str, Any]:
 
 
 def pack_text(text: str) -> bytes:
-    """Compress a text by itself: it can be copied from archive to archive as it is."""
+    """Return a text compressed by itself: archives can copy it without decompressing."""
     return zlib.compress(text.encode("utf-8", "surrogatepass"), 1) if text else b""
 
 
 def unpack_text(packed: bytes) -> str:
-    """Undo ``pack_text``."""
+    """Return the text that ``pack_text`` compressed."""
     return zlib.decompress(packed).decode("utf-8", "surrogatepass") if packed else ""
 
 
 def _cut(text: str) -> str:
+    """Return the part of a long text that the root shows."""
     return text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"
 
 
 def decode(
     ds: xr.Dataset, schema: Mapping[str, Any], texts: Mapping[str, Sequence[bytes]]
 ) -> xr.Dataset:
-    """Undo ``encode`` on an opened file; ``curve`` and ``logged`` stay as lazy as they are.
+    """Return the cube that ``encode`` converted; ``curve`` and ``logged`` stay lazy.
 
     Parameters
     ----------
     ds : Dataset
-        As xarray opens the file.
+        The file as xarray opens it.
     schema : mapping
         The JSON of the attr ``runcube_archive``.
-    texts : mapping
-        By name in the file, the exact text of each cell, packed.
+    texts : mapping of str to sequence of bytes, (cells,)
+        Exact text of each cell, packed, in C order, by name of the variable in the file.
     """
     names = schema.get("names", {})
     if names:
@@ -247,6 +262,7 @@ def decode(
 def _decode_values(
     variable: xr.Variable, facts: Mapping[str, Any], texts: Sequence[bytes] | None
 ) -> NDArray[Any]:
+    """Return the original values of a variable, with their dtype."""
     dtype = np.dtype(facts.get("dtype", variable.dtype.str))
     if texts is not None:
         exact = [unpack_text(text) for text in texts]
@@ -256,20 +272,20 @@ def _decode_values(
 
 
 def _file_names(names: Iterable[str]) -> dict[str, str]:
-    """Names that netCDF takes, each once; odd characters are spelled ``_x2F_``."""
+    """Return unique names that netCDF accepts; other characters become ``_x2F_`` and the like."""
     found: dict[str, str] = {}
     for name in names:
-        spelled = name
+        file_name = name
         plain = _PLAIN_NAME.fullmatch(name) and not _TAKEN.fullmatch(name)
         if not plain or unicodedata.normalize("NFC", name) != name:
-            spelled = re.sub(r"[^A-Za-z0-9_.\-]", lambda m: f"_x{ord(m[0]):X}_", name) or "_"
-            if not (spelled[0].isalpha() or spelled[0] == "_") or _TAKEN.fullmatch(spelled):
-                spelled = f"_{spelled}"
-        if len(spelled.encode()) > _LONGEST_NAME:
-            spelled = f"long_{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()}"
-        found[name] = spelled
-    taken: set[str] = {name for name, spelled in found.items() if name == spelled}
-    for name in [name for name, spelled in found.items() if name != spelled]:
+            file_name = re.sub(r"[^A-Za-z0-9_.\-]", lambda m: f"_x{ord(m[0]):X}_", name) or "_"
+            if not (file_name[0].isalpha() or file_name[0] == "_") or _TAKEN.fullmatch(file_name):
+                file_name = f"_{file_name}"
+        if len(file_name.encode()) > _LONGEST_NAME:
+            file_name = f"long_{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()}"
+        found[name] = file_name
+    taken: set[str] = {name for name, file_name in found.items() if name == file_name}
+    for name in [name for name, file_name in found.items() if name != file_name]:
         while found[name] in taken:
             found[name] += "_"
         taken.add(found[name])
@@ -279,9 +295,9 @@ def _file_names(names: Iterable[str]) -> dict[str, str]:
 def _split_attrs(
     attrs: Mapping[Any, Any], where: str, kind: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Attrs that netCDF holds as they are, and those that stand in the schema.
+    """Return the attrs that netCDF holds unchanged, and those that go into the schema.
 
-    ``kind`` is the kind of the variable's dtype.
+    ``kind`` is the kind of the variable's dtype; ``""`` for the Dataset.
     """
     native: dict[str, Any] = {}
     odd: dict[str, Any] = {}
@@ -297,8 +313,9 @@ def _split_attrs(
 
 
 def _is_native(key: str, value: Any, kind: str) -> bool:
+    """Return whether an attr comes back unchanged from a netCDF file."""
     if isinstance(value, str):
-        # The units of a time say how it is stored.
+        # The units of a time define how it is decoded.
         decoded = key == "units" and (
             kind in "Mm" or "since" in value or value in _UNITS_OF_TIMEDELTAS
         )
@@ -307,11 +324,12 @@ def _is_native(key: str, value: Any, kind: str) -> bool:
         return False
     if isinstance(value, int):
         return -_FLOAT_LIMIT <= value < _FLOAT_LIMIT
-    # float64 is a float.
+    # np.float64 is a float as well.
     return isinstance(value, float | np.integer | np.float32)
 
 
 def _as_json(value: Any, where: str) -> Any:
+    """Return an attr as JSON types, or raise if JSON cannot hold it."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "biufU":
         return {
             "__ndarray__": value.ravel().tolist(),
@@ -329,7 +347,7 @@ def _as_json(value: Any, where: str) -> Any:
 
 
 def _is_json(value: Any) -> bool:
-    """Whether JSON gives back just this value."""
+    """Return whether a value comes back from JSON unchanged."""
     if type(value) is list:
         return all(map(_is_json, value))
     if type(value) is dict:
@@ -339,6 +357,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _join_attrs(native: Mapping[Any, Any], odd: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return the original attrs, from those of netCDF and of the schema."""
     attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in native.items()}
     for key, value in odd.items():
         is_array = isinstance(value, dict) and "__ndarray__" in value

@@ -1,4 +1,4 @@
-"""Reading a cube from a netCDF file: coordinates in memory, values when they are needed."""
+"""Reading a cube from a netCDF file: coordinates in memory, values lazily."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     import netCDF4
 
 _MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF")
-# A file may be replaced between two looks at it, though hardly this often.
+# A file may be replaced between two reads of it, though hardly this often.
 _TRIES = 20
 
 
 class _ReplacedError(ArchiveError):
-    """Another file stands where one was opened."""
+    """The file was replaced since it was opened."""
 
 
 def read_blob(group: netCDF4.Group, name: str) -> list[bytes]:
-    """Give the rows that ``write_blob`` stored."""
+    """Return the rows that ``write_blob`` stored."""
     blob = group.variables[name]
     blob.set_auto_maskandscale(False)
     count = int(blob.getncattr("rows"))
@@ -48,10 +48,21 @@ def read_blob(group: netCDF4.Group, name: str) -> list[bytes]:
 def read_file(path: Path, chunks: Any = None, *, messages: bool = False) -> xr.Dataset:
     """Open a cube: coordinates in memory, ``curve`` and ``logged`` lazy.
 
-    With ``messages``, the text lines of the runs come along, where the archive has them.
+    Parameters
+    ----------
+    path : Path
+        The netCDF file.
+    chunks : int, dict, "auto" or None
+        Dask chunks of ``curve`` and ``logged``, as for ``xarray.open_dataset``; None: no dask.
+    messages : bool
+        Whether to read the text lines of the runs as well, if the archive has them.
 
     Raises
     ------
+    FileNotFoundError
+        If the file does not exist.
+    UnknownNameError
+        If ``chunks`` names a dim that does not exist.
     ArchiveError
         If the file is no archive, or is damaged.
     """
@@ -64,6 +75,7 @@ def read_file(path: Path, chunks: Any = None, *, messages: bool = False) -> xr.D
 
 
 def _read_once(path: Path, chunks: Any, *, messages: bool) -> xr.Dataset:
+    """Open a cube as ``read_file``, or raise if the file is replaced meanwhile."""
     check_file(path)
     stat = path.stat()
     identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
@@ -71,11 +83,11 @@ def _read_once(path: Path, chunks: Any, *, messages: bool) -> xr.Dataset:
     make_store: Any = NetCDF4DataStore
     try:
         schema, texts = _schema_of(manager.acquire(), messages=messages)
-        # The cube makes the indexes, of the labels as they were.
+        # The cube makes the indexes, from the original labels.
         ds = xr.open_dataset(make_store(manager), create_default_indexes=False)
         if chunks is not None:
             _check_chunks(chunks, ds)
-            # The coordinates are read at once: only the values are in chunks.
+            # The coordinates are read into memory: only the values are in chunks.
             beside = [str(name) for name in ds.variables if name not in CUBE]
             parts = xr.open_dataset(
                 make_store(manager),
@@ -96,17 +108,19 @@ def _read_once(path: Path, chunks: Any, *, messages: bool) -> xr.Dataset:
 
 
 def _check_chunks(chunks: Any, ds: xr.Dataset) -> None:
+    """Raise if ``chunks`` names a dim that does not exist."""
     odd = [dim for dim in chunks if dim not in ds.dims] if isinstance(chunks, dict) else []
     if odd:
         raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {list(ds.dims)}")
 
 
 def _open_same(path: str, identity: tuple[int, ...]) -> Any:
-    """Open a file, also again after xarray closed it, unless another took its place.
+    """Open a file, also again after xarray closed it, unless it was replaced.
 
     Raises
     ------
     ArchiveError
+        If device, inode, size or time of the file differ from ``identity``.
     """
     import netCDF4
 
@@ -119,7 +133,7 @@ def _open_same(path: str, identity: tuple[int, ...]) -> Any:
 def _schema_of(
     file: netCDF4.Dataset, *, messages: bool
 ) -> tuple[dict[str, Any] | None, dict[str, list[bytes]]]:
-    """Schema of an archive, None if it has none, and its text blobs, perhaps with the messages."""
+    """Return the schema of an archive, None if it has none, and its text blobs by name."""
     if "runcube_archive" not in file.ncattrs():
         return None, {}
     schema = json.loads(file.getncattr("runcube_archive"))
@@ -133,6 +147,7 @@ def _schema_of(
 def _cube_of(
     path: Path, ds: xr.Dataset, schema: dict[str, Any] | None, texts: dict[str, list[bytes]]
 ) -> xr.Dataset:
+    """Return the cube of an opened file, with the names, attrs and texts that were encoded."""
     missing = next((name for name in CUBE if name not in ds.variables), None)
     if missing is not None:
         found = ", ".join(map(repr, list(ds.variables)[:8])) or "none"
@@ -164,6 +179,7 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     Raises
     ------
     FileNotFoundError
+        If it does not exist.
     ArchiveError
         If it is a directory, no netCDF file, or damaged.
     """
@@ -183,12 +199,14 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what cannot be a netCDF file.
+    """Raise if a path cannot be a netCDF file.
 
     Raises
     ------
     FileNotFoundError
+        If it does not exist.
     ArchiveError
+        If it is a directory, or does not begin like a netCDF file.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
@@ -201,5 +219,5 @@ def check_file(path: Path) -> None:
 
 
 def damaged(path: Path, error: Exception) -> ArchiveError:
-    """Say that a file cannot be read to its end."""
+    """Return the error for a file that cannot be read to its end."""
     return ArchiveError(f"{path}: the file is damaged or was cut short ({error})")

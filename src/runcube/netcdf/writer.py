@@ -1,4 +1,4 @@
-"""A cube in one netCDF file: chunks, blocks, text blobs, and a file that is replaced whole."""
+"""Writing a cube to one new netCDF file: chunks, blocks of values, text blobs."""
 
 from __future__ import annotations
 
@@ -24,31 +24,39 @@ if TYPE_CHECKING:
     from runcube.netcdf.encoding import Encoded
 
 
-# Regions with the values and the mask to write there; None: the region is left as it is.
+# Regions with the values and the mask to write there (see ``write_file``).
 Blocks: TypeAlias = "Iterable[tuple[Region, NDArray[Any] | None, NDArray[np.bool_] | None]]"
 
-# A chunk is one curve and its neighbours along the cell dims: read at once, compressed together.
+# Bytes of a chunk: one curve and its neighbours along the cell dims, read and compressed together.
 CHUNK_BYTES = 1 << 17
-# What is in memory at a time while a cube is written.
+# Bytes in memory at a time while a cube is written.
 BLOCK_BYTES = 1 << 25
 _BLOB_CHUNK = 1 << 16
 _BLOB_PART = 1 << 22
-_MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF")
 
 
 @dataclass(frozen=True)
 class Storage:
-    """How the values are stored: recorded in the schema, lossy only on request."""
+    """How the values are stored: recorded in the schema, lossy only on request.
+
+    Parameters
+    ----------
+    dtype : {"float64", "float32"}
+        Type of ``curve`` in the file.
+    significant_digits : int or None
+        Decimal digits that are kept, 1 to 15; None: all.
+    """
 
     dtype: str = "float64"
     significant_digits: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no floating type.
+        """Raise if a field has no valid value.
 
         Raises
         ------
         ArchiveError
+            If ``dtype`` or ``significant_digits`` is none of the values above.
         """
         if type(self.dtype) is not str or self.dtype not in ("float32", "float64"):
             raise ArchiveError(f"dtype={self.dtype!r}: expected 'float64' or 'float32'")
@@ -58,7 +66,14 @@ class Storage:
             raise ArchiveError(f"significant_digits={digits!r}: expected 1 to 15")
 
     def apply(self, values: NDArray[Any], logged: NDArray[np.bool_]) -> NDArray[Any]:
-        """Values as they are stored; doing it again changes nothing.
+        """Return values as they are stored; applying it again changes nothing.
+
+        Parameters
+        ----------
+        values : ndarray of float64
+            Values of any shape.
+        logged : ndarray of bool
+            True where a value was logged; of the shape of ``values``.
 
         Raises
         ------
@@ -79,9 +94,9 @@ class Storage:
 
 
 def round_digits(values: NDArray[Any], digits: int) -> NDArray[Any]:
-    """Round to the nearest value whose mantissa keeps ``digits`` decimal digits; ties to even.
+    """Return values rounded to ``digits`` decimal digits of the mantissa; ties to even.
 
-    NaN and infinities stay what they are. Trailing zero bits are what makes it compress
+    NaN and infinities do not change. The trailing zero bits compress well
     (Kouznetsov 2021, doi:10.5194/gmd-14-377-2021).
 
     Examples
@@ -99,13 +114,13 @@ def round_digits(values: NDArray[Any], digits: int) -> NDArray[Any]:
     even = (raw >> kind(drop)) & kind(1)
     kept = (raw + even + kind((1 << (drop - 1)) - 1)) & ~kind((1 << drop) - 1)
     rounded = kept.view(values.dtype)
-    # The very largest would become infinite; the very smallest have fewer digits as they are.
+    # The very largest would become infinite; the very smallest have fewer digits already.
     normal = np.isfinite(values) & (np.abs(values) >= np.finfo(values.dtype).tiny)
     return np.where(normal & np.isfinite(rounded), rounded, values)
 
 
 def chunk_shape(ds: xr.Dataset) -> tuple[int, ...]:
-    """Chunk of ``curve``: the whole x, one split, one metric, trailing cell dims as they fit.
+    """Return the chunk of ``curve``: all of x, one split, one metric, cell dims as they fit.
 
     Examples
     --------
@@ -136,7 +151,7 @@ def chunk_shape(ds: xr.Dataset) -> tuple[int, ...]:
 
 
 def regions(shape: Sequence[int], chunk: Sequence[int], limit: int) -> Iterator[Region]:
-    """Cut an array into boxes of whole chunks, of at most ``limit`` values where chunks allow.
+    """Yield boxes of whole chunks that cover an array, of at most ``limit`` values if chunks allow.
 
     Examples
     --------
@@ -174,22 +189,26 @@ def write_file(
     Parameters
     ----------
     path : Path
-        A name that is free; :func:`replace_atomically` gives one.
+        A file that does not exist yet, such as :func:`replace_atomically` yields.
     encoded : Encoded
+        The cube without its values.
     cube : CubeShape
+        Dims, shape and chunk of the values.
     blocks : callable
-        Gets the regions and yields each with its values and what was logged; None for values
-        that are all NaN, and for both to have the chunks copied from ``source``.
+        Gets the regions and yields each with its values and its mask of what was logged. Values
+        of None are all NaN; if both are None, the chunks are copied from ``source``, or left
+        unwritten without it.
     storage : Storage
+        Type and digits of the values in the file.
     extra : callable, optional
-        Adds groups to the open file, when all blocks are written.
+        Adds groups to the open file, after all blocks are written.
     source : Path, optional
         An archive with the same chunks and filters.
 
     Raises
     ------
     ArchiveError
-        If values do not fit ``dtype``.
+        If a value is out of the range of ``storage.dtype``.
     """
     import netCDF4
     from xarray.backends import NetCDF4DataStore
@@ -223,7 +242,17 @@ def write_file(
 
 @dataclass(frozen=True)
 class CubeShape:
-    """Dims, by their names in the file, shape and chunk of ``curve`` and ``logged``."""
+    """Dims, shape and chunk of ``curve`` and ``logged``.
+
+    Parameters
+    ----------
+    dims : tuple of str, (dims,)
+        Names of the dims in the file.
+    shape : tuple of int, (dims,)
+        Size of each dim.
+    chunk : tuple of int, (dims,)
+        Size of a chunk along each dim.
+    """
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
@@ -231,12 +260,13 @@ class CubeShape:
 
     @classmethod
     def of(cls, ds: xr.Dataset, encoded: Encoded) -> CubeShape:
-        """Read it off a cube."""
+        """Return the shape of a cube."""
         dims = tuple(encoded.names[str(d)] for d in ds["curve"].dims)
         return cls(dims, ds["curve"].shape, chunk_shape(ds))
 
 
 def _create(file: netCDF4.Dataset, encoded: Encoded, cube: CubeShape, storage: Storage) -> None:
+    """Create ``curve`` and ``logged`` in a file, with attrs and without values."""
     options: dict[str, Any] = {**FILTERS, "chunksizes": cube.chunk} if cube.dims else {}
     kind = "f8" if storage.dtype == "float64" else "f4"
     curve = file.createVariable("curve", kind, cube.dims, fill_value=np.nan, **options)
@@ -246,7 +276,7 @@ def _create(file: netCDF4.Dataset, encoded: Encoded, cube: CubeShape, storage: S
         variable.set_auto_maskandscale(False)
         for name, value in encoded.cube_attrs[variable.name].items():
             variable.setncattr(name, value)
-        # By the CF conventions: which variables go with the values.
+        # By the CF conventions: the variables that are coordinates of the values.
         aside = " ".join(str(n) for n in beside if n not in cube.dims)
         if aside:
             variable.setncattr("coordinates", aside)
@@ -254,7 +284,7 @@ def _create(file: netCDF4.Dataset, encoded: Encoded, cube: CubeShape, storage: S
 
 
 def _write_texts(file: netCDF4.Dataset, encoded: Encoded) -> dict[str, str]:
-    """Store the exact texts, and say under which name each is."""
+    """Write the exact texts and return the name of the blob of each variable."""
     group = file.createGroup("text")
     names = {name: f"t{number}" for number, name in enumerate(encoded.texts)}
     for name, texts in encoded.texts.items():
@@ -263,7 +293,7 @@ def _write_texts(file: netCDF4.Dataset, encoded: Encoded) -> dict[str, str]:
 
 
 def write_rows(group: netCDF4.Group, name: str, rows: Sequence[bytes]) -> None:
-    """Store rows of bytes that are in memory, compressed together, and their sizes."""
+    """Write rows of bytes that are in memory, compressed together, and their sizes."""
     sizes = np.array([*map(len, rows)], dtype=np.int64)
     write_blob(group, name, rows, sizes, compression="zlib", complevel=1)
 
@@ -275,17 +305,20 @@ def write_blob(
     sizes: NDArray[np.int64],
     **options: Any,
 ) -> None:
-    """Store rows of packed bytes of any length as one variable, and their sizes.
+    """Write rows of packed bytes of any length as one variable, and their sizes.
 
     Parameters
     ----------
     group : Group
+        The netCDF group to write to.
     name : str
+        Name of the new variable.
     rows : iterable of bytes
-        Those that are not empty suffice.
+        The rows in order; empty ones may be left out.
     sizes : ndarray of int64, (rows,)
+        Size of every row in bytes, empty ones included.
     **options
-        Filters of the variable.
+        Filters of the variable, as for ``createVariable``.
     """
     total, count = int(sizes.sum()), len(sizes)
     group.createDimension(f"{name}_bytes", max(1, total))
@@ -306,6 +339,7 @@ def write_blob(
 
 
 def _put_bytes(blob: netCDF4.Variable[Any], at: int, parts: Sequence[bytes]) -> int:
+    """Write bytes to a variable from an index on and return the index after them."""
     data = np.frombuffer(b"".join(parts), np.uint8)
     if len(data):
         blob[at : at + len(data)] = data

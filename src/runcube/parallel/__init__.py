@@ -1,8 +1,8 @@
-"""Processes, and dask, as places where work is done, and what happens when one of them dies.
+"""Work in other processes or in dask, and what happens when a process dies.
 
-``processes`` starts and ends them, ``recovery`` sends them batches and does again what was lost,
-``scratch`` is where they leave results, ``dask_executor`` is another place. What the work is,
-nobody here knows. Start in ``recovery``. May import ``core``.
+``processes`` starts and ends processes, ``recovery`` sends them batches and repeats lost ones,
+``scratch`` is where they leave results, ``dask_executor`` runs batches in dask. Nothing here
+depends on what the work is. Start in ``recovery``. May import ``core``.
 """
 
 from runcube.parallel.processes import ProcessPool, is_worker, why_unportable

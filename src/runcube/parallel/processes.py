@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
-
-# Not "fork": a parent with threads (dask, HDF5, BLAS, Jupyter) would hand locks on that nobody
-# opens again. "forkserver" forks from a process that does nothing else and has imported runcube:
-# 0.55 s for the first pool of a process, 0.01 s for every later one; "spawn" imports anew in every
+# Not "fork": a parent with threads (dask, HDF5, BLAS, Jupyter) would pass on locks that no thread
+# releases. "forkserver" forks from a process that does nothing else and has imported runcube:
+# 0.55 s for the first pool of a process, 0.01 s for every later one; "spawn" imports again in every
 # worker (0.6 s each time), and is what macOS and Windows can do.
 _METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 
 
 def is_worker() -> bool:
-    """Whether this process was itself started to share in some work, which it must not share on."""
+    """Return whether this process is a worker itself, which must not distribute its work again."""
     if multiprocessing.parent_process() is not None:
         return True
     distributed = sys.modules.get("distributed.worker")
@@ -43,28 +42,28 @@ def is_worker() -> bool:
 
 
 def why_unportable(thing: object) -> str | None:
-    """Say why our processes cannot be given an object; None if they can."""
+    """Return why an object cannot be sent to our processes; None if it can."""
     try:
-        # Not loaded: what cloudpickle loads of a class of the main module changes that class.
+        # Not loaded back: loading a class of the main module with cloudpickle changes that class.
         cloudpickle.dumps(thing)
-    except Exception as error:  # whatever its own pickling raises
+    except Exception as error:  # pickling code of the object may raise anything
         return f"{type(error).__name__}: {error}"
     return None
 
 
 class StarvedError(OSError):
-    """The system gives no more processes, or no more threads."""
+    """The system starts no more processes, or no more threads."""
 
 
 class ProcessPool(Executor):
-    """Processes that read, all of which end with the pool.
+    """Worker processes, all of which end with the pool.
 
     Parameters
     ----------
     workers : int
-        They start as they are needed.
+        Number of processes, at most; they start as they are needed.
     like : Executor, optional
-        One of the user's, whose processes may be set up in a way of their own.
+        An executor of the user; its initializer sets these processes up as well.
     """
 
     def __init__(self, workers: int, like: Executor | None = None) -> None:
@@ -72,43 +71,44 @@ class ProcessPool(Executor):
         if _METHOD == "forkserver":
             context.set_forkserver_preload(["runcube"])
         self._started: list[Any] = []
-        remembering: Any = _Remembering(context, self._started)
+        recording: Any = _RecordingContext(context, self._started)
         setup = b""
         if initializer := getattr(like, "_initializer", None):
-            with suppress(Exception):  # what cannot be sent, these processes do without
+            with suppress(Exception):  # an initializer that cannot be sent is left out
                 setup = cloudpickle.dumps((initializer, getattr(like, "_initargs", ()), {}))
-        shared = *_surroundings(), setup
-        self._executor = ProcessPoolExecutor(workers, remembering, _begin, shared)
+        shared = *_process_state(), setup
+        self._executor = ProcessPoolExecutor(workers, recording, _begin, shared)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a function in one of the processes.
+        """Run a function in one of the processes and return its future.
 
         Raises
         ------
         StarvedError
+            If the system starts no more processes or threads.
         """
-        # Classes of the main module travel whole: our processes do not import it.
+        # Classes of the main module are sent by value: our processes do not import it.
         call = cloudpickle.dumps((function, args, kwargs))
         with _without_main():
             try:
                 return self._executor.submit(_call, call)
             except BrokenExecutor:
                 raise
-            # What they are forked from dies of it, and gives no answer; a thread is a RuntimeError.
+            # The fork server dies unanswered; a thread that cannot start is a RuntimeError.
             except (OSError, EOFError, RuntimeError) as error:
                 if self._is_dead:
                     self.kill()
                 raise StarvedError(str(error)) from error
 
     def outcome(self, future: Future[Any]) -> Any:
-        """Wait for a result, as long as there is a thread that may bring it.
+        """Return the result of a future, once it is there.
 
         Raises
         ------
         BrokenExecutor
             If a process died.
         StarvedError
-            If that thread died, which tells nobody.
+            If the thread that brings results died, which no future reports.
         """
         while not future.done():
             is_dead = self._is_dead
@@ -120,26 +120,26 @@ class ProcessPool(Executor):
 
     @property
     def _is_dead(self) -> bool:
-        """Whether there is no thread that sends tasks and brings results."""
-        # No public name has it: where this one goes, whoever asks is taken for it.
+        """Return whether no thread sends tasks and brings results."""
+        # No public name has it: if this one is removed, the calling thread is taken for it.
         current = threading.current_thread()
         thread = getattr(self._executor, "_executor_manager_thread", current)
         return thread is None or not thread.is_alive()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the processes end when they have done what is left."""
-        with suppress(RuntimeError):  # a thread that could not be started is waited for
+        """End the processes when they have done what is left."""
+        with suppress(RuntimeError):  # it waits for a thread that could not be started
             self._executor.shutdown(wait, cancel_futures=cancel_futures)
 
     def kill(self) -> None:
-        """End the processes now, whatever they do."""
+        """Kill the processes now."""
         for process in self._started:
             with suppress(ValueError, AttributeError):  # closed, or not started yet
                 process.kill()
         self.shutdown(cancel_futures=True)
 
     def fate(self) -> str:
-        """Say how the processes of a broken pool ended."""
+        """Return how the processes of a broken pool ended, as the end of a sentence."""
         self.shutdown()
         codes = [process.exitcode for process in self._started if process.exitcode]
         if not codes:
@@ -150,8 +150,16 @@ class ProcessPool(Executor):
         return f"ended with exit code {codes[0]}"
 
 
-class _Remembering:
-    """A context of multiprocessing that remembers the processes it made."""
+class _RecordingContext:
+    """A context of multiprocessing that records the processes it made.
+
+    Parameters
+    ----------
+    context : BaseContext
+        The context that makes the processes.
+    started : list of BaseProcess
+        Processes are appended here.
+    """
 
     def __init__(self, context: Any, started: list[Any]) -> None:
         self._context = context
@@ -161,25 +169,35 @@ class _Remembering:
         return getattr(self._context, name)
 
     def Process(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802, the name of multiprocessing
+        """Return a new process, which is recorded."""
         process = self._context.Process(*args, **kwargs)
         self._started.append(process)
         return process
 
 
 def _call(call: bytes) -> Any:
+    """Return the result of a pickled call."""
     function, args, kwargs = pickle.loads(call)
     return function(*args, **kwargs)
 
 
 class _Starting:
-    """Starting processes, one thread at a time."""
+    """Starting processes, one thread at a time.
+
+    Attributes
+    ----------
+    lock : Lock
+        Held by the thread that starts a process.
+    whole : callable
+        The function of multiprocessing that ``_without_main`` replaces meanwhile.
+    """
 
     lock = threading.Lock()
     whole = staticmethod(spawn.get_preparation_data)
 
 
 def _forked() -> None:
-    # A thread that holds this does not exist in a forked process, and never lets go of it.
+    # A thread that holds this does not exist in a forked process, and never releases it.
     _Starting.lock = threading.Lock()
     spawn.get_preparation_data = _Starting.whole
 
@@ -190,10 +208,11 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Let this thread start processes that do not import the main module.
+    """Make the processes that this thread starts meanwhile not import the main module.
 
-    They would run a script anew that has no ``if __name__ == "__main__"``, and our processes need
-    nothing of it. multiprocessing knows no way to say so: it asks this function what to import.
+    They would run a script again that has no ``if __name__ == "__main__"``, and our processes need
+    nothing of it. multiprocessing has no option for it: it calls ``get_preparation_data`` for what
+    to import.
     """
     with _Starting.lock:
         this_thread = threading.get_ident()
@@ -212,8 +231,8 @@ def _without_main() -> Iterator[None]:
             spawn.get_preparation_data = _Starting.whole
 
 
-def _surroundings() -> tuple[str, dict[str, str], bytes]:
-    """Give what a process must share with this one as it is now.
+def _process_state() -> tuple[str, dict[str, str], bytes]:
+    """Return the directory, environment and fsspec options of this process as they are now.
 
     Ours are forked from a server that has the directory and the environment of the first load.
     """
@@ -223,13 +242,14 @@ def _surroundings() -> tuple[str, dict[str, str], bytes]:
     if "fsspec" in sys.modules:
         from fsspec.config import conf
 
-        # What cannot be sent, other processes do without.
+        # Options that cannot be sent are left out.
         sent = {name: options for name, options in conf.items() if why_unportable(options) is None}
         config = cloudpickle.dumps(sent)
     return directory, dict(os.environ), config
 
 
-def _take_on(directory: str, environment: dict[str, str], config: bytes) -> None:
+def _restore_state(directory: str, environment: dict[str, str], config: bytes) -> None:
+    """Set the directory, environment and fsspec options of this process."""
     with suppress(OSError):
         os.chdir(directory)
     os.environ.clear()
@@ -242,18 +262,19 @@ def _take_on(directory: str, environment: dict[str, str], config: bytes) -> None
 
 
 def _begin(directory: str, environment: dict[str, str], config: bytes, setup: bytes) -> None:
-    """Set a process up: what stops it is its parent, and the parent's end."""
-    _take_on(directory, environment, config)
+    """Set a process up; only its parent, or the end of the parent, stops it."""
+    _restore_state(directory, environment, config)
     if setup:
         _call(setup)
     # Ctrl-C reaches the whole process group: the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What was there before is of no concern to the garbage collector.
+    # The garbage collector need not walk what existed before.
     gc.freeze()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
+    """Exit when the parent process ends."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -261,4 +282,4 @@ def _end_with_parent() -> None:
 
 
 def ping() -> None:
-    """Do nothing: whoever answers is alive."""
+    """Do nothing: a process that returns from it is alive."""

@@ -1,4 +1,4 @@
-"""Whoever does the batches of a load, and what happens when a process among them dies."""
+"""Batches of a load in other processes, and what happens when one of those dies."""
 
 from __future__ import annotations
 
@@ -21,38 +21,41 @@ Sent: TypeAlias = "tuple[Executor, Future[Any]]"
 
 
 class Work(Protocol[T_contra, R_co]):
-    """What is done to tasks, and how its results travel.
+    """What is done to tasks, and how tasks and results are sent between processes.
 
     An object of it is pickled with every batch. Problems are results: nothing is raised on bad
     input.
     """
 
     def run(self, task: T_contra, /) -> R_co:
-        """Do a task here."""
+        """Return the result of a task that is done in this process."""
         ...
 
     def needs(self, task: T_contra, /) -> object:
-        """Give what of a task may resist being pickled."""
+        """Return the part of a task that may not be picklable."""
         ...
 
     def stays(self, task: T_contra, /) -> str | None:
-        """Say why a task can be done in this process alone; None if it can be done elsewhere."""
+        """Return why only this process can do a task; None if others can."""
         ...
 
     def sent(self, tasks: Sequence[T_contra], /) -> Any:
-        """Spell tasks so that another process understands them."""
+        """Return tasks in a form that another process can use."""
         ...
 
     def pack(self, sent: Any, folder: str | None, /) -> Any:
-        """Do tasks elsewhere; ``folder`` is one that both sides can use."""
+        """Return the packed results of tasks, in another process.
+
+        ``folder`` is a directory that both processes can use, or None.
+        """
         ...
 
     def unpack(self, tasks: Sequence[T_contra], packed: Any, /) -> Sequence[R_co]:
-        """Bring the results back."""
+        """Return the results of tasks from their packed form."""
         ...
 
     def died(self, task: T_contra, why: str, /) -> R_co:
-        """Give the result of a task that ends whatever process does it."""
+        """Return the result of a task that kills every process that does it."""
         ...
 
 
@@ -61,17 +64,20 @@ class _LostError(Exception):
 
 
 class BatchRunner(Generic[T, R]):
-    """Does batches elsewhere, and here what cannot be done elsewhere.
+    """Does batches in other processes, and in this one what those cannot do.
 
     If a process dies, every batch that was under way is lost. Each of them is done again by a
-    process that does nothing else, if need be one task at a time, so that the death costs only
+    process that does nothing else, one task at a time if necessary, so that the death costs only
     the tasks at fault; batches that were not sent yet go to new processes.
 
     Parameters
     ----------
     work : Work
+        What is done to the tasks.
     pool : Executor
+        Does the batches: one of ours, or of the user.
     workers : int
+        Number of processes that replace a broken pool, at most.
     folder : str or None
         A directory that ``pool`` can use as well.
     """
@@ -83,27 +89,34 @@ class BatchRunner(Generic[T, R]):
         self._pool: Executor | None = pool
         self._workers = workers
         self._folder = folder
-        # Processes that take over are set up as those of the user were.
+        # Processes that replace those of the user are set up in the same way.
         self._like = None if isinstance(pool, ProcessPool) else pool
         self._pools = [pool] if isinstance(pool, ProcessPool) else []
         self._single: ProcessPool | None = None
         self._sent: dict[Future[Any], Executor] = {}
 
     def submit(self, tasks: Sequence[T]) -> Sent | None:
-        """Send a batch off; None if it is to be done here."""
+        """Send a batch and return its future; None if this process is to do it."""
         for _ in range(2):
             if self._pool is None:
                 return None
             try:
                 return self._pool, self._send(self._pool, tasks)
-            except BrokenExecutor:  # a process that died while it did nothing
+            except BrokenExecutor:  # a process died while it was idle
                 self._renew()
             except OSError:  # the system starts no more processes
                 self._pool = None
         return None
 
     def results(self, tasks: Sequence[T], sent: Sent | None) -> Sequence[R]:
-        """Results of a batch, when they are there.
+        """Return the results of a batch, once they are there.
+
+        Parameters
+        ----------
+        tasks : sequence, (tasks,)
+            The batch.
+        sent : Sent or None
+            What ``submit`` returned for it.
 
         Raises
         ------
@@ -121,8 +134,8 @@ class BatchRunner(Generic[T, R]):
             if isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker":
                 if isinstance(error, BrokenExecutor) and pool is self._pool:
                     self._renew()
-                return self._carefully(tasks)
-            if pool in self._pools:  # something that cannot be pickled, on the way back
+                return self._retry(tasks)
+            if pool in self._pools:  # a result cannot be pickled
                 return [self._work.run(task) for task in tasks]
             raise ExecutorError(
                 f"parallel={pool!r}: a batch of logs came back as an error: {error!r}; "
@@ -132,36 +145,38 @@ class BatchRunner(Generic[T, R]):
             self._sent.pop(future, None)
 
     def close(self) -> None:
-        """Let the processes end."""
+        """End the processes when they have done what is left."""
         for pool in self._pools:
             pool.shutdown()
 
     def kill(self) -> None:
-        """End the processes now; what an executor of the user has not begun is withdrawn."""
+        """Kill our processes now, and cancel what an executor of the user has not begun."""
         for future, pool in self._sent.items():
-            # Not in our own pools: before Python 3.12 the thread of one that breaks, as it now
-            # will, cannot bear a future that was cancelled behind its back.
+            # Not in our own pools: they break now, and before Python 3.12 the thread of a broken
+            # pool fails on a future that was cancelled meanwhile.
             if pool not in self._pools:
                 future.cancel()
         for pool in self._pools:
             pool.kill()
 
     def _send(self, pool: Executor, tasks: Sequence[T]) -> Future[Any]:
+        """Submit a batch to a pool and return its future, which is recorded."""
         future = pool.submit(self._work.pack, self._work.sent(tasks), self._folder)
         self._sent[future] = pool
         return future
 
     def _renew(self) -> None:
-        """Take new processes of our own in place of a broken pool."""
+        """Replace a broken pool by new processes of our own, unless this is a worker itself."""
         self._pool = None if is_worker() else self._own(self._workers)
 
     def _own(self, workers: int) -> ProcessPool:
+        """Return a new pool of our own, which ends with this runner."""
         pool = ProcessPool(workers, self._like)
         self._pools.append(pool)
         return pool
 
-    def _carefully(self, tasks: Sequence[T]) -> Sequence[R]:
-        """Do tasks that were lost: together, then each for itself."""
+    def _retry(self, tasks: Sequence[T]) -> Sequence[R]:
+        """Return the results of lost tasks, done together, then one by one if that fails."""
         try:
             return self._alone(tasks)
         except _LostError as lost:
@@ -176,24 +191,27 @@ class BatchRunner(Generic[T, R]):
         return results
 
     def _here(self, tasks: Sequence[T]) -> Sequence[R]:
-        """Do these tasks here, and all that were not sent yet: there are no more processes."""
+        """Return the results of tasks done in this process, as will be all that were not sent yet.
+
+        There are no more processes.
+        """
         self._single = self._pool = None
         return [self._work.run(task) for task in tasks]
 
     def _alone(self, tasks: Sequence[T]) -> Sequence[R]:
-        """Do tasks in a process that does nothing else.
+        """Return the results of tasks from a process that does nothing else.
 
         Raises
         ------
         _LostError
-            If it dies of them.
+            If it dies while it does them.
         """
         try:
             if self._single is None:
                 self._single = self._own(1)
                 self._single.outcome(self._single.submit(ping))
         except (BrokenExecutor, OSError, AssertionError):
-            # No process lives here at all, so that its death says nothing of the tasks.
+            # No process survives on this machine, so its death is no sign of bad tasks.
             return self._here(tasks)
         try:
             packed = self._single.outcome(self._send(self._single, tasks))
@@ -207,4 +225,5 @@ class BatchRunner(Generic[T, R]):
 
 
 def _outcome(pool: Executor, future: Future[Any]) -> Any:
+    """Return the result of a future of any pool."""
     return pool.outcome(future) if isinstance(pool, ProcessPool) else future.result()

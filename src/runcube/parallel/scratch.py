@@ -1,4 +1,4 @@
-"""A directory in which processes leave results for each other, and how it goes if they die."""
+"""A directory in which processes leave results for each other, removed even if they die."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Of no directory that anybody would make by hand: what is not in use is removed.
+# No user would name a directory so: those that are not in use are removed.
 _PREFIX = "runcube-exchange-"
 _LOCK = ".runcube-exchange"
 # A directory that is younger may not have its lock yet.
@@ -25,14 +25,19 @@ _SECONDS = 60.0
 
 @contextmanager
 def scratch_directory(needed: int) -> Iterator[str | None]:
-    """Make a directory for some bytes: in memory if there is room, else on disk; None if nowhere.
+    """Yield a new directory: in memory if there is room, else on disk; None if neither works.
 
-    Its lock is held as long as it is in use, so that whoever comes next can tell the directory of
-    a process that was killed, and frees the memory that it holds.
+    Its lock is held as long as it is in use, so that a later process can recognise the directory
+    of a process that was killed, and frees the memory that it holds.
+
+    Parameters
+    ----------
+    needed : int
+        Bytes that must be free in memory.
     """
     with ExitStack() as stack:
         folder = None
-        with suppress(OSError):  # nothing may be written here, or the disk is full
+        with suppress(OSError):  # no permission to write, or the disk is full
             parent = _parent(needed)
             _sweep(parent)
             folder = stack.enter_context(_directory(parent))
@@ -41,6 +46,7 @@ def scratch_directory(needed: int) -> Iterator[str | None]:
 
 @contextmanager
 def _directory(parent: str) -> Iterator[str]:
+    """Yield a new, locked directory, which is removed at the end."""
     with (
         tempfile.TemporaryDirectory(
             prefix=f"{_PREFIX}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True
@@ -51,16 +57,17 @@ def _directory(parent: str) -> Iterator[str]:
 
 
 def _parent(needed: int) -> str:
+    """Return where the directory is made: in memory, or in the directory for temporary files."""
     memory = "/dev/shm"
     with suppress(OSError):
-        # Values take less room than the text they were read from.
+        # Values take less space than the text they were read from.
         if shutil.disk_usage(memory).free > needed and os.access(memory, os.W_OK):
             return memory
     return tempfile.gettempdir()
 
 
 def _sweep(parent: str) -> None:
-    """Remove the directories of our processes that are no more."""
+    """Remove the directories of our processes that no longer run."""
     for folder in Path(parent).glob(f"{_PREFIX}*"):
         with suppress(OSError, Timeout):
             lock = folder / _LOCK
@@ -70,6 +77,6 @@ def _sweep(parent: str) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether this user made a directory: a lock that others put there may be a link anywhere."""
+    """Return whether this user made a directory: the lock of another may link to any file."""
     about = folder.lstat()
     return stat.S_ISDIR(about.st_mode) and (os.name == "nt" or about.st_uid == os.getuid())

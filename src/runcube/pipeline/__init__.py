@@ -1,17 +1,17 @@
-"""The road of every load: discover, plan, parse, select, build.
+"""The steps of every load: discover, plan, parse, select, build.
 
-``load`` has the faces `scan`, `load_runs` and `load_tree`; start there. ``discover`` asks readers
-for headers, ``parse`` for runs, through ``tasks`` (here or elsewhere) and ``transport`` (the way
-back); ``policy`` holds the arguments, ``records`` what is remembered of a parsed log,
-``summary`` what a load has to say at its end. May import all that stands before it: ``core``,
-``files``, ``plan``, ``parallel``, ``readers``, ``curves``, ``cube``.
+``load`` has the public functions `scan`, `load_runs` and `load_tree`; start there. ``discover``
+asks readers for headers, ``parse`` for runs, through ``tasks`` (in this process or another) and
+``transport`` (how results come back); ``policy`` holds the arguments, ``records`` what is kept of
+a parsed log besides its values, ``summary`` the attrs and the warning at the end of a load. May
+import ``core``, ``files``, ``plan``, ``parallel``, ``readers``, ``curves``, ``cube``.
 """
 
 from runcube.pipeline.discover import Discovery, Job, discover
 from runcube.pipeline.load import load_runs, load_tree, scan
 from runcube.pipeline.parse import Parsed, parse_logs, plan_sweep
 from runcube.pipeline.policy import Errors, Policy, names_tuple, policy_facts, policy_of
-from runcube.pipeline.progress import Progress, progress_callback
+from runcube.pipeline.progress import Progress, progress_bar, progress_callback
 from runcube.pipeline.provenance import git_commit, library_versions
 from runcube.pipeline.records import (
     RECORD_FORM,
@@ -75,6 +75,7 @@ __all__ = [
     "plan_sweep",
     "policy_facts",
     "policy_of",
+    "progress_bar",
     "progress_callback",
     "raise_first",
     "rebased_record",

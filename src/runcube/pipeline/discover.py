@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A file of another kind that nobody claims (a checkpoint, a picture) is not worth a word.
+# A file of another kind that no reader claims (a checkpoint, a picture) is not reported.
 _LOG_LIKE = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
@@ -34,7 +34,15 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 class Job:
     """A source and the reader that claimed it: one parse task.
 
-    ``word`` is what tells the reader from others (see ``readers.identity``), where that matters.
+    Parameters
+    ----------
+    reader : Reader
+        The reader that claimed the source.
+    source : Source
+        The files of one log; sizes in bytes, times in ns.
+    fingerprint : str
+        What tells the reader from others: its classes, their code and its options. ``""`` where
+        results are not kept.
     """
 
     reader: Reader
@@ -44,7 +52,25 @@ class Job:
 
 @dataclass
 class Discovery:
-    """Everything that one look at a path tells."""
+    """All that the listing of a path and the headers of its logs tell, before any metric is parsed.
+
+    Headers, path keys and digests go together, one for each run, in natural path order.
+
+    Attributes
+    ----------
+    root : str
+        Directory of the logs, or its URL; all other paths are relative to it.
+    jobs : list of Job, (sources,)
+        Parse tasks, in natural path order.
+    headers : list of RunHeader, (runs,)
+        What is known of each run before its metrics are parsed.
+    path_keys : list of dict, (runs,)
+        Hyperparameters that are read from the path of each run: key to value.
+    digests : list of str or None, (runs,)
+        Hash of the bytes of each log that may be a copy of another; None for all others.
+    skipped : list of Problem
+        Files that are no logs, or cannot be read.
+    """
 
     root: str
     jobs: list[Job] = field(default_factory=list)
@@ -66,13 +92,21 @@ def discover(
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or URL
+        Directory of the logs, or one log.
     reader : str or Reader
+        ``"auto"``, the name of a reader, or a reader.
     path_keys : str or None
+        Template of keys that only the path holds.
     listing : Listing, optional
-        That of the path, if it is there already.
+        Listing of the path, if it has been made already.
     known : callable, optional
-        Gives the headers of the logs that a source was read as, if it has not changed since.
+        Takes a ``Job`` and returns the headers that were read of its source before, if the source
+        has not changed since; else none.
+
+    Returns
+    -------
+    Discovery
 
     Raises
     ------
@@ -97,7 +131,7 @@ def discover(
         for source in candidate.find(tree):
             tree.claim(source.files)
             job = Job(candidate, source, fingerprint)
-            # At once, while the head of the file is at hand.
+            # At once, while the head of the file is in memory.
             headers, problem = read_headers(job)
             taken.append((job, [sharing.slim(header) for header in headers], problem))
     taken.sort(key=lambda item: natural_key(item[0].source.path))
@@ -106,7 +140,7 @@ def discover(
         found.headers += slim
         if problem is not None:
             found.skipped.append(problem)
-    found.skipped += [_name(tree, file) for file in tree.unclaimed() if _is_log_like(file)]
+    found.skipped += [_problem_of(tree, file) for file in tree.unclaimed() if _is_log_like(file)]
     if not found.headers:
         raise NoRunsError(_nothing(path, tree, found.skipped, readers))
     found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
@@ -117,10 +151,10 @@ def discover(
 def _remembered(
     tree: Tree, reader: Reader, fingerprint: str, known: Callable[[Job], Sequence[RunHeader]] | None
 ) -> Iterator[tuple[Job, Sequence[RunHeader]]]:
-    """Give the unchanged logs of the reader that is asked first, if it remembers them.
+    """Yield the unchanged logs of the reader that is asked first, if it remembers them.
 
-    What it finds of a log hangs on nothing but that log, and nobody is asked before it: whatever
-    else there is now, the log is its own.
+    What it finds of a log depends on that log alone, and no reader is asked before it: whatever
+    other files there are now, the log is claimed by it.
     """
     remembered = getattr(reader, "remembered", None)
     if known is None or remembered is None:
@@ -133,7 +167,7 @@ def _remembered(
 
 
 class _Sharing:
-    """Makes the configurations of a sweep share their equal sections, which are most of them."""
+    """Lets the configurations of a sweep share their equal sections, which are most of them."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, dict[str, Any]] = {}
@@ -141,7 +175,7 @@ class _Sharing:
         self._own: dict[int, dict[str, Any]] = {}
 
     def slim(self, header: RunHeader) -> RunHeader:
-        """Give the same header with sections that other headers have as well."""
+        """Return the header with its sections shared with other headers where they are equal."""
         if not any(type(value) is dict for value in header.config.values()):
             return header
         config = {
@@ -167,7 +201,7 @@ class _Sharing:
 
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
-    """Headers of one source, or what kept them from being read."""
+    """Return the headers of one source, or the problem that kept them from being read."""
     try:
         return _only(RunHeader, job.reader.headers(job.source)), None
     except OSError as error:
@@ -177,7 +211,7 @@ def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
 
 
 def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | None]:
-    """Parse one source, or say what kept it from being read."""
+    """Return the parsed logs of one source, or the problem that kept it from being read."""
     job, request = task
     try:
         return _only(RunLog, job.reader.read(job.source, request)), None
@@ -188,11 +222,12 @@ def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | No
 
 
 def _only(kind: type[T], given: Sequence[T]) -> list[T]:
-    """Check what a reader gives, which may be anybody's.
+    """Return what a reader returned, checked: the reader may be of anybody's making.
 
     Raises
     ------
     TypeError
+        If an item is not of the kind.
     """
     items = list(given)
     for item in items:
@@ -205,8 +240,8 @@ def _is_log_like(file: LogFile) -> bool:
     return file.path.endswith(_LOG_LIKE)
 
 
-def _name(tree: Tree, file: LogFile) -> Problem:
-    """Say what a file is that no reader claimed."""
+def _problem_of(tree: Tree, file: LogFile) -> Problem:
+    """Return the problem of a file that no reader claimed."""
     if not file.size:
         return Problem("empty", "the file is empty", file.path)
     try:
@@ -237,7 +272,10 @@ def _nothing(
 
 
 def _digests(headers: Sequence[RunHeader]) -> list[str | None]:
-    """Hash the logs that may be copies: same size and same configuration as another's."""
+    """Return the hashes (runs,) of logs that may be copies; None for the others.
+
+    A log may be a copy if another one has the same size and the same configuration.
+    """
     by_size: dict[int, list[int]] = defaultdict(list)
     for index, header in enumerate(headers):
         if not header.key:

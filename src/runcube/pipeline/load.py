@@ -1,4 +1,4 @@
-"""From a path to a plan or a cube: ``scan``, ``load_runs``, ``load_tree``."""
+"""From a path to a plan, a cube or a tree of cubes: ``scan``, ``load_runs``, ``load_tree``."""
 
 from __future__ import annotations
 
@@ -43,31 +43,36 @@ def scan(
     layout: Literal["auto", "grid", "configs"] = "auto",
     parallel: Parallel = "auto",
 ) -> Sweep:
-    """Say what varies in a sweep, from the headers of its logs alone.
+    """Return what varies in a sweep, from the headers of its logs alone.
 
     Parameters
     ----------
     path : path-like or URL
-        Directory of the logs, or one log, or the URL of either (see ``docs/remote.md``).
+        Directory of the logs, or one log, or the URL of either; fsspec opens URLs.
     reader : str or Reader
         ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
         ``JsonlReader(x="step")``, reads only its own layout.
     path_keys : str, optional
         Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
-    dims : sequence of str, optional
+    dims : str or sequence of str, optional
         Hyperparameters that become dims, instead of those that the rules choose.
-    exclude : sequence of str
+    exclude : str or sequence of str
         Hyperparameters to leave out.
     rename : mapping, optional
         New names: ``{"model.weights": "init"}``. Two old keys may get one new name.
     relabel : mapping, optional
         New values: ``{"model.weights": {None: "random", "DEFAULT": "pretrained"}}``.
     seed : str or None
-        Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart.
+        Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart,
+        None takes no key for it.
     layout : {"auto", "grid", "configs"}
-        Layout that ``load_runs`` would give the cube.
+        ``"grid"``: a dim for each hyperparameter. ``"configs"``: one dim ``config`` with the
+        hyperparameters as coordinates. ``"auto"`` chooses, and the warning has the reason.
     parallel : {"auto", "processes", "dask"}, False or Executor
-        As for :func:`load_runs`; headers are read here, but the statuses need whole logs.
+        Where whole logs are read, once the status of the runs is asked for: ``"auto"`` starts
+        processes for some 250 MB or more, False reads in this process, ``"dask"`` takes the current
+        scheduler or ``distributed.Client``, an executor of ``concurrent.futures`` is used and left
+        open. Headers are always read in this process.
 
     Returns
     -------
@@ -76,12 +81,16 @@ def scan(
 
     Raises
     ------
-    FileNotFoundError, NoRunsError
-        If there is no such path, or no log under it.
+    FileNotFoundError
+        If there is no such path.
+    NoRunsError
+        If there is no log under it.
     StoreError
-        If it is a URL that nothing here can read.
+        If it is a URL that no installed library can read.
     UnknownNameError
         If an argument names a hyperparameter that is not there; the message has the nearest names.
+    PlanError
+        If arguments contradict each other, or one has none of its values.
 
     Examples
     --------
@@ -126,8 +135,27 @@ def load_runs(
 
     Parameters
     ----------
-    path, reader, path_keys, dims, exclude, rename, relabel, seed, layout
-        As for :func:`scan`.
+    path : path-like or URL
+        Directory of the logs, or one log, or the URL of either; fsspec opens URLs.
+    reader : str or Reader
+        ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
+        ``JsonlReader(x="step")``, reads only its own layout.
+    path_keys : str, optional
+        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
+    dims : str or sequence of str, optional
+        Hyperparameters that become dims, instead of those that the rules choose.
+    exclude : str or sequence of str
+        Hyperparameters to leave out.
+    rename : mapping, optional
+        New names: ``{"model.weights": "init"}``. Two old keys may get one new name.
+    relabel : mapping, optional
+        New values: ``{"model.weights": {None: "random", "DEFAULT": "pretrained"}}``.
+    seed : str or None
+        Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart,
+        None takes no key for it.
+    layout : {"auto", "grid", "configs"}
+        ``"grid"``: a dim for each hyperparameter. ``"configs"``: one dim ``config`` with the
+        hyperparameters as coordinates. ``"auto"`` chooses, and the warning has the reason.
     x : str, optional
         Axis of the curves (``epoch``, ``step``, …); by default the one that keeps the points apart
         with the fewest labels.
@@ -145,7 +173,7 @@ def load_runs(
     errors : {"warn", "raise"}
         ``"raise"`` makes the first problem an exception, other than files that are no logs.
     progress : bool or callable
-        Show a bar, or be told ``(bytes done, bytes in all, files)``.
+        True shows a bar; a callable is called with ``(bytes done, bytes in all, files)``.
     parallel : {"auto", "processes", "dask"}, False or Executor
         Where the logs are read: ``"auto"`` starts processes for some 250 MB or more, False reads
         in this process, ``"dask"`` takes the current scheduler or ``distributed.Client``, an
@@ -154,23 +182,28 @@ def load_runs(
     Returns
     -------
     Dataset
-        ``curve`` (float64) and ``logged`` (bool) on (*cell dims*, split, metric, x); see
-        ``docs/data-model.md``.
+        ``curve`` (float64, NaN where nothing was logged) and ``logged`` (bool) on (*cell dims*,
+        split, metric, x). The cell dims are the hyperparameters that vary, or ``config``, and
+        ``seed``. All else is a coordinate, among them ``status`` of each run and ``train_time``
+        in seconds.
 
     Raises
     ------
-    FileNotFoundError, NoRunsError
-        If there is no such path, or no log under it.
+    FileNotFoundError
+        If there is no such path.
+    NoRunsError
+        If there is no log under it, or none could be read.
     StoreError
-        If it is a URL that nothing here can read.
+        If it is a URL that no installed library can read.
     UnknownNameError
         If an argument names what is not there; the message has the nearest names.
     PlanError
-        If arguments contradict each other, or with ``on_duplicate="raise"``.
+        If arguments contradict each other or one has none of its values, or, with
+        ``on_duplicate="raise"``, if two runs share a cell.
     CubeTooLargeError
         If the cube would not fit in memory; raised before it is allocated.
     LogError
-        With ``errors="raise"``.
+        With ``errors="raise"``, at the first problem.
 
     Warns
     -----
@@ -202,11 +235,11 @@ def load_runs(
     with gc_paused():
         discovery = discover(path, reader, path_keys)
         parsed = parse_logs(discovery, plan_sweep(discovery, policy), policy, progress, parallel)
-        made = finish_load(discovery, parsed, policy)
+        finished = finish_load(discovery, parsed, policy)
         parsed.logs.clear()
-        ds = build_cube(parsed.sweep, made.selection, made.labels, messages=messages)
-    ds.attrs = made.attrs | ds.attrs
-    made.summary.warn(stacklevel=2)
+        ds = build_cube(parsed.sweep, finished.selection, finished.labels, messages=messages)
+    ds.attrs = finished.attrs | ds.attrs
+    finished.summary.warn(stacklevel=2)
     return ds
 
 
@@ -233,24 +266,68 @@ def load_tree(
     """Load logs that write some metrics per step and others per epoch: one cube for each axis.
 
     Every node is a complete cube with the same labels of cells, splits and metrics, and its own
-    coordinates. A curve is in each node whose axis keeps 95 % of its points apart.
+    coordinates. A curve is in each node whose axis keeps 95 % of its points apart. Every argument
+    means what it means for :func:`load_runs`; ``x`` and ``align`` are chosen for each node.
 
     Parameters
     ----------
-    path, reader, path_keys, dims, exclude, rename, relabel, seed, layout
-        As for :func:`scan`.
-    splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
-        As for :func:`load_runs`.
+    path : path-like or URL
+        Directory of the logs, or one log, or the URL of either.
+    reader : str or Reader
+        ``"auto"``, the name of a reader, or a reader.
+    path_keys : str, optional
+        Template of keys that only the path holds.
+    dims, exclude : str or sequence of str, optional
+        Hyperparameters that become dims, and those to leave out.
+    rename, relabel : mapping, optional
+        New names of hyperparameters, and new values.
+    seed : str or None
+        Key of the seed; ``"auto"`` finds it.
+    layout : {"auto", "grid", "configs"}
+        A dim for each hyperparameter, or one dim ``config``.
+    splits, metrics : str or sequence of str, optional
+        Load only these, in this order.
+    messages : bool
+        Add the coordinate ``messages``: the text lines of each run.
+    expected : float, optional
+        Length that a complete run has, in units of the x that ``load_runs`` would choose.
+    on_duplicate : {"prefer_complete", "first", "last", "raise"}
+        Which run stays where two share a cell.
+    errors : {"warn", "raise"}
+        ``"raise"`` makes the first problem an exception.
+    progress : bool or callable
+        True shows a bar; a callable is called with ``(bytes done, bytes in all, files)``.
+    parallel : {"auto", "processes", "dask"}, False or Executor
+        Where the logs are read; the trees are the same.
 
     Returns
     -------
     DataTree
-        A child for each axis (``/epoch``, ``/step``); the root holds attrs alone.
+        A child for each axis (``/epoch``, ``/step``), with ``curve`` (float64) and ``logged``
+        (bool) on (*cell dims*, split, metric, x); the root holds attrs alone.
 
     Raises
     ------
-    FileNotFoundError, NoRunsError, UnknownNameError, PlanError, CubeTooLargeError, LogError
-        As :func:`load_runs`.
+    FileNotFoundError
+        If there is no such path.
+    NoRunsError
+        If there is no log under it, or none could be read.
+    StoreError
+        If it is a URL that no installed library can read.
+    UnknownNameError
+        If an argument names what is not there; the message has the nearest names.
+    PlanError
+        If arguments contradict each other or one has none of its values, or, with
+        ``on_duplicate="raise"``, if two runs share a cell.
+    CubeTooLargeError
+        If a cube would not fit in memory; raised before it is allocated.
+    LogError
+        With ``errors="raise"``, at the first problem.
+
+    Warns
+    -----
+    SweepWarning
+        Once, at the end: the problems by kind, and what no rule could decide.
 
     Examples
     --------
@@ -260,6 +337,8 @@ def load_tree(
     ...     tree = rc.load_tree("examples/logs")
     >>> list(tree.children)
     ['epoch']
+    >>> tree["epoch"].curve.dims[-3:]
+    ('split', 'metric', 'epoch')
     """
     check_parallel(parallel)
     policy = Policy(
@@ -276,29 +355,29 @@ def load_tree(
     )
     discovery = discover(path, reader, path_keys)
     parsed = parse_logs(discovery, plan_sweep(discovery, policy), policy, progress, parallel)
-    made = finish_load(discovery, parsed, policy)
-    main, summary = made.selection, made.summary
+    finished = finish_load(discovery, parsed, policy)
+    main, summary = finished.selection, finished.summary
     nodes = {}
     for name in _tree_axes(parsed.logs, main):
         selection = select_on(main, name, parsed.sweep)
-        node = build_cube(parsed.sweep, selection, made.labels, messages=messages)
-        node.attrs = made.attrs | node.attrs
+        node = build_cube(parsed.sweep, selection, finished.labels, messages=messages)
+        node.attrs = finished.attrs | node.attrs
         nodes[selection.axis.dim if selection.axis.align == "union" else identifier(name, ())] = (
             node
         )
     lost = unseparated_curves(
-        [e.attempt.log for e in main.kept_runs], _tree_axes(parsed.logs, main)
+        [kept_run.attempt.log for kept_run in main.kept_runs], _tree_axes(parsed.logs, main)
     )
     if lost:
         main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
     main.notes = [note for note in main.notes if "load_tree()" not in note]
     tree = xr.DataTree.from_dict(nodes)
-    tree.attrs = made.attrs
+    tree.attrs = finished.attrs
     replace(summary, notes=(*parsed.sweep.notes, *main.notes)).warn(stacklevel=2)
     return tree
 
 
 def _tree_axes(logs: Sequence[RunLog], main: Selection) -> list[str]:
-    """Axes of the logs, the one of ``load_runs`` first."""
+    """Return the axes of the logs, the one of ``load_runs`` first."""
     axes = [name for name in axis_names(logs) if not is_time_like(name)]
     return list(dict.fromkeys([main.axis.name, *axes]))

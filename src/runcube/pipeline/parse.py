@@ -1,4 +1,4 @@
-"""From headers to parsed logs: plan, parse what is not known yet, plan again if need be."""
+"""From headers to parsed logs: plan, parse what is not known yet, plan again if necessary."""
 
 from __future__ import annotations
 
@@ -27,7 +27,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Parsed:
-    """Logs that hold a run of the plan, with its index; what they held may have made it grow."""
+    """Parsed logs, and the plan they belong to.
+
+    Attributes
+    ----------
+    sweep : Sweep
+        The plan, made again if the logs held more runs than their headers.
+    logs : list of RunLog, (logs,)
+        Logs that hold a run of the plan: one for each run and attempt.
+    runs : list of int, (logs,)
+        Index of the run of each log in ``sweep``.
+    failures : list of Problem
+        Sources that could not be read.
+    """
 
     sweep: Sweep
     logs: list[RunLog]
@@ -36,7 +48,7 @@ class Parsed:
 
 
 def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
-    """Plan a sweep from its headers, copies left out."""
+    """Return the plan of a sweep, made from its headers without copies."""
     kept, copies = drop_copies(discovery.headers, discovery.digests, discovery.path_keys)
     return plan(
         [discovery.headers[i] for i in kept],
@@ -47,29 +59,32 @@ def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
 
 
 class LogStore(Protocol):
-    """Where parsed logs are kept, so that what was read once need not be read again.
+    """Where parsed logs are kept, so that a log is not read twice.
 
-    ``hashes`` says whether it needs the hashes of the logs that are put.
+    Attributes
+    ----------
+    hashes : bool
+        Whether ``put`` needs the hashes of the logs; they are then made where a log is read.
     """
 
     hashes: bool
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
-        """Give what was read of a log that is unchanged; None if it must be read."""
+        """Return what was read of a log that is unchanged; None if it must be read."""
         ...
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Take in what was just read, and give what the load goes on with."""
+        """Keep what was just read, and return the logs that the load goes on with."""
         ...
 
 
 class NoLogStore:
-    """Keeps nothing: every log is read, and stays in memory.
+    """A log store that keeps nothing: every log is read, and stays in memory.
 
     Parameters
     ----------
-    headers : sequence of RunHeader
-        Those of the logs: a configuration that is in both is held once.
+    headers : sequence of RunHeader, (runs,)
+        Headers of the logs; a configuration that is in a header and a log is held once.
     """
 
     hashes = False
@@ -78,10 +93,10 @@ class NoLogStore:
         self._headers = {(header.source.path, header.key): header for header in headers}
 
     def get(self, job: Job, request: Request) -> None:
-        """Nothing is kept."""
+        """Return None: nothing is kept."""
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Give back what was read."""
+        """Return the logs, with the configurations of the known headers where they are equal."""
         del job, request
         for log in logs:
             known = self._headers.get(run_id(log))
@@ -99,7 +114,28 @@ def parse_logs(
     *,
     store: LogStore | None = None,
 ) -> Parsed:
-    """Parse every log that holds a run of the plan; plan again if a log held more runs."""
+    """Parse every log that holds a run of the plan; plan again if a log held more runs.
+
+    Parameters
+    ----------
+    discovery : Discovery
+        Jobs and headers; headers of runs that were found only now are appended.
+    sweep : Sweep
+    policy : Policy
+    progress : bool or callable
+    parallel : {"auto", "processes", "dask"}, False or Executor
+    store : LogStore, optional
+        Where logs may have been kept, and are to be kept; by default nowhere.
+
+    Returns
+    -------
+    Parsed
+
+    Raises
+    ------
+    NoRunsError
+        If no log could be read.
+    """
     planned = {header.source.path for header in sweep.headers}
     jobs = [job for job in discovery.jobs if job.source.path in planned]
     request = Request(
@@ -139,13 +175,13 @@ def _read_jobs(
     step: Progress | None,
     parallel: Parallel,
 ) -> tuple[list[Sequence[RunLog]], list[Problem]]:
-    """Logs of each job, in order, and what kept some from being read."""
+    """Return the logs of each job, in order, and the problems of those that could not be read."""
     by_job = [store.get(job, request) for job in jobs]
     todo = [number for number, logs in enumerate(by_job) if logs is None]
     tasks = [(jobs[number], request) for number in todo]
     sizes = [jobs[number].source.size for number in todo]
     failures: list[Problem] = []
-    # Closed at once, so that whatever interrupts this leaves no process behind.
+    # Closed at once, so that no interruption leaves a process behind.
     with (
         prefetching([job.source for job, _ in tasks]),
         closing(run_tasks(ReadLogs(store.hashes), tasks, sizes, step, parallel)) as results,
@@ -160,7 +196,7 @@ def _read_jobs(
 def read_statuses(
     discovery: Discovery, sweep: Sweep, policy: Policy, parallel: Parallel
 ) -> list[Status]:
-    """Status of each run of a plan; this reads the logs."""
+    """Return the status of each run of a plan; this reads the logs."""
     parsed = parse_logs(discovery, sweep, policy, parallel=parallel)
     selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
     ids = [(h.source.path, h.key) for h in parsed.sweep.headers]

@@ -1,37 +1,50 @@
-"""Every decision of a load: the arguments, checked, and as JSON and back for an archive."""
+"""Every decision of a load: its arguments, checked, and as JSON and back for an archive."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from runcube.core import PlanError
+from runcube.core import ArchiveError, PlanError
 from runcube.curves import Align, OnDuplicate, SelectionPolicy
 from runcube.plan import PlanPolicy
+from runcube.readers import JsonlReader, registered_readers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runcube.readers import Reader
 
-
-from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING
-
-from runcube.core import ArchiveError
-from runcube.readers import JsonlReader, registered_readers
-
-if TYPE_CHECKING:
-    from runcube.readers import Reader
-
-
 Errors = Literal["warn", "raise"]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Every decision of a load, as its arguments spell it; recorded in ``ds.attrs["policies"]``."""
+    """Every decision of a load, as its arguments state it; recorded in ``ds.attrs["policies"]``.
+
+    Parameters
+    ----------
+    reader : str or Reader
+        ``"auto"``, the name of a reader, or a reader.
+    path_keys : str or None
+        Template of keys that only the path holds.
+    plan : PlanPolicy
+        What overrules the planner: dims, names, labels, seed, layout.
+    selection : SelectionPolicy
+        What decides between values, attempts and runs: x, alignment, expected length, duplicates.
+    splits, metrics : tuple of str or None
+        What is loaded, in this order; None: everything.
+    messages : bool
+        Whether the text lines of the logs are loaded.
+    errors : {"warn", "raise"}
+        Whether the first problem is raised.
+
+    Raises
+    ------
+    PlanError
+        If an argument has none of its values.
+    """
 
     reader: str | Reader = "auto"
     path_keys: str | None = None
@@ -43,7 +56,7 @@ class Policy:
     errors: Errors = "warn"
 
     def __post_init__(self) -> None:
-        """Refuse words that are no policy.
+        """Raise if an argument has none of its values.
 
         Raises
         ------
@@ -58,7 +71,7 @@ class Policy:
             raise PlanError(f"expected={expected!r}: expected a number in units of x")
 
     def as_json(self) -> str:
-        """Spell it for the attrs."""
+        """Return the policy as JSON, for the attrs."""
         own = {
             "reader": getattr(self.reader, "name", self.reader),
             "path_keys": self.path_keys,
@@ -70,20 +83,20 @@ class Policy:
         return json.dumps(own | asdict(self.plan) | asdict(self.selection), default=repr)
 
 
-def _one_of(argument: str, value: str, words: Sequence[str]) -> None:
-    if value not in words:
-        raise PlanError(f"{argument}={value!r}: expected one of {', '.join(map(repr, words))}")
+def _one_of(argument: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise PlanError(f"{argument}={value!r}: expected one of {', '.join(map(repr, choices))}")
 
 
 def names_tuple(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Spell one name, several or None as a tuple or None."""
+    """Return one name or several as a tuple, each once; None stays None."""
     if names is None:
         return None
     return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
 
 
 def policy_facts(policy: Policy) -> dict[str, Any]:
-    """Spell a policy as JSON can hold it."""
+    """Return a policy as values that JSON can hold."""
     plan = asdict(policy.plan)
     # JSON knows no keys but text.
     plan["relabel"] = [[key, [*map(list, new.items())]] for key, new in plan["relabel"].items()]
@@ -107,18 +120,24 @@ def _reader_facts(reader: str | Reader) -> str | dict[str, Any]:
 
 
 def policy_of(facts: dict[str, Any], reader: str | Reader | None) -> Policy:
-    """Bring a policy back.
+    """Return the policy that ``policy_facts`` made these values of.
 
     Parameters
     ----------
     facts : dict
+        As an archive holds them.
     reader : str or Reader, optional
-        The reader, where the archive cannot spell it.
+        Replaces the reader of the archive, which it needs where that cannot be stored.
+
+    Returns
+    -------
+    Policy
+        With ``messages=True``, as for every archive.
 
     Raises
     ------
     ArchiveError
-        If a reader was used that the archive cannot spell, and none is given.
+        If the reader could not be stored, and none is given.
     """
     plan = dict(facts["plan"])
     plan["relabel"] = {key: dict(map(tuple, pairs)) for key, pairs in plan["relabel"]}

@@ -1,4 +1,4 @@
-"""How far a load is: what a ``progress=`` argument stands for."""
+"""Progress of a load: what a ``progress=`` argument stands for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Told how far a load is: bytes done of bytes in all, and files."""
+    """A callable that is called with the state of a load, again and again."""
 
     def __call__(self, done: int, total: int, files: int) -> None:
-        """Take in one step."""
+        """Show or record the state of a load.
+
+        Parameters
+        ----------
+        done, total : int
+            Bytes done, and bytes in all.
+        files : int
+            Files done (runs, while an archive is written).
+        """
         ...
 
 
@@ -21,18 +29,27 @@ class Progress(Protocol):
 def progress_callback(
     progress: bool | Progress, doing: str = "reading logs"
 ) -> Iterator[Progress | None]:
-    """Make the callable that a ``progress=`` argument stands for; a bar goes away at the end."""
+    """Yield the callable that a ``progress=`` argument stands for; a bar goes away at the end."""
     if callable(progress):
         yield progress
     elif not progress:
         yield None
     else:
-        with _bar(doing) as step:
+        with progress_bar(doing) as step:
             yield step
 
 
 @contextmanager
-def _bar(doing: str) -> Iterator[Progress]:
+def progress_bar(doing: str, *, at_first: str | None = None) -> Iterator[Progress]:
+    """Yield a callable that draws a bar on stderr, which goes away at the end.
+
+    Parameters
+    ----------
+    doing : str
+        What the bar says.
+    at_first : str, optional
+        What it says until the first step.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -46,7 +63,7 @@ def _bar(doing: str) -> Iterator[Progress]:
     with Bar(
         "{task.description}", BarColumn(), *rate, transient=True, console=Console(stderr=True)
     ) as bar:
-        task = bar.add_task(doing, total=None)
+        task = bar.add_task(at_first or doing, total=None)
 
         def step(done: int, total: int, files: int) -> None:
             text = f"{doing} ({files:,})"

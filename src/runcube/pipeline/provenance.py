@@ -1,4 +1,4 @@
-"""Where a cube comes from: the versions, the command, and the commit of the logs' directory."""
+"""Provenance of a cube: the versions, the command, and the commit of the logs' directory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_COMMAND = 1000
 
 
 def provenance(root: str | Path) -> dict[str, str]:
-    """Attrs ``versions`` (JSON), ``command`` and, under git, ``git_commit`` of the logs.
+    """Return the attrs ``versions`` (JSON), ``command`` and, under git, ``git_commit`` of the logs.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def provenance(root: str | Path) -> dict[str, str]:
 
 
 def library_versions() -> str:
-    """Versions of Python and of the libraries that make a cube, as JSON."""
+    """Return the versions of Python and of the libraries that make a cube, as JSON."""
     found = {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
     return json.dumps(found)
 
@@ -41,14 +41,16 @@ def _command() -> str:
 
 
 def git_commit(path: str | Path) -> str | None:
-    """Hash of the commit that is checked out where ``path`` is; none of a URL."""
+    """Return the hash of the commit that is checked out at ``path``; None without git."""
     if is_url(str(path)):
         return None
     here = Path(path).absolute()
     for folder in (here, *here.parents):
         git = folder / ".git"
         try:
-            if git.is_file():  # a work tree or a submodule says where its git directory is
+            if (
+                git.is_file()
+            ):  # a work tree or a submodule: a file with the path of its git directory
                 git = folder / git.read_text().removeprefix("gitdir:").strip()
             if git.is_dir():
                 return _commit_of(git)

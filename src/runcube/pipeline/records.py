@@ -1,8 +1,8 @@
-"""What an archive remembers of every log: all that was parsed, but for the values.
+"""Records: what an archive keeps of every log, which is all that was parsed except the values.
 
-A record is JSON, one for each source; arrays that many runs share (epochs, line numbers) stand
-once in a table beside the records. With it a later load can plan, settle and place a run without
-reading its log; the values come from wherever they were kept.
+A record is JSON, one for each source; arrays that many runs share (epochs, line numbers) are held
+once, in a table beside the records. With a record a later load can plan, select and place a run
+without reading its log; the values come from where they were stored.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
     from runcube.core import Curves, Request
 
-# What is remembered of one source, as JSON has it.
+# What is kept of one source, as JSON has it.
 Record: TypeAlias = dict[str, Any]
 
-# Form of the records: one of another form is not read.
+# Version of the form of the records: records of another form are not read.
 RECORD_FORM = 1
-# Rows that a table may have too many.
+# Unused rows that a table may have in any case.
 _SPARE = 64
-# Records of curves that a table remembers.
+# Records of curves that a table keeps, to recognise equal ones.
 _ALIKE = 64
 # In place of an array: every value was logged.
 _EVERY = -1
@@ -43,8 +43,23 @@ _EVERY = -1
 class StoredCurves:
     """``Curves`` whose values are fetched each time they are asked for.
 
-    What is fetched may be rounded, or lack what gave way: ``changed`` holds the bits of what
-    ``Curves.changes`` gave.
+    What is fetched may be rounded, or lack what was superseded. So ``changed`` holds what
+    ``Curves.changes`` returned of the values as they were logged.
+
+    Attributes
+    ----------
+    split : str
+    x : dict of str to ndarray, (rows,)
+        Each x-like quantity, int64 or float64, in its own unit.
+    metrics : tuple of str, (metrics,)
+    logged : ndarray of bool, (metrics, rows)
+        Where a value was logged.
+    lines : ndarray of int64, (rows,)
+        Line numbers from 1.
+    changed : mapping of str to ndarray of uint8
+        The packed bits of ``changes`` for each x that several rows share.
+    fetch : callable
+        Takes these curves and returns their values, float64 (metrics, rows).
     """
 
     split: str
@@ -57,18 +72,24 @@ class StoredCurves:
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """Values (metrics, rows)."""
+        """Values (metrics, rows), fetched at each access."""
         return self.fetch(self)
 
     def changes(self, x: str) -> NDArray[np.bool_]:
-        """As ``Curves.changes``, of an x that some rows share."""
+        """Return what ``Curves.changes`` was (metrics, rows), for an x that some rows share."""
         rows, columns = self.logged.shape
         bits = np.unpackbits(self.changed[x], count=rows * columns)
         return bits.reshape(rows, columns).astype(bool)
 
 
 class ArrayTable:
-    """Arrays as rows of bytes, each once; the same row always gives the same array."""
+    """Arrays as rows of bytes, each held once; a row is always read as the same array object.
+
+    Parameters
+    ----------
+    rows : sequence of bytes, (arrays,)
+        Rows that exist already: 4 bytes of dtype, then the array.
+    """
 
     def __init__(self, rows: Sequence[bytes] = ()) -> None:
         self.rows = list(rows)
@@ -78,7 +99,7 @@ class ArrayTable:
         self._arrays: dict[int, NDArray[Any]] = {}
 
     def add(self, array: NDArray[Any]) -> int:
-        """Row of an array, which is appended if it is new."""
+        """Return the row of an array, which is appended if it is new."""
         row = array.dtype.str.encode().ljust(4) + np.ascontiguousarray(array).tobytes()
         if row not in self._index:
             self._index[row] = len(self.rows)
@@ -86,23 +107,34 @@ class ArrayTable:
         return self._index[row]
 
     def get(self, index: int) -> NDArray[Any]:
-        """Read-only array of a row."""
+        """Return the read-only array of a row."""
         if index not in self._arrays:
             row = self.rows[index]
             self._arrays[index] = np.frombuffer(row, np.dtype(row[:4].decode().strip()), offset=4)
         return self._arrays[index]
 
     def is_worn(self, used: int) -> bool:
-        """Whether most rows may be of no use, when at first so many were used."""
+        """Return whether most rows may be unused, if ``used`` of them were in use at first."""
         return len(self.rows) > 2 * used + _SPARE
 
 
 @dataclass(frozen=True)
 class RecordKey:
-    """What a record holds good for: these files, read by this reader for this request.
+    """What a record is valid for: these files, read by this reader for this request.
 
-    ``drop`` has only those of the log's own ``columns``, so that what another log has does not
-    matter; None is any.
+    Parameters
+    ----------
+    reader : str
+        Fingerprint of the reader.
+    files : tuple of LogFile, (files,)
+        The files that were read; sizes in bytes, times in ns.
+    splits, metrics : tuple of str or None
+        What was asked for, sorted; None: everything.
+    drop : tuple of str
+        Columns that were configuration, sorted: those of the log's own ``columns`` alone, so that
+        the columns of other logs do not matter.
+    columns : tuple of str or None
+        Columns of the log that ``drop`` can concern, sorted; None: any.
     """
 
     reader: str
@@ -116,7 +148,7 @@ class RecordKey:
     def of(
         cls, fingerprint: str, source: Source, request: Request, columns: Iterable[str] | None
     ) -> RecordKey:
-        """Give the key of a source whose columns are known, read by the reader of a word."""
+        """Return the key of a source with these columns, read by the reader of this fingerprint."""
         splits = None if request.splits is None else tuple(sorted(request.splits))
         metrics = None if request.metrics is None else tuple(sorted(request.metrics))
         own = None if columns is None else tuple(sorted(columns))
@@ -124,12 +156,12 @@ class RecordKey:
         return cls(fingerprint, source.files, splits, metrics, tuple(sorted(drop)), own)
 
     def holds(self, fingerprint: str, source: Source, request: Request) -> bool:
-        """Whether reading the source now would give what the record has."""
+        """Return whether reading the source now would yield what the record has."""
         return self == RecordKey.of(fingerprint, source, request, self.columns)
 
     @classmethod
     def from_record(cls, record: Record) -> RecordKey:
-        """Give the key of a record."""
+        """Return the key of a record."""
         return cls(
             record["reader"],
             tuple(LogFile(*file) for file in record["files"]),
@@ -141,7 +173,7 @@ class RecordKey:
 
 
 def columns_of(logs: Sequence[RunLog]) -> frozenset[str] | None:
-    """Columns of the logs of a source together; None if those of one are not known."""
+    """Return the columns of all logs of a source; None if those of one are not known."""
     found: set[str] = set()
     for log in logs:
         if log.columns is None:
@@ -157,7 +189,7 @@ def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
 def to_record(
     key: RecordKey, source: Source, digest: str, logs: Sequence[RunLog], table: ArrayTable
 ) -> Record:
-    """Write down what was parsed of a source; ``table`` takes in its arrays."""
+    """Return what was parsed of a source as a record; its arrays are added to ``table``."""
     return {
         "path": source.path,
         "reader": key.reader,
@@ -203,7 +235,7 @@ def _resume_record(resume: Resume, table: ArrayTable) -> Record:
 
 
 def resume_of(record: Record, table: ArrayTable) -> Resume:
-    """Bring back where a reader can go on."""
+    """Return where a reader can go on, as it was recorded."""
     return Resume(
         record["offset"],
         record["lines"],
@@ -220,7 +252,7 @@ def _curves_record(curves: Curves, table: ArrayTable) -> Record:
     known = table.curves.get(key)
     if known is None:
         known = _new_curves_record(curves, table)
-        if not known["changed"]:  # which hangs on the values
+        if not known["changed"]:  # which depends on the values
             if len(table.curves) >= _ALIKE:
                 table.curves.clear()
             table.curves[key] = known
@@ -244,7 +276,7 @@ def _new_curves_record(curves: Curves, table: ArrayTable) -> Record:
 
 
 def has_repeats(x: NDArray[Any]) -> bool:
-    """Whether several rows have the same x."""
+    """Return whether several rows have the same x."""
     if x.dtype.kind == "i" and bool((x[1:] > x[:-1]).all()):
         return False
     known = x[~np.isnan(x)]
@@ -254,7 +286,7 @@ def has_repeats(x: NDArray[Any]) -> bool:
 
 
 def rebased_record(record: Record, table: ArrayTable, into: ArrayTable) -> Record:
-    """Copy a record whose arrays are in ``table`` for another, without where its values were."""
+    """Return a copy of a record whose arrays are in ``into``, without the places of its values."""
 
     def moved(index: int) -> int:
         return index if index < 0 else into.add(table.get(index))
@@ -284,16 +316,22 @@ def rebased_record(record: Record, table: ArrayTable, into: ArrayTable) -> Recor
 def to_logs(
     record: Record, source: Source, table: ArrayTable, fetch: Callable[[int, int], Any]
 ) -> list[RunLog]:
-    """Bring back what was parsed of a source.
+    """Return what was parsed of a source, from its record.
 
     Parameters
     ----------
     record : dict
     source : Source
     table : ArrayTable
+        The arrays of the record.
     fetch : callable
-        ``(log, curves)``, their numbers in the record, gives a function that fetches the values
-        of a ``StoredCurves``.
+        Takes ``(log, curves)``, their numbers in the record, and returns a function that fetches
+        the values of a ``StoredCurves``.
+
+    Returns
+    -------
+    list of RunLog
+        Without messages; their curves are ``StoredCurves``.
     """
     logs = []
     for number, item in enumerate(record["logs"]):
@@ -317,7 +355,7 @@ def to_logs(
 
 
 def header_of(item: Record, source: Source) -> RunHeader:
-    """Bring back the header of one of the logs of a record."""
+    """Return the header of one of the logs of a record."""
     return RunHeader(
         source,
         item["key"],
@@ -347,12 +385,12 @@ def _every(shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def encode_record(record: Record) -> bytes:
-    """Spell a record; what JSON does not know (a YAML set) becomes its repr."""
+    """Return a record as JSON; what JSON does not know (a YAML set) becomes its repr."""
     return json.dumps(record, default=repr, separators=(",", ":")).encode()
 
 
 def decode_record(data: bytes) -> Record:
-    """Read a record."""
+    """Return the record that was written as this JSON."""
     # msgspec is several times as fast; it knows neither NaN nor whole numbers of any length.
     if _LONG_NUMBER not in data.translate(_DIGITS):
         with suppress(msgspec.DecodeError):
@@ -361,7 +399,7 @@ def decode_record(data: bytes) -> Record:
     return record
 
 
-# As fast as bytes can be looked through: every digit becomes a 0.
+# The fastest search of bytes for a long number: every digit becomes a 0.
 _LONG_NUMBER = b"0" * 20
 _DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -1,4 +1,4 @@
-"""What a load has to say at its end: who stays in the cells, the attrs, and one warning."""
+"""The end of a load: the runs that stay in the cells, the attrs, and one warning."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ if TYPE_CHECKING:
 
 
 def check_names(logs: Sequence[RunLog], policy: Policy) -> None:
-    """Refuse splits and metrics that no log has.
+    """Raise if no log has a split or metric that was asked for.
 
     Raises
     ------
     UnknownNameError
+        The message has the nearest names.
     """
     _check_known("splits", policy.splits, dict.fromkeys(s for log in logs for s in log.splits))
     _check_known("metrics", policy.metrics, dict.fromkeys(m for log in logs for m in log.metrics))
 
 
 def inner_labels(selection: Selection, policy: Policy) -> InnerLabels:
-    """Splits and metrics of the runs that stay, by first appearance, or as asked for."""
+    """Return the splits and metrics of the runs that stay, by first appearance or as asked for."""
     logs = [kept_run.attempt.log for kept_run in selection.kept_runs]
     splits = dict.fromkeys(s for log in logs for s in log.splits)
     metrics = dict.fromkeys(m for log in logs for m in log.metrics)
@@ -54,7 +55,7 @@ def inner_labels(selection: Selection, policy: Policy) -> InnerLabels:
 
 
 def _held(logs: Sequence[RunLog]) -> tuple[set[str], set[str]]:
-    """Names under which anything was logged."""
+    """Return the splits and the metrics under which anything was logged."""
     splits: set[str] = set()
     metrics: set[str] = set()
     for log in logs:
@@ -75,7 +76,12 @@ def _check_known(what: str, asked: tuple[str, ...] | None, known: Mapping[str, N
 
 
 def raise_first(skipped: Sequence[Problem], sweep: Sweep, selection: Selection) -> None:
-    """Make the first problem an exception; a file that is no log is none."""
+    """Raise the first problem; a file that is no log does not count.
+
+    Raises
+    ------
+    LogError
+    """
     own = [p for kept_run in selection.kept_runs for p in kept_run.attempt.problems]
     for problem in (*skipped, *(p for _, p in sweep.problems), *own):
         if problem.kind != "not_a_log":
@@ -85,7 +91,7 @@ def raise_first(skipped: Sequence[Problem], sweep: Sweep, selection: Selection) 
 def load_attrs(
     discovery: Discovery, sweep: Sweep, skipped: Sequence[Problem], policy: Policy
 ) -> dict[str, Any]:
-    """Say where a cube comes from and how it was made: text and numbers only."""
+    """Return the attrs of a cube, its provenance and policies: text and numbers only."""
     named = [
         {"path": clean_text(p.path), "kind": p.kind, "message": clean_text(p.message)}
         for p in skipped
@@ -106,7 +112,7 @@ def load_attrs(
 
 
 def attrs_of_now(root: str | Path) -> dict[str, str]:
-    """Attrs that hang on the moment, the process and the commit, and not on the logs."""
+    """Return the attrs that depend on the moment, the process and the commit, not on the logs."""
     about = {
         "runcube_version": version("runcube"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -116,7 +122,19 @@ def attrs_of_now(root: str | Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class LoadSummary:
-    """What a load has to tell at its end."""
+    """What a load reports at its end, in one warning.
+
+    Parameters
+    ----------
+    source : str
+        Where the logs, or the archive, are.
+    runs : int
+        Runs that stay in a cell.
+    counts : mapping of str to int
+        Number of problems of each kind.
+    notes : sequence of str
+        What no rule could decide, a sentence each.
+    """
 
     source: str
     runs: int
@@ -127,14 +145,20 @@ class LoadSummary:
     def of(
         cls, source: str, sweep: Sweep, selection: Selection, skipped: Sequence[Problem]
     ) -> LoadSummary:
-        """Count the problems, and take in what no rule could decide."""
+        """Return the summary of a load: its problems by kind, the notes of plan and selection."""
         counts = Counter(p.kind for p in skipped)
         counts.update(p.kind for kept_run in selection.kept_runs for p in kept_run.attempt.problems)
         counts.update(p.kind for _, p in sweep.problems)
         return cls(source, len(selection.kept_runs), dict(counts), (*sweep.notes, *selection.notes))
 
     def warn(self, stacklevel: int) -> None:
-        """Give one warning, if there is anything to tell."""
+        """Issue one ``SweepWarning``, if there is a problem or a note.
+
+        Parameters
+        ----------
+        stacklevel : int
+            As of :func:`warnings.warn`, counted from the caller.
+        """
         lines = [f"  {note}" for note in self.notes]
         if self.counts:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
@@ -146,7 +170,19 @@ class LoadSummary:
 
 @dataclass(frozen=True)
 class FinishedLoad:
-    """Who stays in the cells, what the cube says of itself, and what the caller has to tell."""
+    """All that a cube is built of, and what the caller reports.
+
+    Parameters
+    ----------
+    selection : Selection
+        The runs that stay in the cells, and those that were superseded.
+    labels : InnerLabels
+        Labels of the dims ``split`` and ``metric``.
+    attrs : dict
+        Attrs of the cube: text and numbers only.
+    summary : LoadSummary
+        What the caller reports.
+    """
 
     selection: Selection
     labels: InnerLabels
@@ -155,12 +191,14 @@ class FinishedLoad:
 
 
 def finish_load(discovery: Discovery, parsed: Parsed, policy: Policy) -> FinishedLoad:
-    """Let the runs compete for the cells, and name what is wrong with the rest.
+    """Select the runs that stay in the cells, and collect attrs, problems and notes.
 
     Raises
     ------
-    UnknownNameError, PlanError
-        If a policy names what is not there, or has two runs in a cell raise.
+    UnknownNameError
+        If a policy names a split, metric or axis that no log has.
+    PlanError
+        With ``on_duplicate="raise"``, if two runs share a cell.
     LogError
         With ``errors="raise"``.
     """

@@ -1,4 +1,4 @@
-"""Running tasks over sources: here, in processes, or on dask; every load goes through this seam."""
+"""Tasks over sources: run here, in processes, or on dask. Every load goes through this module."""
 
 from __future__ import annotations
 
@@ -17,46 +17,31 @@ if TYPE_CHECKING:
     from runcube.parallel import Sent, Work
     from runcube.pipeline.progress import Progress
 
-
 Parallel: TypeAlias = Literal["auto", "processes", "dask", False] | Executor
-
-
 T = TypeVar("T")
-
-
 R = TypeVar("R")
-
-
 # A file costs as much as so many bytes more of it: it must be found, opened, and made a run.
 _PER_FILE = 1 << 15
-
-
 # "auto" starts processes for so much: less is read before they have started. The first few kB of
 # a log do not count: a short log is mostly work for the process that all results come to.
 _WORTH_IT = 1 << 28
-
-
 _SHORT = 1 << 12
-
-
 # A batch is about a second of work at the pace of the slower readers (30 MB/s), and not less than
 # pays for sending it; every worker gets several, so that none is left with the last one.
 _MOST_BATCH, _LEAST_BATCH, _EACH = 1 << 25, 1 << 20, 8
-
-
 # Logs whose batches are sent, and not consumed yet: what bounds the memory.
 _IN_FLIGHT = 1 << 28
 
 
 def check_parallel(parallel: object) -> None:
-    """Refuse what is no way of running tasks.
+    """Raise if ``parallel`` is no way of running tasks.
 
     Raises
     ------
     PlanError
     """
-    words = isinstance(parallel, str) and parallel in {"auto", "processes", "dask"}
-    if not (words or parallel is False or isinstance(parallel, Executor)):
+    is_named = isinstance(parallel, str) and parallel in {"auto", "processes", "dask"}
+    if not (is_named or parallel is False or isinstance(parallel, Executor)):
         raise PlanError(
             f"parallel={parallel!r}: expected 'auto', False, 'processes', 'dask' or a "
             "concurrent.futures.Executor"
@@ -70,24 +55,27 @@ def run_tasks(
     progress: Progress | None = None,
     parallel: Parallel = False,
 ) -> Generator[R, None, None]:
-    """Do each task and yield the results in order.
+    """Yield the result of each task, in order.
 
-    Whoever may stop early closes the iterator (``contextlib.closing``): that ends the processes.
+    A caller that may stop early closes the iterator (``contextlib.closing``), which ends the
+    processes.
 
     Parameters
     ----------
     work : Work
-    tasks : sequence
-    sizes : sequence of int
+        What is done to a task, and how its result travels.
+    tasks : sequence, (tasks,)
+    sizes : sequence of int, (tasks,)
         Bytes of each task: the measure of progress, and of batches.
     progress : callable, optional
-        Told after each task that is done here, and after each batch that was done elsewhere.
+        Called after each task that is done here, and after each batch that was done elsewhere.
     parallel : {"auto", "processes", "dask"}, False or Executor
+        Where the tasks are done.
 
     Raises
     ------
     PlanError
-        If tasks cannot be sent to where ``parallel`` says that they are done.
+        If tasks cannot be sent to the place that ``parallel`` asks for.
     """
     weights = [size + _PER_FILE for size in sizes]
     here = _done_here(work, tasks, parallel)
@@ -109,7 +97,7 @@ def run_tasks(
                 done, number = done + sum(sizes[batch.start : batch.stop]), batch.stop
                 if progress is not None:
                     progress(done, total, number)
-        except BaseException:  # whoever closes this iterator, and Ctrl-C, among them
+        except BaseException:  # a caller that closes this iterator, and Ctrl-C, among them
             runner.kill()
             raise
         runner.close()
@@ -117,7 +105,16 @@ def run_tasks(
 
 @dataclass(frozen=True)
 class _Place:
-    """Where batches are done, and whether its files are those that we see."""
+    """Where batches are done.
+
+    Parameters
+    ----------
+    pool : Executor
+    workers : int
+        Tasks that it does at the same time.
+    is_local : bool
+        Whether its processes see the files of this one.
+    """
 
     pool: Executor
     workers: int
@@ -125,7 +122,7 @@ class _Place:
 
 
 def _place(parallel: Parallel, sizes: Sequence[int]) -> _Place | None:
-    """Where to do tasks of these sizes; None: here, one after the other.
+    """Return where to do tasks of these sizes; None: here, one after the other.
 
     Raises
     ------
@@ -158,12 +155,12 @@ def _place(parallel: Parallel, sizes: Sequence[int]) -> _Place | None:
 
 
 def _done_here(work: Work[T, R], tasks: Sequence[T], parallel: Parallel) -> list[bool]:
-    """Tell the tasks that cannot be given to another process.
+    """Return, for each task, whether it cannot be sent to another process.
 
     Raises
     ------
     PlanError
-        If processes were asked for outright.
+        If it cannot, and processes were asked for outright.
     """
     if parallel is False or isinstance(parallel, ThreadPoolExecutor):
         return [False] * len(tasks)
@@ -190,7 +187,17 @@ def _done_here(work: Work[T, R], tasks: Sequence[T], parallel: Parallel) -> list
 
 @dataclass(frozen=True)
 class _Batch:
-    """Tasks ``start`` to ``stop``."""
+    """Tasks that are sent together.
+
+    Parameters
+    ----------
+    start, stop : int
+        Numbers of the first task, and of the one after the last.
+    weight : int
+        Their bytes, and those that a file costs in addition.
+    here : bool
+        Whether they are done in this process.
+    """
 
     start: int
     stop: int
@@ -199,7 +206,7 @@ class _Batch:
 
 
 def _batches(weights: Sequence[int], here: Sequence[bool], workers: int) -> list[_Batch]:
-    """Cut tasks into batches of about the same weight."""
+    """Return the tasks cut into batches of about the same weight, in bytes."""
     most = min(_MOST_BATCH, _IN_FLIGHT // (4 * workers))
     limit = min(most, max(_LEAST_BATCH, sum(weights) // (_EACH * workers)))
     batches: list[_Batch] = []
@@ -216,7 +223,11 @@ def _batches(weights: Sequence[int], here: Sequence[bool], workers: int) -> list
 def _in_order(
     runner: BatchRunner[T, R], tasks: Sequence[T], batches: Sequence[_Batch]
 ) -> Iterator[tuple[_Batch, Sequence[R]]]:
-    """Keep the crew busy, but not further ahead of the consumer than the memory bears."""
+    """Yield the batches with their results, in order.
+
+    The batch runner is kept busy, but never further ahead of the consumer than ``_IN_FLIGHT``
+    bytes, which bounds the memory.
+    """
     todo = deque(batches)
     sent: deque[tuple[_Batch, Sent | None]] = deque()
     in_flight = 0
@@ -226,6 +237,6 @@ def _in_order(
             mine = tasks[batch.start : batch.stop]
             sent.append((batch, None if batch.here else runner.submit(mine)))
             in_flight += batch.weight
-        batch, way = sent.popleft()
-        yield batch, runner.results(tasks[batch.start : batch.stop], way)
+        batch, pending = sent.popleft()
+        yield batch, runner.results(tasks[batch.start : batch.stop], pending)
         in_flight -= batch.weight

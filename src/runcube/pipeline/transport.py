@@ -3,8 +3,8 @@
 Pickling the logs of a large sweep and loading them again costs the one process that all results
 come to about as much as a fifth of the parsing. So a batch is written as plain bytes: all arrays
 one after the other, those that many runs share (epochs, line numbers, masks) once, and behind them
-what is small, pickled without classes. The process that asked maps the file; its pages are read
-when the cube is written.
+what is small, pickled without classes. The process that asked for them maps the file; its pages
+are read when the cube is written.
 """
 
 from __future__ import annotations
@@ -54,30 +54,30 @@ class ReadLogs:
     Parameters
     ----------
     hashes : bool
-        Whether to hash each log as well, where it is read and while its bytes are at hand.
+        Whether to hash each log as well, where it is read and while its bytes are in memory.
     """
 
     hashes: bool = False
 
     def run(self, task: Task) -> Result:
-        """Read one log here."""
+        """Return the parsed logs of one source, read in this process."""
         logs, problem = read_logs(task)
         if self.hashes:
             _hash(logs, task[0].source)
         return logs, problem
 
     def needs(self, task: Task) -> object:
-        """Give what must be pickled to send a task elsewhere, and may not be: the reader."""
+        """Return what must be pickled to send a task elsewhere, and may resist it: the reader."""
         return task[0].reader
 
     def stays(self, task: Task) -> str | None:
-        """Say why a log can be read in this process alone; None if it can be read elsewhere."""
+        """Return why a log can be read in this process alone; None if it can be read elsewhere."""
         if is_of_this_process(task[0].source.root):
             return f"{task[0].source.root} is in the memory of this process"
         return None
 
     def sent(self, tasks: Sequence[Task]) -> list[Sent]:
-        """Spell tasks so that they mean the same in another working directory, and are small."""
+        """Return tasks in a small form that means the same in another working directory."""
         roots = {root: portable_root(root) for root in {job.source.root for job, _ in tasks}}
         return [
             (
@@ -110,7 +110,7 @@ class ReadLogs:
         return buffer.getvalue(), at
 
     def unpack(self, tasks: Sequence[Task], packed: tuple[str | bytes, int]) -> list[Result]:
-        """Bring back what ``pack`` made of these tasks."""
+        """Return the results of these tasks, which ``pack`` packed."""
         data, at = packed
         content = memoryview(_mapped(data) if isinstance(data, str) else data)
         table, rows = pickle.loads(content[at:])
@@ -123,7 +123,7 @@ class ReadLogs:
         ]
 
     def died(self, task: Task, why: str) -> Result:
-        """Give the result of a log whose reading ends the process that reads it."""
+        """Return the result of a log whose reading ends the process that reads it."""
         path = task[0].source.path
         return [], Problem("reader_error", f"the process that read it {why}", path)
 
@@ -146,7 +146,7 @@ def _packed_file(work: ReadLogs, sent: Sequence[Sent], folder: str) -> tuple[str
 
 
 def _mapped(path: str) -> mmap.mmap | bytes:
-    """Content of a file, whose name goes away at once."""
+    """Return the content of a file, whose name is removed at once."""
     try:
         with open(path, "rb") as stream:
             # Windows keeps the names of mapped files.
@@ -160,7 +160,19 @@ def _mapped(path: str) -> mmap.mmap | bytes:
 
 
 class _Heap:
-    """Arrays one after the other in a file, and a table of what stands where."""
+    """Arrays one after the other in a file, and a table of their places.
+
+    Parameters
+    ----------
+    stream : binary file
+
+    Attributes
+    ----------
+    table : list of (dtype, shape, int), (arrays,)
+        dtype, shape and offset (bytes) of each array.
+    end : int
+        Bytes written.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.table: list[tuple[np.dtype[Any], tuple[int, ...], int]] = []
@@ -169,7 +181,7 @@ class _Heap:
         self._shared: dict[tuple[str, tuple[int, ...], bytes], int] = {}
 
     def add(self, array: NDArray[Any]) -> int | NDArray[Any]:
-        """Row of the table for an array; the array itself if it is more than its bytes."""
+        """Write an array and return its row; the array itself if it is more than its bytes."""
         if type(array) is not np.ndarray or array.dtype.kind not in _PLAIN:
             return array
         gap = -self.end % _ALIGN
@@ -183,7 +195,7 @@ class _Heap:
         return len(self.table) - 1
 
     def share(self, array: NDArray[Any]) -> int | NDArray[Any]:
-        """Do as ``add``, but once for equal arrays."""
+        """Write an array as ``add`` does, but equal arrays once; return its row."""
         if type(array) is not np.ndarray or array.dtype.kind not in _PLAIN:
             return array
         key = (array.dtype.str, array.shape, array.tobytes())
@@ -222,7 +234,7 @@ _HEAD, _CURVES, _PROBLEMS, _RESUME = map(_LOG.index, ("header", "curves", "probl
 
 def _packed(log: RunLog, source: Source, heap: _Heap) -> list[Any]:
     header = list(_header_fields(log.header))
-    if header[_SOURCE] == source:  # the receiver has it, spelled in its own way
+    if header[_SOURCE] == source:  # the receiver has it, with its own root
         header[_SOURCE] = None
     packed = list(_log_fields(log))
     packed[_HEAD] = header

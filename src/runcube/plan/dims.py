@@ -21,7 +21,7 @@ _MAX_SUBSETS = 2000
 
 
 def choose_dims(columns: Sequence[Column], seed: NDArray[np.int64] | None) -> list[int]:
-    """Rule 6: positions of the columns that become dims.
+    """Return the positions of the columns that become dims, by rule 6.
 
     Parameters
     ----------
@@ -43,12 +43,49 @@ def choose_dims(columns: Sequence[Column], seed: NDArray[np.int64] | None) -> li
 
 @dataclass(frozen=True)
 class _Result:
+    """What one elimination keeps.
+
+    Parameters
+    ----------
+    dims : frozenset of int
+        Positions of the columns kept as dims.
+    labels : int
+        Total of their labels.
+    """
+
     dims: frozenset[int]
     labels: int
 
 
 class _Search:
-    """The elimination of rule 6 and the local search over it."""
+    """The elimination of rule 6 and the local search over it.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        The keys that vary, without the seed, in config order.
+    seed : (n_runs,) int64, optional
+        Codes of a label seed.
+
+    Attributes
+    ----------
+    parts : Partitions
+        Over the columns, their presence, and the seed.
+    bits : list of int
+        Mask of each column, (columns,).
+    presence : dict of int to int
+        Position of each column that some runs lack, to the mask of its presence.
+    seed : int
+        Mask of the seed; 0 without one.
+    labels : list of int
+        Number of labels of each column, (columns,).
+    order : list of int
+        Positions in the order in which columns are dropped.
+    free : frozenset of int
+        Positions of the columns that are not one-to-one with the seed.
+    of_seed : frozenset of int
+        Those of ``free`` that the seed alone determines.
+    """
 
     def __init__(self, columns: Sequence[Column], seed: NDArray[np.int64] | None) -> None:
         n = len(columns)
@@ -80,7 +117,7 @@ class _Search:
         return bool(self.seed) and self.bits[i] == self.seed
 
     def fewest_labels(self) -> frozenset[int]:
-        """Eliminate, then protect dropped keys as long as the total of labels falls."""
+        """Return the positions of the dims: eliminate, then protect keys while labels fall."""
         best = self.eliminate(self.of_seed, None)
         assert best is not None
         protected = self.of_seed
@@ -92,7 +129,7 @@ class _Search:
             protected |= {key}
 
     def _improve(self, protected: frozenset[int], best: _Result) -> tuple[int, _Result] | None:
-        """The dropped key whose protection leaves the fewest labels, if fewer than now."""
+        """Return the dropped key whose protection leaves the fewest labels, if fewer than now."""
         found: tuple[int, _Result] | None = None
         tried = {(self.bits[i], i in self.presence) for i in best.dims}
         for i in sorted(self.free - best.dims, key=lambda i: (self.labels[i], i)):
@@ -107,30 +144,33 @@ class _Search:
         return found
 
     def eliminate(self, protected: frozenset[int], bound: int | None) -> _Result | None:
-        """Drop what the standing keys determine; None once the labels kept reach ``bound``."""
-        standing = set(self.free)
+        """Return what stays when keys that the remaining ones determine are dropped.
+
+        None once the labels kept reach ``bound``.
+        """
+        remaining = set(self.free)
         kept = sum(self.labels[i] for i in protected)
         for i in self.order:
             if bound is not None and kept >= bound:
                 return None
-            if i in protected or i not in standing:
+            if i in protected or i not in remaining:
                 continue
-            standing.remove(i)
-            if not self._determined(standing, i):
-                standing.add(i)
+            remaining.remove(i)
+            if not self._determined(remaining, i):
+                remaining.add(i)
                 kept += self.labels[i]
         if bound is not None and kept >= bound:
             return None
-        return _Result(frozenset(standing), kept)
+        return _Result(frozenset(remaining), kept)
 
-    def _determined(self, standing: Iterable[int], target: int) -> bool:
-        """Whether the standing keys that count, and the seed, determine a key.
+    def _determined(self, remaining: Iterable[int], target: int) -> bool:
+        """Return whether the remaining keys that count, and the seed, determine a key.
 
         A key that some runs lack counts only once counted keys decide its presence: else
         ``momentum``, absent for adam, would make ``optimizer`` a function of it.
         """
         counted, waiting = self.seed, dict[int, int]()
-        for i in standing:
+        for i in remaining:
             if i in self.presence:
                 waiting[self.presence[i]] = waiting.get(self.presence[i], 0) | self.bits[i]
             else:
@@ -147,13 +187,23 @@ class _Search:
 
 
 class Placement:
-    """Rule 7: the smallest set of cell dims that determines a column.
+    """Finds the smallest set of cell dims that determines a column (rule 7).
 
     Parameters
     ----------
     cells : (n_runs, n_axes + 1) int64
         Label indices; the last column is the seed.
+    sizes : sequence of int
+        Number of labels of each column of ``cells``, (n_axes + 1,).
     targets : sequence of (n_runs,) int64
+        Codes of the columns to be placed.
+
+    Attributes
+    ----------
+    n_axes : int
+        Number of cell dims without the seed.
+    parts : Partitions
+        Over the cell dims, the seed and the targets, in this order.
     """
 
     def __init__(
@@ -165,7 +215,7 @@ class Placement:
         self.parts = Partitions([*dims, *targets], len(cells))
 
     def place(self, target: int) -> tuple[int, ...] | None:
-        """Columns of the cells that determine a target; None where no set does."""
+        """Return the columns of ``cells`` that determine a target; None where no set does."""
         goal = self.parts.bits[len(self.sizes) + target]
         axes = list(range(self.n_axes))
         for dims, always in ((axes, 0), (axes, self.parts.bits[self.n_axes])):
@@ -199,7 +249,7 @@ class Placement:
     def _greedy(
         self, needed: Sequence[int], optional: Sequence[int], always: int, goal: int
     ) -> list[int]:
-        """Take away the axes with most labels first, as long as the rest determines."""
+        """Return the axes that are left when those with most labels go, if the rest determines."""
         kept = list(optional)
         for dim in sorted(optional, key=lambda d: -self.sizes[d]):
             without = [d for d in kept if d != dim]

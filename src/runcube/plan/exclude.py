@@ -26,7 +26,7 @@ _SECTIONS = ("paths.", "hydra.", "wandb.", "logger.", "slurm.")
 
 
 def is_excluded_name(key: str) -> bool:
-    """Rule 3: whether a key of this name tells runs apart without being a hyperparameter.
+    """Return whether a key of this name tells runs apart without being a hyperparameter (rule 3).
 
     Examples
     --------
@@ -45,7 +45,7 @@ def is_excluded_name(key: str) -> bool:
 def texts_of_a_run(
     columns: Sequence[Column], seeds: Collection[str], n_runs: int
 ) -> dict[str, str]:
-    """Rule 4: texts that differ in almost every run, where the other keys tell runs apart.
+    """Return texts that differ in almost every run, where other keys tell runs apart (rule 4).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a plan tells the user what the planner decided: as text and as HTML."""
+"""What the planner decided, for the user: as text and as HTML."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Section = tuple[str, list[tuple[str, ...]]]
 
 
 def as_text(sweep: Plan) -> str:
-    """The plan as aligned lines."""
+    """Return the plan as aligned lines."""
     lines = [_headline(sweep)]
     for title, rows in _sections(sweep):
         lines += ["", title]
@@ -50,7 +50,7 @@ def as_text(sweep: Plan) -> str:
 
 
 def as_html(sweep: Plan) -> str:
-    """The plan as one self-contained table."""
+    """Return the plan as one self-contained HTML table."""
     body = []
     for title, rows in _sections(sweep):
         columns = max(len(row) for row in rows)
@@ -167,7 +167,7 @@ def _skipped(sweep: Plan) -> list[tuple[str, ...]]:
 
 
 def show_labels(labels: NDArray[Any]) -> str:
-    """Labels for reading; the middle of a long list is left out."""
+    """Return labels as one text for reading; the middle of a long list is left out."""
     if len(labels) <= _MAX_LABELS:
         shown = [_label(label) for label in labels]
     else:
@@ -182,7 +182,7 @@ def _label(label: Any) -> str:
 
 
 def shorten(text: str, width: int = _MAX_TEXT) -> str:
-    """Cut a text on one line."""
+    """Return a text on one line, cut to ``width`` characters."""
     text = " ".join(text.split())
     return text if len(text) <= width else text[: width - 1] + "…"
 

@@ -19,7 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FlatConfigs:
-    """The runs of the plan in natural path order, with their flat configurations."""
+    """The runs of the plan in natural path order, with their flat configurations.
+
+    Parameters
+    ----------
+    headers : tuple of RunHeader
+        (n_runs,), in natural path order.
+    flats : list of dict
+        Flat configuration of each run, (n_runs,): full dotted key to value.
+    config_columns : frozenset of str
+        Columns of the logs that turned out to be configuration.
+    skipped : tuple of Problem
+        Files and runs that are in no cell.
+    problems : tuple of (int, Problem)
+        Problems of a configuration, each with the run's position in ``headers``.
+    """
 
     headers: tuple[RunHeader, ...]
     flats: list[dict[str, Any]]
@@ -29,7 +43,7 @@ class FlatConfigs:
 
     @property
     def paths(self) -> list[str]:
-        """Path of each run, with the run's key where a log holds several."""
+        """Path of each run, (n_runs,), with the run's key where a log holds several."""
         return [h.source.path + (f" [{h.key}]" if h.key else "") for h in self.headers]
 
 
@@ -38,7 +52,15 @@ def flatten_headers(
     path_keys: Sequence[Mapping[str, Any]] | None,
     skipped: Sequence[Problem],
 ) -> FlatConfigs:
-    """Order the runs, leave out those without a configuration, flatten the rest (rule 1).
+    """Return the runs in order, flattened (rule 1), without those that lack a configuration.
+
+    Parameters
+    ----------
+    headers : sequence of RunHeader
+    path_keys : sequence of mapping or None
+        Keys that the path gave for each header.
+    skipped : sequence of Problem
+        What was left out before; runs without a configuration are appended.
 
     Raises
     ------
@@ -77,7 +99,7 @@ def _path_order(headers: Sequence[RunHeader]) -> list[int]:
 
 
 def constant_columns(headers: Iterable[RunHeader]) -> frozenset[str]:
-    """Columns that hold one value in every run that has them: configuration, no metric."""
+    """Return the columns with one value in every run that has them: configuration, no metric."""
     constant: set[str] = set()
     varying: set[str] = set()
     for header in headers:
@@ -91,7 +113,7 @@ def drop_copies(
     digests: Sequence[str | None],
     path_keys: Sequence[Mapping[str, Any]] | None = None,
 ) -> tuple[list[int], list[Problem]]:
-    """Rule 2: same bytes, and no key that both runs have differs.
+    """Return the runs without copies, which have the same bytes and no differing key (rule 2).
 
     Parameters
     ----------
@@ -117,7 +139,7 @@ def drop_copies(
         digest = digests[i]
         if digest is None:
             continue
-        # Prefixed: a path key and a configuration key of one name are compared with their like.
+        # Prefixed, so that a path key is not compared with a configuration key of its name.
         keys = {("config", k): v for k, v in flatten(headers[i].config).items()}
         keys |= {("path", k): v for k, v in given[i].items()}
         alike = first.setdefault((digest, headers[i].key), [])
@@ -136,12 +158,15 @@ def _differ(keys: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
 
 
 def run_id(log: RunLog) -> tuple[str, str]:
-    """What tells the run of a log from all others: its path and key."""
+    """Return what identifies the run of a log: its path and key."""
     return log.header.source.path, log.header.key
 
 
 def name_reconfigured(logs: Sequence[RunLog]) -> None:
-    """Make an attempt with another configuration a run of its own: its values belong elsewhere."""
+    """Rename attempts with another configuration to runs of their own, and record that.
+
+    Their values belong to other cells. Headers and problems of ``logs`` are changed in place.
+    """
     settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for log in logs:
         known = settings[run_id(log)]

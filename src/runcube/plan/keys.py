@@ -24,10 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeyTable:
-    """Columns by full key in config order, and the short name of every key.
+    """All keys of a sweep as columns, with their names.
 
-    ``aliases`` are further names that the user may write: keys that were merged into another, and
-    names that a rename replaced. ``renamed`` are the keys whose names the user chose.
+    Parameters
+    ----------
+    columns : dict of str to Column
+        Full key to its values, (n_runs,) codes each, in config order.
+    names : dict of str to str
+        Full key to short name, of every key.
+    aliases : dict of str to str
+        Further names that the user may write, to full keys: keys that were merged into another,
+        and names that a rename replaced.
+    renamed : frozenset of str
+        Full keys whose names the user chose.
+    n_runs : int
+        Number of runs.
     """
 
     columns: dict[str, Column]
@@ -37,7 +48,7 @@ class KeyTable:
     n_runs: int
 
     def resolve(self, name: str, argument: str) -> str:
-        """Full key of a name in an argument; raises ``UnknownNameError``."""
+        """Return the full key of a name in an argument; raises ``UnknownNameError``."""
         for key, short in self.names.items():
             if short == name and key in self.renamed:
                 return key
@@ -61,14 +72,14 @@ def build_table(
     rename: Mapping[str, str],
     relabel: Mapping[str, Mapping[Any, Any]],
 ) -> KeyTable:
-    """Code every key of flat configurations.
+    """Return every key of flat configurations as a column, after renames and relabels.
 
     Parameters
     ----------
     flats : sequence of mapping
-        In natural path order.
+        Flat configuration of each run, (n_runs,), in natural path order.
     paths : sequence of str
-        For errors.
+        Path of each run, (n_runs,), for errors.
     rename, relabel : mapping
         As in ``PlanPolicy``.
 
@@ -77,7 +88,7 @@ def build_table(
     UnknownNameError
         If ``rename`` or ``relabel`` name a key or value that is not there.
     PlanError
-        If a new name cannot be, or two merged keys disagree in one run.
+        If a new name is not allowed, or two merged keys disagree in one run.
     """
     keys = key_order(flats)
     raw: dict[str, list[Any]] = {key: [flat.get(key, ABSENT) for flat in flats] for key in keys}
@@ -160,7 +171,7 @@ def _relabel(column: Column, mapping: Mapping[Any, Any]) -> Column:
 
 
 def _by_text(values: Sequence[Any], text: str) -> int | None:
-    """Code of a value that cannot be a key of a mapping (a list, absence), by its label."""
+    """Return the code of a value that cannot be a key of a mapping (a list, absence), by label."""
     for code, value in enumerate(values):
         if (value is ABSENT or isinstance(value, list | dict)) and value_text(value) == text:
             return code

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from runcube.core import clean_text
 from runcube.plan.values import ABSENT
 
 if TYPE_CHECKING:
@@ -29,9 +30,18 @@ _INT64 = np.iinfo(np.int64)
 class Labels:
     """What the cube shows for a column.
 
-    ``labels`` are in label order, ``index`` maps a code to its label, ``value`` (float64, NaN where
-    a label is no number) is there for text that has numbers in it. ``quoted`` are the codes of
-    strings that had to take their JSON form, ``shortened`` those of labels that were cut.
+    Parameters
+    ----------
+    labels : (n_labels,) int64, float64, bool or <U
+        Labels in label order.
+    index : (n_codes,) int64
+        Position in ``labels`` of each code of the column.
+    value : (n_labels,) float64, optional
+        For text that has numbers in it: the numbers, NaN where a label is no number.
+    quoted : tuple of int
+        Codes of strings that had to take their JSON form.
+    shortened : tuple of int
+        Codes whose labels were cut.
     """
 
     labels: NDArray[Any]
@@ -41,17 +51,17 @@ class Labels:
     shortened: tuple[int, ...] = ()
 
     def of(self, codes: NDArray[np.int64]) -> NDArray[Any]:
-        """Labels of the runs with these codes."""
+        """Return the labels of the runs with these codes."""
         taken: NDArray[Any] = self.labels[self.index[codes]]
         return taken
 
     def value_of(self, codes: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """Numbers of the runs with these codes; None where labels are no text with numbers."""
+        """Return the numbers of the runs with these codes; None unless labels have a ``value``."""
         return None if self.value is None else self.value[self.index[codes]]
 
 
 def label_kind(column: Column) -> Literal["int", "float", "bool", "text"]:
-    """The type that can hold every value of a column as an index label."""
+    """Return the type that can hold every value of a column as an index label."""
     if column.kinds == {bool}:
         return "bool"
     if column.kinds == {int}:
@@ -63,7 +73,7 @@ def label_kind(column: Column) -> Literal["int", "float", "bool", "text"]:
 
 
 def make_labels(column: Column) -> Labels:
-    """Typed labels of a column: numbers ascend, text stands in order of first appearance."""
+    """Return typed labels of a column: numbers ascend, text is in order of first appearance."""
     kind = label_kind(column)
     if kind == "text":
         return _text_labels(column)
@@ -80,7 +90,8 @@ def make_labels(column: Column) -> Labels:
 def _text_labels(column: Column) -> Labels:
     has_float = float in column.kinds
     texts = [
-        escape(v) if type(v) is str else value_text(v, as_float=has_float) for v in column.values
+        clean_text(v) if type(v) is str else value_text(v, as_float=has_float)
+        for v in column.values
     ]
     quoted = _colliding(column.values, texts)
     for code in quoted:
@@ -88,7 +99,7 @@ def _text_labels(column: Column) -> Labels:
     shortened = tuple(code for code, text in enumerate(texts) if len(text) > MAX_LABEL)
     for code in shortened:
         texts[code] = _shorten(texts[code])
-    # A JSON value may still spell what a string spells ('[1]'); such strings were quoted above.
+    # A JSON value may have the text of a string ('[1]'); such strings were quoted above.
     numbers = np.array([_number(v) for v in column.values], dtype=np.float64)
     has_numbers = any(type(v) in (int, float) for v in column.values)
     return Labels(
@@ -101,7 +112,7 @@ def _text_labels(column: Column) -> Labels:
 
 
 def _colliding(values: Sequence[Any], texts: Sequence[str]) -> tuple[int, ...]:
-    """Codes of strings that must be quoted so that no two values share a label."""
+    """Return the codes of strings that must be quoted so that no two values share a label."""
     strings = {code: text for code, text in enumerate(texts) if type(values[code]) is str}
     taken = {text for code, text in enumerate(texts) if code not in strings}
     times = Counter(strings.values())  # more than once: one of them had characters escaped
@@ -119,7 +130,7 @@ def _colliding(values: Sequence[Any], texts: Sequence[str]) -> tuple[int, ...]:
 
 
 def value_text(value: Any, *, as_float: bool = False) -> str:
-    """The label text of a value that stands on a text axis.
+    """Return the label of a value on a text axis.
 
     Examples
     --------
@@ -139,24 +150,17 @@ def value_text(value: Any, *, as_float: bool = False) -> str:
         number = _as_exact_float(value)
         return repr(value if number is None else number)
     if isinstance(value, list | tuple | Mapping):
-        return escape(to_json(value))
-    return escape(str(value))
+        return clean_text(to_json(value))
+    return clean_text(str(value))
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON; what JSON has no word for is written as text."""
+    """Return a value as compact JSON; what JSON cannot hold is written as text."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
-def escape(text: str) -> str:
-    """Escape what netCDF strings cannot hold: NUL and lone surrogates."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=escape(text) != text)
+    return json.dumps(text, ensure_ascii=clean_text(text) != text)
 
 
 def _shorten(text: str) -> str:
@@ -165,7 +169,7 @@ def _shorten(text: str) -> str:
 
 
 def _as_exact_float(value: float) -> float | None:
-    """The float that equals a number; None for NaN and for integers that have none."""
+    """Return the float that equals a number; None for NaN and for integers that have none."""
     try:
         number = float(value)
     except OverflowError:

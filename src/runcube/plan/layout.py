@@ -23,7 +23,22 @@ _MIN_FILL = 0.25
 
 @dataclass(frozen=True)
 class LayoutChoice:
-    """The layout, why, whether that is worth a note, and the row of every run."""
+    """The layout that was chosen, and the row of every run.
+
+    Parameters
+    ----------
+    layout : {"grid", "configs"}
+    reason : str
+        Why, for ``explain()``.
+    noteworthy : bool
+        Whether the choice is worth a note to the user.
+    fill : float
+        Share of the grid's cells that hold a run with metrics, from 0 to 1.
+    separate : bool
+        True where rows also tell apart runs that share a cell.
+    rows : (n_runs,) int64
+        Row of each run along ``config``, in C order of the grid.
+    """
 
     layout: Literal["grid", "configs"]
     reason: str
@@ -44,23 +59,26 @@ def choose_layout(
     seed_kind: SeedKind,
     wanted: Literal["auto", "grid", "configs"],
 ) -> LayoutChoice:
-    """Apply rules 8 and 9.
+    """Return the layout by rules 8 and 9.
 
     Parameters
     ----------
     cells : (n_runs, n_axes + 1) int64
+        Label index per axis; the last column is the seed index.
     n_cells : int
         Cells of the grid.
     has_metrics : (n_runs,) bool
         False where a run is known to have logged no metric.
     whole : (n_runs,) bool
-        False where a run is known to be cut short: rule 10 settles such a run, so that reruns of
-        crashed ones do not make rule 8b leave the grid.
+        False where a run is known to be cut short. Rule 10 decides about such a run, so that
+        reruns of crashed ones do not make rule 8b leave the grid.
     numeric : mapping
         The varying numeric keys, dims or not, without the seed.
     axes : collection of str
         Full keys of the dims.
-    seed_kind, wanted : str
+    seed_kind : {"labels", "drawn", "replicate", "none"}
+    wanted : {"auto", "grid", "configs"}
+        What the user asked for.
     """
     n_runs = len(cells)
     groups = group(list(cells.T), n_runs)
@@ -111,10 +129,10 @@ def _choose(
 def _continuous(
     numeric: Mapping[str, Column], axes: Collection[str], cells: NDArray[np.int64]
 ) -> list[str]:
-    """Numeric keys with more than 10 values and more than half as many as there are runs.
+    """Return the numeric keys with more than 10 values and more than half as many as runs.
 
     Where one of them is a dim, half as many as there are configurations are enough, so that seeds
-    do not hide a random search; sizes that a text dim decides (``params(arch)``) stay out of it.
+    do not hide a random search; sizes that a text dim determines (``params(arch)``) do not count.
     """
     n_configs = n_groups(group(list(cells[:, :-1].T), len(cells)))
     many = {key: c.n_labels for key, c in numeric.items() if c.n_labels > 10}
@@ -130,7 +148,7 @@ def _percent(share: float) -> str:
 
 
 def _rows(cells: NDArray[np.int64], repeat: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    """Number configurations in C order of the grid; repeats of a cell follow it."""
+    """Return the row of each run: configurations in C order of the grid, repeats of a cell next."""
     columns = list(cells[:, :-1].T) + ([repeat] if repeat is not None else [])
     groups = group(columns, len(cells))
     first = np.unique(groups, return_index=True)[1]

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from runcube.plan.partitions import recode
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -27,7 +25,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class PlanPolicy:
-    """The arguments that overrule the planner.
+    """The arguments of a load that override the planner.
 
     Parameters
     ----------
@@ -42,6 +40,7 @@ class PlanPolicy:
     seed : str or None
         ``"auto"``, a key, ``"replicate"`` (number the runs of each configuration) or None.
     layout : {"auto", "grid", "configs"}
+        Layout of the cube; ``"auto"`` applies rule 8.
     """
 
     dims: Sequence[str] | None = None
@@ -52,7 +51,7 @@ class PlanPolicy:
     layout: Literal["auto", "grid", "configs"] = "auto"
 
     def __post_init__(self) -> None:
-        """Take the scalars of NumPy, which JSON does not know, for what they are."""
+        """Replace the NumPy scalars in ``relabel``, which JSON cannot hold, by plain values."""
         plain = {
             key: {_plain(old): _plain(new) for old, new in pairs.items()}
             for key, pairs in self.relabel.items()
@@ -71,6 +70,7 @@ class Axis:
     name : str
         Name of the dim.
     labels : (n_labels,) int64, float64, bool or <U
+        Labels in the order in which they lie along the dim.
     value : (n_labels,) float64, optional
         The numbers of a text axis that has some, NaN for the rest: ``<name>_value``.
     """
@@ -93,10 +93,11 @@ class SeedAxis:
         ``"labels"``: the seeds themselves. ``"drawn"`` and ``"replicate"``: replicate numbers.
         ``"none"``: the one label 0.
     labels : (n_seeds,) int64 or <U
-    value : (n_runs,) array, optional
+        Labels of the dim.
+    value : (n_runs,) int64 or <U, optional
         The seed that each run drew, where the labels are not the seeds.
     reason : str
-        Why it is so, for ``explain()``.
+        Why the seed has this kind, for ``explain()``.
     """
 
     key: str | None
@@ -112,13 +113,16 @@ class Coord:
 
     Parameters
     ----------
-    key, name : str
+    key : str
+        Full dotted key.
+    name : str
+        Name of the coordinate.
     dims : tuple of str
         The smallest set of cell dims that determines it, in the order of the cell dims.
-    values : (n_runs,) array
+    values : (n_runs,) int64, float64, bool or <U
         Its label in each run.
     value : (n_runs,) float64, optional
-        As for ``Axis``.
+        The numbers of text labels that have some, NaN for the rest: ``<name>_value``.
     """
 
     key: str
@@ -130,7 +134,15 @@ class Coord:
 
 @dataclass(frozen=True)
 class SharedCell:
-    """Runs that share a cell, and the excluded keys that differ among them."""
+    """Runs that share a cell, and the excluded keys that differ among them.
+
+    Parameters
+    ----------
+    runs : tuple of int
+        Positions of the runs in ``Plan.headers``.
+    differ : tuple of str
+        Full keys.
+    """
 
     runs: tuple[int, ...]
     differ: tuple[str, ...]
@@ -143,11 +155,13 @@ class Plan:
     Parameters
     ----------
     headers : tuple of RunHeader
-        The runs of the plan in natural path order. All per-run arrays follow it.
+        The runs of the plan, (n_runs,), in natural path order, which all arrays (n_runs,) share.
     axes : tuple of Axis
-        The dim hyperparameters in config order.
+        The dim hyperparameters, (n_axes,), in config order.
     seed_axis : SeedAxis
+        The dim ``seed``.
     coords : tuple of Coord
+        The hyperparameters that vary without being dims.
     cells : (n_runs, n_axes + 1) int64
         Label index per axis; the last column is the seed index.
     rows : (n_runs,) int64
@@ -155,29 +169,33 @@ class Plan:
     separate : bool
         True where rows also tell apart runs that share a cell.
     layout : {"grid", "configs"}
+        Layout of the cube.
     layout_reason : str
+        Why the cube has this layout, for ``explain()``.
     fill : float
-        Share of the grid's cells that hold a run with metrics.
+        Share of the grid's cells that hold a run with metrics, from 0 to 1.
     constant : dict
         Full key to value, of the keys that are the same in all runs.
     excluded : dict
         Full key to reason, of the varying keys that were left out.
     rest : tuple of dict
-        Per run the keys that are neither dims, coordinates nor constant.
+        Per run, (n_runs,), the keys that are neither dims, coordinates nor constant.
     config_columns : frozenset of str
-        Columns that turned out to be configuration.
+        Columns of the logs that turned out to be configuration.
     skipped : tuple of Problem
         Files and runs that are in no cell.
     problems : tuple of (int, Problem)
-        Problems of the configuration of a run.
+        Problems of the configuration of a run, each with the run's position in ``headers``.
     notes : tuple of str
         What no rule could decide, with the argument that decides it.
     shared_cells : tuple of SharedCell
+        Runs that share a cell, a group for each such cell.
     policy : PlanPolicy
+        The arguments that override the planner.
     names : dict
         Full key to short name, of all keys that vary, of the dims and of the seed.
     read_statuses : callable, optional
-        Gives the status of every run; logs are parsed when it is called.
+        Returns the status of every run, (n_runs,); logs are parsed when it is called.
     """
 
     headers: tuple[RunHeader, ...]
@@ -211,43 +229,121 @@ class Plan:
 
     @property
     def dims(self) -> dict[str, NDArray[Any]]:
-        """Labels of the cell dims of the grid, ``seed`` last."""
+        """Labels of the cell dims of the grid, ``seed`` last.
+
+        Returns
+        -------
+        dict
+            Name of each dim to its labels, (n_labels,) int64, float64, bool or <U.
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> sweep = rc.scan("examples/logs")
+        >>> {name: len(labels) for name, labels in sweep.dims.items()}
+        {'weights': 2, 'lr': 4, 'weight_decay': 3, 'seed': 5}
+        """
         return {axis.name: axis.labels for axis in self.axes} | {"seed": self.seed}
 
     @property
     def seed(self) -> NDArray[Any]:
-        """Labels of the dim ``seed``."""
+        """Labels of the dim ``seed``.
+
+        Returns
+        -------
+        (n_seeds,) int64 or <U
+            The seeds, or replicate numbers where runs drew their seeds.
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> rc.scan("examples/logs").seed
+        array([0, 1, 2, 3, 4])
+        """
         return self.seed_axis.labels
 
     @property
     def coupled(self) -> dict[str, tuple[str, ...]]:
-        """The dims that determine each hyperparameter that is a coordinate."""
+        """The dims that determine each hyperparameter that varies without being a dim.
+
+        Returns
+        -------
+        dict
+            Name of the hyperparameter to a tuple of dims, in the order of the cell dims.
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> rc.scan("examples/logs", dims=["paths.run_dir"]).coupled
+        {'weights': ('run_dir',), 'lr': ('run_dir',), 'weight_decay': ('run_dir',)}
+        """
         return {coord.name: coord.dims for coord in self.coords}
 
     @property
     def with_seed(self) -> tuple[str, ...]:
-        """Names of the hyperparameters that ``mean("seed")`` averages over."""
+        """Names of the hyperparameters that ``mean("seed")`` averages over.
+
+        Returns
+        -------
+        tuple of str
+            Those of ``coupled`` that the seed helps to determine.
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> rc.scan("examples/logs").with_seed
+        ()
+        """
         return tuple(coord.name for coord in self.coords if "seed" in coord.dims)
 
     @property
     def n_configs(self) -> int:
-        """Number of rows along ``config`` in the configs layout."""
+        """Number of rows along ``config`` in the configs layout.
+
+        Returns
+        -------
+        int
+            Configurations; runs that nothing tells apart are rows of their own if ``separate``.
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> rc.scan("examples/logs").n_configs
+        24
+        """
         return int(self.rows.max()) + 1 if len(self) else 0
 
     @property
     def n_cells(self) -> int:
-        """Number of cells of the grid, seeds included."""
+        """Number of cells of the grid, seeds included.
+
+        Returns
+        -------
+        int
+            Product of the numbers of labels in ``dims``.
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> rc.scan("examples/logs").n_cells
+        120
+        """
         return math.prod(len(labels) for labels in self.dims.values())
 
     @cached_property
     def statuses(self) -> tuple[Status, ...] | None:
-        """Status of every run; logs are parsed at the first call. None where they cannot be."""
-        return None if self.read_statuses is None else tuple(self.read_statuses())
+        """Status of every run; logs are parsed at the first call.
 
-    @cached_property
-    def cell_groups(self) -> NDArray[np.int64]:
-        """Number of the cell of each run, by first appearance (n_runs,)."""
-        flat = np.zeros(len(self), dtype=np.int64)
-        for column in self.cells.T:
-            flat = recode(flat * (int(column.max(initial=0)) + 1) + column)
-        return flat
+        Returns
+        -------
+        tuple of Status or None
+            (n_runs,) of ``complete``, ``incomplete`` and ``failed``; None for a plan without logs.
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> statuses = rc.scan("examples/logs").statuses
+        >>> statuses.count("complete"), statuses.count("incomplete")
+        (118, 3)
+        """
+        return None if self.read_statuses is None else tuple(self.read_statuses())

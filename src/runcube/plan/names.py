@@ -1,4 +1,4 @@
-"""Short names of hyperparameters, and the way back from a name to its key."""
+"""Short names of hyperparameters, and the key that belongs to a name."""
 
 from __future__ import annotations
 
@@ -15,25 +15,18 @@ from runcube.core import UnknownNameError, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-
 _OWN = frozenset(
     "curve logged seed split metric run_id path status train_time n_problems problems run_config"
     " messages config point seed_value sweep".split()
 )
-
-
 _X = frozenset("epoch step iteration iter global_step training_iteration".split())
-
-
 _SELECTION = frozenset("method drop tolerance indexers missing_dims".split())
-
-
 _MAX_BYTES = 120  # netCDF names end at 256 bytes, and `_value` is appended to some
 
 
 @lru_cache(maxsize=1)
 def reserved() -> frozenset[str]:
-    """Names that a hyperparameter cannot have without getting in the user's way."""
+    """Return the names that a hyperparameter cannot have without getting in the user's way."""
     import xarray as xr
 
     public = {n for cls in (xr.Dataset, xr.DataArray) for n in dir(cls) if not n.startswith("_")}
@@ -41,7 +34,7 @@ def reserved() -> frozenset[str]:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Give each key its shortest unambiguous dotted suffix, as an identifier.
+    """Return the name of each key: its shortest unambiguous dotted suffix, as an identifier.
 
     A suffix that is reserved, or no identifier, is lengthened by one segment; at the root ``_``
     is appended.
@@ -70,7 +63,7 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 def _clear_of_values(
     names: dict[str, str], suffixes: Mapping[str, Sequence[str]], count: Mapping[str, int]
 ) -> dict[str, str]:
-    """Lengthen names that the ``<name>_value`` of another key would need."""
+    """Return names of which none is the ``<name>_value`` that another key may need."""
     taken = set(names.values())
     for key, name in names.items():
         stem = name.removesuffix("_value")
@@ -95,7 +88,10 @@ def _suffixes(key: str) -> list[str]:
 
 
 def _identifier(text: str) -> str:
-    """Letters, digits and ``_``; may start with a digit. NFKC, as Python reads identifiers."""
+    """Return a text as letters, digits and ``_``, in NFKC, as Python reads identifiers.
+
+    It may start with a digit.
+    """
     text = re.sub(r"\W", "_", unicodedata.normalize("NFKC", text))
     text = "".join(c if ("_" + c).isidentifier() else "_" for c in text)
     if len(text.encode()) > _MAX_BYTES:
@@ -117,7 +113,7 @@ def _in_the_way(name: str) -> bool:
 
 
 def invalid_reason(name: str) -> str | None:
-    """Why a user's name cannot be the name of a hyperparameter; None where it can."""
+    """Return why a user's name cannot be the name of a hyperparameter; None where it can."""
     if keyword.iskeyword(name):
         return "is a Python keyword"
     if not name.isidentifier():
@@ -126,15 +122,16 @@ def invalid_reason(name: str) -> str | None:
 
 
 def resolve(name: str, names: Mapping[str, str], argument: str) -> str:
-    """The full key that a user means: the key itself, its short name or an unambiguous suffix.
+    """Return the full key that a user means by the key, its short name or an unambiguous suffix.
 
     Parameters
     ----------
     name : str
+        What the user wrote.
     names : mapping
         Full key to short name, of all keys.
     argument : str
-        Where the user wrote it, for the error.
+        The argument in which the user wrote it, for the error.
 
     Raises
     ------

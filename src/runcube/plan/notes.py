@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> tuple[str, ...]:
-    """The notes of a plan.
+    """Return the notes of a plan.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> t
         Without notes.
     chosen : LayoutChoice
     unplaced : sequence of str
-        Keys that vary within cells.
+        Full keys that no set of dims determines.
     """
     notes = []
     if chosen.noteworthy:
@@ -33,7 +33,7 @@ def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> t
             f'layout "{chosen.layout}": {chosen.reason}; layout="{chosen.layout}" keeps it,'
             f' layout="{other}" overrules it'
         )
-    # Another seed that goes along with this one (data_seed = seed) is no second quantity.
+    # Another seed that is a function of this one (data_seed = seed) is no second quantity.
     with_seed = [
         c.name
         for c in sweep.coords
@@ -47,7 +47,7 @@ def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> t
             f' mean("seed") averages over {"it" if one else "them"};'
             f" {_dims_argument(dims)} makes {'it a dim' if one else 'them dims'} instead"
         )
-    # A rerun or two beside a seed key are for on_duplicate to settle, once the logs are parsed.
+    # About a rerun or two beside a seed key on_duplicate decides, once the logs are parsed.
     if sweep.shared_cells and (sweep.separate or sweep.seed_axis.kind == "none"):
         notes.append(_shared(sweep))
     if unplaced and not sweep.shared_cells:
@@ -56,7 +56,7 @@ def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> t
 
 
 def _shared(sweep: Sweep) -> str:
-    """Say which runs nothing tells apart, and what would."""
+    """Return the note on runs that nothing tells apart, with the arguments that would."""
     count = sum(len(cell.runs) for cell in sweep.shared_cells)
     place = "are separate rows of config" if sweep.separate else "share cells (see on_duplicate)"
     no_seed = sweep.seed_axis.kind == "none"

@@ -16,7 +16,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 def zobrist(codes: NDArray[np.int64], which: int) -> NDArray[np.uint64]:
-    """Pseudo-random 64 bits for each (column, code); sums of them identify combinations.
+    """Return pseudo-random 64 bits for each (column, code); sums of them identify combinations.
 
     The mixing is that of splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
     generators", OOPSLA 2014). Two combinations among 10,000 runs collide with odds of 1 in 10^11.
@@ -30,7 +30,7 @@ def zobrist(codes: NDArray[np.int64], which: int) -> NDArray[np.uint64]:
 
 
 def row_hash(columns: Sequence[NDArray[np.int64]], n_runs: int) -> NDArray[np.uint64]:
-    """One number per run, equal where all columns agree."""
+    """Return one number per run, (n_runs,), equal where all columns agree."""
     total = np.zeros(n_runs, dtype=np.uint64)
     for which, codes in enumerate(columns):
         total += zobrist(codes, which)
@@ -38,27 +38,27 @@ def row_hash(columns: Sequence[NDArray[np.int64]], n_runs: int) -> NDArray[np.ui
 
 
 def recode(values: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number distinct values by first appearance."""
+    """Return codes from 0 of the distinct values, numbered by first appearance."""
     return pd.factorize(values)[0].astype(np.int64)
 
 
 def group(columns: Sequence[NDArray[np.int64]], n_runs: int) -> NDArray[np.int64]:
-    """Number the distinct combinations of several columns by first appearance."""
+    """Return codes (n_runs,) of the combinations of several columns, by first appearance."""
     return recode(row_hash(columns, n_runs))
 
 
 def n_groups(groups: NDArray[np.int64]) -> int:
-    """Number of groups of a coding by first appearance."""
+    """Return the number of groups of a coding by first appearance."""
     return int(groups.max()) + 1 if len(groups) else 0
 
 
 def largest_group(groups: NDArray[np.int64]) -> int:
-    """Most runs that share a group."""
+    """Return the number of runs in the largest group."""
     return int(np.bincount(groups).max()) if len(groups) else 0
 
 
 def occurrence(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many earlier runs each run shares its group with."""
+    """Return, per run, the number of earlier runs in its group."""
     order = np.argsort(groups, kind="stable")
     ordered = groups[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
@@ -70,7 +70,7 @@ def occurrence(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class Partitions:
-    """Answers whether some columns determine another, for many questions about the same columns.
+    """Decides whether some columns determine another, for many questions about the same columns.
 
     Columns that group the runs alike share one bit of a mask, and the number of distinct
     combinations is kept per mask: a column is determined if adding its bit adds no combination.
@@ -80,6 +80,11 @@ class Partitions:
     columns : sequence of (n_runs,) int64
         Codes by first appearance.
     n_runs : int
+
+    Attributes
+    ----------
+    bits : list of int
+        Mask of each column, (columns,): one bit, which columns that group the runs alike share.
     """
 
     def __init__(self, columns: Sequence[NDArray[np.int64]], n_runs: int) -> None:
@@ -99,19 +104,19 @@ class Partitions:
         self._last = (0, np.zeros(len(rows), dtype=np.uint64))
 
     def mask(self, columns: Sequence[int]) -> int:
-        """The mask of several columns, by their positions."""
+        """Return the mask of several columns, given by their positions."""
         mask = 0
         for column in columns:
             mask |= self.bits[column]
         return mask
 
     def determines(self, by: int, target: int) -> bool:
-        """Whether runs that agree on the columns of ``by`` agree on those of ``target``."""
+        """Return whether runs that agree on the columns of ``by`` agree on those of ``target``."""
         both = by | target
         return both == by or self.count(by) == self.count(both)
 
     def count(self, mask: int) -> int:
-        """Number of distinct combinations of the columns of a mask."""
+        """Return the number of distinct combinations of the columns of a mask."""
         known = self._counts.get(mask)
         if known is None:
             known = self._counts[mask] = len(pd.unique(self._hash(mask)))

@@ -1,58 +1,41 @@
-"""Keys that only a path holds: reading them, merging them into the configuration, a template."""
+"""Keys that only a path holds: read them, merge them into configurations, suggest a template."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import PlanError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-from typing import TYPE_CHECKING
-
-from runcube.core import Problem
+from runcube.core import PlanError, Problem
 from runcube.plan.values import token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-
 _FIELD = re.compile(r"\{([^{}]*)\}")
-
-
-# No hyphen in a key: trial directories of schedulers end in ``…-v4_0_env=Pong`` and the like.
+# No hyphen in a key: directories that schedulers name end in ``…-v4_0_env=Pong`` and the like.
 _PAIR = re.compile(r"([A-Za-z_][\w.]*)=(.+)")
-
-
 _INTEGER = re.compile(r"[+-]?\d+")
-
-
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)")
-
-
-_WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
+_NAMED = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 
 
 def keys_from_paths(paths: Sequence[str], template: str | None) -> list[dict[str, Any]]:
-    """Read keys from the paths of logs.
+    """Return the keys that the paths of logs hold.
 
     Parameters
     ----------
     paths : sequence of str
         Relative to the root, with ``/``.
     template : str or None
-        As ``"{study}/{workload}/trial_{trial}"``: a field stands for text without ``/``. The
+        As ``"{study}/{workload}/trial_{trial}"``: a field matches text without ``/``. The
         template has to match the first parts of a path, whole; what follows is free. With None,
         parts that are ``key=value`` as a whole are read.
 
     Returns
     -------
     list of dict
-        Numbers, ``true``, ``false`` and ``null``/``None`` are read as such; a path that does not
-        match gives no keys.
+        Name to value for each path. Numbers, ``true``, ``false`` and ``null``/``None`` are read as
+        such; a path that does not match has no keys.
 
     Raises
     ------
@@ -105,15 +88,15 @@ def _pairs(path: str) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """Read text as the number, bool or null that it spells, else keep it.
+    """Return the number, bool or null that a text stands for, else the text.
 
     Examples
     --------
     >>> [parse_value(t) for t in ("007", "1e-3", "True", "None", "1_000", "adam")]
     [7, 0.001, True, None, '1_000', 'adam']
     """
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _NAMED:
+        return _NAMED[text]
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) else text
@@ -122,16 +105,16 @@ def parse_value(text: str) -> Any:
 def merge_path_keys(
     flats: Sequence[dict[str, Any]], paths: Sequence[str], given: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[tuple[int, Problem]]]:
-    """Add the keys of the paths to flat configurations.
+    """Return flat configurations with the keys of the paths added.
 
-    A key that is spelled out in the path (``lr=0.1``) and that says what a configuration key of
-    that name or last segment says is no new key, and where the two differ under one name the
+    A key that is written in the path (``lr=0.1``), and has the value of a configuration key of
+    that name or last segment, is no new key; where the two differ under one name, the
     configuration wins. A key of a template wins over the configuration: a problem of the run.
 
     Parameters
     ----------
     flats : sequence of dict
-        They are not changed.
+        Flat configuration of each run; they are not changed.
     paths : sequence of str
         Path of each run.
     given : sequence of mapping
@@ -147,8 +130,8 @@ def merge_path_keys(
     problems: list[tuple[int, Problem]] = []
     for key in dict.fromkeys(k for keys in given for k in keys):
         values = {i: keys[key] for i, keys in enumerate(given) if key in keys}
-        spelled = re.compile(rf"(?:^|[/,]){re.escape(key)}=")
-        automatic = all(spelled.search(paths[i]) for i in values)
+        written = re.compile(rf"(?:^|[/,]){re.escape(key)}=")
+        automatic = all(written.search(paths[i]) for i in values)
         twin = _twin(key, values, flats, suffixes=automatic)
         for i, value in values.items():
             name = key if twin is None else twin
@@ -167,7 +150,7 @@ def merge_path_keys(
 def _twin(
     key: str, values: Mapping[int, Any], flats: Sequence[Mapping[str, Any]], *, suffixes: bool
 ) -> str | None:
-    """The configuration key that says the same in every run that has both; None without one."""
+    """Return the configuration key that agrees in every run that has both; None without one."""
     names = dict.fromkeys(
         name
         for i in values
@@ -185,7 +168,7 @@ def _same(config: Any, value: Any) -> bool:
 
 
 def suggest_template(paths: Sequence[str]) -> str | None:
-    """A ``path_keys`` template from the levels in which paths differ; None if none does.
+    """Return a ``path_keys`` template from the levels in which paths differ; None if none does.
 
     Parameters
     ----------

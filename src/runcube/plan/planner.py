@@ -48,12 +48,14 @@ def plan(
     path_keys: Sequence[Mapping[str, Any]] | None = None,
     skipped: Sequence[Problem] = (),
 ) -> Sweep:
-    """Decide what the cube of these runs looks like.
+    """Return the plan of the cube of these runs.
 
     Parameters
     ----------
     headers : sequence of RunHeader
+        One per run, in any order.
     policy : PlanPolicy
+        Arguments that override the rules.
     path_keys : sequence of mapping, optional
         Keys that the path gave for each header.
     skipped : sequence of Problem
@@ -72,16 +74,16 @@ def plan(
     PlanError
         If the policy contradicts itself or the logs.
     """
-    gathered = flatten_headers(headers, path_keys, skipped)
-    table = build_table(gathered.flats, gathered.paths, policy.rename, policy.relabel)
+    configs = flatten_headers(headers, path_keys, skipped)
+    table = build_table(configs.flats, configs.paths, policy.rename, policy.relabel)
     roles = assign_roles(table, policy)
     cells = _place_runs(table, roles)
     coords, unplaced = _place_coords(table, roles, cells)
     chosen = choose_layout(
         cells.codes,
         math.prod(cells.sizes),
-        np.array([header.has_metrics is not False for header in gathered.headers]),
-        _may_be_whole(gathered.headers),
+        np.array([header.has_metrics is not False for header in configs.headers]),
+        _may_be_whole(configs.headers),
         {key: table.columns[key] for key in roles.live if table.columns[key].numeric},
         roles.axes,
         seed_kind=cells.seed.kind,
@@ -92,7 +94,7 @@ def plan(
     constant = {c.key: c.values[0] for c in columns if c.n_labels == 1 and c.key not in shown}
     typed = {key: cells.typed[key] for key in shown if key is not None}
     sweep = Sweep(
-        headers=gathered.headers,
+        headers=configs.headers,
         axes=cells.axes,
         seed_axis=cells.seed,
         coords=coords,
@@ -105,9 +107,9 @@ def plan(
         constant=constant,
         excluded=roles.excluded,
         rest=_rest(table, typed, constant),
-        config_columns=gathered.config_columns,
-        skipped=gathered.skipped,
-        problems=(*gathered.problems, *_collisions(table, typed, gathered)),
+        config_columns=configs.config_columns,
+        skipped=configs.skipped,
+        problems=(*configs.problems, *_collisions(table, typed, configs)),
         shared_cells=_shared_cells(table, cells.codes, [*roles.excluded, *unplaced]),
         policy=policy,
         names=roles.names,
@@ -116,9 +118,10 @@ def plan(
 
 
 def _may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
-    """Runs that rule 10 would not put behind a whole one, as far as headers tell.
+    """Return whether each run, (n_runs,), may be complete, as far as its header shows.
 
-    A log without an end marker is cut short only where other logs of the sweep have one.
+    Rule 10 prefers a complete run to one that is not. A log without an end marker is cut short
+    only where other logs of the sweep have one.
     """
     marked = any(header.finished for header in headers)
     return np.array(
@@ -128,7 +131,20 @@ def _may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
 
 @dataclass
 class _Cells:
-    """Where the runs lie; ``sizes`` are the numbers of labels along the columns of ``codes``."""
+    """The cells of the runs.
+
+    Parameters
+    ----------
+    axes : tuple of Axis
+        The dim hyperparameters, (n_axes,).
+    seed : SeedAxis
+    codes : (n_runs, n_axes + 1) int64
+        Label index per axis; the last column is the seed index.
+    sizes : list of int
+        Number of labels along each column of ``codes``, (n_axes + 1,).
+    typed : dict
+        Full key to labels, of the dims, the seed and, later, the coordinates.
+    """
 
     axes: tuple[Axis, ...]
     seed: SeedAxis
@@ -155,7 +171,10 @@ def _place_runs(table: KeyTable, roles: KeyRoles) -> _Cells:
 def _place_coords(
     table: KeyTable, roles: KeyRoles, cells: _Cells
 ) -> tuple[tuple[Coord, ...], list[str]]:
-    """Rule 7; also the keys that no set of dims determines. Adds the labels to ``cells.typed``."""
+    """Return the coordinates (rule 7), and the keys that no set of dims determines.
+
+    The labels are added to ``cells.typed``.
+    """
     keys = [key for key in roles.live if key not in roles.axes]
     columns = [table.columns[key] for key in keys]
     placement = Placement(cells.codes, cells.sizes, [column.codes for column in columns])
@@ -183,7 +202,7 @@ def _place_coords(
 def _rest(
     table: KeyTable, typed: Mapping[str, Labels], constant: Mapping[str, Any]
 ) -> tuple[dict[str, Any], ...]:
-    """Per run what the cube shows nowhere, or only cut."""
+    """Return per run the keys that the cube does not show, or whose labels are cut."""
     rest: list[dict[str, Any]] = [{} for _ in range(table.n_runs)]
     for key, column in table.columns.items():
         if key in constant:
@@ -198,9 +217,9 @@ def _rest(
 
 
 def _collisions(
-    table: KeyTable, typed: Mapping[str, Labels], gathered: FlatConfigs
+    table: KeyTable, typed: Mapping[str, Labels], configs: FlatConfigs
 ) -> list[tuple[int, Problem]]:
-    """Strings that had to be quoted, at the first run that has them."""
+    """Return a problem for each string that had to be quoted, at the first run that has it."""
     found: list[tuple[int, Problem]] = []
     for key in (key for key in table.columns if key in typed):
         column, labels = table.columns[key], typed[key]
@@ -209,7 +228,7 @@ def _collisions(
             text = labels.labels[labels.index[code]]
             message = f"{key}: the string {column.values[code]!r} is labelled {text}, since another"
             message += " value of that key is written the same"
-            path = gathered.headers[run].source.path
+            path = configs.headers[run].source.path
             found.append((run, Problem("label_collision", message, path)))
     return found
 
@@ -217,7 +236,7 @@ def _collisions(
 def _shared_cells(
     table: KeyTable, cells: NDArray[np.int64], hidden: Sequence[str]
 ) -> tuple[SharedCell, ...]:
-    """Groups of runs in one cell, with the keys outside the cube that differ among them."""
+    """Return the groups of runs in one cell, with the keys outside the cube that differ in them."""
     groups = group(list(cells.T), len(cells))
     sizes = np.bincount(groups)
     members: dict[int, list[int]] = {}

@@ -21,10 +21,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeyRoles:
-    """What became of the keys.
+    """The role of each key.
 
-    ``axes`` are the dims, ``live`` the varying keys that are neither seed nor excluded (dims
-    among them), ``excluded`` maps a key to the reason, ``names`` a key that varies to its name.
+    Parameters
+    ----------
+    axes : list of str
+        Full keys of the dims, (n_axes,).
+    live : list of str
+        Full keys that vary and are neither seed nor excluded, dims among them, in config order.
+    seed : SeedChoice
+    excluded : dict
+        Full key to reason.
+    names : dict
+        Full key to short name, of the keys that vary, of the dims and of the seed.
     """
 
     axes: list[str]
@@ -35,7 +44,12 @@ class KeyRoles:
 
 
 def assign_roles(table: KeyTable, policy: PlanPolicy) -> KeyRoles:
-    """Apply rules 3 to 6, or what the policy says in their place.
+    """Return the role of each key by rules 3 to 6, or by the policy in their place.
+
+    Parameters
+    ----------
+    table : KeyTable
+    policy : PlanPolicy
 
     Raises
     ------
@@ -95,7 +109,11 @@ def _seed_and_exclusions(
     kept: Collection[str],
     asked: Collection[str] | None,
 ) -> tuple[SeedChoice, dict[str, str]]:
-    """Rules 3 to 5; ``kept`` are the keys that the user asked for, ``asked`` those as dims."""
+    """Return the seed and the excluded keys (rules 3 to 5).
+
+    Of the keys that the user names, ``out`` are to be excluded, ``kept`` are to stay, and
+    ``asked`` are to be dims.
+    """
     excluded = {c.key: BY_ARGUMENT for c in table.varying if c.key in out}
     varying = [c for c in table.varying if c.key not in excluded]
     candidates = [c for c in varying if is_seed_name(c.key) and c.key not in kept]

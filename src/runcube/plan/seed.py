@@ -26,7 +26,7 @@ _SEED = re.compile(r"seed|.+_seed|seed_.+|random_state")
 
 
 def is_seed_name(key: str) -> bool:
-    """Whether a key of this name may be the seed.
+    """Return whether a key of this name may be the seed.
 
     Examples
     --------
@@ -40,7 +40,16 @@ def is_seed_name(key: str) -> bool:
 class SeedChoice:
     """The seed key, and the candidates that must not become hyperparameters.
 
-    ``sharing`` is the number of runs of the largest group that agrees on all other keys.
+    Parameters
+    ----------
+    key : str or None
+        Full key of the seed.
+    kind : {"labels", "drawn", "replicate", "none"}
+        As in ``SeedAxis``.
+    sharing : int
+        Number of runs in the largest group that agrees on all other keys.
+    excluded : mapping
+        Full key to reason, of the rejected candidates.
     """
 
     key: str | None
@@ -55,7 +64,7 @@ def choose_seed(
     n_runs: int,
     wanted: WantedSeed,
 ) -> SeedChoice:
-    """Choose among the varying candidates.
+    """Return the seed chosen among the varying candidates (rule 5).
 
     Parameters
     ----------
@@ -87,6 +96,17 @@ def choose_seed(
 
 @dataclass(frozen=True)
 class _Judged:
+    """A candidate for the seed, judged by rule 5.
+
+    Parameters
+    ----------
+    column : Column
+    is_labels : bool
+        Whether its values are labels; else they were drawn.
+    sharing : int
+        Number of runs in the largest group that agrees on all other keys.
+    """
+
     column: Column
     is_labels: bool
     sharing: int
@@ -112,7 +132,7 @@ def _judge(
 
 
 def constant_seed(candidates: Sequence[Column]) -> Column | None:
-    """The candidate to take where none varies: the exact name first, then the least nested."""
+    """Return the seed where no candidate varies: the exact name first, then the least nested."""
     return min(
         candidates,
         key=lambda c: (c.key.rpartition(".")[2] != "seed", c.key.count(".")),
@@ -123,15 +143,20 @@ def constant_seed(candidates: Sequence[Column]) -> Column | None:
 def seed_axis(
     choice: SeedChoice, column: Column | None, configs: NDArray[np.int64]
 ) -> tuple[SeedAxis, NDArray[np.int64]]:
-    """Labels of the dim ``seed`` and each run's index along it.
+    """Return the dim ``seed`` and each run's index along it.
 
     Parameters
     ----------
     choice : SeedChoice
     column : Column or None
-        Of the seed key.
+        Values of the seed key.
     configs : (n_runs,) int64
-        Configuration of each run; runs are in natural path order.
+        Number of each run's configuration; runs are in natural path order.
+
+    Returns
+    -------
+    axis : SeedAxis
+    index : (n_runs,) int64
     """
     n_runs = len(configs)
     if column is None:
@@ -152,8 +177,8 @@ def seed_axis(
         ]
     index = _replicates(configs, column.codes)
     reason = (
-        f"{column.key} was drawn anew ({column.n_labels} values in {n_runs} runs): replicates are"
-        " numbered in path order, seed_value holds the drawn seed"
+        f"{column.key} was drawn per run ({column.n_labels} values in {n_runs} runs): replicates"
+        " are numbered in path order, seed_value holds the drawn seed"
     )
     labels = np.arange(index.max(initial=0) + 1)
     value = _as_seeds(typed.of(column.codes))
@@ -161,14 +186,14 @@ def seed_axis(
 
 
 def _replicates(configs: NDArray[np.int64], seeds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Order of first appearance of each seed within its configuration."""
+    """Return, per run, the order in which its seed first appears within its configuration."""
     pairs = group([configs, seeds], len(configs))
     first = np.unique(pairs, return_index=True)[1]
     return occurrence(recode(configs[first]))[pairs]
 
 
 def _as_seeds(labels: NDArray[Any]) -> NDArray[Any]:
-    """Seeds are whole numbers or text."""
+    """Return seeds as whole numbers or text."""
     if labels.dtype.kind == "f":
         whole = np.isfinite(labels) & (labels == np.round(labels)) & (np.abs(labels) < 2**53)
         return (

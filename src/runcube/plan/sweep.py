@@ -1,4 +1,4 @@
-"""``Sweep``: what the planner decided about a set of runs, and how it tells the user."""
+"""``Sweep``: what the planner decided about a set of runs, with its views for the user."""
 
 from __future__ import annotations
 
@@ -19,12 +19,75 @@ __all__ = ["Axis", "Coord", "PlanPolicy", "SeedAxis", "SeedKind", "SharedCell", 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep(Plan):
-    """The plan of a cube: what varies, what does not, and where every run goes.
+    """The plan of a cube, as :func:`runcube.scan` returns it: what varies, and where each run goes.
 
-    The attributes are those of the plan it extends: ``dims`` (labels of each cell dim), ``seed``,
-    ``coupled`` (the dims that determine each further hyperparameter), ``with_seed`` (those that
-    need the seed), ``constant``, ``excluded`` (with the reason), ``layout``, ``fill``, ``notes``
-    (what no rule could decide and the argument that decides it) and ``skipped``.
+    ``print(sweep)`` shows :meth:`explain`, a notebook shows the same as a table.
+
+    Attributes
+    ----------
+    dims : dict
+        Name of each cell dim of the grid to its labels, (n_labels,) int64, float64, bool or <U;
+        ``seed`` is the last.
+    seed : (n_seeds,) int64 or <U
+        Labels of the dim ``seed``.
+    coupled : dict
+        Name of each hyperparameter that varies without being a dim, to the dims that determine it.
+    with_seed : tuple of str
+        Those of ``coupled`` that need the seed: ``mean("seed")`` averages over them.
+    constant : dict
+        Full key to value, of the keys that are the same in all runs.
+    excluded : dict
+        Full key to reason, of the varying keys that were left out.
+    layout : {"grid", "configs"}
+        Layout of the cube.
+    layout_reason : str
+        Why the cube has this layout.
+    fill : float
+        Share of the grid's cells that hold a run with metrics, from 0 to 1.
+    notes : tuple of str
+        What no rule could decide, with the argument that decides it.
+    skipped : tuple of Problem
+        Files and runs that are in no cell.
+    problems : tuple of (int, Problem)
+        Problems of the configuration of a run, each with the run's position in ``headers``.
+    n_configs : int
+        Number of rows along ``config`` in the configs layout.
+    n_cells : int
+        Number of cells of the grid, seeds included.
+    statuses : tuple of Status or None
+        Status of every run, (n_runs,); logs are parsed at the first call.
+    headers : tuple of RunHeader
+        The runs, (n_runs,), in natural path order, which all arrays (n_runs,) share.
+    axes : tuple of Axis
+        The dim hyperparameters, (n_axes,), in config order.
+    seed_axis : SeedAxis
+        The dim ``seed``: its key, kind, labels and drawn seeds.
+    coords : tuple of Coord
+        The hyperparameters that vary without being dims.
+    cells : (n_runs, n_axes + 1) int64
+        Label index per axis; the last column is the seed index.
+    rows : (n_runs,) int64
+        Row of each run along ``config`` in the configs layout.
+    separate : bool
+        True where rows also tell apart runs that share a cell.
+    shared_cells : tuple of SharedCell
+        Runs that share a cell, a group for each such cell.
+    rest : tuple of dict
+        Per run, (n_runs,), the keys that are neither dims, coordinates nor constant.
+    config_columns : frozenset of str
+        Columns of the logs that turned out to be configuration.
+    names : dict
+        Full key to short name, of all keys that vary, of the dims and of the seed.
+    policy : PlanPolicy
+        The arguments that override the planner.
+    read_statuses : callable or None
+        Returns the status of every run, (n_runs,); logs are parsed when it is called.
+
+    Examples
+    --------
+    >>> import runcube as rc
+    >>> rc.scan("examples/logs")
+    <runcube.Sweep: 121 runs, grid (weights: 2, lr: 4, weight_decay: 3, seed: 5)>
     """
 
     def __str__(self) -> str:
@@ -34,24 +97,44 @@ class Sweep(Plan):
         return explain.as_html(self)
 
     def explain(self) -> str:
-        """Say in plain words what each rule of the planner decided.
+        """Return in plain words what each rule of the planner decided.
 
         Returns
         -------
         str
-            Several lines, for reading.
+            Several lines, for reading; ``str(sweep)`` is the same.
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> sweep = rc.scan("examples/logs")
+        >>> print(sweep.explain().splitlines()[0])
+        121 runs in 121 files: 2 weights × 4 lr × 3 weight_decay × 5 seed
         """
         return explain.as_text(self)
 
     def table(self) -> pd.DataFrame:
-        """One row per configuration: its hyperparameters and how many runs it has.
+        """Return a table of the configurations: their hyperparameters and how many runs they have.
+
+        Logs are parsed at the first call, since a status needs a whole log.
 
         Returns
         -------
         DataFrame
-            Columns: the dim hyperparameters, the coordinates that do not depend on the seed,
-            ``seeds`` (distinct seeds), ``runs``, and, where logs can be parsed, how many of them
-            are ``complete``, ``incomplete`` and ``failed``.
+            A row per configuration, (n_configs,); the index ``config`` counts from 0. Columns: the
+            dim hyperparameters, the coordinates that do not depend on the seed, ``seeds`` (distinct
+            seeds), ``runs``, and, where logs can be parsed, how many of them are ``complete``,
+            ``incomplete`` and ``failed`` (all int64).
+
+        Examples
+        --------
+        >>> import runcube as rc
+        >>> table = rc.scan("examples/logs").table()
+        >>> table.loc[:1, ["weights", "lr", "weight_decay", "runs", "complete"]]
+               weights     lr  weight_decay  runs  complete
+        config
+        0         None  0.004          0.00     5         5
+        1         None  0.004          0.01     6         5
         """
         import pandas as pd
 

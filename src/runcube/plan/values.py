@@ -1,7 +1,7 @@
 """Hyperparameters as values: flat configurations and columns of codes.
 
 A configuration becomes a flat dict (``optim.lr``), and a key becomes a ``Column`` (one code per
-run). ``labels`` says what the cube shows for a column.
+run). ``labels`` decides what the cube shows for a column.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ _NAN = ("nan",)
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Flatten nested mappings to dotted keys; lists and empty mappings are values.
+    """Return nested mappings flattened to dotted keys; lists and empty mappings are values.
 
     Parameters
     ----------
     config : mapping
+        A configuration as logged.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def _flatten_into(flat: dict[str, Any], prefix: str, config: Mapping[str, Any]) 
 
 
 def plain_value(value: Any) -> Any:
-    """Turn subclasses, NumPy scalars, tuples and empty mappings into the plain types of JSON."""
+    """Return a value (a subclass, NumPy scalar, tuple, empty mapping) as a plain type of JSON."""
     if isinstance(value, np.generic):
         return plain_value(value.item()) if type(value.item()) not in _PLAIN else value.item()
     if isinstance(value, np.ndarray):
@@ -86,12 +87,12 @@ def plain_value(value: Any) -> Any:
 
 
 def fill_null_subtrees(flats: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give a run whose ``a`` is null or ``{}`` null for every ``a.*`` that other runs have.
+    """Return configurations in which ``a.*`` of other runs is null where ``a`` is null or ``{}``.
 
     Parameters
     ----------
     flats : sequence of dict
-        Flat configurations; they are not changed.
+        Flat configurations, (n_runs,); they are not changed.
 
     Examples
     --------
@@ -128,7 +129,7 @@ def _replace(flat: dict[str, Any], parent: str, children: list[str]) -> dict[str
 
 
 def key_order(flats: Iterable[Mapping[str, Any]]) -> list[str]:
-    """All keys, each after the key that precedes it in the first run that has it."""
+    """Return all keys, each after the key that precedes it in the first run that has it."""
     order: list[str] = []
     known: set[str] = set()
     for flat in flats:
@@ -146,7 +147,7 @@ def key_order(flats: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def token(value: Any) -> Any:
-    """Hashable stand-in of a value: equal tokens are the same value.
+    """Return a hashable key of a value: equal tokens are the same value.
 
     1 and 1.0 are the same, True and 1 are not, NaN is itself.
 
@@ -172,8 +173,16 @@ def token(value: Any) -> Any:
 class Column:
     """The values of one key over all runs.
 
-    ``codes`` (runs,) numbers the values by first appearance, ``values`` holds one of each code,
-    ``kinds`` are the types that occurred (1 and 1.0 share a code).
+    Parameters
+    ----------
+    key : str
+        Full dotted key.
+    codes : (n_runs,) int64
+        Number of each run's value, by first appearance.
+    values : tuple
+        The value of each code, (n_labels,); of equal ones (1 and 1.0 share a code) the first.
+    kinds : frozenset of type
+        Types that occurred.
     """
 
     key: str
@@ -199,12 +208,20 @@ class Column:
         return self.kinds <= _NUMERIC and not self.kinds.isdisjoint({int, float})
 
     def raw(self, run: int) -> Any:
-        """The value of one run (of the runs that share it, the first one's)."""
+        """Return the value of one run (of the runs that share it, the first one's)."""
         return self.values[self.codes[run]]
 
 
 def make_column(key: str, raw: Sequence[Any]) -> Column:
-    """Code the values of one key; ``raw`` has one value per run, ``ABSENT`` where there is none."""
+    """Return the values of one key as codes.
+
+    Parameters
+    ----------
+    key : str
+        Full dotted key.
+    raw : sequence
+        One value per run, (n_runs,); ``ABSENT`` where there is none.
+    """
     kinds = frozenset(map(type, raw))
     own = kinds <= _OWN_TOKEN and not (float in kinds and any(v != v for v in raw))
     seen: dict[Any, int] = {}
@@ -217,7 +234,7 @@ def make_column(key: str, raw: Sequence[Any]) -> Column:
 
 
 def with_values(column: Column, values: Sequence[Any]) -> Column:
-    """The column with other values for its codes; codes whose values are now equal are merged."""
+    """Return a column with other values for its codes; codes whose values are equal are merged."""
     merged = make_column(column.key, list(values))
     kinds = merged.kinds
     if float in column.kinds and float not in map(type, column.values):

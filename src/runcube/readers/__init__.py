@@ -1,11 +1,11 @@
 """Readers: the files of one layout on disk to runs, behind one protocol.
 
 This is the public place for authors of readers: the protocol `Reader`, the terms in which it
-speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`), the files under
-a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL (`read_bytes`),
-and `register_reader`. A reader of a layout is a module or a folder of its own. May import
-``core``, ``files`` and, for what JSON lines share, ``readers.table``. Start in ``base``, then
-``ray``, the shortest reader.
+speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
+files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
+(`read_bytes`), and `register_reader`. A reader of a layout is a module or a folder of its own. May
+import ``core``, ``files`` and, for what JSON lines share, ``readers.table``. Start in ``base``,
+then ``jobs``, the shortest reader.
 """
 
 from runcube.core import (

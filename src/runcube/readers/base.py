@@ -1,4 +1,4 @@
-"""The ``Reader`` protocol and the registry."""
+"""The protocol `Reader` and the registry of readers."""
 
 from __future__ import annotations
 
@@ -18,34 +18,148 @@ ENTRY_POINT_GROUP = "runcube.readers"
 
 @runtime_checkable
 class Reader(Protocol):
-    """Turns the files of one layout on disk into runs.
+    r"""Turns the files of one layout on disk into runs.
 
-    A reader has no state that changes: parse tasks pickle it and call it in other processes.
-    It never raises on what a file holds; what is wrong becomes a ``Problem`` of the run.
+    Any object with ``name``, ``find``, ``headers`` and ``read`` is a reader. It has no state that
+    changes: parse tasks pickle it and call it in other processes. It does not raise on what a file
+    holds: what is wrong becomes a ``Problem`` of the run. If ``headers`` or ``read`` raises all the
+    same, that costs the file (a problem of kind ``reader_error``), not the load. Archives and the
+    cache use what they keep of a log only for a reader of the same class, code and options.
+
+    Attributes
+    ----------
+    name : str
+        Name for ``reader=``, and for the attrs of a cube.
+
+    Optional methods
+    ----------------
+    The protocol does not require these, and ``isinstance`` does not check them. Each makes
+    ``open_runs`` or ``update_archive`` faster; the results are the same without it.
+
+    remembered(headers: Sequence[RunHeader]) -> Sequence[RunHeader]
+        Return what the method ``headers`` would return for an unchanged file, without reading it.
+        ``headers`` are those of the logs that ``read`` returned for the file, or those that this
+        method returned earlier; empty if nothing is known, or the file has changed. An empty
+        result means "in doubt": the file then goes through ``find`` as a new one does.
+        ``update_archive`` and ``open_runs`` call it for each file, before ``find``, and only on
+        the reader that is asked first; ``open_runs`` also calls it after ``read``, to decide
+        whether the header is worth keeping. Only a reader may have it for which a log is one file,
+        and whether the log is its own depends on that file alone.
+    read_more(source: Source, request: Request, before: RunLog) -> RunLog | None
+        Return the log of a file that has grown, reading only what was appended. ``source`` is the
+        file as it is now, ``request`` that of the first reading, ``before`` the log as it was
+        read then, with its values and the ``resume`` that ``read`` set, without its messages.
+        The result is the whole log, but its ``messages`` are the new ones alone. If it is None, or
+        an ``OSError`` is raised, the file is read from its beginning. ``update_archive`` calls it
+        instead of ``read`` for a source with one log, if that log has a ``resume``, the archive
+        holds all its values, and neither end of the bytes before ``resume.offset`` has changed.
+
+    Examples
+    --------
+    A reader of CSV files whose first line is a comment with the configuration as JSON:
+
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import runcube as rc
+    >>> from runcube.readers import Curves, RunHeader, RunLog, Source, read_bytes
+    >>> class CsvReader:
+    ...     name = "our-csv"
+    ...
+    ...     def find(self, tree):
+    ...         for file in list(tree.unclaimed()):
+    ...             if file.path.endswith(".csv") and tree.head(file.path).startswith(b"# {"):
+    ...                 yield Source(tree.root, file.path, (file,))
+    ...
+    ...     def headers(self, source):
+    ...         first = read_bytes(source.root, source.path)[0].partition(b"\n")[0]
+    ...         return [RunHeader(source, config=json.loads(first[1:]))]
+    ...
+    ...     def read(self, source, request):
+    ...         lines = read_bytes(source.root, source.path)[0].decode().splitlines()
+    ...         rows = np.array([line.split(",") for line in lines[1:]], dtype=np.float64)
+    ...         x, values = {"epoch": rows[:, 0].astype(np.int64)}, rows[:, 1:].T
+    ...         logged, numbers = np.ones(values.shape, dtype=bool), np.arange(2, len(lines) + 1)
+    ...         curves = Curves("train", x, ("loss",), values, logged, numbers)
+    ...         header = self.headers(source)[0]
+    ...         return [RunLog(header, [curves], splits=("train",), metrics=("loss",))]
+    >>> isinstance(CsvReader(), rc.Reader)
+    True
+    >>> with tempfile.TemporaryDirectory() as logs:
+    ...     for seed in range(2):
+    ...         text = f'# {{"lr": 0.1, "seed": {seed}}}\n1,0.9\n2,0.{7 - seed}\n'
+    ...         _ = (Path(logs) / f"{seed}.csv").write_text(text)
+    ...     ds = rc.load_runs(logs, reader=CsvReader())
+    >>> ds.curve.sel(metric="loss", split="train", epoch=2).values
+    array([[0.7, 0.6]])
     """
 
     @property
     def name(self) -> str:
-        """The word for ``reader=``."""
+        """Name for ``reader=``; the registry holds one reader of each name."""
         ...
 
     def find(self, tree: Tree) -> Iterable[Source]:
         """Yield a source for each log that this reader knows among ``tree.unclaimed()``.
 
-        A source lists every file that its runs need, sidecars included, the log first. Look at
-        names and at ``tree.head(path)``, never at whole files, unless nothing less tells.
+        Look at names and at ``tree.head(path)``; read whole files only where these do not suffice.
+
+        Parameters
+        ----------
+        tree : Tree
+            The files under the root. Those that were yielded are claimed, and offered to no other
+            reader.
+
+        Yields
+        ------
+        Source
+            Every file that the runs of the log need, the log first, then its sidecars.
         """
         ...
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Give the runs of a source, in file order; parse metrics only where nothing less tells."""
+        """Return what is known of the runs of a source before their metrics are parsed.
+
+        Parameters
+        ----------
+        source : Source
+            One that ``find`` yielded.
+
+        Returns
+        -------
+        sequence of RunHeader, (runs,)
+            One for each run, in file order. Parse metrics only where the configuration cannot be
+            known without them.
+
+        Raises
+        ------
+        OSError
+            If a file vanished or cannot be read; the caller makes it a problem of that file.
+        """
         ...
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
-        """Parse a source: one ``RunLog`` per run and attempt, in file order.
+        """Parse a source.
 
-        Each log's header is what ``headers`` gives for that run. A file that vanished or cannot
-        be read raises ``OSError``, which the caller turns into a problem of that file.
+        Parameters
+        ----------
+        source : Source
+            One that ``find`` yielded.
+        request : Request
+            Splits and metrics that are wanted, and whether messages are. More may be returned: it
+            is left out later. A split that is not wanted still needs curves with its x (and no
+            metrics), since the status of a run depends on every split.
+
+        Returns
+        -------
+        sequence of RunLog, (logs,)
+            One for each run and attempt, in file order. The header of each is what ``headers``
+            returns for that run.
+
+        Raises
+        ------
+        OSError
+            If a file vanished or cannot be read; the caller makes it a problem of that file.
         """
         ...
 
@@ -58,22 +172,27 @@ def register_reader(reader: Reader) -> None:
     """Make a reader known by its name and to ``reader="auto"``.
 
     Readers registered later are asked earlier, so that a special layout goes before a general one.
-    Packages can do without a call: an entry point in the group ``runcube.readers`` that names a
-    reader object is registered at the first load.
+    A package needs no call: an entry point in the group ``runcube.readers`` that names a reader
+    object is registered at the first load.
 
     Parameters
     ----------
     reader : Reader
+        An object, not a class. It replaces a registered reader of the same name.
 
     Raises
     ------
     TypeError
-        If the object does not follow the protocol.
+        If the object does not follow the protocol: it needs ``name``, ``find``, ``headers`` and
+        ``read``.
 
     Examples
     --------
     >>> import runcube as rc
+    >>> from runcube.readers import registered_readers
     >>> rc.register_reader(rc.JsonlReader(name="ours", config="args", run="run_id", x="step"))
+    >>> registered_readers()[0].name
+    'ours'
     """
     if not isinstance(reader, Reader):
         raise TypeError(
@@ -84,7 +203,10 @@ def register_reader(reader: Reader) -> None:
 
 
 def registered_readers() -> list[Reader]:
-    """All known readers, the most special first."""
+    """Return all known readers, the most special first.
+
+    The first call also registers the readers that installed packages name as entry points.
+    """
     global _entry_points_loaded
     if not _entry_points_loaded:
         _entry_points_loaded = True
@@ -94,7 +216,22 @@ def registered_readers() -> list[Reader]:
 
 
 def resolve_reader(reader: str | Reader) -> list[Reader]:
-    """Readers to ask, in order: all for ``"auto"``, one for a name or an object."""
+    """Return the readers to ask, in order.
+
+    Parameters
+    ----------
+    reader : str or Reader
+        ``"auto"`` for all known readers, the name of one, or a reader itself.
+
+    Returns
+    -------
+    list of Reader
+
+    Raises
+    ------
+    PlanError
+        If no known reader has the name; the message lists the names.
+    """
     if isinstance(reader, Reader):
         return [reader]
     known = registered_readers()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem
 from runcube.files import read_bytes
-from runcube.readers.lines import BOM, BadLine, decode_line
+from runcube.readers.lines import BOM, decode_line
 
 if TYPE_CHECKING:
     from runcube.core import LogFile, Source
@@ -37,7 +37,20 @@ _FLOAT = re.compile(
 
 
 def find_sidecar(tree: Tree, folder: str, names: tuple[str, ...] = SIDECARS) -> LogFile | None:
-    """First of the known configuration files in a folder, in order of ``names``."""
+    """Return the first of the known configuration files in a folder; None if it has none.
+
+    Parameters
+    ----------
+    tree : Tree
+    folder : str
+        Relative to the root; ``""`` is the root itself.
+    names : tuple of str
+        Names to look for, in this order; they may include a folder below.
+
+    Returns
+    -------
+    LogFile or None
+    """
     for name in names:
         below, _, last = name.rpartition("/")
         inside = "/".join(part for part in (folder, below) if part)
@@ -48,20 +61,26 @@ def find_sidecar(tree: Tree, folder: str, names: tuple[str, ...] = SIDECARS) -> 
 
 
 def is_sidecar_name(path: str) -> bool:
-    """Whether a file of this name holds a configuration, not a log."""
+    """Return whether a file of this name holds a configuration, not a log."""
     return any(path == name or path.endswith("/" + name) for name in SIDECARS)
 
 
 def load_sidecar(source: Source, path: str) -> tuple[dict[str, Any], list[Problem]]:
     """Read one configuration file of a source.
 
+    Parameters
+    ----------
+    source : Source
+    path : str
+        Of the file, relative to the root of the source.
+
     Returns
     -------
     config : dict
         Empty where the file holds none.
     problems : list of Problem
-        What is wrong with the file. A file that is gone is a problem too, never an exception:
-        the curves beside it are good.
+        What is wrong with the file. A file that is gone is a problem too, not an exception: the
+        curves beside it are good.
     """
     try:
         data, damage = read_bytes(source.root, path)
@@ -80,7 +99,13 @@ def load_sidecar(source: Source, path: str) -> tuple[dict[str, Any], list[Proble
 
 
 def parse_config(data: bytes, *, yaml: bool) -> Any:
-    """Parse JSON or YAML.
+    """Return the value that a file of JSON or YAML holds.
+
+    Parameters
+    ----------
+    data : bytes
+    yaml : bool
+        Parse as YAML; False: as JSON.
 
     Raises
     ------
@@ -88,16 +113,11 @@ def parse_config(data: bytes, *, yaml: bool) -> Any:
         If it is neither.
     """
     data = data.removeprefix(BOM).strip(b" \t\r\n\0")
-    if not yaml:
-        try:
-            return decode_line(data)
-        except BadLine:
-            raise
-    return _load_yaml(data)
+    return _load_yaml(data) if yaml else decode_line(data)
 
 
 def _unwrapped(config: dict[str, Any]) -> dict[str, Any]:
-    """Undo the ``{"lr": {"desc": null, "value": 0.1}}`` of W&B's config.yaml."""
+    """Return the config without the ``{"lr": {"desc": null, "value": 0.1}}`` of W&B."""
     boxes = [v for k, v in config.items() if k != "wandb_version"]
     if boxes and all(isinstance(b, dict) and b.keys() <= {"desc", "value"} for b in boxes):
         return {k: v.get("value") for k, v in config.items() if isinstance(v, dict)}

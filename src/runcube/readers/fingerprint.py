@@ -1,7 +1,7 @@
-"""What tells one reader from another: its classes, their code, and its options.
+"""Fingerprints of readers: what distinguishes one is its classes, their code, and its options.
 
-What is kept of logs holds good for the reader that read them. One of another kind, with other
-options, or whose code was edited since, reads other values from the same bytes.
+What is kept of logs is valid only for the reader that read them. One of another class, with other
+options, or whose code was edited since, may read other values from the same bytes.
 """
 
 from __future__ import annotations
@@ -23,24 +23,34 @@ if TYPE_CHECKING:
 
 _OURS = __name__.partition(".")[0]
 _NO_MATTER = {*sys.stdlib_module_names, _OURS}
-# A module that was edited since may be another one than that which was imported.
+# A file that was edited after this may differ from the module that was imported.
 _BEGAN = time.time_ns()
 
 
 def reader_fingerprint(reader: Reader) -> str:
-    """Name a reader with all that its results hang on, alike in every process.
+    """Return a text that identifies all that the results of a reader depend on.
 
-    Where that cannot be told the word is a new one each time: nothing that was kept of such a
-    reader is taken for its results. Take it before the reader is used, and once for each load.
+    It is the same in every process. Where it cannot be determined, each call returns a new one, so
+    that nothing kept earlier is taken for results of such a reader. Compute it before the reader is
+    used, and once for each load.
+
+    Parameters
+    ----------
+    reader : Reader
+
+    Returns
+    -------
+    str
+        Its name and a hash; for readers of runcube itself, their ``repr``.
     """
     return known_fingerprint(reader) or f"{reader.name} {uuid4().hex}"
 
 
 def known_fingerprint(reader: Reader) -> str | None:
-    """Name a reader with all that its results hang on; None if that cannot be told."""
+    """Return the fingerprint of a reader; None if what its results depend on cannot be known."""
     if type(reader).__module__.startswith(f"{_OURS}."):
-        return repr(reader)  # of a dataclass; its code goes by our version
-    with suppress(Exception):  # of reading and pickling whatever a reader may be
+        return repr(reader)  # of a dataclass; the version of runcube stands for its code
+    with suppress(Exception):  # reading and pickling any reader may raise anything
         digest = blake2b(digest_size=16)
         kind = reader if isinstance(reader, type) else type(reader)
         for base in kind.__mro__:
@@ -52,7 +62,7 @@ def known_fingerprint(reader: Reader) -> str | None:
 
 
 def _code(kind: type) -> bytes:
-    """Content of the file that a class comes from.
+    """Return the content of the file that a class comes from.
 
     Raises
     ------
@@ -64,7 +74,7 @@ def _code(kind: type) -> bytes:
         raise ValueError(f"{file} was edited")
     for part in map(inspect.unwrap, map(_function, vars(kind).values())):
         code = getattr(part, "__code__", None)
-        # Others are taken from other modules, by dataclasses among them, which write "<string>".
+        # Others come from other modules. Dataclasses write theirs from a file "<string>".
         if code is None or part.__module__ != kind.__module__:
             continue
         if code.co_filename not in ("<string>", str(file)):
@@ -73,14 +83,14 @@ def _code(kind: type) -> bytes:
 
 
 def _function(part: Any) -> Any:
-    """Take a function out of what wraps it in a class."""
+    """Return the function inside a property, a cached property or a static or class method."""
     for name in ("fget", "func", "__func__"):
         part = getattr(part, name, None) or part
     return part
 
 
 def _options(reader: Reader) -> bytes:
-    """Pickle a reader without what it has found out meanwhile."""
+    """Return a pickle of a reader without the values that its cached properties have computed."""
     found = [
         name
         for name in getattr(reader, "__dict__", ())

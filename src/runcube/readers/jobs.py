@@ -29,9 +29,14 @@ _OPTIONS = Options(run=False, in_log=False)
 
 @dataclass(frozen=True)
 class JobsReader:
-    """Reads runs whose configuration and status stand in ``<ancestor>/jobs/<id>.json``.
+    """Reads runs whose configuration and status are in ``<ancestor>/jobs/<id>.json``.
 
     The directory of the log is named after the job: ``<id>`` or ``<name>_<id>``.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``reader=``.
     """
 
     name: str = "native-jobs"
@@ -45,7 +50,7 @@ class JobsReader:
                 yield Source(tree.root, file.path, (file, job))
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Give the one run of a log, with the configuration of its job."""
+        """Return the header of the one run of a log, with the configuration of its job."""
         job, _ = _job(source)
         headers = read_headers(replace(source, files=source.files[:1]), _OPTIONS)
         return [_with_config(header, source, job) for header in headers]
@@ -65,10 +70,10 @@ class JobsReader:
 
 
 def _job_file(tree: Tree, folder: str) -> LogFile | None:
-    """Find the job of a run directory: the longest id that a ``jobs`` folder above knows."""
+    """Return the job file of a run directory: the longest id that a ``jobs`` folder above has."""
     parts = folder.split("/") if folder else [tree.name]
-    words = parts[-1].split("_")
-    ids = ["_".join(words[i:]) for i in range(len(words))]
+    pieces = parts[-1].split("_")
+    ids = ["_".join(pieces[i:]) for i in range(len(pieces))]
     for depth in range(len(parts) - 1, -1, -1):
         known = tree.folder("/".join([*parts[:depth], "jobs"]))
         for job in ids:

@@ -1,7 +1,7 @@
 """Exact JSON, line by line: the slow road that every JSONL reader falls back on.
 
 The fast road (a typed decoder over the whole file) refuses anything unusual; then each line is
-looked at on its own, so that a bad line costs that line and nothing else.
+decoded on its own, so that a bad line costs that line and nothing else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,17 @@ class BadLine(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a log: its number from 1, its bytes, and whether a newline ended it."""
+    """One line of a log.
+
+    Parameters
+    ----------
+    number : int
+        Counts from 1.
+    data : bytes
+        Without BOM, CR, newline and blanks around it.
+    ended : bool
+        Whether a newline ended it.
+    """
 
     number: int
     data: bytes
@@ -38,7 +48,7 @@ class Line:
 
 
 def split_lines(data: bytes) -> Iterator[Line]:
-    """Lines that hold something, without BOM, CR and blanks; trailing NULs are blanks too."""
+    """Yield the lines that hold something, without BOM, CR and blanks; NULs are blanks too."""
     start = len(BOM) if data.startswith(BOM) else 0
     number = 0
     while start < len(data):
@@ -53,12 +63,12 @@ def split_lines(data: bytes) -> Iterator[Line]:
 
 
 def decode_line(line: bytes) -> Any:
-    """Decode one JSON value; ``NaN``, ``Infinity`` and ``-Infinity`` are values.
+    """Return the one JSON value of a line; ``NaN``, ``Infinity`` and ``-Infinity`` are values.
 
     Raises
     ------
     BadLine
-        With what is wrong and where in the line.
+        If it is not one JSON value; the message has what is wrong and where in the line.
     """
     try:
         return msgspec.json.decode(line)
@@ -74,10 +84,20 @@ def decode_line(line: bytes) -> Any:
 
 
 def salvage(line: bytes, is_record: Callable[[Any], bool]) -> Any | None:
-    """Find the whole record at the end of a line that begins with half of another one.
+    """Return the whole record at the end of a line that begins with half of another one.
 
     A killed run ends in half a line, and a run resumed for append continues on that very line.
-    ``is_record`` tells a record of the log from an inner object of a broken one.
+
+    Parameters
+    ----------
+    line : bytes
+    is_record : callable
+        Distinguishes a record of the log from an inner object of a broken one.
+
+    Returns
+    -------
+    object or None
+        None if there is no whole record.
     """
     start = line.find(b'{"', 1)
     budget = SALVAGE_BYTES
@@ -93,5 +113,5 @@ def salvage(line: bytes, is_record: Callable[[Any], bool]) -> Any | None:
 
 
 def is_number_text(text: str) -> bool:
-    """Whether text reads as one number, ``nan`` and ``inf`` among them."""
+    """Return whether a text reads as one number, ``nan`` and ``inf`` among them."""
     return _NUMBER.fullmatch(text) is not None

@@ -43,7 +43,13 @@ _OPTIONS = Options(
 
 @dataclass(frozen=True)
 class RayReader:
-    """Reads Ray Tune trials. A trial that only has ``params.json`` is a run without metrics."""
+    """Reads Ray Tune trials. A trial that only has ``params.json`` is a run without metrics.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``reader=``.
+    """
 
     name: str = "ray"
 
@@ -60,7 +66,7 @@ class RayReader:
         yield from sorted(found, key=lambda source: natural_key(source.path))
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Give the one run of a trial, from its first results and ``params.json``."""
+        """Return the header of the run of a trial, from its first results and ``params.json``."""
         params, _ = _params(source)
         if not _has_result(source):
             return [_lone(source, params)]
@@ -68,7 +74,7 @@ class RayReader:
         return [_merged(header, params, source) for header in headers]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
-        """Parse the one run of a trial."""
+        """Parse the one run of a trial; ``error.txt`` or ``done`` is the marker of its end."""
         params, problems = _params(source)
         if not _has_result(source):
             marker = Status.FAILED if _beside(source, ERROR) else None
@@ -100,7 +106,7 @@ def _is_result(tree: Tree, file: LogFile) -> bool:
 
 
 def _is_lone_trial(tree: Tree, folder: str) -> bool:
-    """Whether a directory with ``params.json`` and no result is a trial, not another's sidecar."""
+    """Return whether ``params.json`` without a result is a trial, not a sidecar of another log."""
     names = tree.folder(folder).keys()
     if any(name != PARAMS and _is_log(name) for name in names):
         return False
@@ -121,7 +127,7 @@ def _source(tree: Tree, folder: str, result: LogFile | None) -> Source:
 
 
 def _beside(source: Source, name: str) -> str | None:
-    """Path of a file of the trial by name, if the trial has it."""
+    """Return the path of a file of the trial by name; None if the trial has no such file."""
     paths = (file.path for file in source.files)
     return next((path for path in paths if path.rpartition("/")[2] == name), None)
 
@@ -149,7 +155,7 @@ def _merged(header: RunHeader, params: Mapping[str, Any], source: Source) -> Run
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings, key by key; where both have a value, that of ``above``."""
+    """Return both mappings merged, key by key; where both have a value, that of ``above``."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -159,7 +165,7 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _conflict(params: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Say what ``params.json`` and the results tell differently."""
+    """Return a message that names the keys in which ``params.json`` and the results differ."""
     keys = differing_keys(params, config, both=True)
     if not keys:
         return ""

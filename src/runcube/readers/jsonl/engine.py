@@ -32,7 +32,15 @@ _EVENT_KEYS = ("event", "type", "msg", "message", "level")
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """The configuration file of a source, read."""
+    """The configuration file of a source, read.
+
+    Parameters
+    ----------
+    config : dict
+        Empty where there is none.
+    problems : tuple of Problem
+        What is wrong with the file.
+    """
 
     config: dict[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -40,7 +48,17 @@ class Sidecar:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The first lines of a log; ``whole`` if they are all of it."""
+    """The first lines of a log.
+
+    Parameters
+    ----------
+    data : bytes
+        At most ``SAMPLE_LINES`` lines, or all of a shorter log.
+    records : list of dict, (records,)
+        Sound records on these lines.
+    whole : bool
+        Whether the lines are all of the log.
+    """
 
     data: bytes
     records: list[dict[str, Any]]
@@ -48,7 +66,24 @@ class Sample:
 
 
 def read_headers(source: Source, options: Options) -> list[RunHeader]:
-    """Headers of all runs of a source, from its first lines where they tell enough."""
+    """Return the headers of all runs of a source, from its first lines where they suffice.
+
+    Parameters
+    ----------
+    source : Source
+        The log, then its configuration file if it has one.
+    options : Options
+
+    Returns
+    -------
+    list of RunHeader, (runs,)
+        In order of first appearance.
+
+    Raises
+    ------
+    OSError
+        If the log cannot be read.
+    """
     sidecar = _sidecar(source)
     path = source.files[0].path
     head = take_sample(read_head(source.root, path, SAMPLE_BYTES), whole=False)
@@ -59,7 +94,26 @@ def read_headers(source: Source, options: Options) -> list[RunHeader]:
 
 
 def read_log(source: Source, options: Options, request: Request) -> tuple[Log, list[RunLog]]:
-    """All runs of a source, and the log they came from."""
+    """Return all runs of a source, and the log they came from.
+
+    Parameters
+    ----------
+    source : Source
+        The log, then its configuration file if it has one.
+    options : Options
+    request : Request
+
+    Returns
+    -------
+    log : Log
+    runs : list of RunLog, (runs,)
+        In order of first appearance.
+
+    Raises
+    ------
+    OSError
+        If the log cannot be read.
+    """
     sidecar = _sidecar(source)
     data, damage = read_bytes(source.root, source.files[0].path)
     log, headers = _all_headers(data, source, options, sidecar)
@@ -76,7 +130,7 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
 def _all_headers(
     data: bytes, source: Source, options: Options, sidecar: Sidecar
 ) -> tuple[Log, list[RunHeader]]:
-    """The whole log, and the headers that its first lines give, else those that it gives itself."""
+    """Return the whole log, and headers from its first lines, else from all of it."""
     sample = take_sample(data, whole=True) or Sample(b"", [], whole=True)
     log = _log(data, sample, source, options)
     first = log if sample.whole else _log(sample.data, sample, source, options)
@@ -84,7 +138,7 @@ def _all_headers(
     if headers is None:
         return log, _headers(log, source, sidecar)
     if log.runs.column is not None:
-        # A name of runs that comes only later tells no runs apart: the header went before it.
+        # A run column that appears only later distinguishes no runs: the header came before it.
         log = Log.of(log.table, replace(options, run=False))
         _drop_header_columns(log)
     return log, headers
@@ -98,7 +152,19 @@ def _sidecar(source: Source) -> Sidecar:
 
 
 def take_sample(data: bytes, *, whole: bool) -> Sample | None:
-    """First lines of a log; None if ``data`` is only a beginning and does not hold so many."""
+    """Return the first ``SAMPLE_LINES`` lines of a log.
+
+    Parameters
+    ----------
+    data : bytes
+    whole : bool
+        Whether ``data`` is the whole log, not only a beginning.
+
+    Returns
+    -------
+    Sample or None
+        None if ``data`` is only a beginning that holds fewer lines.
+    """
     end = 0
     for _ in range(SAMPLE_LINES):
         end = data.find(b"\n", end) + 1
@@ -108,7 +174,7 @@ def take_sample(data: bytes, *, whole: bool) -> Sample | None:
 
 
 def raw_keys(records: Iterable[Mapping[str, Any]], options: Options) -> frozenset[str]:
-    """Top-level keys of the first records that hold a configuration object."""
+    """Return the top-level keys of the first records that hold a configuration object."""
     if isinstance(options.config, tuple) or not options.in_log:
         return frozenset()
     wanted = CONFIG_KEYS if options.config is None else (options.config,)
@@ -124,7 +190,7 @@ def _log(data: bytes, sample: Sample, source: Source, options: Options) -> Log:
 
 
 def _quick_headers(log: Log, source: Source, sidecar: Sidecar) -> list[RunHeader] | None:
-    """Headers from the first lines; None where only the whole log tells.
+    """Return headers from the first lines; None where the whole log is needed.
 
     Which text is constant, and how many runs there are, shows only at the end of a log.
     """
@@ -139,11 +205,11 @@ def _quick_headers(log: Log, source: Source, sidecar: Sidecar) -> list[RunHeader
 
 
 def _candidates(log: Log) -> list[str]:
-    """Columns beside a known configuration that might be hyperparameters all the same."""
+    """Return columns beside a known configuration that might be hyperparameters all the same."""
     return [
         *(name for name in log.roles.messages if not is_time_like(name)),
         *(name for name in log.roles.metrics if is_seed_column(name)),
-        # A column that is no mere name of runs (run="seed") tells something of them.
+        # A run column that is more than a name (run="seed") is a hyperparameter as well.
         *(name for name in (log.roles.run,) if name is not None and not only_names_runs(name)),
     ]
 
@@ -206,7 +272,7 @@ def _has_metrics(log: Log, run: int, *, alone: bool) -> bool:
 
 
 def _known(log: Log, run: int) -> Mapping[str, Any] | None:
-    """Get the configuration that the records of a run themselves hold, if they do."""
+    """Return the configuration that the records of a run themselves hold; None if they do not."""
     rows = log.runs.rows(run)
     for objects in log.table.objects.values():
         codes = objects.codes[rows]
@@ -228,13 +294,13 @@ def _known(log: Log, run: int) -> Mapping[str, Any] | None:
 
 
 def _only_in_header(log: Log, name: str) -> bool:
-    """Whether a column is in the first record and never on a row of the curve."""
+    """Return whether a column is in the first record and never on a row of the curve."""
     present = log.table.columns[name].present
     return bool(present[log.header_rows].any() and not (present & log.has_x).any())
 
 
 def _drop_header_columns(log: Log) -> None:
-    """Columns of a first record that is the configuration are no metrics and no messages."""
+    """Remove columns of a first record that is the configuration from metrics and messages."""
     if log.table.objects or not len(log.header_rows):
         return
     if all(_known(log, run) is None for run in range(len(log.runs.keys))):
@@ -245,7 +311,7 @@ def _drop_header_columns(log: Log) -> None:
 
 
 def _share_problems(log: Log, runs: list[RunLog]) -> None:
-    """Give each bad line to the run that the record before it belongs to."""
+    """Assign each bad line to the run that the record before it belongs to."""
     owner = np.zeros(len(log.table), dtype=np.int64)
     for index in range(len(runs)):
         owner[log.runs.rows(index)] = index
@@ -276,7 +342,17 @@ def _config_problems(log: Log, run: RunLog) -> list[Problem]:
 
 
 def differing_keys(one: Any, other: Any, *, both: bool = False, prefix: str = "") -> list[str]:
-    """Dotted keys whose values differ; unless ``both``, also keys that only one mapping has."""
+    """Return the dotted keys whose values differ.
+
+    Parameters
+    ----------
+    one, other : object
+        Mappings, or the values of one key.
+    both : bool
+        Compare only keys that both mappings have.
+    prefix : str
+        Dotted key of ``one`` and ``other`` themselves.
+    """
     if not (isinstance(one, dict) and isinstance(other, dict)):
         return [] if one == other else [prefix]
     keys: list[str] = []

@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Log:
-    """A table whose columns have their roles, and its rows their runs."""
+    """A table whose columns have their roles, and its rows their runs.
+
+    Parameters
+    ----------
+    table : Table
+        All records of the log.
+    options : Options
+        What the user, or a reader of a special layout, fixed.
+    runs : RunRows
+        Which rows belong to which run.
+    roles : ColumnRoles
+        What each column is.
+    """
 
     table: Table
     options: Options
@@ -31,17 +43,17 @@ class Log:
 
     @classmethod
     def of(cls, table: Table, options: Options) -> Log:
-        """Group the rows by run and settle the roles of the columns."""
+        """Return the log of a table: rows grouped by run, roles of columns decided."""
         runs = group_runs(table, options)
         return cls(table, options, runs, column_roles(table, options, runs))
 
     @property
     def varying(self) -> list[frozenset[str]]:
-        """Per run: columns that took several values."""
+        """Columns that took several values, one set for each run: (runs,)."""
         return self._held_columns[1]
 
     def constants(self, run: int) -> dict[str, Any]:
-        """Exact values of the columns that held one value throughout a run."""
+        """Return the exact values of the columns that held one value throughout a run."""
         rows = {
             name: int(first[run])
             for name, first in self._held_columns[0].items()
@@ -86,7 +98,10 @@ class Log:
         return constant, [frozenset(names) for names in varying]
 
     def _counted(self, differs: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
-        """Rows that a configuration must be on: those with a metric, or all if none moves."""
+        """Return the rows (rows,) that a configuration must be on: those with a metric.
+
+        All rows, if no metric moves.
+        """
         moving = [
             self.table.columns[name].present
             for name in self.roles.metrics
@@ -97,7 +112,7 @@ class Log:
         return np.logical_or.reduce(moving) if moving else np.ones(len(self.table), dtype=bool)
 
     def _held(self, column: Column, counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Per run: whether a column stands on the rows that count as a configuration would.
+        """Return for each run (runs,) whether a column is on the rows that a configuration is on.
 
         It is on all of them, or on those up to or from some row (a key renamed in mid-run), or on
         the first record. What is on a few rows here and there, or on one, is an outcome.
@@ -121,7 +136,7 @@ class Log:
 
     @cached_property
     def has_x(self) -> NDArray[np.bool_]:
-        """Rows of the curve: those with an x, or all but the first of a run without any."""
+        """Which rows (rows,) are of the curve: those with an x; without any, all but the first."""
         x = [self.table.columns[name].logged for name in self.roles.x_columns]
         if x:
             return np.asarray(np.logical_or.reduce(x))
@@ -135,7 +150,7 @@ class Log:
 
     @cached_property
     def header_rows(self) -> NDArray[np.int64]:
-        """First rows of runs that have no x while later rows have.
+        """Numbers of the first rows of runs that have no x while later rows have.
 
         In a log without any x: first rows none of whose columns comes again.
         """
@@ -154,7 +169,7 @@ class Log:
 
 
 def _differs(column: Column, runs: RunRows) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Per run: whether a column takes several values, and the first row that has one."""
+    """Return for each run (runs,) whether a column has several values, and its first row or -1."""
     kinds = (
         (column.values, column.logged),
         (column.codes, column.codes >= 0),

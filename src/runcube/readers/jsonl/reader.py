@@ -34,36 +34,50 @@ _SIDECAR_ENDINGS = (".json", ".yaml", ".yml")
 class JsonlReader:
     """Reads JSONL logs: records that are flat or nested, one or several runs per file.
 
-    Every argument may be left out: then a good guess is made.
+    Every argument may be left out: then a guess is made from names and values of the columns.
+    Nested keys are joined with ``/``.
 
     Parameters
     ----------
     config : str or sequence of str, optional
         Where the configuration is: the key of an object (in the first record or on every line),
-        the name of a file in the same folder, or the names of columns.
+        the name of a JSON or YAML file in the same folder, or a sequence of columns.
     run : str or False, optional
-        The column that tells the runs of one file apart. False: a file is one run.
+        The column that distinguishes the runs of one file. False: a file is one run.
     x : str, optional
-        The column that every log must have as its x-axis. Other columns that run along the curve
-        are kept beside it.
+        The column that every log must have as its x-axis, in its own unit. Other columns that run
+        along the curve are kept beside it.
     split : str or False, optional
         A column whose values are the splits, or a regular expression with the groups ``split``
         and ``metric`` that is matched on the whole name of a metric. False: no splits.
     metrics : sequence of str, optional
         The only columns that are metrics (by their name with or without the split).
     name : str, default "jsonl"
-        The word for ``reader=`` once the reader is registered.
+        Name for ``reader=`` once the reader is registered.
 
     Raises
     ------
     PlanError
-        If ``split`` is a regular expression without these two groups.
+        If ``split`` is a regular expression with groups other than these two, or none at all.
 
     Examples
     --------
-    >>> reader = JsonlReader(run="run_id", x="step", split=r"(?P<split>train|val)_(?P<metric>.+)")
-    >>> reader.name
-    'jsonl'
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> import runcube as rc
+    >>> reader = rc.JsonlReader(
+    ...     config="args", run="run_id", x="step", split=r"(?P<split>train|val)_(?P<metric>.+)"
+    ... )
+    >>> with tempfile.TemporaryDirectory() as logs:
+    ...     with open(Path(logs) / "sweep.jsonl", "w") as file:
+    ...         for lr in (0.1, 0.2):
+    ...             for step in range(3):
+    ...                 record = {"run_id": f"lr{lr}", "args": {"lr": lr, "seed": 0}, "step": step}
+    ...                 print(json.dumps(record | {"val_loss": lr + step}), file=file)
+    ...     ds = rc.load_runs(logs, reader=reader, layout="grid")
+    >>> ds.curve.sel(split="val", metric="loss", seed=0).values
+    array([[0.1, 1.1, 2.1],
+           [0.2, 1.2, 2.2]])
     """
 
     config: str | Sequence[str] | None = None
@@ -82,7 +96,18 @@ class JsonlReader:
             _check_pattern(self.split)
 
     def find(self, tree: Tree) -> Iterator[Source]:
-        """Yield a source for each file whose first lines look like a training log."""
+        """Yield a source for each file whose first lines look like a training log.
+
+        Parameters
+        ----------
+        tree : Tree
+            The files under the root.
+
+        Yields
+        ------
+        Source
+            The log, and its configuration file if it has one; in natural path order.
+        """
         files = [f for f in tree.unclaimed() if f.path.lower().endswith(_ENDINGS)]
         claimed: list[LogFile] = []
         silent: list[LogFile] = []
@@ -103,11 +128,43 @@ class JsonlReader:
             yield self._source(tree, file)
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Give the runs of a source, from its first lines where they tell enough."""
+        """Return the headers of the runs of a source, from its first lines where they suffice.
+
+        Parameters
+        ----------
+        source : Source
+
+        Returns
+        -------
+        sequence of RunHeader, (runs,)
+            In order of first appearance.
+
+        Raises
+        ------
+        OSError
+            If the log cannot be read.
+        """
         return read_headers(source, self._options())
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
-        """Parse a source: one ``RunLog`` per run, in order of first appearance."""
+        """Parse a source.
+
+        Parameters
+        ----------
+        source : Source
+        request : Request
+            Splits and metrics that are wanted, and whether messages are.
+
+        Returns
+        -------
+        sequence of RunLog, (runs,)
+            One for each run, in order of first appearance.
+
+        Raises
+        ------
+        OSError
+            If the log cannot be read.
+        """
         return read_log(source, self._options(), request)[1]
 
     def _guesses(self) -> bool:
@@ -136,7 +193,7 @@ class JsonlReader:
         return Source(tree.root, file.path, (file,) if beside is None else (file, beside))
 
     def _claims_longer(self, tree: Tree, file: LogFile, head: bytes) -> bool:
-        """Look further into a log that so far has one row of each run: they may take turns."""
+        """Return whether a longer head shows a log, as of runs that take turns, one row each."""
         if len(head) >= file.size or not any(b'"%s"' % k.encode() in head for k in RUN_KEYS):
             return False
         try:
@@ -172,7 +229,7 @@ def _check_pattern(split: str) -> None:
 
 
 def _whole_lines(head: bytes, size: int) -> bytes:
-    """Cut a head after its last complete line; the file's own end completes a line too."""
+    """Return a head up to its last complete line; the file's own end completes a line too."""
     if len(head) >= size:
         return head
     end = head.rfind(b"\n") + 1
@@ -185,7 +242,7 @@ def _is_lone(file: LogFile, head: bytes) -> bool:
 
 
 def _is_object(data: bytes) -> bool:
-    """Whether the first line is one whole JSON object."""
+    """Return whether the first line is one whole JSON object."""
     first = data.removeprefix(BOM).lstrip(b" \t\r\n\0").partition(b"\n")[0]
     try:
         return isinstance(decode_line(first.strip(b" \t\r\0")), dict)
@@ -194,7 +251,7 @@ def _is_object(data: bytes) -> bool:
 
 
 def _looks_like_training(log: Log) -> bool:
-    """Whether anything runs along x or is told apart by split, in runs longer than a summary."""
+    """Return whether anything runs along x or has a split, in runs longer than a summary."""
     table, roles = log.table, log.roles
     if not roles.metrics:
         # The head may hold nothing but a long configuration.

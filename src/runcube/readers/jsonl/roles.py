@@ -55,11 +55,30 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user, or a reader of a special layout, said about the columns; None is a guess.
+    """What the user, or a reader of a special layout, fixes about the columns; None is a guess.
 
-    ``ignore`` are columns that are neither metric nor configuration; ``facts`` are columns whose
-    first value goes into the configuration, each with its place there. ``in_log`` is False where
-    the configuration is known from elsewhere: then no column of numbers is part of it.
+    Parameters
+    ----------
+    config : str or tuple of str, optional
+        Key of the object that is the configuration, or the columns that are.
+    run : str or False, optional
+        Column that tells the runs of a file apart. False: a file is one run.
+    x : str, optional
+        Column that is the x-axis.
+    split : str or False, optional
+        Column of splits, or a regular expression with the groups ``split`` and ``metric`` for the
+        names of metrics. False: no splits.
+    metrics : tuple of str, optional
+        The only columns that are metrics, by their name with or without the split.
+    null_is_nan : bool
+        Whether the text ``"null"`` is a logged NaN.
+    ignore : frozenset of str
+        Columns that are neither metric nor configuration.
+    facts : tuple of (str, tuple of str)
+        Columns whose first value goes into the configuration, each with its keys there.
+    in_log : bool
+        False where the configuration is known from elsewhere: then no column of numbers is part
+        of it.
     """
 
     config: str | tuple[str, ...] | None = None
@@ -75,10 +94,20 @@ class Options:
 
 @dataclass(slots=True)
 class ColumnRoles:
-    """The settled columns of one table.
+    """What each column of one table is.
 
-    ``x`` maps an axis to its columns; ``metrics`` a column to its split (None: told by the split
-    column) and metric; ``messages`` are columns of text.
+    Parameters
+    ----------
+    run : str or None
+        Column that tells the runs apart.
+    split : str or None
+        Column whose values are the splits.
+    x : dict of str to list of str
+        The columns of each axis: ``{"epoch": ["train/epoch", "val/epoch"]}``.
+    metrics : dict of str to (str or None, str)
+        Split and metric of each column. A split of None is that which the split column holds.
+    messages : list of str
+        Columns of text.
     """
 
     run: str | None = None
@@ -94,7 +123,19 @@ class ColumnRoles:
 
 
 def column_roles(table: Table, options: Options, run_rows: RunRows) -> ColumnRoles:
-    """Decide what each column of a table is."""
+    """Return what each column of a table is.
+
+    Parameters
+    ----------
+    table : Table
+    options : Options
+    run_rows : RunRows
+        Which rows belong to which run.
+
+    Returns
+    -------
+    ColumnRoles
+    """
     roles = ColumnRoles(run=run_rows.column)
     if options.split is not False:
         roles.split = _split_column(table, options.split)
@@ -119,7 +160,19 @@ def _config_columns(options: Options) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class RunRows:
-    """The rows of each run of a table, in file order; runs in order of first appearance."""
+    """The rows of each run of a table.
+
+    Parameters
+    ----------
+    column : str or None
+        Column that tells the runs apart; None where all rows are one run.
+    keys : list of str, (runs,)
+        What that column holds for each run, in order of first appearance; ``""`` for a lone run.
+    order : ndarray of int64, (rows,)
+        Row numbers, run after run, each run in file order.
+    starts : ndarray of int64, (runs,)
+        Position in ``order`` where each run begins.
+    """
 
     column: str | None
     keys: list[str]
@@ -127,14 +180,27 @@ class RunRows:
     starts: NDArray[np.int64]
 
     def rows(self, run: int) -> NDArray[np.int64]:
-        """Row numbers of one run."""
+        """Return the row numbers of one run, in file order."""
         end = self.starts[run + 1] if run + 1 < len(self.starts) else len(self.order)
         return self.order[self.starts[run] : end]
 
     def differs(
         self, values: NDArray[np.float64] | NDArray[np.int64], present: NDArray[np.bool_]
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Per run: whether the present values differ, and the first row that has one (-1: none)."""
+        """Return whether the values of each run differ, and where the first one is.
+
+        Parameters
+        ----------
+        values : ndarray of float64 or int64, (rows,)
+        present : ndarray of bool, (rows,)
+            Which values count.
+
+        Returns
+        -------
+        differs : ndarray of bool, (runs,)
+        first : ndarray of int64, (runs,)
+            First row with a value; -1 where there is none.
+        """
         if not len(self.order):
             return np.zeros(len(self.keys), dtype=bool), np.full(len(self.keys), -1, dtype=np.int64)
         values, present = values[self.order], present[self.order]
@@ -148,7 +214,7 @@ class RunRows:
 
 
 def group_runs(table: Table, options: Options) -> RunRows:
-    """Tell the runs of a table apart; one run with the key ``""`` where nothing does."""
+    """Return the rows of each run; one run with the key ``""`` where nothing tells runs apart."""
     n = len(table)
     name = options.run if isinstance(options.run, str) else None
     if options.run is None:
@@ -201,7 +267,7 @@ def _leaf(record: object, name: str) -> object:
 
 
 def is_numeric(column: Column) -> bool:
-    """Whether a column holds numbers: as such, or as text that mostly reads as numbers."""
+    """Return whether a column holds numbers: as such, or as text that mostly reads as numbers."""
     if column.logged.any():
         return True
     return bool(column.words) and sum(map(is_number_text, column.words)) * 2 > len(column.words)
@@ -235,12 +301,12 @@ def _axes(columns: dict[str, Column], options: Options, runs: RunRows) -> dict[s
 
 
 def axis_name(column: str) -> str:
-    """Name of the axis that a column belongs to: its last segment (``train/global_step``)."""
+    """Return the axis that a column belongs to: ``global_step`` of ``train/global_step``."""
     return re.split(r"[/.]", column)[-1]
 
 
 def _runs_along(name: str, column: Column, runs: RunRows) -> bool:
-    """Whether the values behave like an axis: clocks mostly rise, and budgets never move."""
+    """Return whether the values behave like an axis: clocks mostly rise, and budgets never move."""
     last = axis_name(name).lower()
     if is_count_like(name):
         if _BUDGET.fullmatch(last) is None:
@@ -253,7 +319,7 @@ def _runs_along(name: str, column: Column, runs: RunRows) -> bool:
         values = column.values[rows][column.logged[rows]]
         falls += int((np.diff(values) < 0).sum())
         steps += max(len(values) - 1, 0)
-    # A resumed run starts its clock anew; the duration of a step goes up and down all the time.
+    # A resumed run starts its clock again; the duration of a step goes up and down all the time.
     return falls * 10 <= steps if is_time_like(name) else False
 
 
@@ -266,8 +332,8 @@ def _metric_names(
     for name, short in plain.items():
         match = split.fullmatch(short) if split is not None else None
         found = match.groupdict() if match else {}
-        word, metric = found.get("split"), found.get("metric") or short
-        names[name] = (None, short) if has_column else (word or ALL, metric)
+        part, metric = found.get("split"), found.get("metric") or short
+        names[name] = (None, short) if has_column else (part or ALL, metric)
     if options.metrics is not None:
         wanted = set(options.metrics)
         names = {k: v for k, v in names.items() if v[1] in wanted or k in wanted}
@@ -293,10 +359,10 @@ def _splitter(
 
 
 def is_seed_column(name: str) -> bool:
-    """Whether a column of this name may hold the seed."""
+    """Return whether a column of this name may hold the seed."""
     return _SEED.fullmatch(name) is not None
 
 
 def only_names_runs(name: str | None) -> bool:
-    """Whether a run column is a mere name: any but the seed, which is a hyperparameter as well."""
+    """Return whether a run column is a mere name: any but the seed, which is a hyperparameter."""
     return name is not None and not is_seed_column(name)

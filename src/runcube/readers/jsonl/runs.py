@@ -21,11 +21,43 @@ if TYPE_CHECKING:
 
 
 def build_runs(log: Log, headers: list[RunHeader], request: Request) -> list[RunLog]:
-    """One ``RunLog`` per run of a log; ``headers`` are those of the same runs."""
+    """Return one ``RunLog`` for each run of a log.
+
+    Parameters
+    ----------
+    log : Log
+    headers : list of RunHeader, (runs,)
+        Those of the runs of the log, in the same order.
+    request : Request
+
+    Returns
+    -------
+    list of RunLog, (runs,)
+    """
     return [_RunBuilder(log, run, header, request).build() for run, header in enumerate(headers)]
 
 
 class _RunBuilder:
+    """Makes the ``RunLog`` of one run.
+
+    Parameters
+    ----------
+    log : Log
+    run : int
+        Number of the run in the log.
+    header : RunHeader
+    request : Request
+
+    Attributes
+    ----------
+    rows : ndarray of int64, (rows,)
+        Rows of the run in the table of the log.
+    out : RunLog
+        What is made.
+    columns : dict of str to (ndarray of float64, ndarray of bool), each (rows,)
+        Values of each metric column, and where they were logged.
+    """
+
     def __init__(self, log: Log, run: int, header: RunHeader, request: Request) -> None:
         self.log = log
         self.rows = log.runs.rows(run)
@@ -34,6 +66,7 @@ class _RunBuilder:
         self.columns: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
 
     def build(self) -> RunLog:
+        """Return the finished log."""
         for name in self.log.roles.metrics:
             if name not in self.request.drop:
                 self._numbers(name)
@@ -54,13 +87,13 @@ class _RunBuilder:
         return self.out
 
     def _numbers(self, name: str) -> None:
-        """Numbers of one metric column in this run, and problems for what is not one."""
+        """Collect the numbers of one metric column in this run, and problems for what is none."""
         column = self.log.table.columns[name]
         values, logged = column.values[self.rows], column.logged[self.rows]
         codes = column.codes[self.rows]
         bad = column.others[self.rows] != 0
         if (codes >= 0).any():
-            parsed = [_parse(word, self.log.options.null_is_nan) for word in column.words]
+            parsed = [_parse(text, self.log.options.null_is_nan) for text in column.words]
             numbers = np.array([np.nan if p is None else p for p in parsed])
             sound = np.array([p is not None for p in parsed])
             is_text = codes >= 0
@@ -74,7 +107,7 @@ class _RunBuilder:
             self.columns[name] = (values, logged)
 
     def _lists(self) -> None:
-        """Note columns of lists, which are neither metrics nor configuration."""
+        """Record a problem for columns of lists, which are neither metrics nor configuration."""
         known = {*self.request.drop, *self.out.header.constants, *self.out.header.config}
         for name, column in self.log.table.columns.items():
             if name in self.log.roles.metrics or name in known or not column.others.any():
@@ -90,17 +123,17 @@ class _RunBuilder:
             self.out.problems.append(Problem(kind, message, path, line))
 
     def _parts(self) -> dict[str, dict[str, list[tuple[str, NDArray[np.bool_]]]]]:
-        """Split → metric → columns with the rows that count, in order of first appearance."""
+        """Return split → metric → columns with the rows that count, by first appearance."""
         found: list[tuple[int, str, str, str, NDArray[np.bool_]]] = []
         for name, (_, logged) in self.columns.items():
             split, metric = self.log.roles.metrics[name]
             if split is not None:
                 found.append((int(np.argmax(logged)), split, metric, name, logged))
                 continue
-            for word, mask in self._split_rows():
+            for own_split, mask in self._split_rows():
                 here = logged & mask
                 if here.any():
-                    found.append((int(np.argmax(here)), word, metric, name, here))
+                    found.append((int(np.argmax(here)), own_split, metric, name, here))
         found.sort(key=lambda item: item[0])
         parts: dict[str, dict[str, list[tuple[str, NDArray[np.bool_]]]]] = {}
         for _, split, metric, name, logged in found:
@@ -110,9 +143,9 @@ class _RunBuilder:
     def _split_rows(self) -> list[tuple[str, NDArray[np.bool_]]]:
         column = self.log.table.columns[str(self.log.roles.split)]
         codes = column.codes[self.rows]
-        words = [(word, codes == code) for code, word in enumerate(column.words)]
+        named = [(split, codes == code) for code, split in enumerate(column.words)]
         unnamed = codes < 0
-        return [(w, m) for w, m in [*words, (ALL, unnamed)] if m.any()]
+        return [(s, m) for s, m in [*named, (ALL, unnamed)] if m.any()]
 
     def _curves(
         self,
@@ -121,7 +154,7 @@ class _RunBuilder:
         axes: Axes,
         wanted: frozenset[str] | None,
     ) -> None:
-        """Build the curves of one split; one that is not asked for keeps its x, for the status."""
+        """Add the curves of one split; one that is not asked for keeps its x, for the status."""
         every = np.logical_or.reduce([mask for cols in part.values() for _, mask in cols])
         names = tuple(m for m in part if wanted is None or m in wanted)
         at = np.flatnonzero(every)
@@ -172,7 +205,7 @@ class _RunBuilder:
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[Any]:
-    """As int64 where every value is a whole number that a float64 can tell from its neighbours."""
+    """Return int64 where each value is a whole number that float64 tells from its neighbours."""
     if len(values) and np.isfinite(values).all() and (np.abs(values) < 2**53).all():
         whole = values.astype(np.int64)
         if (whole == values).all():
@@ -180,7 +213,7 @@ def _whole(values: NDArray[np.float64]) -> NDArray[Any]:
     return values
 
 
-def _parse(word: str, null_is_nan: bool) -> float | None:
-    if null_is_nan and word == "null":
+def _parse(text: str, null_is_nan: bool) -> float | None:
+    if null_is_nan and text == "null":
         return float("nan")
-    return float(word) if is_number_text(word) else None
+    return float(text) if is_number_text(text) else None

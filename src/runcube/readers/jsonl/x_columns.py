@@ -16,7 +16,14 @@ _OUTER = "epoch"
 
 
 class Axes:
-    """All x columns over the rows of one run, as float64 with NaN where a row lacks one."""
+    """All x columns over the rows of one run, as float64 with NaN where a row lacks one.
+
+    Parameters
+    ----------
+    log : Log
+    rows : ndarray of int64, (rows,)
+        Rows of the run in the table of the log.
+    """
 
     def __init__(self, log: Log, rows: NDArray[np.int64]) -> None:
         self._log = log
@@ -24,9 +31,20 @@ class Axes:
         self._values = {name: self._joined(cols, "") for name, cols in log.roles.x.items()}
 
     def of(self, split: str, at: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Each x on the rows ``at`` of a split.
+        """Return each x on some rows of a split.
 
         Without any x the records of the split are counted, from 0.
+
+        Parameters
+        ----------
+        split : str
+        at : ndarray of int64, (points,)
+            Positions among the rows of the run.
+
+        Returns
+        -------
+        dict of str to ndarray of float64, (points,)
+            As logged; an iteration that restarts in each epoch counts through.
         """
         if not self._values:
             name = "epoch" if split != "all" else "step"
@@ -39,7 +57,7 @@ class Axes:
         return found
 
     def _joined(self, columns: list[str], split: str) -> NDArray[np.float64]:
-        """Columns of one axis (``train/epoch``, ``val/epoch``); the split's own goes first."""
+        """Return the columns of one axis (``train/epoch``, …) as one; the split's goes first."""
         values = np.full(len(self._rows), np.nan)
         own = [c for c in columns if c.startswith(split) and split]
         for name in [*own, *(c for c in columns if c not in own)]:
@@ -53,7 +71,7 @@ class Axes:
         found: dict[str, NDArray[np.float64]],
         at: NDArray[np.int64],
     ) -> None:
-        """Make an iteration that starts anew in each epoch count through."""
+        """Make an iteration that restarts in each epoch count through; ``found`` is changed."""
         epoch = self._values.get(_OUTER)
         if epoch is None:
             return
@@ -68,13 +86,13 @@ class Axes:
             place = np.searchsorted(epochs, epoch[at]).clip(max=len(epochs) - 1)
             known = epochs[place] == epoch[at]
             is_main = np.isin(at, main)
-            # One record per epoch (validation) stands at the end of its epoch.
+            # One record per epoch (validation) is at the end of its epoch.
             lone = len(np.unique(epoch[at])) == len(at) and not is_main.any()
             moved = before[place] + (last[place] if lone else inner[at])
             found[name] = np.where(known, moved, np.nan)
 
     def _main_rows(self, inner: NDArray[np.float64]) -> NDArray[np.int64] | None:
-        """Rows of the split with the most records: training counts iterations."""
+        """Return the rows of the split with the most records: training counts iterations."""
         split = self._log.roles.split
         present = ~np.isnan(inner) & ~np.isnan(self._values[_OUTER])
         if split is not None:
@@ -88,6 +106,6 @@ class Axes:
 
 
 def _restarts(epoch: NDArray[np.float64], inner: NDArray[np.float64]) -> bool:
-    """Whether the iteration steps back just where the epoch steps up."""
+    """Return whether the iteration steps back just where the epoch steps up."""
     back, up = np.diff(inner) <= 0, np.diff(epoch) > 0
     return bool(back.any() and (back == up).all() and (np.diff(epoch) >= 0).all())

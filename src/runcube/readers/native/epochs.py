@@ -1,6 +1,6 @@
 """Which epoch a record of the native layout belongs to: it writes none, so it is counted.
 
-The ``>> Start Epoch: N`` marker says it outright where present; a damaged line must shift nothing.
+The marker ``>> Start Epoch: N`` holds it where present; a damaged line must shift nothing.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 def epochs_by_marker(
     ordinals: Sequence[int] | NDArray[np.int64], markers: Sequence[int] | NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Epochs of one split's records from the markers before them.
+    """Return the epochs of one split's records from the markers before them.
 
     A record has the epoch of the last marker. Where a marker was lost, its records follow those
-    of the marker before; they are told from several records an epoch by what the split usually
-    writes for each marker, and by the room up to the next marker.
+    of the marker before; what distinguishes them from several records an epoch is what the split
+    usually writes for each marker, and the room up to the next marker.
 
     Parameters
     ----------
     ordinals : sequence of int, (rows,)
         How many markers precede each record.
-    markers : sequence of int
+    markers : sequence of int, (markers,)
         The epochs of the markers, in file order.
 
     Returns
@@ -62,17 +62,17 @@ def epochs_by_marker(
 
 
 def lost_records(shapes: Sequence[str | None]) -> dict[int, str]:
-    """Guess what each unreadable line was, from what stands between such neighbours elsewhere.
+    """Return a guess of what each unreadable line was, from lines with the same neighbours.
 
     Parameters
     ----------
-    shapes : sequence of str or None
-        Per line, in file order, a word for its kind; None for an unreadable line.
+    shapes : sequence of str or None, (lines,)
+        The kind of each line, in file order; None for an unreadable line.
 
     Returns
     -------
     dict of int to str
-        Position of each unreadable line whose kind the rest of the log tells.
+        Kind by position, for each unreadable line whose kind the rest of the log determines.
     """
     triples: Counter[tuple[str | None, str | None, str]] = Counter()
     pairs: Counter[tuple[str | None, str | None]] = Counter()
@@ -97,7 +97,7 @@ def _between(
     after: str | None,
 ) -> str | None:
     found = {s: n for (b, a, s), n in triples.items() if (b, a) == (before, after)}
-    # Neighbours that also stand side by side elsewhere: the bad line was an extra one.
+    # Neighbours that also follow each other directly elsewhere: the bad line was an extra one.
     if not found or pairs.get((before, after), 0) > max(found.values()):
         return None
     return max(found, key=lambda shape: found[shape])

@@ -1,4 +1,4 @@
-"""The exact road through a native log: line by line, every line worth what it is worth."""
+"""The exact road through a native log: line by line, so that a bad line costs only itself."""
 
 from __future__ import annotations
 
@@ -16,16 +16,23 @@ if TYPE_CHECKING:
 
 MARKER = re.compile(r">> Start Epoch: *(\d+)")
 TRAIN_TIME = re.compile(r"Training time (?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
-_SPLIT_WORD = re.compile(rb'"data_name": ?"([^"\\]+)"')
+_SPLIT_NAME = re.compile(rb'"data_name": ?"([^"\\]+)"')
 _NUMBER = re.compile(r"[\d.]+")
 
 
 @dataclass(slots=True)
 class SplitRows:
-    """Records of one split: line numbers, markers seen before each, and their statistics.
+    """Records of one split, in file order.
 
-    ``stats`` holds whole records as dicts. A record lost to a bad line stands as None: those
-    after it keep their epochs.
+    Parameters
+    ----------
+    lines : list of int, (rows,)
+        Line numbers, from 1.
+    ordinals : list of int, (rows,)
+        How many epoch markers precede each record.
+    stats : list of dict or None, (rows,)
+        Whole records, with ``agg_stats`` and what is beside it. A record that a bad line lost is
+        None, so that those after it keep their epochs.
     """
 
     lines: list[int] = field(default_factory=list)
@@ -35,7 +42,23 @@ class SplitRows:
 
 @dataclass(slots=True)
 class Section:
-    """What follows one configuration line, up to the next one."""
+    """What follows one configuration line, up to the next one.
+
+    Parameters
+    ----------
+    config : dict or None
+        The configuration as logged; None if records come before any configuration line.
+    rows : dict of str to SplitRows
+        Records by split, in order of first appearance.
+    markers : list of int, (markers,)
+        Epochs of the epoch markers, in file order.
+    messages : list of str
+        Text lines, if they are kept; markers are among them.
+    train_time : float or None
+        Seconds, summed over the sessions of a resumed run; None if no line holds it.
+    problems : list of Problem
+        What is wrong with the lines.
+    """
 
     config: Any = None
     rows: dict[str, SplitRows] = field(default_factory=dict)
@@ -45,17 +68,33 @@ class Section:
     problems: list[Problem] = field(default_factory=list)
 
     def text(self, value: str, keep: bool) -> None:
-        """Take in one text line: a marker, the training time, or a message."""
+        """Add one text line: a marker, the training time, or a message.
+
+        Parameters
+        ----------
+        value : str
+        keep : bool
+            Whether to keep it among the messages.
+        """
         if value.startswith(">> Start") and (found := MARKER.match(value)):
             self.markers.append(int(found[1]))
         elif value.startswith("Training time") and (found := TRAIN_TIME.match(value)):
-            # A run that was resumed tells the time of each of its sessions.
+            # A run that was resumed logs the time of each of its sessions.
             self.train_time = seconds_of(found) + (self.train_time or 0.0)
         if keep and value:
             self.messages.append(value)
 
     def row(self, split: str, line: int, stats: Any) -> None:
-        """Take in one record of metrics."""
+        """Add one record of metrics.
+
+        Parameters
+        ----------
+        split : str
+        line : int
+            Line number, from 1.
+        stats : dict or None
+            The whole record; None if it was lost.
+        """
         rows = self.rows.get(split)
         if rows is None:
             rows = self.rows[split] = SplitRows()
@@ -65,13 +104,13 @@ class Section:
 
 
 def seconds_of(found: re.Match[str]) -> float:
-    """Seconds that a training time spells."""
+    """Return the seconds of a matched training time."""
     days, hours, minutes, seconds = found.groups(default="0")
     return int(days) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def is_config(value: Any) -> bool:
-    """Tell a configuration line."""
+    """Return whether a decoded line is a configuration."""
     return (
         isinstance(value, dict)
         and value.get("type") == "dict_config"
@@ -87,7 +126,18 @@ def _split(data_name: Any, title: Any) -> str:
 
 @dataclass(slots=True)
 class _Entry:
-    """What one line holds, and a word for its kind; both None if it is unreadable."""
+    """What one line holds.
+
+    Parameters
+    ----------
+    number : int
+        Line number, from 1.
+    value : dict or None
+        The decoded record; None if it is unreadable.
+    shape : str or None
+        Its kind (``"split val"``); None if not even that is known.
+    problem : Problem, optional
+    """
 
     number: int
     value: Any
@@ -96,7 +146,7 @@ class _Entry:
 
 
 def read_sections(data: bytes, path: str, *, messages: bool) -> list[Section]:
-    """Rows, markers and texts of a log, one ``Attempt`` for each configuration line.
+    """Return the rows, markers and texts of a log.
 
     A bad line costs that line and shifts nothing after it.
 
@@ -104,9 +154,14 @@ def read_sections(data: bytes, path: str, *, messages: bool) -> list[Section]:
     ----------
     data : bytes
     path : str
-        For the problems.
+        Path that problems name.
     messages : bool
         Keep the text lines.
+
+    Returns
+    -------
+    list of Section
+        One for each configuration line, in file order; at least one.
     """
     entries = [entry for line in split_lines(data) for entry in _entries(line, path)]
     guesses = lost_records([entry.shape for entry in entries])
@@ -138,11 +193,11 @@ def _entries(line: Line, path: str) -> list[_Entry]:
 
 
 def _unreadable(line: Line, path: str, error: BadLine) -> list[_Entry]:
-    word = _SPLIT_WORD.search(line.data)
-    shape = f"split {word[1].decode(errors='replace')}" if word else None
+    name = _SPLIT_NAME.search(line.data)
+    shape = f"split {name[1].decode(errors='replace')}" if name else None
     whole = salvage(line.data, lambda value: _shape(value) is not None)
     if whole is not None:
-        # The word may be of the whole record: then the half one before it is a guess as well.
+        # The name may be of the whole record: then the half one before it is a guess as well.
         message = "half a record before a whole one on the same line; the whole one is kept"
         half = _Entry(line.number, None, None, Problem("bad_line", message, path, line.number))
         return [half, _Entry(line.number, whole, _shape(whole))]
@@ -154,7 +209,7 @@ def _unreadable(line: Line, path: str, error: BadLine) -> list[_Entry]:
 
 
 def _shape(value: Any) -> str | None:
-    """Word for the kind of a record; None for what is no record of this layout."""
+    """Return the kind of a record; None for what is no record of this layout."""
     if not isinstance(value, dict):
         return None
     if isinstance(value.get("agg_stats"), dict):

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
-    """Join a log with the records that were appended to it.
+    """Return a log joined with the records that were appended to it.
 
     Parameters
     ----------
     before : RunLog
         The log as it was, with its values, and without anything unusual in it.
     resume : Resume
+        Where that reading stopped.
     more : TypedLog
         The new records, with lines as if they began on line 2.
 
@@ -61,7 +62,7 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
 
 
 def _table(curves: Curves, more: TypedLog) -> list[Any]:
-    """Values (metrics, rows), further keys (keys, rows) and lines of the rows of one split."""
+    """Return values (metrics, rows), further keys (keys, rows) and lines (rows,) of one split."""
     rows = len(curves.lines)
     values = np.full((len(more.names), rows), np.nan)
     values[[more.names.index(name) for name in curves.metrics]] = curves.values

@@ -42,7 +42,13 @@ _SUFFIXES = (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz"
 
 @dataclass(frozen=True)
 class NativeReader:
-    """Reader of the native layout (``json_out.jsonl`` or any ``*.jsonl``)."""
+    """Reads the native layout (``json_out.jsonl`` or any ``*.jsonl``).
+
+    Parameters
+    ----------
+    name : str
+        Name for ``reader=``.
+    """
 
     name: str = "native"
 
@@ -53,7 +59,7 @@ class NativeReader:
                 yield Source(tree.root, file.path, (file,))
 
     def headers(self, source: Source) -> list[RunHeader]:
-        """Give the run of a log from its first lines."""
+        """Return the header of the run of a log, from its first lines where they suffice."""
         head, tail = read_ends(source.root, source.files[0])
         config = _find_config(head)
         whole = len(head) >= source.size and not source.path.endswith(".gz")
@@ -65,14 +71,19 @@ class NativeReader:
         return [_header(source, config, has_metrics, _ENDED in tail)]
 
     def remembered(self, headers: Sequence[RunHeader]) -> list[RunHeader]:
-        """Give what ``headers`` would, of an unchanged log that was read; nothing if in doubt.
+        """Return what ``headers`` would, for an unchanged log that was read; nothing if in doubt.
 
-        A reader may have this method if whether a log is its own hangs on nothing but that log.
+        A reader may have this method if whether a log is its own depends on that log alone.
 
         Parameters
         ----------
         headers : sequence of RunHeader
             Those of the log, one for each section.
+
+        Returns
+        -------
+        list of RunHeader
+            One, or none if in doubt.
         """
         # Where no metrics were read, there may yet be what looks like some.
         if not any(header.has_metrics for header in headers):
@@ -81,7 +92,7 @@ class NativeReader:
         return [replace(first, has_metrics=True)]
 
     def read(self, source: Source, request: Request) -> list[RunLog]:
-        """Parse a log: a ``RunLog`` for each configuration line in it."""
+        """Parse a log: one ``RunLog`` for each configuration line in it."""
         data, damage = read_bytes(source.root, source.path)
         ended = not source.path.endswith(".gz") and _ENDED in data[-TAIL_BYTES:]
         try:
@@ -97,7 +108,7 @@ class NativeReader:
         return logs
 
     def read_more(self, source: Source, request: Request, before: RunLog) -> RunLog | None:
-        """Go on where ``read`` stopped, in a log that has grown since.
+        """Parse what was appended to a log since ``read``, and return the whole log.
 
         Parameters
         ----------
@@ -203,7 +214,7 @@ def _typed_log(
 
 
 def _typed_curves(typed: TypedLog) -> list[Curves]:
-    """Curves of each split; a logged NaN takes the exact road, so NaN is what was not logged."""
+    """Return the curves of each split; NaN was not logged: a logged NaN takes the exact road."""
     logged = ~np.isnan(typed.values)
     every = bool(logged.all())
     curves = []
@@ -229,10 +240,10 @@ def _typed_own_x(typed: TypedLog, rows: slice) -> dict[str, NDArray[Any]]:
 
 
 def _finish(log: RunLog, found: list[Curves], names: tuple[str, ...], request: Request) -> None:
-    """Name what the log has, keep what is asked for, in the order of the log."""
+    """Set what the log has, and keep what is asked for, in the order of the log."""
     log.splits = tuple(curves.split for curves in found)
     log.metrics = names
-    # A split that is not asked for keeps its x: whether a run is complete hangs on every split.
+    # A split that is not asked for keeps its x: whether a run is complete depends on every split.
     log.curves = [
         _only(c, names, request.metrics)
         if request.splits is None or c.split in request.splits
@@ -242,7 +253,7 @@ def _finish(log: RunLog, found: list[Curves], names: tuple[str, ...], request: R
 
 
 def _curves(split: str, rows: SplitRows, section: Section, source: Source) -> Curves | None:
-    """Build curves from whole records, which may carry further keys beside their statistics."""
+    """Return curves of whole records, which may hold further keys beside their statistics."""
     kept = [i for i, record in enumerate(rows.stats) if record is not None]
     if not kept:
         return None
@@ -280,7 +291,7 @@ def _epochs(
 
 
 def _name_order(section: Section) -> list[str]:
-    """Names of the metrics by first appearance in the log, whatever their split."""
+    """Return the names of the metrics by first appearance in the log, whatever their split."""
     records = [
         (line, record)
         for rows in section.rows.values()
@@ -299,7 +310,7 @@ def _beside(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _only(curves: Curves, order: tuple[str, ...], asked: frozenset[str] | None) -> Curves:
-    """Bring the metrics into the order of the log, and keep those asked for."""
+    """Return curves with the metrics that are asked for, in the order of the log."""
     if asked is None and order == curves.metrics:
         return curves
     names = tuple(n for n in order if n in curves.metrics and (asked is None or n in asked))

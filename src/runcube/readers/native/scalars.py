@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def flat_items(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Items of nested metrics, the names of inner ones joined with ``/``."""
+    """Yield the items of nested metrics, the names of inner ones joined with ``/``."""
     for name, value in record.items():
         if isinstance(value, dict):
             yield from flat_items(value, f"{prefix}{name}/")
@@ -32,7 +32,7 @@ class ScalarColumns:
     rows : int
         Length of the columns.
     path : str
-        For the problems.
+        Path that problems name.
     """
 
     def __init__(self, rows: int, path: str) -> None:
@@ -43,14 +43,24 @@ class ScalarColumns:
         self._odd: dict[tuple[str, str], tuple[int, Any, int]] = {}
 
     def put(self, row: int, line: int, name: str, value: Any) -> None:
-        """Take in one value; None is missing, text that spells a number is that number."""
+        """Store one value.
+
+        Parameters
+        ----------
+        row : int
+        line : int
+            Line number for the problems, from 1.
+        name : str
+        value : object
+            None is missing; text that reads as a number is that number.
+        """
         if name not in self._values:
             self._values[name] = np.full(self._rows, np.nan)
             self._logged[name] = np.zeros(self._rows, dtype=bool)
         if value is None:
             return
         if not isinstance(value, int | float):
-            number = _spelled(value)
+            number = _number_of_text(value)
             self._odd_one("non_numeric" if number is None else "text_number", name, line, value)
             if number is None:
                 return
@@ -63,7 +73,7 @@ class ScalarColumns:
         self._logged[name][row] = True
 
     def put_record(self, row: int, line: int, record: Mapping[str, Any]) -> None:
-        """Take in one record of metrics, nested or flat."""
+        """Store one record of metrics, nested or flat."""
         for name, value in flat_items(record):
             self.put(row, line, name, value)
 
@@ -77,11 +87,11 @@ class ScalarColumns:
         return tuple(name for name, logged in self._logged.items() if logged.any())
 
     def column(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Values, NaN where missing, and where they were logged."""
+        """Return values (rows,), NaN where missing, and where they were logged (rows,)."""
         return self._values[name], self._logged[name]
 
     def stack(self, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Several columns as ``(names, rows)``."""
+        """Return values and where they were logged, of several columns, as ``(names, rows)``."""
         if not names:
             return np.empty((0, self._rows)), np.zeros((0, self._rows), dtype=bool)
         return (
@@ -90,7 +100,7 @@ class ScalarColumns:
         )
 
     def problems(self) -> list[Problem]:
-        """One problem for each column that held text or structures."""
+        """Return one problem for each column that held text or structures."""
         found = []
         for (kind, name), (line, value, count) in self._odd.items():
             shown = f"{value!r}"[:60]
@@ -101,7 +111,7 @@ class ScalarColumns:
 
 
 def as_axis(values: NDArray[np.float64], logged: NDArray[np.bool_]) -> NDArray[Any]:
-    """Int64 where every row has a whole number, else float64 with NaN where a row lacks it."""
+    """Return int64 where all rows have a whole number, else float64 with NaN where one lacks it."""
     whole = bool(logged.all()) and bool(np.isfinite(values).all())
     # Beyond 2**53 a float64 no longer tells whole numbers apart.
     if whole and bool((values == np.floor(values)).all()) and bool((np.abs(values) < 2**53).all()):
@@ -109,6 +119,6 @@ def as_axis(values: NDArray[np.float64], logged: NDArray[np.bool_]) -> NDArray[A
     return values
 
 
-def _spelled(value: Any) -> float | None:
-    """Number that a text spells, None if it spells none."""
+def _number_of_text(value: Any) -> float | None:
+    """Return the number that a text reads as; None if it is no text of a number."""
     return float(value) if isinstance(value, str) and is_number_text(value) else None

@@ -1,6 +1,6 @@
 """The typed road through a native log: decode all records at once, floats without a Python loop.
 
-It refuses whatever is unusual, so that it is exact: the line by line road of ``native_lines``
+It refuses whatever is unusual, so that it is exact: the line by line road of ``exact``
 then takes over. msgspec decodes every record into a struct made for the log's own keys and
 refuses others. The statistics are encoded again as MessagePack, where constant keys and floats of
 nine bytes make records of one size: NumPy reads that as a table.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OWN_KEYS = frozenset({"type", "value", "title", "data_name", "agg_stats"})
-# How far to look for the log's own keys; what first appears later takes the exact road.
+# Lines that are searched for the log's own keys; what first appears later takes the exact road.
 _PROBE_LINES = 12
 # Patterns kept for each set of keys: the logs of a sweep have few, unless each was cut elsewhere.
 _MAX_PATTERNS = 16
@@ -38,19 +38,44 @@ _MARKER = ">> Start Epoch:"
 
 
 class NotPlainError(ValueError):
-    """The bytes are not what this road knows."""
+    """Bytes that this road refuses; the exact road reads them."""
 
 
 @dataclass(slots=True)
 class TypedLog:
-    """A whole log as a table of its records, split after split, with its texts.
+    """A whole log as a table: its rows are the records with statistics, split after split.
 
-    ``splits`` maps each split to its records, in file order; ``lines`` (records,) are line
-    numbers; ``names`` are the metrics of the log; ``values`` (metrics, records) is NaN where a
-    record lacks one; ``own`` (keys, records) holds the keys
-    beside ``agg_stats`` that ``extras`` names; ``epochs`` (records of the split,) come from the
-    markers or are counted; ``marker_lines`` and ``markers`` are the markers' lines and epochs.
-    Logs of one sweep share these arrays: they are read-only. ``count`` is the number of records.
+    Parameters
+    ----------
+    names : tuple of str, (metrics,)
+        Metrics of the log.
+    extras : tuple of str, (keys,)
+        Keys of the records beside ``agg_stats``.
+    splits : dict of str to slice
+        The rows of each split, which are in file order.
+    lines : ndarray of int64, (rows,)
+        Line numbers, from 1.
+    values : ndarray of float64, (metrics, rows)
+        As logged; NaN where a record lacks the metric.
+    own : ndarray of float64, (keys, rows)
+        Values of ``extras``; NaN where a record lacks the key.
+    epochs : dict of str to ndarray of int64, (rows of the split,)
+        From the markers, or counted from 0.
+    marker_lines : ndarray of int64, (markers,)
+        Line numbers of the epoch markers.
+    markers : ndarray of int64, (markers,)
+        Epochs of the markers.
+    count : int
+        Records after the configuration, those of text included.
+    texts : list of str
+        Text lines; empty unless they are asked for.
+    times : list of str
+        Text lines that hold the training time.
+
+    Notes
+    -----
+    Logs of one sweep share ``lines``, ``epochs``, ``marker_lines`` and ``markers``: they are
+    read-only.
     """
 
     names: tuple[str, ...]
@@ -71,6 +96,21 @@ class _Layout:
     """Decoder of records with these metrics and further keys, and the table their floats make.
 
     Metrics that nobody asked for are decoded too: to skip a float costs more than to read it.
+
+    Parameters
+    ----------
+    names : tuple of str, (metrics,)
+    extras : tuple of str, (keys,)
+        Keys beside ``agg_stats``.
+
+    Attributes
+    ----------
+    extras : list of str, (keys,)
+        Attributes of a decoded record that hold these keys.
+    decode, encode : callable
+        Bytes of JSON lines to records; statistics to MessagePack.
+    table : dtype
+        One encoded record of statistics.
     """
 
     def __init__(self, names: tuple[str, ...], extras: tuple[str, ...]) -> None:
@@ -116,7 +156,7 @@ class _Layout:
         return np.dtype(spec | {"itemsize": len(packed)})  # type: ignore[call-overload,no-any-return]
 
     def values(self, stats: Sequence[Any]) -> NDArray[np.float64]:
-        """Columns (metrics, rows) of the statistics; NaN where a record lacks one."""
+        """Return the statistics as (metrics, rows); NaN where a record lacks one."""
         packed = self.encode(stats)
         lead = len(packed) - len(stats) * self.table.itemsize
         if lead not in (1, 3, 5):
@@ -129,7 +169,7 @@ class _Layout:
         return out
 
     def pattern(self, splits: list[str], texts: list[str | None]) -> _Pattern:
-        """Say which record is what; the logs of one sweep mostly share it."""
+        """Return which record is what; the logs of one sweep mostly share it."""
         known = self._patterns.get(len(splits))
         if known is not None and known.fits(splits, texts):
             return known
@@ -151,6 +191,16 @@ class _Pattern:
         The split of each record; ``""`` is no split but a text.
     texts : list of str or None, (records,)
         The text of each record that is one.
+
+    Attributes
+    ----------
+    splits : dict of str to slice
+        As in `TypedLog`; so are ``lines``, ``epochs``, ``marker_lines`` and ``markers``.
+    text_count : int
+        Number of records that are text.
+    members, text_of, other_of : callable
+        Pick from a list (records,): those with a split, split after split; the texts; the texts
+        that are no markers.
     """
 
     def __init__(self, splits: list[str], texts: list[str | None]) -> None:
@@ -178,7 +228,7 @@ class _Pattern:
         self.epochs = {split: _read_only(self._epochs(at)) for split, at in self.splits.items()}
 
     def fits(self, splits: list[str], texts: list[str | None]) -> bool:
-        """Whether another log has its records and markers on the same lines."""
+        """Return whether another log has its records and markers on the same lines."""
         return (
             splits == self._names
             and self._marker_of(texts) == self._markers
@@ -198,14 +248,22 @@ class _Pattern:
 def epochs_of(
     lines: NDArray[np.int64], marker_lines: NDArray[np.int64], markers: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Epochs of the records of one split, by the markers or by their number."""
+    """Return the epochs (rows,) of the records of one split, by the markers or by their number.
+
+    Parameters
+    ----------
+    lines : ndarray of int64, (rows,)
+        Line numbers of the records.
+    marker_lines, markers : ndarray of int64, (markers,)
+        Line numbers and epochs of the markers; without any, the records are counted from 0.
+    """
     if len(markers):
         return epochs_by_marker(np.searchsorted(marker_lines, lines), markers)
     return np.arange(len(lines), dtype=np.int64)
 
 
 def _picker(rows: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-    """Pick these rows of a list, as a tuple whatever their number."""
+    """Return a function that picks these rows of a list, as a tuple whatever their number."""
     if len(rows) > 1:
         return itemgetter(*rows)
     return lambda values: tuple([values[row] for row in rows])
@@ -229,6 +287,12 @@ def read_typed(data: bytes, *, texts: bool = False) -> tuple[dict[str, Any], Typ
     texts : bool
         Keep the text lines.
 
+    Returns
+    -------
+    config : dict
+        As logged.
+    typed : TypedLog
+
     Raises
     ------
     NotPlainError
@@ -248,7 +312,7 @@ def read_typed(data: bytes, *, texts: bool = False) -> tuple[dict[str, Any], Typ
 
 
 def _check_order(typed: TypedLog, names: dict[str, int]) -> None:
-    """Refuse a log in which a metric first appears where the probe did not look.
+    """Refuse a log in which a metric first appears after the lines that were probed.
 
     Its place among the others would be another one.
     """
@@ -262,7 +326,17 @@ def _check_order(typed: TypedLog, names: dict[str, int]) -> None:
 def read_records(
     data: memoryview, names: tuple[str, ...], extras: tuple[str, ...], *, texts: bool = False
 ) -> TypedLog:
-    """Parse records that have no other metrics and keys than these, as if from line 2 on.
+    """Return records that have no other metrics and keys than these.
+
+    Parameters
+    ----------
+    data : memoryview
+        Lines after the configuration; they are numbered from 2.
+    names : tuple of str, (metrics,)
+    extras : tuple of str, (keys,)
+        Keys beside ``agg_stats``.
+    texts : bool
+        Keep the text lines.
 
     Raises
     ------
@@ -279,9 +353,9 @@ def read_records(
     if len(records) != newlines + (len(data) > 0 and data[-1] != _NEWLINE):
         raise NotPlainError("not one record on each line")
     stats = [record.agg_stats for record in records]
-    said = [record.value for record in records]
-    pattern = layout.pattern([record.data_name for record in records], said)
-    others = pattern.other_of(said)
+    values = [record.value for record in records]
+    pattern = layout.pattern([record.data_name for record in records], values)
+    others = pattern.other_of(values)
     if None in others or stats.count(None) != pattern.text_count:
         raise NotPlainError("a record that is neither a text nor of a split")
     members = pattern.members(records) if extras else ()
@@ -297,7 +371,7 @@ def read_records(
         pattern.marker_lines,
         pattern.markers,
         len(records),
-        [text for text in pattern.text_of(said) if text] if texts else [],
+        [text for text in pattern.text_of(values) if text] if texts else [],
         [text for text in others if text and text.startswith("Training time")],
     )
 
@@ -320,7 +394,7 @@ _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def _probe(data: bytes, start: int) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Names of the metrics with the lines that told them, and other keys of the records."""
+    """Return the metrics with the lines where they first appear, and other keys of the records."""
     names: dict[str, int] = {}
     extras: dict[str, None] = {}
     seen: set[bytes] = set()
@@ -329,7 +403,7 @@ def _probe(data: bytes, start: int) -> tuple[dict[str, int], tuple[str, ...]]:
         if end < 0:
             break
         stats = data.find(b'"agg_stats"', start, end)
-        # Records of one split are alike: its first one tells.
+        # Records of one split are alike: its first one suffices.
         if stats >= 0 and (lead := data[start:stats]) not in seen:
             seen.add(lead)
             for name in _probed(data[start:end]).agg_stats or ():

@@ -22,8 +22,20 @@ if TYPE_CHECKING:
 class Column:
     """One flattened key over all rows: numbers, and what is there instead of numbers.
 
-    ``codes`` index ``words`` (text), ``others`` hold a hash of what is neither number nor text;
-    -1 and 0 where there is none. A missing or null value is none of the three.
+    A missing or null value is neither number nor text nor other.
+
+    Parameters
+    ----------
+    values : ndarray of float64, (rows,)
+        Numbers in the unit in which they were logged, booleans as 0 and 1; NaN where there is none.
+    logged : ndarray of bool, (rows,)
+        Whether there is a number; True for a logged NaN.
+    codes : ndarray of int64, (rows,)
+        Index of the text in ``words``; -1 where there is none.
+    others : ndarray of int64, (rows,)
+        Hash of a value that is neither number nor text (a list); 0 where there is none.
+    words : list of str, (words,)
+        Distinct texts, in order of first appearance.
     """
 
     values: NDArray[np.float64]
@@ -40,14 +52,28 @@ class Column:
 
 @dataclass(slots=True)
 class Objects:
-    """A column of whole objects (a repeated config): distinct ones and which row has which."""
+    """A column of whole objects (a repeated config): the distinct ones, and which row has which.
+
+    Parameters
+    ----------
+    codes : ndarray of int64, (rows,)
+        Index of the object in ``values``; -1 where there is none.
+    values : list, (objects,)
+        Distinct decoded objects, of all such columns of the log together.
+    """
 
     codes: NDArray[np.int64]
     values: list[Any]
 
 
 class ObjectPool:
-    """Distinct objects; equal ones get one code however they are spelled."""
+    """Distinct objects; equal ones get one code however they are written.
+
+    Attributes
+    ----------
+    values : list, (objects,)
+        The decoded objects; a code is an index of it.
+    """
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -55,7 +81,13 @@ class ObjectPool:
         self._by_text: dict[str, int] = {}
 
     def code(self, raw: Any) -> int:
-        """Code of undecoded bytes; -1 for null and for nothing."""
+        """Return the code of undecoded bytes; -1 for null and for nothing.
+
+        Raises
+        ------
+        BadLine
+            If the bytes are no JSON.
+        """
         data = bytes(raw)
         code = self._by_bytes.get(data)
         if code is None:
@@ -63,7 +95,7 @@ class ObjectPool:
         return code
 
     def code_of(self, value: Any) -> int:
-        """Code of a decoded value; -1 for null."""
+        """Return the code of a decoded value; -1 for null."""
         if value is None:
             return -1
         text = json.dumps(value, sort_keys=True)
@@ -75,7 +107,13 @@ class ObjectPool:
 
 
 class GrowingColumn:
-    """A column while it is filled."""
+    """A column while it is filled.
+
+    Parameters
+    ----------
+    n_rows : int
+        Length of the column.
+    """
 
     def __init__(self, n_rows: int) -> None:
         self._n_rows = n_rows
@@ -86,8 +124,8 @@ class GrowingColumn:
         self._words: dict[str | None, int] = {None: -1}
 
     def numbers(self, rows: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """Fill rows from the typed road."""
-        # The typed road knows no NaN: msgspec refuses the word. NaN here is a missing value.
+        """Fill rows with numbers that the typed decoder read; NaN is no value."""
+        # The typed decoder reads no NaN: msgspec refuses it. NaN here is a missing value.
         self._values[rows] = values
         self._logged[rows] = ~np.isnan(values)
 
@@ -112,11 +150,11 @@ class GrowingColumn:
             self._others[row] = _hash(value)
 
     def column(self, blank: Column) -> Column:
-        """The finished column; ``blank`` has the arrays of a column without text or others."""
+        """Return the finished column; ``blank`` has the arrays for a column of numbers alone."""
         others = blank.others if self._others is None else self._others
         if self._codes is None:
             return Column(self._values, self._logged, blank.codes, others, [])
-        # Words in order of appearance, so that the road by which they came does not show.
+        # Words in order of appearance, whichever decoder they came from.
         codes, words = self._codes, [word for word in self._words if word is not None]
         used, first = np.unique(codes[codes >= 0], return_index=True)
         rank = np.full(len(words) + 1, -1, dtype=np.int64)
@@ -126,7 +164,7 @@ class GrowingColumn:
 
 
 def blank_column(n_rows: int) -> Column:
-    """Make a column in which no row has a value."""
+    """Return a column in which no row has a value."""
     return GrowingColumn(n_rows).column(
         Column(
             np.empty(0),

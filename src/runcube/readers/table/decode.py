@@ -2,7 +2,7 @@
 
 The fast road decodes whole chunks of lines with a type made for the keys of the log. A chunk that
 it refuses is decoded line by line, and a line that is refused again is decoded exactly, key by
-key. All roads give the same table; only their speed differs.
+key. All roads make the same table; only their speed differs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,24 @@ MAX_SHAPES = 16
 
 @dataclass
 class Table:
-    """All records of a log, in file order."""
+    """All records of a log, one a row, in file order.
+
+    Parameters
+    ----------
+    data : bytes
+        The log itself.
+    lines : ndarray of int64, (rows,)
+        Number of the line that each record is on, from 1.
+    columns : dict of str to Column, each (rows,)
+        One for each flattened key (``"info/lr"``), in order of first appearance.
+    objects : dict of str to Objects, each (rows,)
+        One for each key whose objects are kept whole, sorted by name.
+    odd : dict of int to dict
+        Records by row that are not what their line alone decodes to: salvaged from a damaged
+        line, or several on one.
+    problems : list of Problem
+        What is wrong with the lines, in file order.
+    """
 
     data: bytes
     lines: NDArray[np.int64]
@@ -54,7 +71,7 @@ class Table:
         return np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == ord("\n"))
 
     def record(self, row: int) -> dict[str, Any]:
-        """Decode the record of one row exactly as it was logged."""
+        """Return the record of one row, decoded exactly as it was logged."""
         if row in self.odd:
             return dict(self.odd[row])
         number = int(self.lines[row]) - 1
@@ -65,7 +82,7 @@ class Table:
 
 
 def first_records(data: bytes) -> list[dict[str, Any]]:
-    """Records on the first lines of a log, decoded exactly."""
+    """Return the records on the first ``SAMPLE_LINES`` lines of a log, decoded exactly."""
     records = []
     for line in islice(split_lines(data), SAMPLE_LINES):
         try:
@@ -86,21 +103,26 @@ def read_table(
     fast: bool = True,
     chunk: int = CHUNK_BYTES,
 ) -> Table:
-    """Decode a log.
+    """Return the table of a log.
 
     Parameters
     ----------
     data : bytes
     path : str
-        For problems.
+        Path that problems name.
     raw : frozenset of str
         Top-level keys whose objects are kept whole instead of flattened.
     first : sequence of dict, optional
-        The ``first_records``, where they are at hand.
+        The ``first_records``, where they are available.
     fast : bool
         False takes the exact road for every line.
     chunk : int
         Bytes that are decoded at once.
+
+    Returns
+    -------
+    Table
+        The same for every ``fast`` and ``chunk``.
     """
     shape = Shape(raw)
     splitter = Splitter(path)
@@ -123,7 +145,32 @@ def _chunks(data: bytes, size: int, start: int, stop: int) -> Iterator[tuple[int
 
 
 class _Builder:
-    """Collects rows, in pieces of columns from typed records and one by one from exact ones."""
+    """Collects rows, in pieces of columns from typed records and one by one from exact ones.
+
+    Parameters
+    ----------
+    shape : Shape
+        Keys that are known so far; it is widened.
+    splitter : Splitter
+        Decodes the lines that the types refuse.
+    fast : bool
+        Whether types are tried at all.
+
+    Attributes
+    ----------
+    n_shapes, n_rows, n_lines : int
+        Times that the shape was widened, rows and lines so far.
+    numbers : list of ndarray of int64
+        Line numbers of the rows, piece by piece.
+    pieces : list of tuple
+        Rows, name, kind and values of a part of a column.
+    cells : list of tuple
+        Row, name and value of a single value.
+    odd : dict of int to dict
+        As in `Table`.
+    pool : ObjectPool
+        Distinct objects that are kept whole.
+    """
 
     def __init__(self, shape: Shape, splitter: Splitter, fast: bool) -> None:
         self.shape = shape
@@ -140,6 +187,7 @@ class _Builder:
         self.pool = ObjectPool()
 
     def add(self, data: bytes, start: int, end: int) -> None:
+        """Decode the lines of one chunk, by smaller chunks where the type refuses it."""
         structs = self._typed(data, start, end) if self.fast else None
         if structs is not None:
             self.numbers.append(np.arange(1, len(structs) + 1, dtype=np.int64) + self.n_lines)
@@ -156,7 +204,7 @@ class _Builder:
         self.n_lines += data.count(b"\n", start, end)
 
     def _typed(self, data: bytes, start: int, end: int) -> list[Any] | None:
-        """Decode a chunk at once; None unless each line is just one record of the known keys."""
+        """Return the records of a chunk; None unless each line is just one record of known keys."""
         decoder = self.shape.decoder
         if decoder is None:
             return None
@@ -214,7 +262,7 @@ class _Builder:
         return struct
 
     def _exact(self, record: dict[str, Any], *, odd: bool) -> None:
-        """Take one record key by key; an odd one is not what its line alone decodes to."""
+        """Add one record key by key; an odd one is not what its line alone decodes to."""
         if odd:
             self.odd[self.n_rows] = record
         for name, value in flatten(record, self.shape.raw):
@@ -222,7 +270,7 @@ class _Builder:
         self.n_rows += 1
 
     def _widen(self, records: Sequence[dict[str, Any]]) -> bool:
-        """Learn what the type did not know; True if there is something new."""
+        """Widen the shape; return whether that is of use: something new, and not too often."""
         changed = [self.shape.learn(record) for record in records]
         self.n_shapes += any(changed)
         return any(changed) and self.n_shapes < MAX_SHAPES
@@ -248,6 +296,7 @@ class _Builder:
             self.pieces.append((rows, name, kind, part))
 
     def table(self, data: bytes) -> Table:
+        """Return the table of all that was added; ``data`` is the whole log."""
         columns: dict[str, GrowingColumn] = {}
         objects: dict[str, NDArray[np.int64]] = {}
         for rows, name, kind, part in self.pieces:
@@ -281,7 +330,7 @@ class _Builder:
 
 
 def _in_order(table: Table, columns: dict[str, Column]) -> dict[str, Column]:
-    """Sort columns by the first row that has them, then by their place in that record."""
+    """Return columns sorted by the first row that has them, then by their place in that record."""
     first = {name: int(np.argmax(column.present)) for name, column in columns.items()}
     ranks: dict[str, tuple[int, int]] = {}
     for row in sorted(set(first.values())):

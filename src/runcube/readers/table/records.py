@@ -16,7 +16,20 @@ _SHOWN = 60
 
 
 class Splitter:
-    """Gives the records of odd lines and collects what is wrong with them."""
+    """Splits odd lines into their records, and collects what is wrong with them.
+
+    Parameters
+    ----------
+    path : str
+        Path that problems name.
+
+    Attributes
+    ----------
+    problems : list of Problem
+        What was wrong so far, in file order.
+    odd : bool
+        Whether the records of the last line are not what that line alone decodes to.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -26,14 +39,14 @@ class Splitter:
         self._common: set[str] | None = None
 
     def learn(self, record: Mapping[str, Any]) -> None:
-        """Note the keys of a sound record, to tell a record from an inner object."""
+        """Remember the keys of a sound record, to distinguish a record from an inner object."""
         self._known |= record.keys()
         keys = set(record)
         # A first record that holds the config shares no key with those that follow.
         self._common = (self._common & keys or keys) if self._common is not None else keys
 
     def split(self, line: Line) -> list[dict[str, Any]]:
-        """Whole records of a line, in order; problems are noted."""
+        """Return the whole records of a line, in order; problems are recorded."""
         self.odd = False
         try:
             value = decode_line(line.data)
@@ -71,7 +84,7 @@ class Splitter:
 
 
 def _literal_newlines(line: bytes) -> list[dict[str, Any]]:
-    r"""Split records that a writer which escapes too much separated by the characters ``\n``."""
+    r"""Return records that an over-escaping writer separated by the two characters ``\n``."""
     if _LITERAL not in line:
         return []
     parts = line.split(_LITERAL)
@@ -87,7 +100,7 @@ def _literal_newlines(line: bytes) -> list[dict[str, Any]]:
 
 
 def _concatenated(line: bytes) -> list[dict[str, Any]]:
-    """Split whole records that stand one after the other without a newline between them."""
+    """Return whole records that follow each other without a newline between them."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:

@@ -25,7 +25,19 @@ _TYPES: dict[str, Any] = {
 
 
 def flatten(record: Mapping[str, Any], raw: frozenset[str]) -> Iterator[tuple[str, Any]]:
-    """Leaves of a record that are not null, as ``("info/lr", 0.1)``; ``raw`` keys stay whole."""
+    """Yield the leaves of a record that are not null, as ``("info/lr", 0.1)``.
+
+    Parameters
+    ----------
+    record : mapping
+    raw : frozenset of str
+        Top-level keys whose values stay whole.
+
+    Yields
+    ------
+    tuple of str and object
+        Keys joined by ``/``, and the value.
+    """
     for key, value in record.items():
         if key in raw:
             yield key, value
@@ -44,7 +56,7 @@ def _below(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def kind_of(value: Any) -> str:
-    """Kind of a JSON scalar: ``null``, ``bool``, ``number``, ``text`` or ``any``."""
+    """Return the kind of a JSON value: ``null``, ``bool``, ``number``, ``text`` or ``any``."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -55,12 +67,19 @@ def kind_of(value: Any) -> str:
 
 
 class _Node:
-    """Keys of one object: a kind per key, or a node where the value is an object itself."""
+    """Keys of one object.
+
+    Attributes
+    ----------
+    fields : dict of str to str or _Node
+        A kind for each key, or a node where the value is an object itself.
+    """
 
     def __init__(self) -> None:
         self.fields: dict[str, str | _Node] = {}
 
     def learn(self, record: Mapping[str, Any], raw: frozenset[str]) -> bool:
+        """Widen the node by an object; return whether that changed anything."""
         changed = False
         for key, value in record.items():
             old = self.fields.get(key)
@@ -80,7 +99,7 @@ class _Node:
         return changed
 
     def signature(self) -> Signature:
-        """All fields, as a value that a cache can look up."""
+        """Return all fields as a hashable value, which a cache can look up."""
         return tuple(
             (key, kind.signature() if isinstance(kind, _Node) else kind)
             for key, kind in self.fields.items()
@@ -97,9 +116,18 @@ def _merge(old: str | _Node | None, new: str) -> str | _Node:
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """A field of a compiled type: its flattened name, its kind and where it is.
+    """A field of a compiled type.
 
-    ``empty`` are objects without any value, one for each object on the way that may be missing.
+    Parameters
+    ----------
+    name : str
+        Its flattened name.
+    kind : str
+        As of `kind_of`, or ``raw``.
+    path : tuple of str, (depth,)
+        Attributes that lead to it.
+    empty : tuple, (depth - 1,)
+        Objects without any value, one for each object on the way that may be missing.
     """
 
     name: str
@@ -111,13 +139,13 @@ class _Leaf:
 # The logs of a sweep mostly have one shape.
 @lru_cache(maxsize=256)
 def _compile(signature: Signature) -> tuple[msgspec.json.Decoder[Any], tuple[_Leaf, ...]] | None:
-    """Make a decoder; None where msgspec cannot have a type for these keys."""
+    """Return a decoder and its fields; None where msgspec can make no type for these keys."""
     try:
         struct, leaves = _struct(signature, "Record")
     except (ValueError, TypeError, RecursionError):
         return None
     if len({leaf.name for leaf in leaves}) != len(leaves):
-        return None  # {"a": {"b": 1}, "a/b": 2}: which of the two counts, only the exact road says
+        return None  # {"a": {"b": 1}, "a/b": 2}: only the exact road decides which one counts
     return msgspec.json.Decoder(struct), leaves
 
 
@@ -155,6 +183,11 @@ class Shape:
     ----------
     raw : frozenset of str
         Top-level keys whose values stay undecoded bytes.
+
+    Attributes
+    ----------
+    raw : frozenset of str
+        As above.
     """
 
     def __init__(self, raw: frozenset[str]) -> None:
@@ -173,17 +206,23 @@ class Shape:
         return self._decoder
 
     def learn(self, record: Mapping[str, Any]) -> bool:
-        """Widen the shape by a record; True if that changed anything."""
+        """Widen the shape by a record; return whether that changed anything."""
         return self._node.learn(record, self.raw)
 
     def rebuild(self) -> None:
-        """Make the decoder anew from what was learned."""
+        """Make the decoder again, from what was learned so far."""
         self._stale = False
         self._decoder, self._leaves = _compile(self._node.signature()) or (None, ())
         self._open = tuple(x for x in self._leaves if x.kind in ("raw", "any", "null"))
 
     def check(self, structs: Sequence[Any], code: Callable[[Any], int]) -> None:
-        """Look at what the type left open: raw objects, and objects where there were none.
+        """Check what the type left open: raw objects, and objects where there were none.
+
+        Parameters
+        ----------
+        structs : sequence of decoded records
+        code : callable
+            Called with the bytes of each raw object.
 
         Raises
         ------
@@ -200,7 +239,7 @@ class Shape:
                     raise msgspec.ValidationError("an object in a field without a type")
 
     def columns(self, structs: Sequence[Any]) -> Iterator[tuple[str, str, Sequence[Any]]]:
-        """Flattened name, kind and values of each field over decoded records."""
+        """Yield the flattened name, the kind and the values (records,) of each field."""
         for leaf in self._leaves:
             kind = "number" if leaf.kind == "bool" else leaf.kind
             yield leaf.name, kind, _values(structs, leaf)

@@ -1,0 +1,109 @@
+"""What is opened is what would be loaded."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lazy_cubes import assert_same, loaded, opened
+from odd_logs import CASES, SWEEPS
+from sweeps import product_configs, write_sweep
+
+import runcube as rc
+from runcube.core.errors import RuncubeError
+from runcube.testing import logged_sweeps
+
+
+@pytest.mark.parametrize("chunks", ["auto", None, {"seed": 1}, np.int64(2), {}], ids=str)
+@pytest.mark.parametrize("layout", ["grid", "configs"])
+def test_what_is_computed_is_what_would_be_loaded(logs, layout, chunks):
+    options = {"layout": layout, "messages": True}
+    assert_same(opened(logs, chunks=chunks, **options), loaded(logs, **options))
+
+
+@settings(deadline=None)
+@given(sweep=logged_sweeps(), layout=st.sampled_from(["auto", "grid", "configs"]))
+def test_a_written_sweep_is_opened_as_it_is_loaded(tmp_path_factory, sweep, layout):
+    root = tmp_path_factory.mktemp("sweep")
+    (root / "logs").mkdir()
+    sweep.write(root / "logs")
+    try:
+        want = loaded(root / "logs", layout=layout)
+    except RuncubeError as error:
+        with pytest.raises(type(error)):
+            opened(root / "logs", layout=layout)
+        return
+    for _ in range(2):  # at once, and from what the first opening kept
+        assert_same(opened(root / "logs", root / "schema", layout=layout), want)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{[*o]}" for n, o in CASES])
+def test_odd_logs_are_opened_as_they_are_loaded(tmp_path, forget, name, options):
+    root = tmp_path / "logs"
+    root.mkdir()
+    SWEEPS[name][0](root)
+    try:
+        want = loaded(root, **options)
+    except RuncubeError as error:
+        with pytest.raises(type(error)):
+            opened(root, **options)
+        return
+    for _ in range(2):
+        assert_same(opened(root, tmp_path / "schema", **options), want)
+        forget()
+
+
+def test_it_warns_of_what_a_load_warns_of(logs):
+    with (logs / "003" / "json_out.jsonl").open("a") as log:
+        log.write("{broken\n")
+    said = []
+    for function, options in ((rc.load_runs, {}), (rc.open_runs, {"cache": False})):
+        with pytest.warns(rc.SweepWarning) as caught:
+            function(logs, **options)
+        said.append([str(w.message) for w in caught])
+        assert {w.filename for w in caught} == {__file__}
+    assert said[0] == said[1]
+    with pytest.raises(rc.LogError):
+        rc.open_runs(logs, cache=False, errors="raise")
+
+
+def write_odd_run(path, config):
+    """Write a run with metrics in another order, some of them at some epochs only, and more."""
+    log = rc.RunLogger(path, config)
+    for epoch in (0, 2, 3, 7):
+        log.start_epoch(epoch)
+        log.log("val", {"f1": epoch / 3, "acc1": 0.25, "loss": -epoch})
+        if epoch != 2:
+            log.log("train", {"acc1": epoch / 7, "grad": 2.0 + epoch})
+    log.close()
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_any_selection_is_that_of_the_loaded_cube(tmp_path_factory, data):
+    root = tmp_path_factory.getbasetemp() / "selected"
+    if not root.exists():
+        configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
+        write_sweep(root, configs, seeds=(0, 1, 2), killed=[(0, 1)])
+        write_odd_run(root / "odd", {"optim": {"lr": 1.0}, "model": {"weights": None}, "seed": 3})
+    want = loaded(root, layout="grid")
+    lazily = opened(root, layout="grid", chunks=data.draw(st.sampled_from([None, "auto"])))
+    picks = {}
+    for dim, size in want.curve.sizes.items():
+        one = st.integers(-size, size - 1)
+        several = st.lists(one, max_size=6).map(lambda v: np.array(v, dtype=int))
+        # xarray itself fails on empty slices that go backwards.
+        slices = st.slices(size).filter(lambda s, n=size: len(range(*s.indices(n))) > 0)
+        if data.draw(st.booleans()):
+            picks[dim] = data.draw(st.one_of(one, several, slices))
+    vector = [d for d, pick in picks.items() if isinstance(pick, np.ndarray)]
+    for dim in vector:
+        if data.draw(st.booleans()):
+            picks[dim] = picks[dim].tolist()
+        elif len(picks[dim]) == 6 and data.draw(st.booleans()):
+            picks[dim] = xr.DataArray(picks[dim].reshape(2, 3), dims=(f"{dim}_a", f"{dim}_b"))
+    vector = [d for d in vector if isinstance(picks[d], np.ndarray)]
+    if data.draw(st.booleans()) and len({len(picks[d]) for d in vector}) == 1:
+        picks |= {d: xr.DataArray(picks[d], dims="point") for d in vector}
+    for name in ("curve", "logged"):
+        xr.testing.assert_identical(lazily[name].isel(picks).compute(), want[name].isel(picks))

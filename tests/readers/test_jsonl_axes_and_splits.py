@@ -1,0 +1,98 @@
+"""Axes and splits of JSONL logs."""
+
+import numpy as np
+import pytest
+from jsonl_logs import curve, epochs, load, write
+
+from runcube.readers.jsonl.reader import JsonlReader
+
+
+def test_splits_by_a_column(tmp_path):
+    records = [
+        {"epoch": e, "split": s, "loss": e + i}
+        for e in range(3)
+        for i, s in enumerate(("train", "valid"))
+    ]
+    write(tmp_path / "a.jsonl", records)
+    (run,) = load(tmp_path)
+    assert run.splits == ("train", "valid")
+    assert curve(run, "loss", "valid")[0].tolist() == [1, 2, 3]
+    assert curve(run, "loss", "valid")[2].lines.tolist() == [2, 4, 6]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train_loss", "val_loss"),
+        ("train/loss", "val/loss"),
+        ("loss_train", "loss_val"),
+        ("loss/train", "loss/val"),
+    ],
+)
+def test_splits_by_prefix_or_suffix(tmp_path, names):
+    write(tmp_path / "a.jsonl", [{"step": i, names[0]: i, names[1]: -i} for i in range(3)])
+    (run,) = load(tmp_path)
+    assert run.splits == ("train", "val")
+    assert run.metrics == ("loss",)
+
+
+def test_splits_by_a_pattern_and_none(tmp_path):
+    write(tmp_path / "a.jsonl", [{"step": i, "src.acc": i, "tgt.acc": i} for i in range(3)])
+    (run,) = load(tmp_path, JsonlReader(split=r"(?P<split>src|tgt)\.(?P<metric>.+)"))
+    assert run.splits == ("src", "tgt")
+    assert run.metrics == ("acc",)
+    (run,) = load(tmp_path, JsonlReader(split=False))
+    assert run.splits == ("all",)
+    assert run.metrics == ("src.acc", "tgt.acc")
+
+
+def test_nested_metrics_are_flattened_and_a_wrapper_is_no_part_of_the_name(tmp_path):
+    records = [{"step": i, "metrics": {"val/acc": i, "opt": {"lr": 1 / (i + 1)}}} for i in range(3)]
+    write(tmp_path / "a.jsonl", records)
+    (run,) = load(tmp_path)
+    assert run.splits == ("val", "all")
+    assert run.metrics == ("acc", "opt/lr")
+
+
+def test_metrics_on_different_rows_share_a_curve_with_a_mask(tmp_path):
+    write(tmp_path / "a.jsonl", [{"step": 0, "a": 1}, {"step": 1, "b": 2}, {"step": 2, "a": None}])
+    (run,) = load(tmp_path)
+    (found,) = run.curves
+    assert found.logged.tolist() == [[True, False], [False, True]]
+    assert found.x["step"].tolist() == [0, 1]
+
+
+def test_a_duration_is_a_metric_and_a_clock_an_axis(tmp_path):
+    times = [0.3, 0.1, 0.4, 0.1, 0.5]
+    records = [{"step": i, "loss": i, "time": t, "elapsed": i * 60.0} for i, t in enumerate(times)]
+    write(tmp_path / "a.jsonl", records)
+    (run,) = load(tmp_path)
+    assert "time" in run.metrics
+    assert set(run.curves[0].x) == {"step", "elapsed"}
+    assert run.train_time == 240
+
+
+def test_an_iteration_that_restarts_each_epoch_counts_through(tmp_path):
+    records = [{"env_info": "linux", "seed": 3, "exp_name": "x"}]
+    for epoch in (1, 2):
+        records += [{"mode": "train", "epoch": epoch, "iter": i, "loss": i} for i in (50, 100)]
+        records += [{"mode": "val", "epoch": epoch, "iter": 20, "acc": epoch}]
+    write(tmp_path / "a.log.json", records)
+    (run,) = load(tmp_path)
+    assert run.header.config["seed"] == 3
+    assert curve(run, "loss", "train")[2].x["iter"].tolist() == [50, 100, 150, 200]
+    assert curve(run, "acc", "val")[2].x["iter"].tolist() == [100, 200]
+
+
+def test_without_any_x_the_records_of_a_split_are_counted(tmp_path):
+    records = [{"split": s, "loss": 1.0 * i} for i in range(3) for s in ("train", "val")]
+    write(tmp_path / "a.jsonl", records)
+    (run,) = load(tmp_path)
+    assert curve(run, "loss", "val")[2].x["epoch"].tolist() == [0, 1, 2]
+
+
+def test_a_row_without_x_stays_a_row(tmp_path):
+    write(tmp_path / "a.jsonl", [*epochs(2), {"loss": 5.0}])
+    (run,) = load(tmp_path)
+    assert np.isnan(run.curves[0].x["epoch"][2])
+    assert curve(run, "loss")[0][2] == 5

@@ -1,0 +1,37 @@
+"""Which files the JSONL reader takes for logs."""
+
+import pickle
+
+import pytest
+from jsonl_logs import epochs, write
+
+from runcube.files.tree import Tree, list_files
+from runcube.readers.jsonl.reader import JsonlReader
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [{"run_id": "a", "step": 9, "acc": 1.0}, {"run_id": "b", "step": 9, "acc": 2.0}],
+        [{"name": "x", "count": 1}, {"name": "y", "count": 2}],
+        ["{", '"step": 1', "}"],
+        ["hello"],
+        ["version https://git-lfs.github.com/spec/v1"],
+        ['[{"step": 1, "loss": 2}]'],
+    ],
+)
+def test_what_is_no_training_log_is_not_claimed(tmp_path, lines):
+    write(tmp_path / "a.jsonl", lines)
+    write(tmp_path / "a.json", lines)
+    assert list(JsonlReader().find(Tree(list_files(tmp_path)))) == []
+
+
+def test_a_log_that_lacks_the_named_x_is_not_claimed(tmp_path):
+    write(tmp_path / "a.jsonl", epochs(3))
+    assert list(JsonlReader(x="step").find(Tree(list_files(tmp_path)))) == []
+
+
+def test_the_reader_can_be_pickled_and_has_a_name():
+    reader = JsonlReader(config=["a"], metrics=["loss"], name="ours")
+    assert pickle.loads(pickle.dumps(reader)) == reader
+    assert reader.name == "ours"

@@ -1,0 +1,98 @@
+"""Where JSONL logs have their configuration."""
+
+import pytest
+from jsonl_logs import curve, epochs, kinds, load, write
+
+from runcube.readers.jsonl.reader import JsonlReader
+
+
+def test_config_in_the_first_record(tmp_path):
+    write(tmp_path / "a.jsonl", [{"lr": 0.1, "model": {"depth": 3}}, *epochs(12)])
+    (run,) = load(tmp_path)
+    assert run.header.config == {"lr": 0.1, "model": {"depth": 3}}
+    assert run.metrics == ("loss",)
+    assert curve(run, "loss")[2].lines[0] == 2
+
+
+def test_config_under_a_key_of_the_first_record(tmp_path):
+    write(tmp_path / "a.jsonl", [{"args": {"lr": 0.1}, "step": 0}, *epochs(12)])
+    (run,) = load(tmp_path, JsonlReader(config="args", x="epoch"))
+    assert run.header.config == {"lr": 0.1}
+    assert run.header.has_config
+
+
+def test_config_on_every_line_is_one_configuration(tmp_path):
+    write(tmp_path / "a.jsonl", epochs(20, config={"lr": 0.1, "betas": [0.9, 0.99]}))
+    (run,) = load(tmp_path)
+    assert run.header.config == {"lr": 0.1, "betas": [0.9, 0.99]}
+    assert run.metrics == ("loss",)
+    assert not run.problems
+
+
+def test_a_config_that_changes_within_a_run_is_a_problem_that_names_the_key(tmp_path):
+    records = epochs(10, config={"lr": 0.1, "seed": 1}) + epochs(2, config={"lr": 0.2, "seed": 1})
+    write(tmp_path / "a.jsonl", records)
+    (run,) = load(tmp_path)
+    (problem,) = run.problems
+    assert (problem.kind, problem.line) == ("config_conflict", 11)
+    assert " lr;" in problem.message
+    assert run.header.config["lr"] == 0.1
+
+
+def test_a_config_spelled_differently_is_the_same_config(tmp_path):
+    one, other = '{"epoch":0,"loss":1,"config":{"a":1,"b":2}}', epochs(1, config={"b": 2, "a": 1})
+    write(tmp_path / "a.jsonl", [one, *other])
+    assert not load(tmp_path)[0].problems
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", '{"lr": 1e-4, "opt": {"name": "sgd"}}'),
+        ("params.json", '{"lr": 1e-4, "opt": {"name": "sgd"}}'),
+        ("config.yaml", "lr: 1e-4\nopt:\n  name: sgd\n"),
+        ("hparams.yaml", "lr: 0.0001\nopt: !!python/object:x.Y\n  name: sgd\n"),
+        (".hydra/config.yaml", "lr: 1.0e-4\nopt: {name: sgd}\n"),
+    ],
+)
+def test_config_in_a_sidecar(tmp_path, name, text):
+    path = write(tmp_path / "run" / "log.jsonl", epochs(12)).parent / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    (run,) = load(tmp_path)
+    assert run.header.config == {"lr": 1e-4, "opt": {"name": "sgd"}}
+    assert len(run.header.source.files) == 2
+
+
+def test_a_sidecar_that_is_broken_costs_the_config_only(tmp_path):
+    write(tmp_path / "log.jsonl", epochs(12))
+    (tmp_path / "config.json").write_text('{"lr": ')
+    (run,) = load(tmp_path)
+    assert "no_config" in kinds(run)
+    assert len(curve(run, "loss")[0]) == 12
+
+
+def test_columns_named_as_config(tmp_path):
+    write(tmp_path / "a.jsonl", epochs(3, lr=0.1, seed=2, temperature=1.0))
+    (run,) = load(tmp_path, JsonlReader(config=["lr", "seed"]))
+    assert run.header.config == {"lr": 0.1, "seed": 2}
+    assert not run.header.constants
+    assert run.metrics == ("loss", "temperature")
+
+
+def test_a_config_that_is_owed_and_missing_is_a_problem(tmp_path):
+    write(tmp_path / "a.jsonl", epochs(3))
+    (run,) = load(tmp_path, JsonlReader(config="args", x="epoch"))
+    assert not run.header.has_config
+    assert kinds(run) == ["no_config"]
+
+
+def test_a_seed_beside_a_config_is_no_metric(tmp_path):
+    write(tmp_path / "a.jsonl", epochs(12, config={"lr": 1}, seed=3, dataset="cifar"))
+    (run,) = load(tmp_path)
+    assert run.header.constants == {"seed": 3, "dataset": "cifar"}
+
+
+def test_a_null_column_is_a_constant_none(tmp_path):
+    write(tmp_path / "a.jsonl", epochs(3, init=None))
+    assert load(tmp_path)[0].header.constants == {"init": None}

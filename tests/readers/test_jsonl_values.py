@@ -1,0 +1,54 @@
+"""Values of JSONL logs."""
+
+import numpy as np
+from jsonl_logs import curve, epochs, load, write
+
+
+def test_a_logged_nan_is_not_a_missing_value(tmp_path):
+    write(
+        tmp_path / "a.jsonl",
+        [
+            '{"step":0,"loss":NaN,"acc":1}',
+            '{"step":1,"loss":null,"acc":2}',
+            '{"step":2,"acc":3}',
+            '{"step":3,"loss":-Infinity,"acc":4}',
+        ],
+    )
+    values, logged, _ = curve(load(tmp_path)[0], "loss")
+    assert logged.tolist() == [True, False, False, True]
+    assert np.isnan(values[:3]).all()
+    assert values[3] == -np.inf
+
+
+def test_bools_are_numbers_and_numbers_as_text_are_read(tmp_path):
+    records = [{"step": i, "ok": i > 0, "loss": t} for i, t in enumerate(["0.5", "nan", 1])]
+    write(tmp_path / "a.jsonl", records)
+    (run,) = load(tmp_path)
+    assert curve(run, "ok")[0].tolist() == [0, 1, 1]
+    values, logged, _ = curve(run, "loss")
+    assert values[0] == 0.5
+    assert np.isnan(values[1])
+    assert values[2] == 1
+    assert logged.all()
+    (problem,) = run.problems
+    assert (problem.kind, problem.line) == ("text_number", 1)
+    assert "2 " in problem.message
+
+
+def test_text_in_a_metric_column_is_a_problem_and_missing(tmp_path):
+    write(tmp_path / "a.jsonl", [{"step": i, "loss": v} for i, v in enumerate([1, "oops", 2, [3]])])
+    (run,) = load(tmp_path)
+    values, _, found = curve(run, "loss")
+    assert values.tolist() == [1, 2]
+    assert found.x["step"].tolist() == [0, 2]
+    (problem,) = run.problems
+    assert (problem.kind, problem.line) == ("non_numeric", 2)
+    assert "2 " in problem.message
+
+
+def test_a_metric_that_comes_late_and_keys_in_any_order(tmp_path):
+    records = [*epochs(50), {"late": 7, "loss": 0, "epoch": 50}]
+    write(tmp_path / "a.jsonl", records)
+    values, logged, _ = curve(load(tmp_path)[0], "late")
+    assert logged.sum() == 1
+    assert values[-1] == 7
