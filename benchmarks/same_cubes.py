@@ -1,6 +1,6 @@
 """Whether two versions of the source make the same cubes of the same logs.
 
-    python -m benchmarks.same_cubes BEFORE/src AFTER/src LOGS [LOGS ...]
+    python -m benchmarks.same_cubes BEFORE/src AFTER/src LOGS [LOGS ...] [--reworded OLD NEW]
 
 Each version loads every directory in a process of its own: `load_runs`, `load_tree`, the plan
 that `scan` explains, `open_runs` and an archive, read back. Values are compared as bytes, with
@@ -85,15 +85,26 @@ def differences(before, after, where=""):
         yield f"{where.removeprefix(' / ')}\n    before: {before}\n    after:  {after}"
 
 
-def run(source, logs, cache):
+def run(source, logs, cache, reworded=()):
     command = [sys.executable, __file__, "--facts", *logs]
     environment = os.environ | {"PYTHONPATH": str(Path(source).resolve()), "RUNCUBE_CACHE": cache}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
-    return json.loads(done.stdout)
+    text = done.stdout.decode()
+    for old, new in reworded:
+        text = text.replace(old, new)
+    return json.loads(text)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--reworded",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("OLD", "NEW"),
+        help="words of messages that the second version has in place of others",
+    )
     parser.add_argument("--facts", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("paths", nargs="+", metavar="PATH")
     arguments = parser.parse_args()
@@ -106,7 +117,7 @@ def main():
         return
     before, after, *logs = arguments.paths
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        both = run(before, logs, one), run(after, logs, other)
+        both = run(before, logs, one, arguments.reworded), run(after, logs, other)
     print("before:", both[0].pop("source"), "\nafter: ", both[1].pop("source"))
     found = list(differences(*both))
     loads = sum("error" not in facts["load_runs"] for facts in both[0].values())
