@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.jsonl.roles import ColumnRoles, column_roles, group_runs, only_names_runs
+from runcube.readers.jsonl.column_roles import (
+    ColumnRoles,
+    column_roles,
+    group_runs,
+    only_names_runs,
+)
 from runcube.readers.table import flatten
 
 if TYPE_CHECKING:
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.readers.jsonl.roles import Options, RunRows
+    from runcube.readers.jsonl.column_roles import Options, RunRows
     from runcube.readers.table import Column, Table
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from runcube.core import PlanError, Source, natural_key
 from runcube.files import read_head
 from runcube.readers.config_files import SIDECARS, find_sidecar, is_sidecar_name
-from runcube.readers.jsonl.engine import raw_keys, read_headers, read_log
+from runcube.readers.jsonl.column_roles import ALL, RUN_KEYS, Options
 from runcube.readers.jsonl.log import Log
-from runcube.readers.jsonl.roles import ALL, RUN_KEYS, Options
+from runcube.readers.jsonl.source import raw_keys, read_headers, read_log
 from runcube.readers.lines import BOM, BadLine, decode_line
 from runcube.readers.table import first_records, read_table
 

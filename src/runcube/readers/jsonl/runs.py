@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Curves, Problem, RunLog, elapsed_seconds, is_time_like
-from runcube.readers.jsonl.roles import ALL
+from runcube.readers.jsonl.column_roles import ALL
 from runcube.readers.jsonl.x_columns import Axes
 from runcube.readers.lines import is_number_text
 

@@ -2,7 +2,7 @@
 
 ``reader`` chooses between two roads through a log: ``typed`` decodes what holds nothing unusual
 all at once, ``exact`` goes line by line. ``epochs`` counts what the layout does not write,
-``growth`` joins what was appended. Start in ``reader``. May import ``core``, ``files`` and
+``appended`` joins what was appended. Start in ``reader``. May import ``core``, ``files`` and
 ``readers.lines``.
 """
 

@@ -20,9 +20,9 @@ from runcube.core import (
 )
 from runcube.files import TAIL_BYTES, read_bytes, read_ends, read_from
 from runcube.readers.lines import BadLine, decode_line, split_lines
+from runcube.readers.native.appended import joined
 from runcube.readers.native.epochs import epochs_by_marker
 from runcube.readers.native.exact import TRAIN_TIME, is_config, read_sections, seconds_of
-from runcube.readers.native.growth import joined
 from runcube.readers.native.scalars import ScalarColumns, as_axis, flat_items
 from runcube.readers.native.typed import OWN_KEYS, NotPlainError, read_records, read_typed
 

@@ -1,7 +1,7 @@
 """Bytes of a JSON-lines log to a table of columns: what all readers of JSON lines share.
 
 May import ``core`` and ``readers.lines``. Start in ``decode`` (`read_table`); ``shape`` makes the
-types that decode a log quickly, ``column`` is one key over all rows, ``records`` finds what is
+types that decode a log quickly, ``column`` is one key over all rows, ``odd_lines`` finds what is
 whole on a line that is not JSON.
 """
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from runcube.readers.lines import BOM, BadLine, Line, decode_line, split_lines
 from runcube.readers.table.column import Column, GrowingColumn, ObjectPool, Objects, blank_column
-from runcube.readers.table.records import Splitter
+from runcube.readers.table.odd_lines import Splitter
 from runcube.readers.table.shape import Shape, flatten
 
 if TYPE_CHECKING:

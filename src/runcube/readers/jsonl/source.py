@@ -10,8 +10,8 @@ import numpy as np
 from runcube.core import Problem, RunHeader, RunLog, is_time_like
 from runcube.files import read_bytes, read_head
 from runcube.readers.config_files import load_sidecar
+from runcube.readers.jsonl.column_roles import RUN_KEYS, is_seed_column, only_names_runs
 from runcube.readers.jsonl.log import Log
-from runcube.readers.jsonl.roles import RUN_KEYS, is_seed_column, only_names_runs
 from runcube.readers.jsonl.runs import build_runs
 from runcube.readers.table import SAMPLE_LINES, first_records, flatten, read_table
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runcube.core import Request, Source
-    from runcube.readers.jsonl.roles import Options
+    from runcube.readers.jsonl.column_roles import Options
 
 CONFIG_KEYS = (
     *("config", "args", "hparams", "hyperparameters", "hyper_parameters", "hyperparams", "cfg"),
