@@ -226,7 +226,7 @@ def print_flatness(names: list[str], rounds: int) -> None:
 
 
 def statement(shape: Shape, logs: int, size: int) -> str:
-    """Say what data was loaded."""
+    """Print what data was loaded."""
     cube = shape.cube_bytes / 1e6
     each = size / logs / 1e3
     return f"{shape}\n{logs:,} logs, {size / 1e6:.1f} MB, {each:.1f} kB each; values {cube:.1f} MB"

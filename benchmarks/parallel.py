@@ -42,10 +42,11 @@ from pathlib import Path
 warnings.simplefilter("ignore")
 import psutil
 import runcube as rc
-from runcube import parallel
+from runcube.pipeline import tasks
 what, logs, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if workers:
-    parallel.usable_cpus = lambda: workers
+    assert tasks.usable_cpus() > 0
+    tasks.usable_cpus = lambda: workers
 way = "processes" if workers else False
 largest = 0
 def watch():

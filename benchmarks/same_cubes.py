@@ -17,7 +17,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-# What hangs on the moment and the version, not on the logs.
+# What depends on the moment and the version, not on the logs.
 OF_NOW = {"created", "command", "versions", "runcube_version", "git_commit"}
 
 

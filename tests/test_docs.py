@@ -32,6 +32,11 @@ def test_examples_run_and_give_what_they_show(page):
     assert result.attempted == len(shown) > 0
 
 
+@pytest.mark.parametrize("name", sorted(WITHOUT_EXAMPLES))
+def test_pages_without_examples_have_none_that_would_not_run(name):
+    assert ">>> " not in (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

@@ -67,5 +67,5 @@ def test_the_warning_of_a_load_is_told_once_after_the_results(logs):
 
 
 def test_other_warnings_are_left_as_they_are():
-    with pytest.warns(UserWarning, match="of another kind"), render.told_on_stderr():
+    with pytest.warns(UserWarning, match="of another kind"), render.warnings_on_stderr():
         warnings.warn("of another kind", UserWarning, stacklevel=1)

@@ -49,6 +49,6 @@ def test_runs_with_the_same_curves_share_their_tracks(tmp_path):
     resolver = AttemptResolver(logs, "epoch")
     first, second, third = (resolver.attempts(log)[0] for log in logs)
     assert first.tracks is second.tracks is not third.tracks
-    for trial, log in zip((first, second, third), logs, strict=True):
-        assert trial.log is log
-        assert trial.ends == attempts_of(log, "epoch")[0].ends
+    for attempt, log in zip((first, second, third), logs, strict=True):
+        assert attempt.log is log
+        assert attempt.ends == attempts_of(log, "epoch")[0].ends

@@ -24,8 +24,8 @@ def run(length, *, splits=("val",), start=0, group=0, config=None, number=0, mti
     ]
     path = f"{number}.jsonl"
     log = make_log(*curves, path=path, mtime=mtime, config=config, **fields)
-    (trial,) = attempts_of(log, "epoch")
-    return Candidate(trial, number, group)
+    (attempt,) = attempts_of(log, "epoch")
+    return Candidate(attempt, number, group)
 
 
 def status(*runs, name="epoch", align="union", expected=None):

@@ -10,8 +10,8 @@ from runcube.curves.x_axis import align_x, choose_x, identifier
 
 
 def lined_up(logs, name="step", align="auto"):
-    trials = [trial for log in logs for trial in attempts_of(log, name)]
-    return align_x(trials, name, "", align, ())
+    attempts = [attempt for log in logs for attempt in attempts_of(log, name)]
+    return align_x(attempts, name, "", align, ())
 
 
 def test_time_is_never_x():

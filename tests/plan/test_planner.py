@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from runcube.core.errors import NoRunsError, PlanError, UnknownNameError
 from runcube.core.model import LogFile, Problem, RunHeader, Source
+from runcube.plan import PlanPolicy, drop_copies, plan
 from runcube.plan.exclude import is_excluded_name
 from runcube.plan.labels import value_text
 from runcube.plan.path_keys import suggest_template
-from runcube.plan.planner import PlanPolicy, drop_copies, plan
 from runcube.plan.values import ABSENT, flatten, token
 
 
@@ -413,7 +413,7 @@ def test_a_column_that_never_varies_is_configuration():
         header({}, "b", constants={"lr": 0.2}, varying=frozenset({"acc", "loss"})),
     ]
     s = plan(runs)
-    assert s.config_columns == {"lr"}
+    assert s.settled == {"lr"}
     assert dims(s) == {"lr": [0.1, 0.2], "seed": [0]}
 
 

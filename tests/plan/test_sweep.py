@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from runcube.core.model import LogFile, Problem, RunHeader, Source, Status
-from runcube.plan.planner import PlanPolicy, plan
+from runcube.plan import PlanPolicy, plan
 
 
 def header(config, path):

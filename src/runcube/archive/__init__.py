@@ -3,7 +3,7 @@
 ``api`` has the public functions; start there. ``build`` goes from logs to a file, which ``writer``
 fills. A log comes from an existing archive (``existing``) or from what was just read
 (``staging``); ``sources`` is both, ``merge_sources`` several archives for ``merge``. May import
-``netcdf``, ``pipeline`` and what they may.
+``core``, ``files``, ``plan``, ``readers``, ``curves``, ``cube``, ``netcdf`` and ``pipeline``.
 """
 
 from runcube.archive.api import archive_runs, open_archive, save_archive, update_archive

@@ -152,7 +152,7 @@ def _through(
         "skipped": problems,
         "deleted": deleted,
         "others": sources.others(discovery.jobs, {p.path for p in parsed.failures}),
-        "told": asdict(summary),
+        "told": asdict(summary),  # the name in archives
     }
     with (
         replace_atomically(archive_job.target) as beside,

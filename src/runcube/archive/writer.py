@@ -278,6 +278,7 @@ class Writer:
 
     def _mark(self, item: Record, cell: int, kept_run: KeptRun, table: ArrayTable) -> None:
         """Write into a record where the values of a log are in the cube."""
+        # "trial" is the name in archives.
         item["cell"], item["trial"] = cell, kept_run.attempt.number
         # A cube without any x has no blocks.
         item["values"] = self._digests.get(cell) or cell_digest(np.zeros(0), np.zeros(0, bool))

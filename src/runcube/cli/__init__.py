@@ -2,7 +2,7 @@
 
 ``commands`` has one function for each command; start there. ``options`` reads their arguments,
 ``select`` reads selections from text, ``render`` draws tables, ``watch`` sums up a sweep in
-progress. May import ``archive``, ``pipeline``, ``cube`` and what they may; nothing imports it.
+progress. May import ``core``, ``files``, ``plan``, ``cube``, ``pipeline`` and ``archive``.
 """
 
 from runcube.cli.commands import main

@@ -23,7 +23,7 @@ from runcube.cli.watch import best, counts
 from runcube.core import RuncubeError, SweepWarning
 from runcube.cube import problems as list_problems
 from runcube.cube import report
-from runcube.files import is_url
+from runcube.files import is_netcdf, is_url
 from runcube.pipeline import load_runs, scan
 
 if TYPE_CHECKING:
@@ -114,10 +114,7 @@ class Logs:
 
     def _is_archive(self) -> bool:
         path = Path(self.path)
-        if is_url(self.path) or not path.is_file():
-            return False
-        with path.open("rb") as stream:
-            return stream.read(4) in (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+        return not is_url(self.path) and path.is_file() and is_netcdf(path)
 
     def _check_unused(self) -> None:
         """Raise if an option for reading logs was given: an archive is already made."""
@@ -158,7 +155,7 @@ def _logs(*, load: bool = True) -> Callable[[Command], Command]:
             plan["exclude"] = plan["exclude"] or ()
             rest = {name: values.pop(name) for name in loading}
             # Problems of the logs are reported after the results, and not beside an error.
-            with render.told_on_stderr():
+            with render.warnings_on_stderr():
                 found = function(Logs(path, plan, rest, as_json), **values)
             if found:
                 click.get_current_context().exit(1)
@@ -357,7 +354,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON lines."
 @_JSON
 def update(archive_path: str, logs: str | None, parallel: Any, as_json: bool) -> None:
     """Bring an archive up to date, reading only logs that are new or have changed."""
-    with render.told_on_stderr():
+    with render.warnings_on_stderr():
         with render.progress_on(sys.stderr) as step:
             update_archive(archive_path, logs, progress=step, parallel=parallel)
         _wrote(Path(archive_path), as_json)

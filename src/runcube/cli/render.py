@@ -269,7 +269,7 @@ def _stderr() -> Console:
 
 
 @contextmanager
-def told_on_stderr() -> Iterator[None]:
+def warnings_on_stderr() -> Iterator[None]:
     """Collect the warnings of a load and print each once to stderr, without file and line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")

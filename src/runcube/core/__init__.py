@@ -2,8 +2,7 @@
 
 ``model`` defines the types that all of runcube uses (`RunHeader`, `Curves`, `RunLog`, …): start
 there. ``errors`` are the exceptions, ``axis_names`` recognises by name what runs along a curve,
-``text`` and ``arrays`` are small helpers, ``resources`` measures memory and CPUs. Imports nothing
-of runcube.
+``text`` and ``arrays`` are small helpers, ``resources`` measures memory and CPUs. Imports nothing.
 """
 
 from runcube.core.arrays import (

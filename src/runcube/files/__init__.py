@@ -1,8 +1,8 @@
 """Where logs are: listings, bytes and hashes, on this machine or behind a URL.
 
-``access`` reads bytes, ``tree`` lists the files under a root, ``hashing`` hashes them; only these
-three distinguish ``local`` from ``remote`` files (the latter with ``prefetch``, ``retry`` and
-``timestamps``). ``paths`` formats roots for people and for other processes, ``atomic`` replaces
+``access`` reads bytes, ``tree`` lists the files under a root, ``hashing`` hashes them; ``access``
+and ``tree`` alone distinguish ``local`` from ``remote`` files (these with ``prefetch``, ``retry``
+and ``timestamps``). ``paths`` formats roots for people and for other processes, ``atomic`` replaces
 whole files. Start in ``access``. May import ``core``.
 """
 
@@ -19,7 +19,7 @@ from runcube.files.access import (
     read_head,
     stat_file,
 )
-from runcube.files.atomic import locked, replace_atomically, write_atomically
+from runcube.files.atomic import is_netcdf, locked, replace_atomically, write_atomically
 from runcube.files.hashing import has_hash, hash_ends, hash_more, hash_prefix
 from runcube.files.listing import Listing
 from runcube.files.local import archive_path
@@ -35,6 +35,7 @@ from runcube.files.paths import (
 from runcube.files.tree import Tree, list_files
 
 __all__ = [
+    "is_netcdf",
     "DAMAGED",
     "TAIL_BYTES",
     "Listing",

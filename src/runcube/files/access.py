@@ -193,11 +193,30 @@ def read_bytes(root: str, path: str) -> tuple[bytes, str | None]:
 
     Of a gzip file that was cut, everything up to the cut is returned.
 
+    Parameters
+    ----------
+    root : str
+        Directory or URL of the sweep, as ``Source.root`` has it.
+    path : str
+        Posix path of the file, relative to ``root``.
+
     Returns
     -------
     data : bytes
     damage : str or None
         None if nothing is wrong.
+
+    Raises
+    ------
+    OSError
+        If the file is not there or cannot be read.
+
+    Examples
+    --------
+    >>> from runcube.readers import read_bytes
+    >>> data, damage = read_bytes(".", "LICENSE")
+    >>> data[:11], damage
+    (b'MIT License', None)
     """
     with _reading(root, path) as stream:
         data = stream.read() or b""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# HDF5, and the classic forms of netCDF.
+_NETCDF_HEADS = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
@@ -106,11 +109,14 @@ def check_target(path: Path) -> None:
         raise ArchiveError(f"{path.parent}: cannot be written: permission denied")
     if path.exists() and not path.is_file():
         raise ArchiveError(f"{path}: is no regular file")
-    if path.exists() and path.stat().st_size:
-        with path.open("rb") as stream:
-            head = stream.read(4)
-        if head not in (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05"):
-            raise ArchiveError(f"{path}: exists and is no netCDF file; remove it or choose a name")
+    if path.exists() and path.stat().st_size and not is_netcdf(path):
+        raise ArchiveError(f"{path}: exists and is no netCDF file; remove it or choose a name")
+
+
+def is_netcdf(path: Path) -> bool:
+    """Return whether a file begins like a netCDF file."""
+    with path.open("rb") as stream:
+        return stream.read(8).startswith(_NETCDF_HEADS)
 
 
 def _glob(name: str) -> str:

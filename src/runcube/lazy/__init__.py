@@ -2,8 +2,8 @@
 
 ``api`` is the face and where to start, ``array`` reads parts of a cube from logs, ``variable`` is
 what xarray sees. What logs are like is kept in ``schema_cache``, finished cubes in ``cube_cache``,
-values that were read recently in ``value_cache``. May import what ``pipeline`` may, and
-``pipeline``.
+values that were read recently in ``value_cache``. May import ``core``, ``files``, ``plan``,
+``readers``, ``curves``, ``cube`` and ``pipeline``.
 """
 
 from runcube.lazy.api import open_runs

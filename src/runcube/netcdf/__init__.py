@@ -2,7 +2,7 @@
 
 ``encoding`` converts a cube to what netCDF can hold, ``writer`` lays out the file and fills it by
 blocks, ``chunks`` compresses and places whole chunks, ``reader`` opens a file with lazy values.
-Start in ``writer``. May import ``core`` and ``cube``.
+Start in ``writer``. May import ``core``, ``files`` and ``cube``.
 """
 
 from runcube.netcdf.chunks import Region

@@ -18,6 +18,7 @@ from runcube.core import (
     UnknownNameError,
     clean_text,
 )
+from runcube.files import is_netcdf
 from runcube.netcdf.encoding import CUBE, FORMAT, decode, unpack_text
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     import netCDF4
 
-_MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF")
 # A file may be replaced between two reads of it, though hardly this often.
 _TRIES = 20
 
@@ -212,10 +212,9 @@ def check_file(path: Path) -> None:
         raise FileNotFoundError(f"{path}: no such file")
     if path.is_dir():
         raise ArchiveError(f"{path}: is a directory; expected a netCDF file")
-    with path.open("rb") as stream:
-        head = stream.read(8)
-    if not head.startswith(_MAGIC):
-        raise ArchiveError(f"{path}: not a netCDF file (it begins with {head!r})")
+    if not is_netcdf(path):
+        with path.open("rb") as stream:
+            raise ArchiveError(f"{path}: not a netCDF file (it begins with {stream.read(8)!r})")
 
 
 def damaged(path: Path, error: Exception) -> ArchiveError:

@@ -1,4 +1,4 @@
-"""Processes that read logs: how many may run, how they start, how they are stopped."""
+"""Processes that do tasks: how they start, how they are stopped, why one cannot be had."""
 
 from __future__ import annotations
 

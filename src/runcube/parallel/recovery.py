@@ -1,4 +1,4 @@
-"""Batches of a load in other processes, and what happens when one of those dies."""
+"""Batches of tasks in other processes, and what happens when one of those dies."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 asks readers for headers, ``parse`` for runs, through ``tasks`` (in this process or another) and
 ``transport`` (how results come back); ``policy`` holds the arguments, ``records`` what is kept of
 a parsed log besides its values, ``summary`` the attrs and the warning at the end of a load. May
-import ``core``, ``files``, ``plan``, ``parallel``, ``readers``, ``curves``, ``cube``.
+import ``core``, ``files``, ``plan``, ``parallel``, ``readers``, ``curves`` and ``cube``.
 """
 
 from runcube.pipeline.discover import Discovery, Job, discover

@@ -142,7 +142,7 @@ def parse_logs(
         None if policy.splits is None else frozenset(policy.splits),
         None if policy.metrics is None else frozenset(policy.metrics),
         policy.messages,
-        sweep.config_columns,
+        sweep.settled,
     )
     with progress_callback(progress) as step:
         by_job, failures = _read_jobs(

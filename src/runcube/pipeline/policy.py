@@ -104,7 +104,7 @@ def policy_facts(policy: Policy) -> dict[str, Any]:
         "reader": _reader_facts(policy.reader),
         "path_keys": policy.path_keys,
         "plan": plan,
-        "contest": asdict(policy.selection),
+        "contest": asdict(policy.selection),  # the name in archives
         "splits": policy.splits,
         "metrics": policy.metrics,
         "errors": policy.errors,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.plan.sweep import SeedKind
+    from runcube.plan.model import SeedKind
     from runcube.plan.values import Column
 
 _MAX_SHARED = 0.05

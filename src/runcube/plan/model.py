@@ -180,7 +180,7 @@ class Plan:
         Full key to reason, of the varying keys that were left out.
     rest : tuple of dict
         Per run, (n_runs,), the keys that are neither dims, coordinates nor constant.
-    config_columns : frozenset of str
+    settled : frozenset of str
         Columns of the logs that turned out to be configuration.
     skipped : tuple of Problem
         Files and runs that are in no cell.
@@ -211,7 +211,7 @@ class Plan:
     constant: dict[str, Any]
     excluded: dict[str, str]
     rest: tuple[dict[str, Any], ...]
-    config_columns: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
     skipped: tuple[Problem, ...] = ()
     problems: tuple[tuple[int, Problem], ...] = ()
     notes: tuple[str, ...] = ()
@@ -338,6 +338,11 @@ class Plan:
         -------
         tuple of Status or None
             (n_runs,) of ``complete``, ``incomplete`` and ``failed``; None for a plan without logs.
+
+        Raises
+        ------
+        NoRunsError
+            If no log can be read any more.
 
         Examples
         --------

@@ -14,16 +14,16 @@ import numpy as np
 
 from runcube.core import Problem
 from runcube.plan.dims import Placement
-from runcube.plan.exclude import is_excluded_name
-from runcube.plan.headers import drop_copies, flatten_headers
+from runcube.plan.headers import flatten_headers
 from runcube.plan.keys import build_table
 from runcube.plan.labels import Labels, make_labels
 from runcube.plan.layout import choose_layout
+from runcube.plan.model import Axis, Coord, PlanPolicy, SeedAxis, SharedCell
 from runcube.plan.notes import plan_notes
 from runcube.plan.partitions import group
 from runcube.plan.roles import assign_roles
 from runcube.plan.seed import seed_axis
-from runcube.plan.sweep import Axis, Coord, PlanPolicy, SeedAxis, SharedCell, Sweep
+from runcube.plan.sweep import Sweep
 from runcube.plan.values import ABSENT
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from runcube.plan.headers import FlatConfigs
     from runcube.plan.keys import KeyTable
     from runcube.plan.roles import KeyRoles
-
-__all__ = ["PlanPolicy", "drop_copies", "is_excluded_name", "plan"]
 
 _DEFAULT = PlanPolicy()
 
@@ -107,7 +105,7 @@ def plan(
         constant=constant,
         excluded=roles.excluded,
         rest=_rest(table, typed, constant),
-        config_columns=configs.config_columns,
+        settled=configs.config_columns,
         skipped=configs.skipped,
         problems=(*configs.problems, *_collisions(table, typed, configs)),
         shared_cells=_shared_cells(table, cells.codes, [*roles.excluded, *unplaced]),

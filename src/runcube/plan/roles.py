@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from runcube.plan.keys import KeyTable
+    from runcube.plan.model import PlanPolicy
     from runcube.plan.seed import SeedChoice, WantedSeed
-    from runcube.plan.sweep import PlanPolicy
 
 
 @dataclass(frozen=True)

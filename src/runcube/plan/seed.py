@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from runcube.plan.labels import make_labels
+from runcube.plan.model import SeedAxis
 from runcube.plan.partitions import group, largest_group, occurrence, recode
-from runcube.plan.sweep import SeedAxis
 from runcube.plan.values import Column
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.plan.sweep import SeedKind
+    from runcube.plan.model import SeedKind
 
 WantedSeed: TypeAlias = Literal["auto", "replicate"] | Column | None
 

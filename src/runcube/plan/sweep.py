@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.plan import explain
-from runcube.plan.model import Axis, Coord, Plan, PlanPolicy, SeedAxis, SeedKind, SharedCell
+from runcube.plan.model import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-
-__all__ = ["Axis", "Coord", "PlanPolicy", "SeedAxis", "SeedKind", "SharedCell", "Sweep"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +72,7 @@ class Sweep(Plan):
         Runs that share a cell, a group for each such cell.
     rest : tuple of dict
         Per run, (n_runs,), the keys that are neither dims, coordinates nor constant.
-    config_columns : frozenset of str
+    settled : frozenset of str
         Columns of the logs that turned out to be configuration.
     names : dict
         Full key to short name, of all keys that vary, of the dims and of the seed.
@@ -125,6 +123,11 @@ class Sweep(Plan):
             dim hyperparameters, the coordinates that do not depend on the seed, ``seeds`` (distinct
             seeds), ``runs``, and, where logs can be parsed, how many of them are ``complete``,
             ``incomplete`` and ``failed`` (all int64).
+
+        Raises
+        ------
+        NoRunsError
+            If no log can be read any more.
 
         Examples
         --------

@@ -3,9 +3,9 @@
 This is the public place for authors of readers: the protocol `Reader`, the terms in which it
 speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
 files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
-(`read_bytes`), and `register_reader`. A reader of a layout is a module or a folder of its own. May
-import ``core``, ``files`` and, for what JSON lines share, ``readers.table``. Start in ``base``,
-then ``jobs``, the shortest reader.
+(`read_bytes`), and `register_reader`. A reader of a layout is a module or a folder of its own;
+``lines``, ``table`` and ``config_files`` are what several of them share. Start in ``base``, then
+``jobs``, the shortest reader. May import ``core`` and ``files``.
 """
 
 from runcube.core import (
@@ -31,6 +31,7 @@ from runcube.readers.ray import RayReader
 for _reader in (JsonlReader(), RayReader(), JobsReader(), NativeReader()):
     register_reader(_reader)
 
+# What is not in the text above is for ``pipeline`` and ``lazy``.
 __all__ = [
     "Curves",
     "JobsReader",

@@ -1,4 +1,4 @@
-"""Bytes of a JSON-lines log to a table of columns: what all readers of JSON lines share.
+"""Bytes of a JSON-lines log to a table of columns: what all readers but the native one share.
 
 May import ``core`` and ``readers.lines``. Start in ``decode`` (`read_table`); ``shape`` makes the
 types that decode a log quickly, ``column`` is one key over all rows, ``odd_lines`` finds what is
