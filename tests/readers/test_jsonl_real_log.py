@@ -6,6 +6,7 @@ from jsonl_logs import DATA, curve, load
 
 from runcube.core.model import Request
 from runcube.files.tree import Tree, list_files
+from runcube.plan.headers import constant_columns
 from runcube.readers.jsonl.reader import JsonlReader
 
 
@@ -68,7 +69,9 @@ def test_infinity_is_a_logged_value(overfit):
 
 
 def test_event_rows_are_messages_and_neither_points_nor_configuration(overfit):
-    run = overfit["b_2M_seed42_pretrain"]
+    headers = [run.header for run in overfit.values()]
+    request = Request(messages=True, drop=constant_columns(headers))
+    (run,) = (r for r in load(DATA, request=request) if r.header.key == "b_2M_seed42_pretrain")
     assert run.messages == ["RESUMED_FROM_CHECKPOINT"] * 4
     assert "event" not in run.header.constants
     assert 22151 not in curve(run, "loss", "val")[2].x["step"]

@@ -153,7 +153,8 @@ class Request:
     messages : bool
         Whether the logged text lines are needed.
     drop : frozenset of str
-        Columns that the planner found to be configuration: they are not read as metrics.
+        Columns that the planner found to be configuration: where they never move in a run, they are
+        not read as metrics of that run.
     """
 
     splits: frozenset[str] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +91,19 @@ def flatten_headers(
     if any(given[i] for i in kept):
         paths = [header.source.path for header in runs]
         flats, problems = merge_path_keys(flats, paths, [given[i] for i in kept])
+    problems += _moving_configuration(runs, config_columns)
     return FlatConfigs(runs, flats, config_columns, tuple(skips), tuple(problems))
+
+
+def _moving_configuration(
+    runs: Sequence[RunHeader], config_columns: frozenset[str]
+) -> list[tuple[int, Problem]]:
+    """Return a problem for each column of the configuration that changes within a run."""
+    return [
+        (i, Problem("config_conflict", f"{name!r} changes within the run: absent", run.source.path))
+        for i, run in enumerate(runs)
+        for name in sorted(config_columns & run.varying)
+    ]
 
 
 def _path_order(headers: Sequence[RunHeader]) -> list[int]:
@@ -99,13 +111,23 @@ def _path_order(headers: Sequence[RunHeader]) -> list[int]:
 
 
 def constant_columns(headers: Iterable[RunHeader]) -> frozenset[str]:
-    """Return the columns with one value in every run that has them: configuration, no metric."""
-    constant: set[str] = set()
-    varying: set[str] = set()
+    """Return the columns that are configuration, and no metric, of the runs where they never move.
+
+    Numbers are if they move in no run. Text is no metric anyway: it is if it never moves in most of
+    the runs that have it, so that one damaged line takes no key from the others.
+    """
+    still: Counter[str] = Counter()
+    moving: Counter[str] = Counter()
+    texts: set[str] = set()
     for header in headers:
-        constant.update(header.constants)
-        varying |= header.varying
-    return frozenset(constant - varying)
+        still.update(header.constants.keys())
+        moving.update(header.varying)
+        texts.update(name for name, value in header.constants.items() if isinstance(value, str))
+    return frozenset(
+        name
+        for name, count in still.items()
+        if not moving[name] or (name in texts and count > moving[name])
+    )
 
 
 def drop_copies(

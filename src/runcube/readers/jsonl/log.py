@@ -57,6 +57,16 @@ class Log:
         """Columns that took several values, one set for each run: (runs,)."""
         return self._held_columns[1]
 
+    def moving(self, run: int) -> frozenset[str]:
+        """Return the columns whose numbers or texts differ within a run, and those of x.
+
+        ``varying`` also has those that are on some rows only; it costs ten times as much.
+        """
+        rows = self.runs.rows(run)
+        names = (*self.roles.metrics, *self.roles.messages)
+        columns = self.table.columns
+        return frozenset(n for n in names if _moves(columns[n], rows)) | self.roles.x_columns
+
     def constants(self, run: int) -> dict[str, Any]:
         """Return the exact values of the columns that held one value throughout a run."""
         rows = {
@@ -171,6 +181,15 @@ class Log:
             n for n, c in self.table.columns.items() if c.present[row] and n != self.runs.column
         ]
         return all(int(self.table.columns[name].present.sum()) == 1 for name in names)
+
+
+def _moves(column: Column, rows: NDArray[np.int64]) -> bool:
+    """Return whether the numbers or the texts of a column differ on some rows."""
+    values, codes = column.values[rows][column.logged[rows]], column.codes[rows]
+    texts = codes[codes >= 0]
+    if len(values) > 1 and (values != values[0]).any():
+        return bool(np.isfinite(values).any())  # NaN differs from itself
+    return len(texts) > 1 and bool((texts != texts[0]).any())
 
 
 def _differs(column: Column, runs: RunRows) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class _RunBuilder:
     def build(self) -> RunLog:
         """Return the finished log."""
         for name in self.log.roles.metrics:
-            if name not in self.request.drop:
+            if name not in self._labels:
                 self._numbers(name)
         self._lists()
         axes = Axes(self.log, self.rows)
@@ -85,6 +86,14 @@ class _RunBuilder:
             self.out.messages = self._messages()
         self.out.train_time = self._train_time()
         return self.out
+
+    @cached_property
+    def _labels(self) -> frozenset[str]:
+        """Columns that are configuration of the sweep and never move in this run: its labels.
+
+        A column that moves here keeps its values, whatever it is in other runs.
+        """
+        return self.request.drop.intersection(self.out.header.constants)
 
     def _numbers(self, name: str) -> None:
         """Collect the numbers of one metric column in this run, and problems for what is none."""
@@ -108,7 +117,7 @@ class _RunBuilder:
 
     def _lists(self) -> None:
         """Record a problem for columns of lists, which are neither metrics nor configuration."""
-        known = {*self.request.drop, *self.out.header.constants, *self.out.header.config}
+        known = {*self._labels, *self.out.header.config}
         for name, column in self.log.table.columns.items():
             if name in self.log.roles.metrics or name in known or not column.others.any():
                 continue
@@ -178,10 +187,7 @@ class _RunBuilder:
         columns = [
             self.log.table.columns[name]
             for name in self.log.roles.messages
-            if name not in self.request.drop
-            and name not in header.constants
-            and name not in header.config
-            and not is_time_like(name)
+            if name not in self._labels and name not in header.config and not is_time_like(name)
         ]
         if not columns:
             return []

@@ -223,17 +223,17 @@ def _header(log: Log, run: int, source: Source, sidecar: Sidecar) -> RunHeader:
     found = _known(log, run)
     config: dict[str, Any] = dict(sidecar.config) if found is None else dict(found)
     constants: dict[str, Any] = {}
-    varying: frozenset[str] = frozenset()
     alone = not options.in_log or found is not None or bool(config and log.runs.column is None)
     candidates = _candidates(log) if alone else ["all"]
     if candidates:
-        constants, varying = log.constants(run), log.varying[run]
+        constants = log.constants(run)
+    # Where this run's configuration is, is known; what moves is a metric of other runs, too.
+    varying = log.moving(run) if alone else log.varying[run]
     if isinstance(options.config, tuple):
         config.update({k: constants[k] for k in options.config if k in constants})
         constants = {}
     elif alone:
         constants = {k: v for k, v in constants.items() if k in candidates}
-        varying = frozenset()
     _add_facts(config, log, run)
     owed = options.config is not None or sidecar.problems
     return RunHeader(
