@@ -490,3 +490,27 @@ def test_a_directory_may_be_named_like_a_chain_of_file_systems(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     for path in ("./exp::v2", Path("exp::v2"), tmp_path / "exp::v2"):
         assert rc.open_runs(path, cache=False).compute().equals(rc.load_runs(path))
+
+
+def test_an_object_of_any_name_that_never_changes_is_configuration(tmp_path):
+    for run, (lr, seed) in enumerate((lr, seed) for lr in (0.1, 0.2) for seed in (3, 5)):
+        first = {"_meta": {"lr": lr, "seed": seed, "opt": {"name": "adam"}}}
+        rows = [{"step": s, "loss": run + s / 10} for s in range(3)]
+        last = {"_summary": {"lr": lr, "seed": seed, "final": run}}
+        (tmp_path / f"{run}.jsonl").write_text("\n".join(map(json.dumps, [first, *rows, last])))
+    ds = load(tmp_path)
+    assert ds.curve.dims == ("lr", "seed", "split", "metric", "step")
+    assert ds.seed.values.tolist() == [3, 5]
+    assert (ds.lr.attrs["hparam"], ds.seed.attrs["hparam"]) == ("_meta.lr", "_meta.seed")
+    assert json.loads(ds.attrs["constant_hparams"]) == {"_meta.opt.name": "adam"}
+    assert ds.curve.sel(lr=0.2, seed=3, metric="loss", step=1).item() == 2.1
+
+
+def test_runs_that_only_their_names_tell_apart_are_not_paired_over_seeds(tmp_path):
+    # k1 lacks seed 1: numbered by seed, k2 would stand in its row.
+    names = ("k1_s0", "k2_s0", "k2_s1", "k1_s2", "k2_s2")
+    for value, name in enumerate(names):
+        write(tmp_path, name, {"lr": 0.1, "seed": int(name[-1])}, [value, value])
+    ds = load(tmp_path)
+    assert (ds.path != "").sum("seed").values.tolist() == [1] * 5
+    assert ds.seed.values.tolist() == [0, 1, 2]

@@ -85,7 +85,8 @@ def flatten_headers(
     for flat, header in zip(flats, runs, strict=True):
         for name, value in header.constants.items():
             if name in config_columns:
-                flat.setdefault(name, value)
+                # A column joins the keys of objects with slashes, a hyperparameter with dots.
+                flat.setdefault(name.replace("/", "."), value)
     flats = fill_null_subtrees(flats)
     problems: list[tuple[int, Problem]] = []
     if any(given[i] for i in kept):

@@ -95,7 +95,7 @@ def choose_layout(
         and layout == "configs"
         and (seed_kind == "none" or (wanted == "auto" and rivals > _MAX_SHARED * n_runs))
     )
-    rows = _rows(cells, occurrence(groups) if separate else None)
+    rows = _rows(cells, _repeats(cells, groups) if separate else None)
     return LayoutChoice(layout, reason, noteworthy, fill, separate, rows)
 
 
@@ -145,6 +145,18 @@ def _percent(share: float) -> str:
     if 0 < share < 0.01:
         return f"{100 * share:.2f} %" if share >= 1e-4 else "less than 0.01 %"
     return f"{100 * share:.0f} %"
+
+
+def _repeats(cells: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each run (runs,) its number among those of a configuration that shares cells.
+
+    Each of these is a row of its own, also with seeds that differ: which of them belong together,
+    nothing tells, and a mean over seeds must not make it up.
+    """
+    configs = group(list(cells[:, :-1].T), len(cells))
+    shares = np.isin(configs, configs[occurrence(groups) > 0])
+    repeats: NDArray[np.int64] = np.where(shares, occurrence(configs), 0)
+    return repeats
 
 
 def _rows(cells: NDArray[np.int64], repeat: NDArray[np.int64] | None) -> NDArray[np.int64]:
