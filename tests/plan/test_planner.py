@@ -585,3 +585,16 @@ def test_seeds_are_judged_on_the_dims_that_were_asked_for():
         for seed in range(4)
     ]
     assert plan(runs, PlanPolicy(dims=["lr"])).seed_axis.kind == "labels"
+
+
+@pytest.mark.parametrize("column", ["optim/name", "optim.name"])
+def test_a_column_that_contradicts_the_configuration_is_named(column):
+    runs = [
+        header({"optim": {"name": "adam"}, "seed": s}, f"{s}/l", constants={column: value})
+        for s, value in enumerate(("adam", "sgd"))
+    ]
+    s = plan(runs)
+    assert s.constant == {"optim.name": "adam"}
+    ((run, problem),) = s.problems
+    assert (run, problem.kind) == (1, "config_conflict")
+    assert "'adam' in the configuration and 'sgd' in the rows" in problem.message

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from runcube.files import Listing
     from runcube.pipeline import Job, Record
 
-FORM = 5
+FORM = 6
 _NOWHERE = Source("", "", ())
 
 

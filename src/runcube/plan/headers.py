@@ -82,18 +82,34 @@ def flatten_headers(
     runs = tuple(headers[i] for i in kept)
     config_columns = constant_columns(runs)
     flats = [flatten(header.config) for header in runs]
-    for flat, header in zip(flats, runs, strict=True):
-        for name, value in header.constants.items():
-            if name in config_columns:
-                # A column joins the keys of objects with slashes, a hyperparameter with dots.
-                flat.setdefault(name.replace("/", "."), value)
+    conflicts = [
+        (i, Problem("config_conflict", message, runs[i].source.path))
+        for i, flat in enumerate(flats)
+        for message in _add_constants(flat, runs[i], config_columns)
+    ]
     flats = fill_null_subtrees(flats)
     problems: list[tuple[int, Problem]] = []
     if any(given[i] for i in kept):
         paths = [header.source.path for header in runs]
         flats, problems = merge_path_keys(flats, paths, [given[i] for i in kept])
-    problems += _moving_configuration(runs, config_columns)
+    problems += [*conflicts, *_moving_configuration(runs, config_columns)]
     return FlatConfigs(runs, flats, config_columns, tuple(skips), tuple(problems))
+
+
+def _add_constants(
+    flat: dict[str, Any], run: RunHeader, config_columns: frozenset[str]
+) -> list[str]:
+    """Add the columns of a run that are configuration to it; return what they contradict."""
+    messages = []
+    for name, value in run.constants.items():
+        if name not in config_columns:
+            continue
+        # A column joins the keys of objects with slashes, a hyperparameter with dots.
+        known = flat.setdefault(name.replace("/", "."), value)
+        if value is not None and token(known) != token(value):
+            what = f"{known!r} in the configuration and {value!r} in the rows"
+            messages.append(f"{name!r} is {what}; the configuration counts")
+    return messages
 
 
 def _moving_configuration(
