@@ -32,7 +32,7 @@ MODULES_ALONE = {
     "logger": "",
     "testing": "",
     "accessor": "cube",
-    "engine": "readers curves pipeline lazy",
+    "engine": "files readers curves pipeline lazy",
     "__init__": "core plan readers cube pipeline lazy archive accessor logger",
     "__main__": "cli",
 }
@@ -171,8 +171,8 @@ def test_other_folders_are_imported_by_their_faces(name):
 
 # What `runcube.readers` offers to authors of readers.
 AUTHORS_OF_READERS = set(
-    "Curves LogFile Problem Reader Request Resume RunHeader RunLog Source Status Tree read_bytes"
-    " register_reader JobsReader JsonlReader NativeReader RayReader".split()
+    "Curves Limits LogFile Problem Reader Request Resume Roles RunHeader RunLog Source Status Tree"
+    " read_bytes register_reader JobsReader JsonlReader NativeReader RayReader".split()
 )
 # Modules whose functions have names that only go with that of the module.
 NAMESPACES = {"cube.report"}

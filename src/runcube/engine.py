@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from xarray.backends import BackendEntrypoint
 
+from runcube.files import PACKED_ENDINGS
 from runcube.lazy import open_runs, with_known
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from runcube.curves import Align, OnDuplicate
+    from runcube.curves import Align, MissingX, OnDuplicate
     from runcube.pipeline import Errors, Parallel, Progress
     from runcube.readers import Reader
 
-_LOG_NAMES = (".jsonl", ".jsonl.gz", ".ndjson")
+_LOG_NAMES = tuple(e + packed for e in (".jsonl", ".ndjson") for packed in PACKED_ENDINGS)
 
 
 class RuncubeBackend(BackendEntrypoint):
@@ -71,6 +72,7 @@ class RuncubeBackend(BackendEntrypoint):
         layout: Literal["auto", "grid", "configs"] = "auto",
         x: str | None = None,
         align: Align = "auto",
+        missing_x: MissingX = "carry",
         splits: str | Sequence[str] | None = None,
         metrics: str | Sequence[str] | None = None,
         messages: bool = False,
@@ -92,8 +94,8 @@ class RuncubeBackend(BackendEntrypoint):
         mask_and_scale, decode_times, decode_timedelta, use_cftime, concat_characters, decode_coords
             Accepted because xarray passes them to every engine, and ignored: logs hold plain
             numbers, there is nothing to decode.
-        reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, splits, \
-metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
+        reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, missing_x, \
+splits, metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
             As for :func:`runcube.open_runs`.
 
         Returns
@@ -143,6 +145,7 @@ metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
             layout=layout,
             x=x,
             align=align,
+            missing_x=missing_x,
             splits=splits,
             metrics=metrics,
             messages=messages,
@@ -169,7 +172,7 @@ metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
         Returns
         -------
         bool
-            True for paths that end in ``.jsonl``, ``.jsonl.gz`` or ``.ndjson``; never raises.
+            True for paths that end in ``.jsonl`` or ``.ndjson``, packed or not; never raises.
 
         Examples
         --------

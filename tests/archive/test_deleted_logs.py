@@ -1,5 +1,6 @@
 """Logs that are gone: the archive keeps what it has of them, and says so."""
 
+import json
 import shutil
 
 import numpy as np
@@ -15,10 +16,12 @@ from archives import (
     begun,
     happens,
     opened,
+    quietly,
     update,
 )
 from hypothesis import given, reject
 from hypothesis import strategies as st
+from netCDF4 import Dataset
 from odd_logs import SWEEPS, config_line, copies, epoch_line, jsonl, native, stats_line
 from sweeps import write_run
 
@@ -213,3 +216,63 @@ def test_whatever_logs_are_gone_the_archive_keeps_them(tmp_path_factory, kind, d
         back()
         happens(logs, data)
         assert_up_to_date(path, logs.root)
+
+
+def without_x(root, *names, first=0):
+    """Evaluations without a step, beside training with one."""
+    for i, name in enumerate(names, first):
+        rows = [r for s in (1, 2) for r in ({"step": s, "loss": s / (i + 1)}, {"acc": s + i / 8})]
+        jsonl(root / f"{name}.jsonl", [{"config": {"lr": 0.125 * (i + 1)}}, *rows])
+
+
+def of_before(path):
+    """Take from an archive what those of before had not: where records without x stand."""
+    with Dataset(path, "a") as file:
+        facts = json.loads(file["logs"].getncattr("facts"))
+        del facts["policy"]["contest"]["missing_x"]
+        facts["version"] = "0.0"
+        file["logs"].setncattr("facts", json.dumps(facts))
+
+
+def assert_left_out(ds, names):
+    """Nothing is logged that the archive never held, and what it left out is named once."""
+    assert np.isfinite(ds.curve.values[ds.logged.values]).all()
+    table = rc.problems(ds)
+    left = table[table["message"].str.contains("when the archive was made")]
+    assert sorted(left["path"]) == names
+    assert set(left["message"]) == {
+        "2 records without step left out when the archive was made, lines 3 to 5: 'acc' (all)"
+    }
+    assert set(left["kind"]) == {"missing_x"}
+    assert "lost_values" not in set(table["kind"])
+
+
+def test_what_an_archive_of_before_left_out_of_a_log_that_is_gone_is_no_value(root, path):
+    without_x(root, "a", "b", "c")
+    archive(root, path, missing_x="drop").close()
+    of_before(path)
+    (root / "a.jsonl").unlink()
+    ds = update(path)
+    assert_left_out(ds, ["a.jsonl"])
+    acc = ds.logged.sel(metric="acc").sum([d for d in ds.logged.dims[-3:] if d != "metric"])
+    assert acc.values.ravel().tolist() == [0, 2, 2]
+    without_x(root, "b", "c", "d")
+    assert_left_out(update(path), ["a.jsonl"])
+
+
+def test_archives_of_before_are_merged_with_each_other_and_with_new_ones(root, tmp_path):
+    parts = []
+    for number, (name, is_old) in enumerate((("one", True), ("two", True), ("new", False))):
+        without_x(root / name, f"{name}_a", f"{name}_b", first=2 * number)
+        parts.append(tmp_path / f"{name}.nc")
+        archive(root / name, parts[-1], missing_x="drop" if is_old else "carry").close()
+        if is_old:
+            of_before(parts[-1])
+    one, two, new = parts
+    first, second = ([f"{name}_{i}.jsonl" for i in "ab"] for name in ("one", "two"))
+    for number, (several, names) in enumerate(
+        (([one, two], first + second), ([one, new], first), ([new, two], second))
+    ):
+        merged = tmp_path / f"merged_{number}.nc"
+        quietly(rc.merge_archives, several, merged)
+        assert_left_out(opened(merged), names)

@@ -106,7 +106,7 @@ def test_a_log_that_cannot_be_read_any_more_is_named(grid, path, monkeypatch):
     archive(grid, path)
     appended(log, epochs_line(9, loss=0.75))
 
-    def gone(*_):
+    def gone(*_, **_options):
         raise FileNotFoundError(2, "No such file or directory")
 
     monkeypatch.setattr(native_reader, "read_from", gone)

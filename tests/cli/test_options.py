@@ -52,7 +52,7 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(commands, "load_runs", fake)
     args = (
         "--reader native --path-keys {a}/{b} --dims lr,weights --dims bn --exclude a,b "
-        "--rename a=b --seed none --layout configs --x step --align union "
+        "--rename a=b --seed none --layout configs --x step --align union --missing-x drop "
         "--splits val --metrics loss,acc1 --expected 20 --on-duplicate last --errors raise "
         "--parallel off"
     )
@@ -69,6 +69,7 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
         "layout": "configs",
         "x": "step",
         "align": "union",
+        "missing_x": "drop",
         "splits": ["val"],
         "metrics": ["loss", "acc1"],
         "expected": 20.0,

@@ -238,6 +238,7 @@ OPTIONS = [
     {"layout": "grid"},
     {"x": "epoch"},
     {"align": "order"},
+    {"missing_x": "drop"},
     {"expected": 3},
     {"expected": 2.0},
     {"splits": "val"},

@@ -444,7 +444,7 @@ def test_a_run_without_the_chosen_x_is_incomplete_not_failed(tmp_path):
         axis = "epoch" if seed < 4 else "step"
         rows = [{"config": {"seed": seed}}, *({axis: e, "val_loss": 1.0} for e in range(3))]
         jsonl(tmp_path / f"{seed}.jsonl", rows)
-    ds = load(tmp_path)
+    ds = load(tmp_path, x="epoch")
     assert ds.status.values.ravel().tolist() == ["complete"] * 4 + ["incomplete"] * 2
     assert "missing_x" in rc.problems(ds)["kind"].tolist()
 

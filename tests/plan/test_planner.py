@@ -12,7 +12,6 @@ from runcube.core.model import LogFile, Problem, RunHeader, Source
 from runcube.plan import PlanPolicy, drop_copies, plan
 from runcube.plan.exclude import is_excluded_name
 from runcube.plan.labels import value_text
-from runcube.plan.path_keys import suggest_template
 from runcube.plan.values import ABSENT, flatten, token
 
 
@@ -67,6 +66,23 @@ def test_models_with_several_sizes_of_their_own_are_a_grid():
     s = sweep([c | {"seed": k} for c in sizes for k in range(5)])
     assert (list(s.dims), s.layout) == (["arch", "seed"], "grid")
     assert s.coupled == {"params": ("arch",), "flops": ("arch",)}
+
+
+@pytest.mark.parametrize("length", ["steps", "trainer.max_epochs", "num_train_epochs"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_length_is_the_coordinate_of_what_it_follows(length, first):
+    """Text goes before numbers, and long keys before short ones, but a length says least."""
+    scales = {"init": {"small": 12_000, "large": 20_000}, "a_much_longer_scale": {1: 5, 3: 6}}
+    for key, follows in scales.items():
+        pairs = [((key, k), (length, n)) for k, n in follows.items()]
+        configs = [dict(pair if first else pair[::-1]) for pair in pairs]
+        s = sweep([c | {"seed": k} for c in configs for k in (0, 1)])
+        assert list(s.dims) == [key, "seed"]
+        assert s.coupled == {length.rpartition(".")[2]: (key,)}
+
+
+def test_a_length_that_was_swept_is_a_dim():
+    assert dims(sweep(grid(lr=[1, 2], epochs=[10, 20])))["epochs"] == [10, 20]
 
 
 def test_optimizer_survives_momentum():
@@ -413,7 +429,7 @@ def test_a_column_that_never_varies_is_configuration():
         header({}, "b", constants={"lr": 0.2}, varying=frozenset({"acc", "loss"})),
     ]
     s = plan(runs)
-    assert s.settled == {"lr"}
+    assert s.roles.labels == {"lr"}
     assert dims(s) == {"lr": [0.1, 0.2], "seed": [0]}
 
 
@@ -448,12 +464,6 @@ def test_the_template_wins_over_the_config():
     assert [(s.headers[i].source.path, p.kind) for i, p in s.problems] == [
         ("y/log", "config_conflict")
     ]
-
-
-def test_a_proposed_template_has_literal_and_free_levels():
-    paths = ["a/2025-03/run_1.jsonl", "b/2025-03/run_2.jsonl"]
-    assert suggest_template(paths) == "{level1}/2025-03/run_{run}.jsonl"
-    assert suggest_template(["a/log", "a/log"]) is None
 
 
 def test_a_quoted_string_is_a_problem_of_its_run():
@@ -585,16 +595,3 @@ def test_seeds_are_judged_on_the_dims_that_were_asked_for():
         for seed in range(4)
     ]
     assert plan(runs, PlanPolicy(dims=["lr"])).seed_axis.kind == "labels"
-
-
-@pytest.mark.parametrize("column", ["optim/name", "optim.name"])
-def test_a_column_that_contradicts_the_configuration_is_named(column):
-    runs = [
-        header({"optim": {"name": "adam"}, "seed": s}, f"{s}/l", constants={column: value})
-        for s, value in enumerate(("adam", "sgd"))
-    ]
-    s = plan(runs)
-    assert s.constant == {"optim.name": "adam"}
-    ((run, problem),) = s.problems
-    assert (run, problem.kind) == (1, "config_conflict")
-    assert "'adam' in the configuration and 'sgd' in the rows" in problem.message

@@ -1,6 +1,7 @@
 import datetime as dt
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -57,6 +58,40 @@ def test_fifty_levels_flatten():
     for _ in range(50):
         config = {"a": config}
     assert flatten(config) == {".".join("a" * 50): 1}
+
+
+def test_no_depth_and_no_circle_is_too_much():
+    deep, wide = 1, 1
+    for _ in range(5000):
+        deep, wide = {"a": deep}, [wide, (wide,)][:1]
+    itself = {"n": 1}
+    itself["me"] = itself
+    itself["list"] = [itself, [itself]]
+    flat = flatten({"deep": deep, "wide": wide, "itself": itself})
+    assert flat["itself.n"] == 1
+    assert flat["itself.me"] == "…"
+    assert flat["itself.list"] == ["…", ["…"]]
+    assert len(flat) == 5
+    for value in flat.values():
+        token(value)
+        json.dumps(value)
+
+
+def test_many_keys_below_null_parents_take_linear_time():
+    n = 20_000
+    null = {f"k{i}": None for i in range(n)}
+    start = time.perf_counter()
+    filled = fill_null_subtrees([null, flatten({f"k{i}": {"a": 1} for i in range(n)})])
+    assert list(filled[0]) == list(filled[1])
+    assert time.perf_counter() - start < 5  # 25 s where each parent costs a pass
+
+
+def test_keys_that_runs_do_not_share_take_linear_time():
+    n = 40_000
+    start = time.perf_counter()
+    order = key_order([{f"a{i}": 1 for i in range(n)} | {"z": 1}, {f"b{i}": 1 for i in range(n)}])
+    assert order[:2] == ["b0", "b1"]
+    assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize("null", [None, {}])

@@ -119,3 +119,24 @@ def test_only_the_split_asked_for_is_built(tmp_path):
     (run,) = load(tmp_path, Request(splits=frozenset({"val"})))
     assert [c.split for c in run.curves if c.metrics] == ["val"]
     assert run.splits == ("train", "val")
+
+
+def test_what_else_a_job_has_is_named(tmp_path):
+    make(tmp_path, "a1")
+    job = {"config": {"lr": 0.1, "tags": ["y"]}, "status": "odd", "tags": ["x"], "node": {"n": 1}}
+    (tmp_path / "jobs" / "a1.json").write_text(json.dumps(job))
+    (run,) = load(tmp_path)
+    assert run.header.config == job["config"]
+    (problem,) = run.problems
+    assert (problem.kind, problem.path) == ("left_out", "jobs/a1.json")
+    for key in ("'status'", "'tags'", "'node'"):
+        assert key in problem.message
+
+
+def test_files_beside_and_above_the_log_are_configuration_too(tmp_path):
+    log = make(tmp_path, "a1", config={"lr": 0.1})
+    (log.parent / "hparams.yaml").write_text("lr: 5\nwd: 0.5\n")
+    (tmp_path / "config.json").write_text('{"data": "cifar", "wd": 9}')
+    (run,) = load(tmp_path)
+    assert run.header.config == {"data": "cifar", "wd": 0.5, "lr": 0.1, "tags": ["x"]}
+    assert not run.problems

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jsonl_logs import DATA, curve, epochs, kinds, load, write
 
-from runcube.readers.table.decode import read_table
+from runcube.readers.table.decode import Part, read_table
 
 
 def test_half_a_last_line_is_a_truncated_tail(tmp_path):
@@ -36,6 +36,17 @@ def test_a_record_behind_half_a_record_is_kept(tmp_path):
     assert [(p.kind, p.line) for p in run.problems] == [("bad_line", 3)]
 
 
+def test_lines_of_text_are_messages_and_named_once(tmp_path):
+    lines = ["loading", *epochs(2), "nan", 'INFO {"epoch": 2, "loss": 0.25}']
+    write(tmp_path / "a.jsonl", lines)
+    (run,) = load(tmp_path)
+    assert curve(run, "loss")[0].tolist() == [1, 0.5, 0.25]
+    assert run.messages == ["loading", "nan", "INFO"]
+    (problem,) = run.problems
+    assert (problem.kind, problem.line) == ("text_line", 1)
+    assert problem.message.startswith("3 ")
+
+
 def test_an_inner_object_of_a_broken_record_is_no_record(tmp_path):
     records = [{"step": i, "metrics": {"loss": i}} for i in range(3)]
     write(tmp_path / "a.jsonl", [*records, '{"step": 3, "metrics": {"loss": 3}'])
@@ -52,7 +63,6 @@ def test_an_inner_object_of_a_broken_record_is_no_record(tmp_path):
         b"3",
         b'{"epoch": 1 "loss": 2}',
         b'{"epoch": 9, "loss": "\xff"}',
-        b"nan",
     ],
 )
 def test_a_bad_line_costs_that_line(tmp_path, bad):
@@ -98,7 +108,7 @@ def test_records_separated_by_a_literal_backslash_n_are_all_read(tmp_path):
 
 def test_the_summary_with_literal_newlines_has_28_objects_on_10_lines():
     data = (DATA / "results" / "run_summaries.jsonl").read_bytes()
-    table = read_table(data, path="x", raw=frozenset())
+    table = read_table([Part("x", data)])
     assert len(table) == 28
     assert len(set(table.lines.tolist())) == 10
 
@@ -122,11 +132,11 @@ def test_a_line_of_ten_megabytes_is_read(tmp_path):
     assert kinds(run) == ["non_numeric"]
 
 
-def test_a_deeply_nested_line_is_a_bad_line(tmp_path):
+def test_a_deeply_nested_line_costs_itself(tmp_path):
     write(tmp_path / "a.jsonl", [*epochs(2), '{"epoch":' + "[" * 100_000, {"epoch": 2, "loss": 1}])
     (run,) = load(tmp_path)
     assert len(curve(run, "loss")[0]) == 3
-    assert kinds(run) == ["bad_line"]
+    assert kinds(run) == ["limit"]
 
 
 def test_an_empty_log_beside_sound_ones_is_a_run_with_a_problem(tmp_path):

@@ -17,7 +17,7 @@ from runcube.readers.jsonl.reader import JsonlReader
         ["{", '"step": 1', "}"],
         ["hello"],
         ["version https://git-lfs.github.com/spec/v1"],
-        ['[{"step": 1, "loss": 2}]'],
+        ["[1, 2]"],
     ],
 )
 def test_what_is_no_training_log_is_not_claimed(tmp_path, lines):

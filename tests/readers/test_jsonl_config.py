@@ -30,13 +30,24 @@ def test_config_on_every_line_is_one_configuration(tmp_path):
 
 
 def test_a_config_that_changes_within_a_run_is_a_problem_that_names_the_key(tmp_path):
-    records = epochs(10, config={"lr": 0.1, "seed": 1}) + epochs(2, config={"lr": 0.2, "seed": 1})
+    records = epochs(12, config={"lr": 0.1, "seed": 1})
+    for record in records[10:]:
+        record["config"] = {"lr": 0.2, "seed": 1}
     write(tmp_path / "a.jsonl", records)
     (run,) = load(tmp_path)
     (problem,) = run.problems
     assert (problem.kind, problem.line) == ("config_conflict", 11)
     assert " lr;" in problem.message
     assert run.header.config["lr"] == 0.1
+
+
+def test_a_config_that_changes_where_x_begins_anew_is_another_run(tmp_path):
+    records = epochs(10, config={"lr": 0.1, "seed": 1}) + epochs(2, config={"lr": 0.2, "seed": 1})
+    write(tmp_path / "a.jsonl", records)
+    first, second = load(tmp_path)
+    assert [len(curve(run, "loss")[0]) for run in (first, second)] == [10, 2]
+    assert (first.header.key, first.header.config["lr"]) == ("", 0.1)
+    assert (second.header.key, second.header.config["lr"]) == ("@2", 0.2)
 
 
 def test_a_config_spelled_differently_is_the_same_config(tmp_path):
@@ -84,7 +95,7 @@ def test_a_config_that_is_owed_and_missing_is_a_problem(tmp_path):
     write(tmp_path / "a.jsonl", epochs(3))
     (run,) = load(tmp_path, JsonlReader(config="args", x="epoch"))
     assert not run.header.has_config
-    assert kinds(run) == ["no_config"]
+    assert kinds(run) == ["no_config", "unknown_name"]
 
 
 def test_a_seed_beside_a_config_is_no_metric(tmp_path):
@@ -96,3 +107,12 @@ def test_a_seed_beside_a_config_is_no_metric(tmp_path):
 def test_a_null_column_is_a_constant_none(tmp_path):
     write(tmp_path / "a.jsonl", epochs(3, init=None))
     assert load(tmp_path)[0].header.constants == {"init": None}
+
+
+@pytest.mark.parametrize("config", [{"optim": {"name": "adam"}}, {"optim/name": "adam"}])
+def test_a_column_that_contradicts_the_configuration_is_named(tmp_path, config):
+    write(tmp_path / "a.jsonl", [{"config": config}, *epochs(3, optim={"name": "sgd"})])
+    (run,) = load(tmp_path)
+    (problem,) = run.problems
+    assert (problem.kind, problem.line) == ("config_conflict", 2)
+    assert problem.message.startswith("'optim/name': 3 values in the rows, 'sgd' where")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jsonl_logs import DATA, curve, load
 
-from runcube.core.model import Request
+from runcube.core.model import Request, Roles
 from runcube.files.tree import Tree, list_files
 from runcube.plan.headers import constant_columns
 from runcube.readers.jsonl.reader import JsonlReader
@@ -53,7 +53,7 @@ def test_columns_that_hold_one_value_are_constants_with_their_own_type(overfit):
     assert type(constants["seed"]) is int
     assert constants["param_size"] == "100k"
     assert constants["lr"] == 0.001
-    assert overfit["a_100k_seed42"].header.varying >= {"train_loss", "val_loss", "step"}
+    assert overfit["a_100k_seed42"].header.varying >= {"train_loss", "val_loss"}
 
 
 def test_a_key_renamed_in_mid_run_is_two_constants(overfit):
@@ -70,7 +70,7 @@ def test_infinity_is_a_logged_value(overfit):
 
 def test_event_rows_are_messages_and_neither_points_nor_configuration(overfit):
     headers = [run.header for run in overfit.values()]
-    request = Request(messages=True, drop=constant_columns(headers))
+    request = Request(messages=True, roles=Roles(constant_columns(headers)))
     (run,) = (r for r in load(DATA, request=request) if r.header.key == "b_2M_seed42_pretrain")
     assert run.messages == ["RESUMED_FROM_CHECKPOINT"] * 4
     assert "event" not in run.header.constants
@@ -79,7 +79,7 @@ def test_event_rows_are_messages_and_neither_points_nor_configuration(overfit):
 
 def test_the_planner_can_drop_what_it_settled_as_configuration():
     drop = frozenset({"seed", "lr", "n_layer", "n_head", "n_embd", "param_count"})
-    run = load(DATA, request=Request(drop=drop))[0]
+    run = load(DATA, request=Request(roles=Roles(drop)))[0]
     assert run.metrics == ("loss", "perplexity", "grad_norm", "weight_update_norm")
     assert run.splits == ("train", "val", "all")
 

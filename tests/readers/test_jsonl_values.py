@@ -41,9 +41,10 @@ def test_text_in_a_metric_column_is_a_problem_and_missing(tmp_path):
     values, _, found = curve(run, "loss")
     assert values.tolist() == [1, 2]
     assert found.x["step"].tolist() == [0, 2]
-    (problem,) = run.problems
+    problem, of_x = run.problems
     assert (problem.kind, problem.line) == ("non_numeric", 2)
     assert "2 " in problem.message
+    assert (of_x.kind, of_x.line) == ("no_metric", 2)
 
 
 def test_a_metric_that_comes_late_and_keys_in_any_order(tmp_path):

@@ -7,57 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from native_logs import CONFIG, config, curve, epochs, kinds, read, record, text
 
 from runcube.core.model import Request, Status
 from runcube.files.tree import Tree, list_files
 from runcube.readers.native.reader import NativeReader
-
-CONFIG = {"optim": {"lr": 0.1}, "seed": 3}
-
-
-def config(value=CONFIG):
-    return json.dumps({"type": "dict_config", "value": value})
-
-
-def text(value):
-    return json.dumps({"type": "str", "value": value})
-
-
-def record(split, **stats):
-    return json.dumps({"title": f"agg_{split}", "data_name": split, "agg_stats": stats})
-
-
-def epochs(n, start=0, splits=("train", "val"), marker=True):
-    lines = []
-    for epoch in range(start, start + n):
-        lines += [text(f">> Start Epoch: {epoch}")] * marker
-        lines += [record(split, loss=epoch + i / 10) for i, split in enumerate(splits)]
-        lines.append(text(""))
-    return lines
-
-
-def read(tmp_path, data, name="json_out.jsonl", **request):
-    path = tmp_path / "run" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data if isinstance(data, bytes) else ("\n".join(data) + "\n").encode())
-    reader = NativeReader()
-    (source,) = reader.find(Tree(list_files(tmp_path)))
-    logs = reader.read(source, Request(**request))
-    assert [log.header for log in logs][:1] == list(reader.headers(source))
-    return logs
-
-
-def curve(log, split, metric="loss"):
-    (curves,) = [c for c in log.curves if c.split == split]
-    row = curves.metrics.index(metric)
-    shown = curves.logged[row]
-    return dict(
-        zip(curves.x["epoch"][shown].tolist(), curves.values[row][shown].tolist(), strict=True)
-    )
-
-
-def kinds(log):
-    return [(p.kind, p.line) for p in log.problems]
 
 
 def test_a_whole_log_gives_its_config_curves_texts_and_train_time(tmp_path):
@@ -136,14 +90,15 @@ def test_a_logged_nan_is_not_a_missing_point(tmp_path):
 
 
 def test_ints_bools_text_and_nested_metrics(tmp_path):
-    stats = {"n": 3, "ok": True, "text": "0.5", "top": {"k1": 1, "k5": 2}, "hist": [1, 2], "s": "x"}
+    top = {"k1": 1, "k5": 2}
+    stats = {"n": 3, "ok": True, "text": "0.5", "top": top, "hist": ["a"], "s": "x"}
     (log,) = read(tmp_path, [config(), record("val", **stats), record("val", **stats)])
     assert curve(log, "val", "n") == {0: 3, 1: 3}
     assert curve(log, "val", "ok") == {0: 1, 1: 1}
     assert curve(log, "val", "text") == {0: 0.5, 1: 0.5}
     assert curve(log, "val", "top/k5") == {0: 2, 1: 2}
     assert kinds(log) == [("text_number", 2), ("non_numeric", 2), ("non_numeric", 2)]
-    assert "hist: 2 values" in log.problems[1].message
+    assert "'hist': 2 values" in log.problems[1].message
 
 
 def test_nan_and_infinity_in_a_config_are_values(tmp_path):

@@ -90,7 +90,7 @@ def test_the_results_config_wins_over_params_and_the_conflict_is_named(runs):
 
 def test_defaults_that_only_the_results_tell_are_no_conflict(runs):
     run = named(runs, "IMPALA_Pong")
-    assert [p.kind for p in run.problems] == ["non_numeric"]  # a list of quantiles
+    assert {p.kind for p in run.problems} <= {"left_out", "non_numeric"}  # a list of quantiles
     assert run.header.config["model"]["dim"] == 42
     assert "lstm_cell_size" in run.header.config["model"]
 
@@ -181,6 +181,64 @@ def test_a_restored_trial_keeps_file_order_and_the_first_host(tmp_path):
     (run,) = load(tmp_path)
     assert run.curves[0].x["training_iteration"].tolist() == [1, 2, 3, 2, 3, 4]
     assert run.header.config == {"lr": 0.1, "hostname": "a", "pid": 1}
+    assert [(p.kind, p.line, p.message.partition(":")[0]) for p in run.problems] == [
+        ("left_out", 4, "'hostname' on 3 lines"),
+        ("left_out", 4, "'pid' on 3 lines"),
+    ]
+
+
+def test_a_date_on_every_row_is_named_once_with_its_count(tmp_path):
+    lines = [r | {"date": f"2024-01-01_10-00-{i:02}"} for i, r in enumerate(rows(9))]
+    trial(tmp_path, lines, {"lr": 0.1})
+    (run,) = load(tmp_path)
+    assert run.header.config["date"] == "2024-01-01_10-00-00"
+    (problem,) = run.problems
+    assert (problem.path, problem.line) == ("result.json", 2)
+    assert "'date' on 8 lines" in problem.message
+
+
+def test_a_fact_that_only_later_rows_have_is_named_where_it_is_not_kept(tmp_path):
+    trial(
+        tmp_path,
+        [*rows(2), {"training_iteration": 3, "loss": 0.0, "node_ip": "1.2.3.4"}],
+        {"lr": 1},
+    )
+    (run,) = load(tmp_path)
+    kept = run.header.config.get("node") == {"host": "1.2.3.4"}
+    assert kept or "'node_ip' on 1 lines" in run.problems[0].message
+
+
+def test_flags_are_no_metrics_and_named_unless_they_are_the_status(tmp_path):
+    flags = {"should_checkpoint": True, "done": False}
+    trial(tmp_path / "a", [*rows(3, **flags), rows(4, done=True)[3]], {"lr": 1})
+    trial(tmp_path / "b", [r | {"done": i == 0} for i, r in enumerate(rows(3))], {"lr": 1})
+    first, second = load(tmp_path)
+    assert first.metrics == ("loss",)
+    assert [p.message for p in first.problems] == [
+        "'should_checkpoint' on 3 lines: no metric, left out"
+    ]
+    assert [p.line for p in second.problems] == [1]
+    assert "'done' on 1 lines" in second.problems[0].message
+
+
+def test_the_text_of_an_error_is_among_the_messages(tmp_path):
+    error = "Traceback (most recent call last):\n  boom\nRuntimeError: caf\u00e9\n"
+    trial(tmp_path / "a", rows(2), {"lr": 1}, error_txt=error)
+    trial(tmp_path / "b", None, {"lr": 2}, error_txt=error)
+    for source in RayReader().find(Tree(list_files(tmp_path))):
+        (run,) = RayReader().read(source, Request(messages=True))
+        assert run.messages == error.splitlines()
+        (run,) = RayReader().read(source, Request())
+        assert run.messages == []
+
+
+def test_files_above_the_trials_are_configuration_too(tmp_path):
+    (tmp_path / "config.yaml").write_text("data: cifar\nlr: 9\n")
+    trial(tmp_path / "a", rows(2), {"lr": 1})
+    trial(tmp_path / "b", rows(2, config={"lr": 2}), {})
+    first, second = load(tmp_path)
+    assert first.header.config == {"data": "cifar", "lr": 1}
+    assert second.header.config == {"data": "cifar", "lr": 2}
 
 
 def test_a_result_json_that_is_not_rays_is_not_claimed(tmp_path):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from runcube.curves import Align, OnDuplicate
+    from runcube.curves import Align, MissingX, OnDuplicate
     from runcube.netcdf import Blocks, Region
     from runcube.pipeline import Errors, Parallel, Progress
     from runcube.readers import Reader
@@ -144,6 +144,7 @@ def archive_runs(
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
     align: Align = "auto",
+    missing_x: MissingX = "carry",
     splits: str | Sequence[str] | None = None,
     metrics: str | Sequence[str] | None = None,
     expected: float | None = None,
@@ -187,6 +188,8 @@ def archive_runs(
         with the fewest labels.
     align : {"auto", "union", "order"}
         Whether x is the dim, or ``point`` with x as a coordinate of each run.
+    missing_x : {"carry", "drop"}
+        Whether a record without x stands at the x of the record before it, or is left out.
     splits, metrics : str or sequence of str, optional
         Archive only these, in this order.
     expected : float, optional
@@ -247,7 +250,7 @@ def archive_runs(
         PlanPolicy(
             names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
         ),
-        SelectionPolicy(x, align, expected, on_duplicate),
+        SelectionPolicy(x, align, expected, on_duplicate, missing_x),
         names_tuple(splits),
         names_tuple(metrics),
         messages=True,

@@ -33,7 +33,6 @@ from runcube.pipeline import (
     inner_labels,
     load_attrs,
     parse_logs,
-    plan_sweep,
     policy_facts,
     progress_callback,
     raise_first,
@@ -128,9 +127,8 @@ def _through(
     deleted = [] if existing is None else _keep_deleted(discovery, existing, policy)
     sources = ArchiveSources(staging, existing, deleted)
     while True:
-        sweep = plan_sweep(discovery, policy)
         parsed = parse_logs(
-            discovery, sweep, policy, archive_job.progress, archive_job.parallel, store=sources
+            discovery, policy, archive_job.progress, archive_job.parallel, store=sources
         )
         check_names(parsed.logs, policy)
         selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)

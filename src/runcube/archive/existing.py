@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import ArchiveError, RuncubeError
+from runcube.core import ArchiveError, RuncubeError, Source
 from runcube.files import hash_ends
 from runcube.netcdf import Storage, damaged, read_blob
 from runcube.pipeline import (
@@ -18,15 +18,16 @@ from runcube.pipeline import (
     ArrayTable,
     RecordKey,
     decode_record,
+    encode_record,
     git_commit,
     header_of,
     resume_of,
     to_logs,
 )
-from runcube.plan import name_reconfigured
+from runcube.plan import flatten, name_reconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import netCDF4
@@ -107,6 +108,7 @@ class ExistingArchive:
         self._boxes: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
         self._window = (0, b"")
         self.same_cells = False
+        self._cleared: set[str] = set()
         self._by_cell = {
             item["cell"]: item
             for record in self.records.values()
@@ -294,6 +296,7 @@ class ExistingArchive:
         logs : dict of int to RunLog
             The logs that hold a cell, by their numbers in the record of the log.
         """
+        self._clear_unplaced(job.source.path)
         logs = self.logs(job)
         found = dict.fromkeys((log.header.key for log in logs), False)
         for log in logs:
@@ -306,8 +309,32 @@ class ExistingArchive:
         held = {i: log for i, log in enumerate(logs) if "cell" in items[i]}
         keys = {log.header.key for log in held.values()}
         # The first of several attempts is the one at the head of the log.
-        headers = {log.header.key: log.header for log in reversed(logs) if log.header.key in keys}
-        return [*reversed(headers.values())], held
+        headers = {log.header.key: _labelled(log) for log in reversed(logs)}
+        return [header for key, header in reversed(headers.items()) if key in keys], held
+
+    def _clear_unplaced(self, path: str) -> None:
+        """Name what an archive of before left out of a log for want of x: it never held that."""
+        if path in self._cleared or "missing_x" in self.facts["policy"]["contest"]:
+            return
+        self._cleared.add(path)
+        record, x = self.records[path], self.facts["axis"][0]
+        job_logs = to_logs(record, Source("", path, ()), self.table, lambda *_: None)
+        for item, log in zip(record["logs"], job_logs, strict=True):
+            if "cell" not in item:
+                continue
+            lines: list[NDArray[np.int64]] = []
+            names: dict[str, None] = {}
+            for part, curves in zip(item["curves"], log.curves, strict=True):
+                own = curves.x.get(x, np.full(len(curves.lines), np.nan))
+                left = curves.logged & np.isnan(own) & ~self._kept(curves, part)
+                if left.any():
+                    part["logged"] = self.table.add(curves.logged & ~left)
+                    lines.append(curves.lines[left.any(axis=0)])
+                    at = np.flatnonzero(left.any(axis=1)).tolist()
+                    names |= {f"'{curves.metrics[i]}' ({curves.split})": None for i in at}
+            if lines:
+                item["problems"].append(_left_out(path, x, np.concatenate(lines), names))
+        self.record_bytes[path] = encode_record(record)
 
     def attr(self, name: str) -> str:
         """Return an attr of the cube as text; empty if there is none of this name."""
@@ -378,6 +405,22 @@ class ExistingArchive:
             into = [self._metrics[stored.metrics[m]] for m in known]
             out[np.ix_(known, rows)] = plane[np.ix_(np.array(into, np.intp), at)]
         return out
+
+
+def _labelled(log: RunLog) -> RunHeader:
+    """Return a header with the columns that were read as configuration: they stay that."""
+    header, known = log.header, flatten(log.header.config)
+    labels = {name: value for name, value in header.constants.items() if name in log.roles.labels}
+    more = {key: v for name, v in labels.items() if (key := name.replace("/", ".")) not in known}
+    return replace(header, config={**header.config, **more}) if more else header
+
+
+def _left_out(path: str, x: str, lines: NDArray[np.int64], names: Iterable[str]) -> list[Any]:
+    """Return the problem of records without x that an archive left out, as a record has it."""
+    count, first = len(np.unique(lines)), int(lines.min())
+    what = f"{count} record{'s' * (count > 1)} without {x} left out when the archive was made"
+    where = f"lines {first} to {lines.max()}" if count > 1 else f"line {first}"
+    return ["missing_x", f"{what}, {where}: {', '.join(names)}", path, first]
 
 
 def files_of(job: Job) -> list[list[Any]]:

@@ -21,7 +21,6 @@ from runcube.pipeline import (
     inner_labels,
     load_attrs,
     parse_logs,
-    plan_sweep,
     policy_facts,
     policy_of,
     progress_callback,
@@ -138,7 +137,8 @@ def _common_policy(existing_archives: Sequence[ExistingArchive]) -> Policy:
 
 
 def _flat_policy(existing: ExistingArchive) -> dict[str, Any]:
-    facts = existing.facts["policy"]
+    # An archive of before lacks arguments that are newer; it has their defaults.
+    facts = policy_facts(policy_of(existing.facts["policy"], "auto"))
     flat = {**facts["plan"], **facts["contest"]}
     flat |= {name: facts[name] for name in ("path_keys", "splits", "metrics")}
     flat |= existing.facts["storage"]
@@ -154,7 +154,7 @@ def _merge(
 ) -> LoadSummary:
     store = MergedSources(existing_archives)
     discovery = store.discovery(policy)
-    parsed = parse_logs(discovery, plan_sweep(discovery, policy), policy, store=store)
+    parsed = parse_logs(discovery, policy, store=store)
     if differing == "raise":
         _refuse_differing(existing_archives, parsed.sweep)
     selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)

@@ -98,18 +98,14 @@ class MergedSources:
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog]:
         """Return what its archive has of a log."""
+        del request
         name = job.source.path
         home = self._homes[name]
         _, logs = home.existing.kept(_at_home(job, home))
-        dropped = set(home.existing.records[home.path]["drop"]) - request.drop
         for number, log in logs.items():
             self._numbers[id(log)] = number
             log.header = replace(log.header, source=job.source)
             log.problems = [replace(p, path=name) for p in log.problems]
-            if dropped:
-                what = ", ".join(sorted(dropped))
-                message = f"{what}: configuration in its archive, a metric in the merged one"
-                log.problems.append(Problem("lost_column", message, name))
         return [*logs.values()]
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:

@@ -20,7 +20,6 @@ from runcube.pipeline import (
     RECORD_FORM,
     ArrayTable,
     RecordKey,
-    columns_of,
     decode_record,
     encode_record,
     to_logs,
@@ -79,7 +78,7 @@ class StagingStore:
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Write the values and hashes of the logs of a source; return the logs without values."""
-        key = RecordKey.of(job.fingerprint, job.source, request, columns_of(logs))
+        key = RecordKey.of(job.fingerprint, job.source, request, logs)
         first = len(self._table.rows)
         hashes = [log.hashes or (hash_prefix(job.source), "") for log in logs]
         whole = hashes[0][0] if hashes else hash_prefix(job.source)

@@ -139,7 +139,7 @@ class Writer:
         about = {
             **facts,
             "form": RECORD_FORM,
-            "axis": [axis.name, axis.align, axis.dim],
+            "axis": [axis.name, axis.align, axis.dim, *(axis.counters or ())],
             # As they are in the logs: the cube has them without what no text can hold.
             "labels": [self._labels.splits, self._labels.metrics],
         }

@@ -190,7 +190,7 @@ def main() -> None:
 @main.command(epilog=_example("runcube explain logs/", "runcube explain logs/ --dims lr,weights"))
 @_logs(load=False)
 def explain(logs: Logs) -> None:
-    """Show what varies in a sweep, and what each rule of the plan decided.
+    """Show how logs were read, what varies in a sweep, and what each rule of the plan decided.
 
     Only the headers of the logs are read.
     """

@@ -147,6 +147,9 @@ LOADING: dict[str, Option] = {
     "align": _one_of(
         "--align", ["auto", "union", "order"], "How runs with different x share an axis."
     ),
+    "missing_x": _one_of(
+        "--missing-x", ["carry", "drop"], "Whether records without x stand at that before them."
+    ),
     "splits": many("--splits", _listed, "A,B", "Load only these splits."),
     "metrics": many("--metrics", _listed, "A,B", "Load only these metrics."),
     "expected": click.option(

@@ -2,7 +2,8 @@
 
 ``model`` defines the types that all of runcube uses (`RunHeader`, `Curves`, `RunLog`, …): start
 there. ``errors`` are the exceptions, ``axis_names`` recognises by name what runs along a curve,
-``text`` and ``arrays`` are small helpers, ``resources`` measures memory and CPUs. Imports nothing.
+``limits`` bounds what one log may cost, ``text`` and ``arrays`` are small helpers, ``resources``
+measures memory and CPUs. Imports nothing.
 """
 
 from runcube.core.arrays import (
@@ -12,7 +13,14 @@ from runcube.core.arrays import (
     scatter_values,
     text_array,
 )
-from runcube.core.axis_names import elapsed_seconds, is_count_like, is_time_like, is_x_like
+from runcube.core.axis_names import (
+    elapsed_seconds,
+    is_count_like,
+    is_length_name,
+    is_time_like,
+    is_x_like,
+    length_names,
+)
 from runcube.core.errors import (
     ArchiveError,
     CubeTooLargeError,
@@ -25,12 +33,14 @@ from runcube.core.errors import (
     SweepWarning,
     UnknownNameError,
 )
+from runcube.core.limits import DEFAULT_LIMITS, Limits
 from runcube.core.model import (
     Curves,
     LogFile,
     Problem,
     Request,
     Resume,
+    Roles,
     RunHeader,
     RunLog,
     Source,
@@ -40,18 +50,21 @@ from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.text import clean_text, natural_key, nearest
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "LONG_TEXT_ENCODING",
     "ArchiveError",
     "CubeTooLargeError",
     "Curves",
     "ExecutorError",
     "LogError",
+    "Limits",
     "LogFile",
     "NoRunsError",
     "PlanError",
     "Problem",
     "Request",
     "Resume",
+    "Roles",
     "RunHeader",
     "RunLog",
     "RuncubeError",
@@ -66,8 +79,10 @@ __all__ = [
     "elapsed_seconds",
     "gc_paused",
     "is_count_like",
+    "is_length_name",
     "is_time_like",
     "is_x_like",
+    "length_names",
     "natural_key",
     "nearest",
     "scatter_text",

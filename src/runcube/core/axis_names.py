@@ -1,6 +1,8 @@
-"""Names of quantities that run along a curve: epochs, steps, samples, time.
+"""Names of quantities that run along a curve: epochs, steps, samples, time; and of its length.
 
-Readers use them to tell an x-axis from a metric, the cube to choose among several x-axes.
+Readers use them to tell an x-axis from a metric, the cube to choose among several x-axes. What a
+configuration calls the length of a run shows the planner which key says least, and whether a run
+is whole.
 """
 
 from __future__ import annotations
@@ -55,6 +57,16 @@ _TIME = re.compile(
 _ELAPSED = re.compile(
     r"clock|^_?wall|runtime|elapsed|total|cumulative|cum_|accum|since_start|so_far"
 )
+# Last segments of configuration keys that promise how long a run will be.
+_LENGTH_IN_EPOCHS = frozenset(
+    "epochs max_epochs num_epochs n_epochs total_epochs num_train_epochs train_epochs "
+    "max_epoch".split()
+)
+_LENGTH_IN_STEPS = frozenset(
+    "max_steps total_steps num_steps n_steps train_steps num_train_steps max_train_steps steps "
+    "max_iters num_iters total_iters max_iter iters iterations max_iterations num_iterations "
+    "total_iterations num_updates max_updates total_updates".split()
+)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SECONDS = {"ms": 1e-3, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hours": 3600.0}
 
@@ -107,3 +119,30 @@ def elapsed_seconds(name: str) -> float | None:
     if not is_time_like(name) or "stamp" in last or _ELAPSED.search(last) is None:
         return None
     return _SECONDS.get(last.rpartition("_")[2], 1.0)
+
+
+def length_names(x: str) -> frozenset[str]:
+    """Return the last segments of configuration keys that promise a length in the unit of x.
+
+    Examples
+    --------
+    >>> "max_epochs" in length_names("epoch"), "max_epochs" in length_names("step")
+    (True, False)
+    """
+    unit = x.lower()
+    if "epoch" in unit:
+        return _LENGTH_IN_EPOCHS
+    steps = unit.endswith(("step", "steps", "iter", "iteration", "iterations", "update", "updates"))
+    return _LENGTH_IN_STEPS if steps and unit != "training_iteration" else frozenset()
+
+
+def is_length_name(key: str) -> bool:
+    """Return whether a configuration key only promises how long a run will be.
+
+    Examples
+    --------
+    >>> [is_length_name(k) for k in ("epochs", "trainer.max_steps", "warmup_steps")]
+    [True, True, False]
+    """
+    last = key.rpartition(".")[2]
+    return last in _LENGTH_IN_EPOCHS or last in _LENGTH_IN_STEPS

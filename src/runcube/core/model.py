@@ -128,6 +128,12 @@ class RunHeader:
     finished : bool or None
         Whether the log ends with the logger's own end marker; None if the layout has no marker,
         or the header does not show it.
+    rising : frozenset of str
+        Columns that would be an axis, by what they hold, if most runs have them as such.
+    reading : tuple of (str, str)
+        How the log was read, as pairs of topic and text for ``explain()``: ``records``, ``runs``,
+        ``configuration``, ``x``, ``splits``, ``metrics``, ``left out``, and ``says the same``, the
+        arguments that say outright what was found. Empty if the layout is a known one.
     """
 
     source: Source
@@ -138,6 +144,37 @@ class RunHeader:
     has_config: bool = True
     has_metrics: bool | None = None
     finished: bool | None = None
+    rising: frozenset[str] = frozenset()
+    reading: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What columns of the logs are, which only the sweep as a whole shows.
+
+    Parameters
+    ----------
+    labels : frozenset of str
+        Columns that are configuration: they leave the curves of a run in which they never move.
+    x : frozenset of str
+        Columns that run along the rows of most runs, whatever they are called.
+    """
+
+    labels: frozenset[str] = frozenset()
+    x: frozenset[str] = frozenset()
+
+    def of(self, header: RunHeader) -> Roles:
+        """Return the part that matters to a run; what runs along its own rows is an axis of it."""
+        if not (header.constants or header.varying or header.rising):
+            return Roles()
+        still = header.constants.keys() - header.varying
+        own = header.rising & header.varying
+        return Roles(self.labels & still, (self.x & Roles.columns(header)) | own)
+
+    @staticmethod
+    def columns(header: RunHeader) -> frozenset[str]:
+        """Return the columns of a run whose roles depend on the sweep."""
+        return header.varying | header.rising | header.constants.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +189,14 @@ class Request:
         Metrics whose values are needed; None: all.
     messages : bool
         Whether the logged text lines are needed.
-    drop : frozenset of str
-        Columns that the planner found to be configuration: where they never move in a run, they are
-        not read as metrics of that run.
+    roles : Roles or None
+        What the planner found columns to be; None: each log is judged by itself.
     """
 
     splits: frozenset[str] | None = None
     metrics: frozenset[str] | None = None
     messages: bool = False
-    drop: frozenset[str] = frozenset()
+    roles: Roles | None = None
 
 
 @dataclass(slots=True)
@@ -264,7 +300,11 @@ class RunLog:
     metrics : tuple of str
         All metrics of the log, requested or not, in order of first appearance.
     columns : frozenset of str or None
-        Columns that ``Request.drop`` can affect; None: any.
+        Columns that ``Request.roles`` can affect; None: any.
+    roles : Roles
+        What the columns were read as, as far as that depends on other logs.
+    parts : tuple of (str, int)
+        Files of a log that is several: path, and the number of lines in those before it.
     resume : Resume or None
         Where the reader can continue once the log has grown; None if it cannot.
     hashes : tuple of (str, str) or None
@@ -282,5 +322,15 @@ class RunLog:
     splits: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     columns: frozenset[str] | None = None
+    roles: Roles = field(default_factory=Roles)
+    parts: tuple[tuple[str, int], ...] = ()
     resume: Resume | None = None
     hashes: tuple[str, str] | None = None
+
+    def place(self, line: int) -> tuple[str, int]:
+        """Return the file, and the line in it, of a line that is counted through all files."""
+        path = self.header.source.path
+        for part, before in self.parts:
+            if line > before:
+                path, own = part, line - before
+        return (path, own) if self.parts else (path, line)

@@ -12,15 +12,15 @@ from runcube.core import check_memory, text_array, usable_cpus
 from runcube.cube.coords import CellIndex, cell_coords, seed_coord
 from runcube.cube.layouts import grid_attr
 from runcube.cube.placement import Positions, Scatter
-from runcube.curves import identifier
+from runcube.curves import along_x, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from runcube.cube.placement import Index, InnerLabels
-    from runcube.curves import Selection, Track
+    from runcube.cube.placement import InnerLabels
+    from runcube.curves import KeptRun, Selection
     from runcube.plan import Sweep
 
 
@@ -151,7 +151,9 @@ def cube_frame(
     for name, (values, attrs) in _along(selection, cell_index).items():
         on = (axis.dim,) if values.ndim == 1 else (*cell_index.dims, axis.dim)
         shape = values.shape if values.ndim == 1 else (*cell_index.shape, len(axis.labels))
-        coords[identifier(name, coords)] = (on, values.reshape(shape), attrs)
+        short = identifier(name, coords)
+        named = attrs if short == name else {**attrs, "long_name": name}
+        coords[short] = (on, values.reshape(shape), named)
     return xr.Dataset(coords=coords, attrs={"grid": grid_attr(sweep)})
 
 
@@ -165,14 +167,9 @@ def _along(
     selection: Selection, cell_index: CellIndex
 ) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
     """Return the other quantities along x, (x,) or (cells, x), by logged name, with their attrs."""
-    positions = Positions(selection.axis)
     along = _Along(selection, cell_index.count)
     for kept_run, cell in zip(selection.kept_runs, cell_index.positions.tolist(), strict=True):
-        own = positions.own(kept_run)
-        for track in kept_run.attempt.tracks:
-            if len(track.metrics) and (own is not None or len(track.curves.x) > 1):
-                along.take(cell, track, positions.of(track, own))
-        along.own_x(cell, own)
+        along.take(cell, kept_run)
     return along.finish()
 
 
@@ -188,27 +185,33 @@ class _Along:
 
     def __init__(self, selection: Selection, count: int) -> None:
         self._axis = selection.axis
+        self._positions = Positions(selection.axis)
         self._shape = (count, len(selection.axis.labels))
+        self._held = np.zeros(self._shape, dtype=bool)
         self._found: dict[str, NDArray[np.float64]] = {}
         self._whole: dict[str, bool] = {}
 
-    def take(self, cell: int, track: Track, at: Index) -> None:
-        for name, values in track.curves.x.items():
-            if name != self._axis.name:
-                self._whole[name] = self._whole.get(name, True) and values.dtype.kind == "i"
-                self._put(name, cell, at, values[track.rows])
-
-    def own_x(self, cell: int, own: NDArray[Any] | None) -> None:
-        if own is not None:
-            self._whole[self._axis.name] = False
+    def take(self, cell: int, kept_run: KeptRun) -> None:
+        """Take the quantities of the run of a cell."""
+        attempt = kept_run.attempt
+        own = self._positions.own(kept_run)
+        tracks = [track for track in attempt.tracks if len(track.metrics)]
+        for track in tracks:
+            self._held[cell, self._positions.of(track, own)] = True
+        for name in {name: None for track in tracks for name in track.curves.x}:
+            # The x of a run that is numbered is not where its points stand.
+            if name != self._axis.name or attempt.is_numbered:
+                x, values, _ = along_x(tracks, name)
+                at = np.searchsorted(self._axis.labels if own is None else own, x)
+                self._put(name, cell, at, values)
+        if own is not None and not attempt.is_numbered:
             self._put(self._axis.name, cell, np.arange(len(own)), own)
 
-    def _put(self, name: str, cell: int, at: Index, values: NDArray[Any]) -> None:
+    def _put(self, name: str, cell: int, at: NDArray[np.intp], values: NDArray[Any]) -> None:
         if name not in self._found:
             self._found[name] = np.full(self._shape, np.nan)
-        row = self._found[name][cell]
-        # The first split that has it decides; the others fill its gaps.
-        row[at] = np.where(np.isnan(row[at]), values, row[at])
+        self._whole[name] = self._whole.get(name, True) and values.dtype.kind == "i"
+        self._found[name][cell, at] = values
 
     def finish(self) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
         """Return arrays (x,) or (cells, x) by logged name, with the attrs of their coordinates."""
@@ -221,7 +224,9 @@ class _Along:
         if not values.size or name == self._axis.name:
             return values
         least, most = np.fmin.reduce(values), np.fmax.reduce(values)
-        if not ((least == most) | np.isnan(least)).all():
+        agree = ((least == most) | np.isnan(least)).all()
+        # A run with a point where others have the quantity, and it has not, does not agree.
+        if not agree or (self._held & np.isnan(values) & ~np.isnan(least)).any():
             return values
         if self._whole[name] and not np.isnan(least).any():
             return np.asarray(least, dtype=np.int64)

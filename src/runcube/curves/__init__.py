@@ -1,27 +1,33 @@
 """One run after parsing: which quantity is x, its attempts and resumes, its status, its rivals.
 
-``x_axis`` chooses x (rules 11, 12), ``attempts`` resolves what a log holds twice (13, 14),
-``status`` decides how a run ended (15), ``selection`` selects the run of each cell (10). Start in
+``x_choice`` chooses x (rule 11), ``own_x`` so that no run loses values on it, ``x_axis`` aligns the
+runs on it (12), ``attempts`` resolves what a log holds twice (13, 14), ``carry`` places records
+without x, ``units`` finds those whose x is in another unit, ``status`` decides how a run ended
+(15), ``selection`` selects the run of each cell (10), ``tree`` does so for every axis. Start in
 ``selection``. May import ``core`` and ``plan``.
 """
 
-from runcube.curves.attempts import Attempt, Track
-from runcube.curves.selection import KeptRun, Selection, SelectionPolicy, select_on, select_runs
+from runcube.curves.attempts import Attempt
+from runcube.curves.selection import KeptRun, Selection, SelectionPolicy, select_runs
 from runcube.curves.status import OnDuplicate
-from runcube.curves.x_axis import Align, XAxis, axis_names, identifier, unseparated_curves
+from runcube.curves.tracks import Track, along_x
+from runcube.curves.tree import tree_selections, unseparated_curves
+from runcube.curves.x_axis import Align, XAxis, identifier
+from runcube.curves.x_values import MissingX
 
 __all__ = [
     "Align",
     "Attempt",
     "KeptRun",
+    "MissingX",
     "OnDuplicate",
     "Selection",
     "SelectionPolicy",
     "Track",
     "XAxis",
-    "axis_names",
+    "along_x",
     "identifier",
-    "select_on",
     "select_runs",
+    "tree_selections",
     "unseparated_curves",
 ]

@@ -1,47 +1,30 @@
 """Rows of a run to tracks: curves that share their rows, each x once, in order of x.
 
-Here a log's own history is resolved: attempts, resumes, repeated and missing x (rules 13 and 14).
+Here a log's own history is resolved: attempts, resumes, repeated and missing x (rules 11, 13, 14).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.core import Problem
+from runcube.curves.carry import Carrier
+from runcube.curves.tracks import Track, counted, named_lines, named_values, raw_tracks
+from runcube.curves.units import other_unit
+from runcube.curves.x_choice import outer_counter
+from runcube.curves.x_values import Anchors, as_whole, shown, x_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from runcube.core import Curves, RunLog
-
-
-@dataclass(slots=True)
-class Track:
-    """Metrics of one split that were logged in the same rows, with the x of these rows.
-
-    Parameters
-    ----------
-    curves : Curves
-        The rows of the split in file order; its ``values`` are (metrics, rows).
-    metrics : (track metrics,) intp
-        Positions in ``curves.metrics``.
-    rows : (track rows,) intp, or slice
-        Positions of the rows of ``curves``, in order of x.
-    x : (track rows,) int64 or float64
-        Strictly increasing, in the unit of the chosen axis.
-    """
-
-    curves: Curves
-    metrics: NDArray[np.intp]
-    rows: NDArray[np.intp] | slice
-    x: NDArray[Any]
+    from runcube.core import RunLog
+    from runcube.curves.x_values import MissingX, X
 
 
 @dataclass(slots=True)
@@ -58,12 +41,21 @@ class Attempt:
         Problems of the log, and those of the attempt itself.
     number : int
         Number of the attempt within the run, from 0.
+    x : str or tuple of str
+        What is x in this run.
+    is_numbered : bool
+        Whether its points are numbered in the order of this x, which others do not have.
+    outer : str or None
+        What counts the epochs, where x starts anew in each of them.
     """
 
     log: RunLog
     tracks: list[Track] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     number: int = 0
+    x: X = ()
+    is_numbered: bool = False
+    outer: str | None = None
 
     @property
     def points(self) -> int:
@@ -71,23 +63,48 @@ class Attempt:
         return sum(len(track.metrics) * len(track.x) for track in self.tracks)
 
     @property
+    def own_tracks(self) -> list[Track]:
+        """Tracks of rows that have x themselves: what shows how far a run came."""
+        return [track for track in self.tracks if not track.carried and len(track.x)]
+
+    @property
     def rows(self) -> int:
-        """Number of rows of all splits, selected or not."""
+        """Number of rows of all splits that have x, selected or not."""
         longest: dict[str, int] = {}
-        for track in self.tracks:
+        for track in self.own_tracks:
             split = track.curves.split
             longest[split] = max(longest.get(split, 0), len(track.x))
         return sum(longest.values())
 
     @property
     def ends(self) -> dict[str, float]:
-        """Largest x of each split, by the split's name."""
-        found: dict[str, float] = {}
-        for track in self.tracks:
-            if len(track.x):
-                split = track.curves.split
-                found[split] = max(found.get(split, -np.inf), float(track.x[-1]))
+        """Largest x of each split, by the split's name; rows that lack x do not count."""
+        return {split: end for split, (_, end) in self.spans(in_points=True).items()}
+
+    def spans(self, *, in_points: bool = False) -> dict[str, tuple[float, float]]:
+        """Return the first and the last x of each split; rows that lack x do not count.
+
+        Of two counters it is that of the outer one, or with ``in_points`` the number of the point.
+        """
+        found: dict[str, tuple[float, float]] = {}
+        for track in self.own_tracks:
+            values = track.x
+            if not isinstance(self.x, str) and self.x and not in_points:
+                values = track.curves.x[self.x[0]][track.rows]
+            first, last = found.get(track.curves.split, (np.inf, -np.inf))
+            own = min(first, float(values.min())), max(last, float(values.max()))
+            found[track.curves.split] = own
         return found
+
+    @property
+    def extent(self) -> str:
+        """The lines of the attempt and its metrics, as a message names them."""
+        tracks = [track for track in self.tracks if len(track.x)]
+        if not tracks:
+            return ""
+        names = named_values(tracks)
+        lines = named_lines(np.concatenate([track.lines for track in tracks]))
+        return f"{lines}, {names}" if names else lines
 
 
 class AttemptResolver:
@@ -97,53 +114,96 @@ class AttemptResolver:
     ----------
     logs : iterable of RunLog
         All runs to be resolved.
-    x : str
-        Name of the axis as logged.
+    x : str or tuple of str
+        What is x.
+    missing_x : {"carry", "drop"}
+        Where a record without x stands.
     """
 
-    def __init__(self, logs: Iterable[RunLog], x: str) -> None:
+    def __init__(self, logs: Iterable[RunLog], x: X, missing_x: MissingX = "carry") -> None:
         counts = Counter(id(log.curves) for log in logs)
         self._shared = {curves for curves, count in counts.items() if count > 1}
-        self._known: dict[int, list[Track]] = {}
+        self._known: dict[tuple[int, X | None], list[Track]] = {}
         self._x = x
+        self._missing_x: MissingX = missing_x
 
-    def attempts(self, log: RunLog) -> list[Attempt]:
-        """Return the result of :func:`attempts_of` for one of the logs, which must all be alive."""
-        curves = id(log.curves)
-        if curves in self._known:
-            return [Attempt(log, self._known[curves], list(log.problems), log.attempt)]
-        attempts = attempts_of(log, self._x)
+    def attempts(self, log: RunLog, own: X | None = None) -> list[Attempt]:
+        """Return the attempts of one of the logs, which must all be alive.
+
+        Parameters
+        ----------
+        log : RunLog
+        own : str or tuple of str, optional
+            Number the points in the order of this axis of the run itself.
+        """
+        key = (id(log.curves), own)
+        x = self._x if own is None else own
+        if key in self._known:
+            tracks = self._known[key]
+            return [Attempt(log, tracks, list(log.problems), log.attempt, x, own is not None)]
+        attempts = attempts_of(log, x, self._missing_x)
+        if own is not None:
+            for attempt in attempts:
+                _stand_numbered(attempt, self._x)
         # A run that has a history has problems of its own.
         is_plain = len(attempts) == 1 and len(attempts[0].problems) == len(log.problems)
-        if is_plain and curves in self._shared:
-            self._known[curves] = attempts[0].tracks
+        if is_plain and id(log.curves) in self._shared:
+            self._known[key] = attempts[0].tracks
         return attempts
 
 
-def attempts_of(log: RunLog, x: str) -> list[Attempt]:
+def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attempt]:
     """Return the attempts of a parsed run on the axis ``x``.
 
     Parameters
     ----------
     log : RunLog
-    x : str
-        Name of the axis; rows that lack it are counted as ``missing_x``.
+    x : str or tuple of str
+        What is x.
+    missing_x : {"carry", "drop"}
+        Whether a record without x stands at the x of the record before it, or is left out. Either
+        is named as ``missing_x``. Where no record of the run has x, all are left out.
 
     Returns
     -------
     list of Attempt
         In file order, never empty; each has the log's own problems.
     """
+    values = x_values(log, x)
+    tracks = [t for c, own in zip(log.curves, values, strict=True) for t in raw_tracks(c, own)]
     problems = list(log.problems)
-    tracks = [track for curves in log.curves for track in _raw_tracks(curves, x)]
-    _drop_missing(tracks, x, log, problems)
+    missing = _take_missing(tracks)
+    carrier = None
+    if missing:
+        anchors = Anchors.of(log.curves, values)
+        if missing_x == "carry" and len(anchors.lines):
+            carrier = Carrier(log, shown(x), missing, anchors)
+        else:
+            problems.append(_dropped(log, shown(x), [*missing.values()]))
     # Splits mostly share one array of x: look at each array once.
-    if all(_rising(x) for x in {id(track.x): track.x for track in tracks}.values()):
-        return [Attempt(log, tracks, problems, log.attempt)]
+    is_rising = all(_rising(x) for x in {id(track.x): track.x for track in tracks}.values())
+    if is_rising and carrier is None:
+        return [Attempt(log, tracks, problems, log.attempt, x)]
+    apart, outer = {}, None
+    if not is_rising and isinstance(x, str):
+        outer = outer_counter(log, x)
+        if outer is None:
+            apart = _take_other_unit(tracks, other_unit(log.curves, values))
+    starts = np.array([] if is_rising or outer else _starts(tracks), dtype=np.int64)
     attempts = []
-    for number, part in enumerate(_cut(tracks)):
-        attempt = Attempt(log, [], list(problems), log.attempt + number)
-        attempt.tracks = [_resolve(track, x, attempt) for track in part]
+    for number in range(len(starts) + 1):
+        attempt = Attempt(log, [], list(problems), log.attempt + number, x, outer=outer)
+        history = _History(attempt, x)
+        found = [history.resolve(_part(track, starts, number)) for track in tracks]
+        for at, track in apart.items():
+            found.append(history.resolve_apart(_part(track, starts, number), at))
+        if carrier is not None:
+            late, named = carrier.carried(starts, number, history.taken, history.replaced)
+            found += late
+            attempt.problems += named
+        attempt.tracks = [track for track in found if len(track.x)]
+        if not isinstance(x, str):
+            _number_anew(attempt.tracks)
         attempts.append(attempt)
     return attempts
 
@@ -152,70 +212,61 @@ def _rising(x: NDArray[Any]) -> bool:
     return len(x) < 2 or bool((x[1:] > x[:-1]).all())
 
 
-def _raw_tracks(curves: Curves, x: str) -> list[Track]:
-    values = curves.x.get(x)
-    if values is None:
-        values = np.full(len(curves.lines), np.nan)
-    if curves.logged.all():
-        return [Track(curves, _every(len(curves.metrics)), slice(None), values)]
-    groups: dict[bytes, list[int]] = {}
-    for index, mask in enumerate(curves.logged):
-        groups.setdefault(mask.tobytes(), []).append(index)
-    tracks = []
-    for members in groups.values():
-        rows = np.flatnonzero(curves.logged[members[0]])
-        tracks.append(Track(curves, np.array(members), rows, values[rows]))
-    return tracks
+def _take_missing(tracks: list[Track]) -> dict[int, Track]:
+    """Take the rows without x out of ``tracks``; return them by the number of their track.
 
-
-@lru_cache(maxsize=64)
-def _every(count: int) -> NDArray[np.intp]:
-    """Return the positions of all metrics, an array that the tracks of most logs share."""
-    rows = np.arange(count)
-    rows.flags.writeable = False
-    return rows
-
-
-def _indices(track: Track) -> NDArray[np.intp]:
-    if isinstance(track.rows, slice):
-        return np.arange(len(track.curves.lines))[track.rows]
-    return track.rows
-
-
-def _keep(track: Track, mask: NDArray[Any]) -> Track:
-    return Track(track.curves, track.metrics, _indices(track)[mask], track.x[mask])
-
-
-def _drop_missing(tracks: list[Track], x: str, log: RunLog, problems: list[Problem]) -> None:
-    """Remove the rows without x from ``tracks`` and record their number as a problem."""
-    lost: set[int] = set()
-    for index, track in enumerate(tracks):
+    What has no metrics is nothing to be placed, or to be named.
+    """
+    taken = {}
+    for number, track in enumerate(tracks):
         if track.x.dtype.kind == "f" and (missing := np.isnan(track.x)).any():
-            lost.update(track.curves.lines[_indices(track)[missing]].tolist())
-            kept = _keep(track, ~missing)
-            if bool((kept.x == np.floor(kept.x)).all()) and _exact(kept.x):
-                kept.x = kept.x.astype(np.int64)
-            tracks[index] = kept
-    if lost:
-        message = f"{len(lost)} record{'s' * (len(lost) > 1)} without {x}"
-        problems.append(Problem("missing_x", message, log.header.source.path, min(lost)))
+            if len(track.metrics):
+                taken[number] = track.keep(missing)
+            tracks[number] = track.keep(~missing)
+            tracks[number].x = as_whole(tracks[number].x)
+    return taken
 
 
-def _exact(x: NDArray[Any]) -> bool:
-    return bool((np.abs(x) < 2**53).all())
+def _take_other_unit(
+    tracks: list[Track], masks: Sequence[NDArray[np.bool_]] | None
+) -> dict[int, Track]:
+    """Take the rows whose x is in another unit out of ``tracks``; return them by track.
+
+    They say nothing of attempts and resumes.
+    """
+    taken: dict[int, Track] = {}
+    if masks is None:
+        return taken
+    curves = list({id(track.curves): track.curves for track in tracks}.values())
+    by_split = {id(part): mask for part, mask in zip(curves, masks, strict=True)}
+    for number, track in enumerate(tracks):
+        other = by_split[id(track.curves)][track.indices]
+        if other.any():
+            taken[number] = track.keep(other)
+            tracks[number] = track.keep(~other)
+    return taken
 
 
-def _cut(tracks: list[Track]) -> list[list[Track]]:
-    """Return the tracks of each attempt.
+def _dropped(log: RunLog, x: str, missing: Sequence[Track]) -> Problem:
+    """Return the problem of records without x that are left out."""
+    lines = np.unique(np.concatenate([track.lines for track in missing]))
+    names = named_values(missing)
+    message = f"{counted(len(lines), 'record')} without {x} left out, {named_lines(lines)}"
+    message += f": {names}" if names else ""
+    return Problem("missing_x", message, log.header.source.path, int(lines[0]))
+
+
+def _starts(tracks: Sequence[Track]) -> list[int]:
+    """Return the lines on which the second attempt and those after it begin.
 
     A new attempt begins where a curve steps back to the first x of the run or before. The first x
     is that of all curves of the attempt: a curve that begins late steps back to its own first
     value in a resume as well.
     """
-    lines = np.concatenate([t.curves.lines[_indices(t)] for t in tracks])
+    lines = np.concatenate([track.lines for track in tracks])
     which = np.repeat(np.arange(len(tracks)), [len(t.x) for t in tracks])
     values = np.concatenate([t.x.astype(np.float64) for t in tracks])
-    starts: list[int] = []  # lines on which a new attempt begins
+    starts: list[int] = []
     start = np.inf
     last: dict[int, float] = {}
     for i in np.lexsort((which, lines)):
@@ -226,54 +277,134 @@ def _cut(tracks: list[Track]) -> list[list[Track]]:
             last.clear()
         start = min(start, value)
         last[track] = value
-    # By line: the metrics of one record stay together.
-    number = np.searchsorted(np.array(starts, dtype=np.int64), lines, side="right")
-    parts = []
-    for part in range(len(starts) + 1):
-        mine = [_keep(t, number[which == i] == part) for i, t in enumerate(tracks)]
-        parts.append([t for t in mine if len(t.x)])
-    return parts
+    return starts
 
 
-def _resolve(track: Track, x: str, attempt: Attempt) -> Track:
-    """Return a track with each x once: a resume replaces later rows, else the last value wins."""
-    values = track.x
-    if len(values) > 1 and (values == values[0]).all() and _moves(track, x):
-        message = f"{_shown(track)}: {x} stays {values[0]}; {len(values)} values numbered by order"
-        _note(attempt, track, "repeated_x", message)
-        return Track(track.curves, track.metrics, track.rows, np.arange(len(values)))
-    # Where x steps back a resume begins: it replaces every earlier row from its own x on.
-    back = np.append(False, values[1:] < values[:-1])
-    resumed = np.where(back, values.astype(np.float64), np.inf)
-    lowest_after = np.append(np.minimum.accumulate(resumed[::-1])[::-1][1:], np.inf)
-    remaining = values < lowest_after
-    if not remaining.all():
-        count = int((~remaining).sum())
-        message = f"{_shown(track)}: {count} rows replaced by those after a resume"
-        _note(attempt, track, "superseded_rows", message, int(np.flatnonzero(~remaining)[0]))
-        track = _keep(track, remaining)
-    latest = np.append(track.x[1:] != track.x[:-1], True)
-    if not latest.all():
-        count = int((~latest).sum())
-        again = track.x[np.flatnonzero(~latest)[0]]
-        message = f"{_shown(track)}: {count} rows repeat their {x} (first {again}); the last wins"
-        _note(attempt, track, "repeated_x", message, int(np.flatnonzero(~latest)[0]))
-        track = _keep(track, latest)
-    return track
+def _part(track: Track, starts: NDArray[np.int64], number: int) -> Track:
+    """Return the rows of one attempt. By line, so that the metrics of one record stay together."""
+    return track.keep(np.searchsorted(starts, track.lines, side="right") == number)
 
 
-def _moves(track: Track, x: str) -> bool:
-    """Return whether any metric took two values: else the rows are one row, logged again."""
-    changed = track.curves.changes(x)[np.ix_(track.metrics, _indices(track))]
-    return bool(changed[:, 1:].any())
+def _number_anew(tracks: Sequence[Track]) -> None:
+    """Number the points of an attempt from 0, without those of other attempts between them."""
+    every = np.unique(np.concatenate([np.empty(0, np.int64), *(t.x for t in tracks)]))
+    for track in tracks:
+        track.x = np.searchsorted(every, track.x)
 
 
-def _shown(track: Track) -> str:
-    names = [track.curves.metrics[i] for i in track.metrics[:3]]
-    return f"{track.curves.split} {', '.join(names)}{' …' * (len(track.metrics) > 3)}"
+def _stand_numbered(attempt: Attempt, x: X) -> None:
+    """Number the points of an attempt in the order of its own axis, on the x of other runs."""
+    _number_anew(attempt.tracks)
+    attempt.is_numbered = True
+    if not isinstance(x, str) or not attempt.tracks:
+        return
+    for track in attempt.tracks:
+        track.carried = True  # none of its rows is at this x
+    lines = np.unique(np.concatenate([track.lines for track in attempt.tracks]))
+    order = f"in the order of {shown(attempt.x)!r}" if attempt.x else "in their order"
+    message = f"{counted(len(lines), 'record')} numbered {order}, and not at {x!r}, which would"
+    message += f" not keep their values, {named_lines(lines)}"
+    path = attempt.log.header.source.path
+    attempt.problems.append(Problem("missing_x", message, path, int(lines[0])))
 
 
-def _note(attempt: Attempt, track: Track, kind: str, message: str, row: int = 0) -> None:
-    """Record a problem with the line of one of the track's rows."""
-    line = int(track.curves.lines[_indices(track)[row]])
-    attempt.problems.append(Problem(kind, message, attempt.log.header.source.path, line))
+class _History:
+    """Resolves what one attempt holds twice, track by track.
+
+    Parameters
+    ----------
+    attempt : Attempt
+        Its problems get what gives way.
+    x : str or tuple of str
+        What is x.
+
+    Attributes
+    ----------
+    taken : list of ndarray
+        The x at which each track has a value, and the one that stays where its values are numbered.
+    """
+
+    def __init__(self, attempt: Attempt, x: X) -> None:
+        self._attempt = attempt
+        self._x = x
+        self.taken: list[NDArray[np.float64]] = []
+        self._gone: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._remaining: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+
+    @property
+    def replaced(self) -> NDArray[np.int64]:
+        """Lines of the records that a resume replaced."""
+        gone, remaining = np.concatenate(self._gone), np.concatenate(self._remaining)
+        return np.setdiff1d(gone, remaining)
+
+    def resolve(self, track: Track) -> Track:
+        """Return a track with each x once: a resume replaces later rows, else the last wins."""
+        x, values = shown(self._x), track.x
+        if len(values) > 1 and (values == values[0]).all() and self._moves(track):
+            what = f"{x} stays {values[0]}; {len(values)} values numbered by order"
+            self._note("repeated_x", track, f"{track.named}: {what}")
+            numbers = np.arange(len(values))
+            self.taken.append(np.append(numbers, values[0]))
+            self._remaining.append(track.lines)
+            return Track(track.curves, track.metrics, track.rows, numbers)
+        if self._attempt.outer is None:
+            track = self._after_resumes(track)
+        else:
+            track = track.keep(np.argsort(track.x, kind="stable"))
+        self._remaining.append(track.lines)
+        latest = np.append(track.x[1:] != track.x[:-1], True)[: len(track.x)]
+        if not latest.all():
+            again = track.keep(~latest)
+            rows = counted(len(again.x), "row")
+            what = f"{rows} of a repeated {x} (first {again.x[0]}) replaced by the last"
+            if self._attempt.outer is not None:
+                what += f": it starts anew in each {self._attempt.outer}"
+            self._note("repeated_x", again, f"{track.named}: {what}")
+            track = track.keep(latest)
+        self.taken.append(track.x)
+        return track
+
+    def _after_resumes(self, track: Track) -> Track:
+        """Return the rows that no resume replaced."""
+        values = track.x
+        # Where x steps back a resume begins: it replaces every earlier row from its own x on.
+        back = np.append(np.zeros(len(values[:1]), bool), values[1:] < values[:-1])
+        resumed = np.where(back, values.astype(np.float64), np.inf)
+        lowest_after = np.append(np.minimum.accumulate(resumed[::-1])[::-1][1:], np.inf)
+        remaining = values < lowest_after[: len(values)]
+        if not remaining.all():
+            gone = track.keep(~remaining)
+            what = f"{counted(len(gone.x), 'row')} replaced by those after a resume"
+            self._note("superseded_rows", gone, f"{track.named}: {what}")
+            self._gone.append(gone.lines)
+            track = track.keep(remaining)
+        return track
+
+    def resolve_apart(self, track: Track, at: int) -> Track:
+        """Return the rows in another unit of the track ``at``: its own values go first."""
+        own = self.taken[at]
+        track = self.resolve(track)
+        self.taken[at] = np.append(own, self.taken.pop())
+        clash = np.isin(track.x, own)
+        if clash.any():
+            rows = track.keep(clash)
+            many = counted(len(rows.x), "row")
+            what = (
+                f"{many} with {shown(self._x)} in another unit left out for others at the same one"
+            )
+            self._note("repeated_x", rows, f"{track.named}: {what}")
+        return track.keep(~clash)
+
+    def _moves(self, track: Track) -> bool:
+        """Return whether any metric took two values: else the rows are one row, logged again."""
+        x = self._x if isinstance(self._x, str) else self._x[0]
+        changed = track.curves.changes(x)[np.ix_(track.metrics, track.indices)]
+        return bool(changed[:, 1:].any())
+
+    def _note(self, kind: str, rows: Track, message: str) -> None:
+        """Record a problem with the lines of some rows, if any of their metrics was asked for."""
+        if not len(rows.metrics):
+            return
+        message += f", {named_lines(rows.lines)}"
+        path, line = self._attempt.log.header.source.path, int(rows.lines[0])
+        self._attempt.problems.append(Problem(kind, message, path, line))

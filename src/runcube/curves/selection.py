@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from runcube.core import Problem, Status
-from runcube.curves.attempts import Attempt, AttemptResolver, attempts_of
+from runcube.curves.attempts import Attempt, AttemptResolver
+from runcube.curves.own_x import choose_for_runs, numbered_note
 from runcube.curves.status import RANK, Candidate, statuses, winner
-from runcube.curves.x_axis import align_x, choose_x, separable_curves
+from runcube.curves.tracks import along_x, counted, named_lines
+from runcube.curves.units import curves_in_another_unit
+from runcube.curves.x_axis import align_x
+from runcube.curves.x_choice import LOSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runcube.core import Curves, RunLog
+    from runcube.core import RunLog
+    from runcube.curves.own_x import Choice
     from runcube.curves.status import OnDuplicate
     from runcube.curves.x_axis import Align, XAxis
+    from runcube.curves.x_values import MissingX
     from runcube.plan import Sweep
 
 
@@ -40,12 +46,15 @@ class SelectionPolicy:
         Length that a complete run has, in units of x.
     on_duplicate : {"prefer_complete", "first", "last", "raise"}
         Which run stays where several share a cell (rule 10).
+    missing_x : {"carry", "drop"}
+        Whether a record without x stands at the x of the record before it (rule 11).
     """
 
     x: str | None = None
     align: Align = "auto"
     expected: float | None = None
     on_duplicate: OnDuplicate = "prefer_complete"
+    missing_x: MissingX = "carry"
 
 
 @dataclass
@@ -117,12 +126,15 @@ def select_runs(
     UnknownNameError
         If no record carries ``policy.x``.
     """
-    name, reason = choose_x(logs, policy.x)
-    pairs = zip(logs, runs, strict=True)
-    resolver = AttemptResolver(logs, name)
-    attempts = [(run, attempt) for log, run in pairs for attempt in resolver.attempts(log)]
-    taken = {"curve", "logged", "split", "metric", "seed", "config", *sweep.names.values()}
-    axis = align_x([attempt for _, attempt in attempts], name, reason, policy.align, taken)
+    choice = choose_for_runs(logs, runs, policy.x, policy.missing_x)
+    resolver = AttemptResolver(logs, choice.x, policy.missing_x)
+    attempts = [
+        (run, attempt)
+        for log, run in zip(logs, runs, strict=True)
+        for attempt in resolver.attempts(log, choice.own.get(run))
+    ]
+    taken = taken_names(sweep)
+    axis = align_x([attempt for _, attempt in attempts], choice, policy.align, taken)
     _, groups = np.unique(sweep.cells[:, :-1], axis=0, return_inverse=True)
     groups_of = groups.reshape(-1)[[run for run, _ in attempts]].tolist()
     candidates = [
@@ -135,47 +147,54 @@ def select_runs(
         selection.statuses[run] = one
     if selection.superseded:
         kept = [kept_run.attempt for kept_run in selection.kept_runs]
-        selection.axis = align_x(kept, name, reason, axis.align, taken)
-    if axis.align == "order" and policy.align == "auto":
-        selection.notes.append(f"x={name!r}: {axis.reason}; align='union' keeps {name} as the dim")
-    if "95 %" in reason:
-        remedy = "x=... chooses, load_tree() gives one cube per axis"
-        selection.notes.append(f"x={name!r}: {reason}; {remedy}")
+        selection.axis = align_x(kept, choice, axis.align, taken)
+    for kept_run in selection.kept_runs:
+        _name_displaced(kept_run.attempt, axis)
+    selection.notes += _axis_notes(selection, choice, policy)
     return selection
 
 
-def select_on(main: Selection, name: str, sweep: Sweep) -> Selection:
-    """Return the kept runs on another axis: the same runs, attempts and status.
-
-    Only curves whose points the axis keeps apart are in it; the logs of ``main`` stay whole.
-
-    Parameters
-    ----------
-    main : Selection
-        The selection on the main axis.
-    name : str
-        Name of the other axis as logged.
-    sweep : Sweep
-    """
-    kept = separable_curves([kept_run.attempt.log for kept_run in main.kept_runs], name)
-    kept_runs = []
-    for kept_run in main.kept_runs:
-        log = kept_run.attempt.log
-        parts = [_restrict(curves, kept) for curves in log.curves]
-        mine = replace(log, curves=[part for part in parts if part.metrics])
-        attempts = attempts_of(mine, name)
-        at = kept_run.attempt.number - log.attempt
-        attempt = attempts[at] if at < len(attempts) else Attempt(mine, [], list(mine.problems))
-        kept_runs.append(KeptRun(kept_run.run, attempt, kept_run.status))
-    taken = {"curve", "logged", "split", "metric", "seed", "config", *sweep.names.values()}
-    axis = align_x([e.attempt for e in kept_runs], name, "an axis of the tree", "auto", taken)
-    return Selection(axis, kept_runs, statuses=main.statuses)
+def _name_displaced(attempt: Attempt, axis: XAxis) -> None:
+    """Name the values of other quantities along x that give way to a later one at the same x."""
+    path = attempt.log.header.source.path
+    names = {name: None for t in attempt.tracks for name in t.curves.x if name != axis.name}
+    for name in names if len(attempt.tracks) > 1 else ():
+        lines = along_x(attempt.tracks, name)[2]
+        if len(lines):
+            what = f"{name!r}: {counted(len(lines), 'value')} left out for a later one at the same"
+            message = f"{what} {axis.name}, {named_lines(lines)}"
+            attempt.problems.append(Problem("repeated_x", message, path, int(lines[0])))
 
 
-def _restrict(curves: Curves, kept: frozenset[tuple[str, str]]) -> Curves:
-    rows = [i for i, metric in enumerate(curves.metrics) if (curves.split, metric) in kept]
-    names = tuple(curves.metrics[i] for i in rows)
-    return replace(curves, metrics=names, values=curves.values[rows], logged=curves.logged[rows])
+def taken_names(sweep: Sweep) -> set[str]:
+    """Return the names that no axis of a cube can have."""
+    return {"curve", "logged", "split", "metric", "seed", "config", *sweep.names.values()}
+
+
+def _axis_notes(selection: Selection, choice: Choice, policy: SelectionPolicy) -> list[str]:
+    """Return what the user should know of x."""
+    axis, reason, notes = selection.axis, choice.reason, []
+    if axis.align == "order" and policy.align == "auto" and not axis.is_mixed:
+        why = f"{axis.reason}; align='union' keeps {axis.name} as the dim"
+        notes.append(f"x={axis.name!r}: {why}")
+    if axis.counters is not None and not axis.is_mixed:
+        of = f"; {' and '.join(axis.counters)} are coordinates of each run" * bool(axis.counters)
+        notes.append(f"x={axis.name!r}: {reason}: the points of each run are numbered{of}")
+    if LOSES in reason:
+        remedy = "x=... chooses, load_tree() gives one cube per axis"
+        notes.append(f"x={axis.name!r}: {reason}; {remedy}")
+    kept = selection.kept_runs
+    anew = Counter(k.attempt.outer for k in kept if k.attempt.outer is not None)
+    for outer, count in anew.items() if policy.x is not None else ():
+        what = f"it starts anew in each {outer} in {counted(count, 'run')}, and its last value wins"
+        remedy = "without x= the points of each run are numbered"
+        notes.append(f"x={axis.name!r}: {what}; {remedy}")
+    paths = {k.run: k.attempt.log.header.source.path for k in kept if k.attempt.is_numbered}
+    notes += numbered_note(choice, paths, axis.align)
+    if other := curves_in_another_unit([k.attempt.log for k in kept], axis.x):
+        remedy = "load_tree() has them in a node of their own"
+        notes.append(f"x={axis.name!r}: {other}; {remedy}")
+    return notes
 
 
 def _compete(
@@ -225,15 +244,17 @@ def _supersede(
     counts = (
         f"{other.attempt.points} values, {status}, against {best.attempt.points}, {best.status}"
     )
+    extent = f": {other.attempt.extent}" if other.attempt.extent else ""
     if other.run == best.run:
         which = f"attempt {other.attempt.number + 1} was superseded by attempt"
-        message = f"{which} {best.attempt.number + 1} of the same log ({counts})"
+        message = f"{which} {best.attempt.number + 1} of the same log ({counts}){extent}"
         selection.superseded.append(Problem("duplicate_run", message, path))
         return
     kept = best.attempt.log.header.source.path
-    selection.superseded.append(
-        Problem("duplicate_run", f"same configuration and seed as {kept} ({counts})", path)
-    )
+    message = f"same configuration and seed as {kept} ({counts})"
+    if other.attempt.log.header.key:  # other runs of the log may stay
+        message += extent
+    selection.superseded.append(Problem("duplicate_run", message, path))
     if status is Status.COMPLETE:
         selection.superseded_complete.append(
             f"{path} is complete but shares its cell with {kept}, which was kept"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from runcube.core import PlanError, Status
+from runcube.core import PlanError, Status, length_names
 from runcube.plan import flatten
 
 if TYPE_CHECKING:
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 OnDuplicate = Literal["prefer_complete", "first", "last", "raise"]
 # A run is whole if each split comes this near to the longest of its configuration.
 ENOUGH = 0.95
-_EPOCH_PROMISES = frozenset(
-    "epochs max_epochs num_epochs n_epochs total_epochs num_train_epochs train_epochs "
-    "max_epoch".split()
-)
-_STEP_PROMISES = frozenset(
-    "max_steps total_steps num_steps n_steps train_steps num_train_steps max_train_steps steps "
-    "max_iters num_iters total_iters max_iter iters iterations max_iterations num_iterations "
-    "total_iterations num_updates max_updates total_updates".split()
-)
 RANK = {Status.COMPLETE: 2, Status.INCOMPLETE: 1, Status.FAILED: 0}
 
 
@@ -86,9 +77,9 @@ def statuses(
 def _outright(attempt: Attempt, expected: float | None) -> Status | None:
     if not attempt.log.metrics:
         return Status.FAILED
-    if not attempt.ends:
-        return Status.INCOMPLETE  # it logged metrics, but none on this axis
     marker = attempt.log.marker
+    if not attempt.ends and marker is not Status.FAILED:
+        return Status.INCOMPLETE  # it logged metrics, but none on this axis
     return None if marker is Status.COMPLETE and expected is not None else marker
 
 
@@ -97,14 +88,17 @@ def _by_promise(
 ) -> list[Status | None]:
     if axis.align == "order" and expected is None:
         return [None] * len(candidates)
-    shift = _shifts(candidates)
-    keys = _promise_keys(axis.name)
+    # Of two counters the outer one is what is promised; ``expected`` counts points, as x does.
+    keys = length_names(axis.counters[0] if axis.counters else axis.name)
+    in_points = expected is not None and axis.counters is not None
+    spans = [e.attempt.spans(in_points=in_points) for e in candidates]
+    shift = _shifts(spans)
     goals = [expected if expected is not None else _promise(e.config, keys) for e in candidates]
     required = {
         split
-        for candidate, goal in zip(candidates, goals, strict=True)
+        for own, goal in zip(spans, goals, strict=True)
         if goal is not None
-        for split, end in candidate.attempt.ends.items()
+        for split, (_, end) in own.items()
         if end >= goal - shift[split]
     }
     if expected is not None and not required:
@@ -112,32 +106,21 @@ def _by_promise(
     return [
         None
         if goal is None or not required
-        else _whole(candidate.attempt.ends, {split: goal - shift[split] for split in required})
-        for candidate, goal in zip(candidates, goals, strict=True)
+        else _whole(
+            {split: end for split, (_, end) in own.items()},
+            {split: goal - shift[split] for split in required},
+        )
+        for own, goal in zip(spans, goals, strict=True)
     ]
 
 
-def _shifts(candidates: Sequence[Candidate]) -> dict[str, float]:
+def _shifts(spans: Sequence[Mapping[str, tuple[float, float]]]) -> dict[str, float]:
     """Return per split 1 if it mostly starts at 0: epochs 0 to 14 are fifteen, as are 1 to 15."""
     starts: dict[str, Counter[bool]] = defaultdict(Counter)
-    for candidate in candidates:
-        first: dict[str, float] = {}
-        for track in candidate.attempt.tracks:
-            if len(track.x):
-                split = track.curves.split
-                first[split] = min(first.get(split, np.inf), float(track.x[0]))
-        for split, x in first.items():
-            starts[split][x <= 0] += 1
+    for own in spans:
+        for split, (first, _) in own.items():
+            starts[split][first <= 0] += 1
     return {split: float(counts[True] > counts[False]) for split, counts in starts.items()}
-
-
-def _promise_keys(x: str) -> frozenset[str]:
-    """Return the last segments of configuration keys that promise a length in the unit of x."""
-    unit = x.lower()
-    if "epoch" in unit:
-        return _EPOCH_PROMISES
-    steps = unit.endswith(("step", "steps", "iter", "iteration", "iterations", "update", "updates"))
-    return _STEP_PROMISES if steps and unit != "training_iteration" else frozenset()
 
 
 def _promise(config: Mapping[str, Any], keys: frozenset[str]) -> float | None:

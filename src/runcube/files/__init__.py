@@ -1,14 +1,14 @@
 """Where logs are: listings, bytes and hashes, on this machine or behind a URL.
 
-``access`` reads bytes, ``tree`` lists the files under a root, ``hashing`` hashes them; ``access``
-and ``tree`` alone distinguish ``local`` from ``remote`` files (these with ``prefetch``, ``retry``
-and ``timestamps``). ``paths`` formats roots for people and for other processes, ``atomic`` replaces
-whole files. Start in ``access``. May import ``core``.
+``access`` reads files, ``contents`` and ``packed`` decode them, ``tree`` lists the files under a
+root, ``hashing`` hashes them; ``access`` and ``tree`` alone distinguish ``local`` from ``remote``
+files (these with ``prefetch``, ``retry`` and ``timestamps``). ``paths`` formats roots for people
+and for other processes, ``atomic`` replaces whole files. Start in ``access``. May import ``core``.
 """
 
 from runcube.files.access import (
-    DAMAGED,
     TAIL_BYTES,
+    damage_problem,
     failed_reads,
     file_exists,
     may_read,
@@ -20,9 +20,11 @@ from runcube.files.access import (
     stat_file,
 )
 from runcube.files.atomic import is_netcdf, locked, replace_atomically, write_atomically
+from runcube.files.contents import DAMAGED
 from runcube.files.hashing import has_hash, hash_ends, hash_more, hash_prefix
 from runcube.files.listing import Listing
 from runcube.files.local import archive_path
+from runcube.files.packed import PACKED_ENDINGS
 from runcube.files.paths import (
     absolute_root,
     as_root,
@@ -37,12 +39,14 @@ from runcube.files.tree import Tree, list_files
 __all__ = [
     "is_netcdf",
     "DAMAGED",
+    "PACKED_ENDINGS",
     "TAIL_BYTES",
     "Listing",
     "Tree",
     "absolute_root",
     "archive_path",
     "as_root",
+    "damage_problem",
     "display_root",
     "failed_reads",
     "file_exists",

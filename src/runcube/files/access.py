@@ -1,16 +1,18 @@
-"""Bytes of files, from this machine or from a URL: heads, ends, whole files.
+"""What files hold, on this machine or behind a URL: heads, ends, whole files.
 
 Only ``local`` and ``remote`` touch the files; only this module and ``tree`` choose between them.
+``contents`` decodes the bytes.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+from runcube.core import DEFAULT_LIMITS, Problem
+from runcube.files.contents import beginning, contents, ending
 from runcube.files.local import LocalStore
 from runcube.files.paths import is_url
 
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from runcube.core import LogFile, Source
+    from runcube.core import Limits, LogFile, Source
 
-# How the reason begins for a file whose compression is damaged.
-DAMAGED = "gzip: "
 HEAD_BYTES = 1 << 13
 TAIL_BYTES = 1 << 9
 
@@ -43,6 +43,10 @@ class Store(Protocol):
 
     def open(self, path: str) -> AbstractContextManager[Stream]:
         """Open a file for reading."""
+        ...
+
+    def whole(self, path: str, most: int) -> bytes:
+        """Return all bytes of a file; of a longer one, its first ``most`` or more."""
         ...
 
     def look(self, path: str) -> LogFile:
@@ -140,58 +144,65 @@ def failed_reads() -> int:
 
 
 @contextmanager
-def _reading(root: str, path: str) -> Iterator[Stream]:
-    """Open a file for reading, and count failures that no listing shows."""
+def _counting(root: str) -> Iterator[None]:
+    """Count failures inside that no listing shows."""
     global _failed
     try:
-        with store_of(root).open(path) as stream:
-            yield stream
+        yield
     except OSError as error:
         is_listed = isinstance(error, FileNotFoundError | PermissionError) and not is_url(root)
         _failed += not is_listed
         raise
 
 
-def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
-    """Return the first bytes of a file, decompressed: ``size``, or more to end the first line.
+@contextmanager
+def _reading(root: str, path: str) -> Iterator[Stream]:
+    """Open a file for reading, and count failures."""
+    with _counting(root), store_of(root).open(path) as stream:
+        yield stream
 
-    Of a gzip file no more than ``size`` bytes are returned.
+
+def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
+    """Return the first bytes of what a file holds: ``size``, or more to end the first line.
+
+    They are decoded as by ``read_bytes``. Of a packed file no more than ``size`` are returned.
     """
     with _reading(root, path) as stream:
-        return _head(stream, size)
+        return _head(stream, size)[0]
 
 
 @lru_cache(maxsize=64)
 def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
-    """Return the first bytes as ``read_head``, and the last few; no last bytes of a gzip file.
+    """Return the first bytes as ``read_head``, and the last few; no last bytes of a packed file.
 
     Several readers look at the same file in turn: the results for 64 files are kept.
     """
     with _reading(root, file.path) as stream:
-        head = _head(stream, HEAD_BYTES)
-        if file.path.endswith(".gz"):
-            return head, b""
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL_BYTES))
-        return head, stream.read(TAIL_BYTES) or b""
+        head, stored = _head(stream, HEAD_BYTES)
+        start = stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL_BYTES))
+        return head, ending(stream.read(TAIL_BYTES) or b"", start, stored)
 
 
-def _head(stream: Stream, size: int) -> bytes:
-    """Return the first bytes of an open file, as ``read_head``."""
-    data = stream.read(size) or b""
-    if is_gzip(data):
-        return _gunzip(data, size)[0]
-    while b"\n" not in data:
-        more = stream.read(size)
+def _head(stream: Stream, size: int) -> tuple[bytes, bytes]:
+    """Return the first bytes of an open file, as ``read_head``, and those that they came from."""
+    stored = stream.read(size) or b""
+    while (head := beginning(stored, size)) is None:
+        # Twice as many each time: the work stays linear.
+        more = stream.read(max(size, len(stored)))
         if not more:
-            break
-        data += more
-    return data
+            return beginning(stored, size, whole=True) or b"", stored
+        stored += more
+    return head, stored
 
 
-def read_bytes(root: str, path: str) -> tuple[bytes, str | None]:
-    """Return all bytes of a file, decompressed, and what is wrong with the compression.
+def read_bytes(
+    root: str, path: str, *, limits: Limits = DEFAULT_LIMITS
+) -> tuple[bytes, str | None]:
+    """Return all that a file holds, unpacked and as UTF-8, and what is wrong with its bytes.
 
-    Of a gzip file that was cut, everything up to the cut is returned.
+    gzip, xz and zstd are recognised by their first bytes, in several parts and with plain text
+    between. Of a part that is damaged or cut, everything up to there is returned. UTF-16 is
+    recognised by its byte order mark.
 
     Parameters
     ----------
@@ -199,6 +210,8 @@ def read_bytes(root: str, path: str) -> tuple[bytes, str | None]:
         Directory or URL of the sweep, as ``Source.root`` has it.
     path : str
         Posix path of the file, relative to ``root``.
+    limits : Limits
+        Its ``file_bytes`` are returned at most.
 
     Returns
     -------
@@ -209,7 +222,7 @@ def read_bytes(root: str, path: str) -> tuple[bytes, str | None]:
     Raises
     ------
     OSError
-        If the file is not there or cannot be read.
+        If the file is not there or cannot be read, or needs a library that is not installed.
 
     Examples
     --------
@@ -218,49 +231,18 @@ def read_bytes(root: str, path: str) -> tuple[bytes, str | None]:
     >>> data[:11], damage
     (b'MIT License', None)
     """
-    with _reading(root, path) as stream:
-        data = stream.read() or b""
-    return _gunzip(data) if is_gzip(data) else (data, None)
+    with _counting(root):
+        stored = store_of(root).whole(path, limits.file_bytes + 1)
+        return contents(stored, limits.file_bytes)
+
+
+def damage_problem(damage: str, path: str) -> Problem:
+    """Return the problem of a file whose bytes ``read_bytes`` found damaged, or too many."""
+    return Problem("limit" if "Limits(" in damage else "unreadable", damage, path)
 
 
 def read_from(root: str, path: str, offset: int) -> bytes:
-    """Return the bytes of a file from an offset on, not decompressed."""
+    """Return the bytes of a file from an offset on, as they are."""
     with _reading(root, path) as stream:
         stream.seek(offset)
         return stream.read() or b""
-
-
-def is_gzip(data: bytes) -> bool:
-    """Return whether bytes are the beginning of a gzip file."""
-    return data[:2] == b"\x1f\x8b"
-
-
-def _gunzip(data: bytes, limit: int = 0) -> tuple[bytes, str | None]:
-    """Return gzip data decompressed, and what is wrong with it; only its beginning if limited."""
-    parts: list[bytes] = []
-    while data:
-        inflate = zlib.decompressobj(wbits=31)
-        try:
-            parts.append(inflate.decompress(data, limit))
-        except zlib.error as error:
-            # Decompress again in small steps: what precedes the damage is good data.
-            parts.extend(_gunzip_prefix(data))
-            return b"".join(parts), f"{DAMAGED}{error}"
-        if limit:
-            return b"".join(parts), None
-        if not inflate.eof:
-            return b"".join(parts), f"{DAMAGED}the stream ends before its end marker"
-        data = inflate.unused_data
-        if not is_gzip(data):
-            break
-    return b"".join(parts), None
-
-
-def _gunzip_prefix(data: bytes, step: int = 256) -> Iterator[bytes]:
-    """Yield what can be decompressed before the damage."""
-    inflate = zlib.decompressobj(wbits=31)
-    for start in range(0, len(data), step):
-        try:
-            yield inflate.decompress(data[start : start + step])
-        except zlib.error:
-            return

@@ -6,7 +6,8 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runcube.files.access import HEAD_BYTES, is_gzip, store_of
+from runcube.files.access import HEAD_BYTES, store_of
+from runcube.files.contents import is_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from runcube.core import Source
 
 _HASH_BYTES = 1 << 22
+# Show whether a file is packed.
+_FIRST_BYTES = 8
 
 
 def hash_prefix(source: Source) -> str:
@@ -55,13 +58,14 @@ def has_hash(source: Source, known: str) -> bool:
 
 
 def hash_ends(source: Source, offset: int) -> str:
-    """Return the SHA-256 of the first and last bytes before an offset; ``""`` for a gzip file.
+    """Return the SHA-256 of the first and last bytes before an offset.
 
+    It is ``""`` for a file that is packed or UTF-16: its lines are not at the offsets of its bytes.
     A log that was rewritten differs in them: it begins differently, or has other lines there.
     """
     path = source.path
     with suppress(OSError), store_of(source.root).open(path) as stream:
-        if is_gzip(stream.read(2) or b""):
+        if is_encoded(stream.read(_FIRST_BYTES) or b""):
             return ""
     ends = [(path, 0, min(HEAD_BYTES, offset)), (path, max(0, offset - HEAD_BYTES), offset)]
     return _sha256(source.root, ends)

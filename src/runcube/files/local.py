@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,13 @@ class LocalStore:
     def open(self, path: str) -> FileIO:
         """Open a file for reading."""
         return open(f"{self.root}/{path}", "rb", buffering=0)
+
+    def whole(self, path: str, most: int) -> bytes:
+        """Return all bytes of a file; of a longer one, its first ``most`` or more."""
+        with self.open(path) as raw, BufferedReader(raw) as stream:
+            is_longer = os.fstat(raw.fileno()).st_size > most
+            # Memory for all that is asked for is taken at once.
+            return stream.read(most if is_longer else -1)
 
     def look(self, path: str) -> LogFile:
         """Return the size and time of a file now."""

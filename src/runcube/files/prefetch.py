@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from runcube.files.packed import PACKED_ENDINGS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor, Future
@@ -157,7 +159,9 @@ class HeadCache:
 
 def _kind(path: str) -> str:
     """Return the kind of a file, by its extension, compressed or not."""
-    name = path.rpartition("/")[2].removesuffix(".gz")
+    name = path.rpartition("/")[2]
+    for packed in PACKED_ENDINGS:
+        name = name.removesuffix(packed)
     return name.rpartition(".")[2] if "." in name else ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import lru_cache, partial
@@ -18,6 +19,7 @@ from urllib.parse import quote, unquote
 from runcube.core import LogFile, StoreError
 from runcube.files.listing import Listing
 from runcube.files.local import PRUNED
+from runcube.files.packed import PACKED_ENDINGS
 from runcube.files.paths import (
     display_root,
     is_of_this_process,
@@ -47,7 +49,7 @@ _NOWHERE = ("/", "./", "../", ".", "..")
 _TEXTS = tuple(
     ending + packed
     for ending in (".jsonl", ".ndjson", ".json", ".yaml", ".yml")
-    for packed in ("", ".gz")
+    for packed in PACKED_ENDINGS
 )
 # No compression in transit: sizes and ranges must be those of the bytes of the file.
 _PLAIN = {"Accept-Encoding": "identity"}
@@ -265,9 +267,11 @@ class RemoteStore:
             known = self._known[path] = self.look(path)
         return known.size
 
-    def whole(self, path: str) -> bytes:
-        """Return a whole file."""
+    def whole(self, path: str, most: int = sys.maxsize) -> bytes:
+        """Return all bytes of a file; of a longer one, ``most`` or more."""
         known, ends = self._known.get(path), self._heads.peek(path)
+        if known is not None and known.size > most:
+            return self.span(path, 0, most)
         if ends is not None and known is not None and len(ends.head) == known.size:
             self._thread.looks.pop(path, None)
             return ends.head

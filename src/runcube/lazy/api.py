@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,6 @@ from runcube.pipeline import (
     finish_load,
     names_tuple,
     parse_logs,
-    plan_sweep,
 )
 from runcube.plan import PlanPolicy
 from runcube.readers import resolve_reader
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from runcube.curves import Align, OnDuplicate
+    from runcube.curves import Align, MissingX, OnDuplicate
     from runcube.files import Listing
     from runcube.pipeline import Discovery, Errors, Parallel, Parsed, Progress
     from runcube.readers import Reader
@@ -55,6 +55,7 @@ def open_runs(
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
     align: Align = "auto",
+    missing_x: MissingX = "carry",
     splits: str | Sequence[str] | None = None,
     metrics: str | Sequence[str] | None = None,
     messages: bool = False,
@@ -85,7 +86,8 @@ def open_runs(
         kept, nor with a file that cannot be written. A file that is no cache is never replaced.
     reader, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`scan`.
-    x, align, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel
+    x, align, missing_x, splits, metrics, messages, expected, on_duplicate, errors, progress, \
+parallel
         As for :func:`load_runs`. ``parallel`` is for the first pass over the logs; computing is
         parallel as dask is configured.
 
@@ -125,7 +127,7 @@ def open_runs(
         PlanPolicy(
             names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
         ),
-        SelectionPolicy(x, align, expected, on_duplicate),
+        SelectionPolicy(x, align, expected, on_duplicate, missing_x),
         names_tuple(splits),
         names_tuple(metrics),
         messages,
@@ -188,10 +190,9 @@ def _opened(
     store = SchemaCache(cache, listing)
     found = discover(path, policy.reader, policy.path_keys, listing=listing, known=store.headers)
     store.expect(found.headers)
-    plan = plan_sweep(found, policy)
-    parsed = parse_logs(found, plan, policy, progress, parallel, store=store)
+    parsed = parse_logs(found, policy, progress, parallel, store=store)
     store.save()
-    homes, request = store.homes, store.request
+    homes, request = store.homes, replace(parsed.request, messages=False)
     del store  # what it keeps of all logs is a tenth of what an opening takes
     may_stay = failed_reads() == before and not _may_pass(found, parsed)
     made = finish_load(found, parsed, policy)

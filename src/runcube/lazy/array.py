@@ -13,6 +13,7 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from runcube.core import Roles
 from runcube.files import display_root, is_url, portable_root, prefetching
 from runcube.lazy.log_index import LogTable
 from runcube.lazy.value_cache import VALUES, parsed_key, read_values
@@ -151,7 +152,9 @@ def _token(made: Origins, places: dict[Any, int]) -> str:
     digest = blake2b(digest_size=16)
     about = [version("runcube"), display_root(made.root), made.shape, made.fingerprints, [*places]]
     request = made.request
-    about += [sorted(names or ()) for names in (request.splits, request.metrics, request.drop)]
+    roles = request.roles or Roles()
+    asked = (request.splits, request.metrics, roles.labels, roles.x)
+    about += [sorted(names or ()) for names in asked]
     columns = [*made.logs.columns(), made.log_of, made.run_of, made.place_of]
     about.append([len(column) for column in columns])
     digest.update(repr(about).encode("utf-8", "surrogatepass"))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xarray.core import indexing
 
-from runcube.core import Request
+from runcube.core import Request, Roles
 from runcube.cube import with_values
 from runcube.files import portable_root
 from runcube.lazy.array import LazyCube, Origins, block_shape
@@ -151,7 +151,8 @@ def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
     numbers = {id(reader): number for number, reader in enumerate(readers)}
     cells = (source.log_of, source.run_of, source.place_of)
     request = source.request
-    names = (request.splits, request.metrics, request.drop)
+    roles = request.roles or Roles()
+    names = (request.splits, request.metrics, roles.labels, roles.x)
     summary = opened.summary
     return {
         "frame": frame_out(opened.frame),
@@ -170,11 +171,11 @@ def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
 
 
 def _opened_in(stored: dict[str, Any], root: str, readers: Sequence[Reader]) -> Opened:
-    splits, metrics, drop = (None if n is None else frozenset(n) for n in stored["request"])
+    splits, metrics, labels, x = (None if n is None else frozenset(n) for n in stored["request"])
     source = Origins(
         tuple(stored["shape"]),
         portable_root(root),
-        Request(splits, metrics, drop=drop or frozenset()),
+        Request(splits, metrics, roles=Roles(labels or frozenset(), x or frozenset())),
         [readers[number] for number in stored["readers"]],
         stored["words"],
         LogTable.from_columns([c if isinstance(c, bytes) else array_in(c) for c in stored["logs"]]),

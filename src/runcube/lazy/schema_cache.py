@@ -24,7 +24,6 @@ from runcube.lazy.value_cache import VALUES, parsed_key, values_of
 from runcube.pipeline import (
     ArrayTable,
     RecordKey,
-    columns_of,
     decode_record,
     encode_record,
     rebased_record,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from runcube.files import Listing
     from runcube.pipeline import Job, Record
 
-FORM = 6
+FORM = 7
 _NOWHERE = Source("", "", ())
 
 
@@ -76,6 +75,8 @@ class _Form:
                 own.has_config,
                 own.has_metrics,
                 own.finished,
+                known.rising,
+                own.reading,
             )
             time = row.times[number]
             made.append(
@@ -89,6 +90,9 @@ class _Form:
                     like.attempt,
                     like.splits,
                     like.metrics,
+                    like.columns,
+                    like.roles,
+                    like.parts,
                 )
             )
         return made
@@ -211,7 +215,7 @@ class SchemaCache:
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Keep what was read of a log, its values only for a while, and return its logs."""
-        key = RecordKey.of(job.fingerprint, _NOWHERE, request, columns_of(logs))
+        key = RecordKey.of(job.fingerprint, _NOWHERE, request, logs)
         for log in logs:
             log.resume = None  # only archives go on reading where they stopped
         record = to_record(key, _NOWHERE, "", logs, self._table)
@@ -259,7 +263,7 @@ class SchemaCache:
         known = self._headers.get((own.source.path, own.key))
         if known is not None and all(
             getattr(own, name) == getattr(known, name)
-            for name in ("config", "constants", "varying")
+            for name in ("config", "constants", "varying", "rising")
         ):
             item["config"] = item["constants"] = item["varying"] = None
         for problem in item["problems"]:

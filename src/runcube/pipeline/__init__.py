@@ -9,7 +9,7 @@ import ``core``, ``files``, ``plan``, ``parallel``, ``readers``, ``curves`` and 
 
 from runcube.pipeline.discover import Discovery, Job, discover
 from runcube.pipeline.load import load_runs, load_tree, scan
-from runcube.pipeline.parse import Parsed, parse_logs, plan_sweep
+from runcube.pipeline.parse import Parsed, parse_logs
 from runcube.pipeline.policy import Errors, Policy, names_tuple, policy_facts, policy_of
 from runcube.pipeline.progress import Progress, progress_bar, progress_callback
 from runcube.pipeline.provenance import git_commit, library_versions
@@ -19,7 +19,6 @@ from runcube.pipeline.records import (
     Record,
     RecordKey,
     StoredCurves,
-    columns_of,
     decode_record,
     encode_record,
     has_repeats,
@@ -57,7 +56,6 @@ __all__ = [
     "attrs_of_now",
     "check_names",
     "check_parallel",
-    "columns_of",
     "decode_record",
     "discover",
     "encode_record",
@@ -72,7 +70,6 @@ __all__ = [
     "load_tree",
     "names_tuple",
     "parse_logs",
-    "plan_sweep",
     "policy_facts",
     "policy_of",
     "progress_bar",

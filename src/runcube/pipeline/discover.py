@@ -9,7 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runcube.core import NoRunsError, Problem, RunHeader, RunLog, Source, natural_key
-from runcube.files import Tree, display_root, list_files, may_read, read_bytes, read_ends
+from runcube.files import (
+    PACKED_ENDINGS,
+    Tree,
+    display_root,
+    list_files,
+    may_read,
+    read_bytes,
+    read_ends,
+)
+from runcube.pipeline.foreign_logs import foreign_logger, foreign_problems
 from runcube.plan import keys_from_paths
 from runcube.readers import reader_fingerprint, resolve_reader
 
@@ -24,7 +33,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # A file of another kind that no reader claims (a checkpoint, a picture) is not reported.
-_LOG_LIKE = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+_LOG_LIKE = tuple(
+    ending + packed for ending in (".jsonl", ".ndjson", ".json") for packed in PACKED_ENDINGS
+)
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -70,6 +81,8 @@ class Discovery:
         Hash of the bytes of each log that may be a copy of another; None for all others.
     skipped : list of Problem
         Files that are no logs, or cannot be read.
+    template : str or None
+        Template of the path keys.
     """
 
     root: str
@@ -78,6 +91,35 @@ class Discovery:
     path_keys: list[dict[str, Any]] = field(default_factory=list)
     digests: list[str | None] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
+    template: str | None = None
+
+    @property
+    def unread(self) -> set[str]:
+        """Paths of the sources whose headers only reading the whole log shows, and has not yet."""
+        known = {header.source.path for header in self.headers}
+        return {
+            job.source.path
+            for job in self.jobs
+            if needs_whole_logs(job.reader) and job.source.path not in known
+        }
+
+    def add(self, headers: Iterable[RunHeader]) -> None:
+        """Add headers of runs that reading the logs showed, where they belong."""
+        sharing = _Sharing()
+        new = [sharing.slim(header) for header in headers]
+        digests = dict(zip(map(id, self.headers), self.digests, strict=True))
+        places = {job.source.path: number for number, job in enumerate(self.jobs)}
+        self.headers = sorted([*self.headers, *new], key=lambda h: places[h.source.path])
+        self.path_keys = keys_from_paths([h.source.path for h in self.headers], self.template)
+        self.digests = [
+            digests.get(id(header)) or digest
+            for header, digest in zip(self.headers, _digests(self.headers), strict=True)
+        ]
+
+
+def needs_whole_logs(reader: Reader) -> bool:
+    """Return whether the headers of a reader are those of what it reads, and nothing cheaper."""
+    return bool(getattr(reader, "whole_headers", False))
 
 
 def discover(
@@ -118,7 +160,7 @@ def discover(
     readers = resolve_reader(reader)
     fingerprints = [*map(reader_fingerprint, readers)]
     tree = Tree(listing or list_files(path))
-    found = Discovery(tree.root)
+    found = Discovery(tree.root, template=path_keys)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken: list[tuple[Job, list[RunHeader], Problem | None]] = []
     sharing = _Sharing()
@@ -132,7 +174,7 @@ def discover(
             tree.claim(source.files)
             job = Job(candidate, source, fingerprint)
             # At once, while the head of the file is in memory.
-            headers, problem = read_headers(job)
+            headers, problem = ([], None) if needs_whole_logs(candidate) else read_headers(job)
             taken.append((job, [sharing.slim(header) for header in headers], problem))
     taken.sort(key=lambda item: natural_key(item[0].source.path))
     for job, slim, problem in taken:
@@ -140,8 +182,14 @@ def discover(
         found.headers += slim
         if problem is not None:
             found.skipped.append(problem)
-    found.skipped += [_problem_of(tree, file) for file in tree.unclaimed() if _is_log_like(file)]
-    if not found.headers:
+    left = list(tree.unclaimed())
+    found.skipped += foreign_problems(left, tree.head)
+    found.skipped += [
+        _problem_of(tree, file)
+        for file in left
+        if _is_log_like(file) and foreign_logger(file.path, tree.head(file.path)) is None
+    ]
+    if not found.headers and not found.unread:
         raise NoRunsError(_nothing(path, tree, found.skipped, readers))
     found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
     found.digests = _digests(found.headers)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
-from runcube.core import gc_paused, is_time_like
+from runcube.core import gc_paused
 from runcube.cube import build_cube
-from runcube.curves import SelectionPolicy, axis_names, identifier, select_on, unseparated_curves
+from runcube.curves import SelectionPolicy, tree_selections, unseparated_curves
 from runcube.pipeline.discover import discover
-from runcube.pipeline.parse import parse_logs, plan_sweep, read_statuses
+from runcube.pipeline.parse import parse_logs, read_statuses, scan_sweep
 from runcube.pipeline.policy import Policy, names_tuple
 from runcube.pipeline.summary import finish_load
 from runcube.pipeline.tasks import check_parallel
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from runcube.core import RunLog
-    from runcube.curves import Align, OnDuplicate, Selection
+    from runcube.curves import Align, MissingX, OnDuplicate
     from runcube.pipeline.policy import Errors
     from runcube.pipeline.progress import Progress
     from runcube.pipeline.tasks import Parallel
@@ -105,7 +104,7 @@ def scan(
     )
     policy = Policy(reader, path_keys, plan_policy)
     discovery = discover(path, reader, path_keys)
-    sweep = plan_sweep(discovery, policy)
+    sweep = scan_sweep(discovery, policy, parallel)
     return replace(sweep, read_statuses=lambda: read_statuses(discovery, sweep, policy, parallel))
 
 
@@ -122,6 +121,7 @@ def load_runs(
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
     align: Align = "auto",
+    missing_x: MissingX = "carry",
     splits: str | Sequence[str] | None = None,
     metrics: str | Sequence[str] | None = None,
     messages: bool = False,
@@ -162,6 +162,9 @@ def load_runs(
     align : {"auto", "union", "order"}
         ``"union"``: x is the dim, with the sorted union of the runs' values. ``"order"``: the dim
         is ``point`` (0, 1, 2, …) and x a coordinate of each run.
+    missing_x : {"carry", "drop"}
+        ``"carry"``: a record without x stands at the x of the record before it, where its metric
+        has no value yet. ``"drop"``: it is left out. ``rc.problems(ds)`` names both.
     splits, metrics : str or sequence of str, optional
         Load only these, in this order.
     messages : bool
@@ -226,7 +229,7 @@ def load_runs(
         PlanPolicy(
             names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
         ),
-        SelectionPolicy(x, align, expected, on_duplicate),
+        SelectionPolicy(x, align, expected, on_duplicate, missing_x),
         names_tuple(splits),
         names_tuple(metrics),
         messages,
@@ -234,7 +237,7 @@ def load_runs(
     )
     with gc_paused():
         discovery = discover(path, reader, path_keys)
-        parsed = parse_logs(discovery, plan_sweep(discovery, policy), policy, progress, parallel)
+        parsed = parse_logs(discovery, policy, progress, parallel)
         finished = finish_load(discovery, parsed, policy)
         parsed.logs.clear()
         ds = build_cube(parsed.sweep, finished.selection, finished.labels, messages=messages)
@@ -266,7 +269,8 @@ def load_tree(
     """Load logs that write some metrics per step and others per epoch: one cube for each axis.
 
     Every node is a complete cube with the same labels of cells, splits and metrics, and its own
-    coordinates. A curve is in each node whose axis keeps 95 % of its points apart. Every argument
+    coordinates. A curve is in each node whose axis keeps 95 % of its points apart, a record in
+    those whose x it has; rows whose x is in another unit have a node of their own. Every argument
     means what it means for :func:`load_runs`; ``x`` and ``align`` are chosen for each node.
 
     Parameters
@@ -347,37 +351,26 @@ def load_tree(
         PlanPolicy(
             names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
         ),
-        SelectionPolicy(None, "auto", expected, on_duplicate),
+        SelectionPolicy(None, "auto", expected, on_duplicate, "drop"),
         names_tuple(splits),
         names_tuple(metrics),
         messages,
         errors,
     )
     discovery = discover(path, reader, path_keys)
-    parsed = parse_logs(discovery, plan_sweep(discovery, policy), policy, progress, parallel)
+    parsed = parse_logs(discovery, policy, progress, parallel)
     finished = finish_load(discovery, parsed, policy)
     main, summary = finished.selection, finished.summary
+    main.notes = [note for note in main.notes if "load_tree()" not in note]
     nodes = {}
-    for name in _tree_axes(parsed.logs, main):
-        selection = select_on(main, name, parsed.sweep)
+    for name, selection in tree_selections(parsed.logs, main, parsed.sweep):
+        main.notes += [f"{name!r}: {note}" for note in selection.notes]
         node = build_cube(parsed.sweep, selection, finished.labels, messages=messages)
         node.attrs = finished.attrs | node.attrs
-        nodes[selection.axis.dim if selection.axis.align == "union" else identifier(name, ())] = (
-            node
-        )
-    lost = unseparated_curves(
-        [kept_run.attempt.log for kept_run in main.kept_runs], _tree_axes(parsed.logs, main)
-    )
-    if lost:
+        nodes[name] = node
+    if lost := unseparated_curves(parsed.logs, main):
         main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
-    main.notes = [note for note in main.notes if "load_tree()" not in note]
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs = finished.attrs
     replace(summary, notes=(*parsed.sweep.notes, *main.notes)).warn(stacklevel=2)
     return tree
-
-
-def _tree_axes(logs: Sequence[RunLog], main: Selection) -> list[str]:
-    """Return the axes of the logs, the one of ``load_runs`` first."""
-    axes = [name for name in axis_names(logs) if not is_time_like(name)]
-    return list(dict.fromkeys([main.axis.name, *axes]))

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from runcube.core import NoRunsError, Problem, Request, Status
+from runcube.core import NoRunsError, Problem, Request, Roles, Status, UnknownNameError
 from runcube.curves import select_runs
 from runcube.files import display_root, prefetching
 from runcube.pipeline.progress import progress_callback
@@ -39,12 +39,15 @@ class Parsed:
         Index of the run of each log in ``sweep``.
     failures : list of Problem
         Sources that could not be read.
+    request : Request
+        With which any of the logs is read again.
     """
 
     sweep: Sweep
     logs: list[RunLog]
     runs: list[int]
     failures: list[Problem]
+    request: Request
 
 
 def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
@@ -56,6 +59,31 @@ def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
         path_keys=[discovery.path_keys[i] for i in kept],
         skipped=[*discovery.skipped, *copies],
     )
+
+
+def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False) -> Sweep:
+    """Return the plan that a load would have; logs whose heads do not tell are read.
+
+    Parameters
+    ----------
+    discovery : Discovery
+        Headers of the runs that were found only now are added.
+    policy : Policy
+    parallel : {"auto", "processes", "dask"}, False or Executor
+
+    Raises
+    ------
+    NoRunsError
+        If no log could be read.
+    """
+    unread = discovery.unread
+    if not unread:
+        return plan_sweep(discovery, policy)
+    jobs = [job for job in discovery.jobs if job.source.path in unread]
+    alone = Request(metrics=frozenset())
+    by_job, failures = _read_jobs(jobs, [alone] * len(jobs), NoLogStore([]), None, parallel)
+    discovery.skipped += failures
+    return _planned(discovery, policy, by_job, failures)
 
 
 class LogStore(Protocol):
@@ -107,20 +135,21 @@ class NoLogStore:
 
 def parse_logs(
     discovery: Discovery,
-    sweep: Sweep,
     policy: Policy,
     progress: bool | Progress = False,
     parallel: Parallel = False,
     *,
     store: LogStore | None = None,
 ) -> Parsed:
-    """Parse every log that holds a run of the plan; plan again if a log held more runs.
+    """Parse every log that holds a run of the plan, and plan by what all of them hold.
+
+    What a column is, only the sweep shows: a log that was read as if it were something else is read
+    again.
 
     Parameters
     ----------
     discovery : Discovery
-        Jobs and headers; headers of runs that were found only now are appended.
-    sweep : Sweep
+        Jobs and headers; headers of runs that were found only now are added.
     policy : Policy
     progress : bool or callable
     parallel : {"auto", "processes", "dask"}, False or Executor
@@ -136,49 +165,127 @@ def parse_logs(
     NoRunsError
         If no log could be read.
     """
-    planned = {header.source.path for header in sweep.headers}
-    jobs = [job for job in discovery.jobs if job.source.path in planned]
-    request = Request(
-        None if policy.splits is None else frozenset(policy.splits),
-        None if policy.metrics is None else frozenset(policy.metrics),
-        policy.messages,
-        sweep.settled,
-    )
+    store = store or NoLogStore(discovery.headers)
+    sweep = plan_sweep(discovery, policy) if discovery.headers else None
+    planned = {header.source.path for header in sweep.headers} if sweep is not None else set()
+    unread = discovery.unread
+    jobs = [job for job in discovery.jobs if job.source.path in planned | unread]
+    first = _request(policy, sweep)
+    alone = replace(first, roles=None)
+    asked = [alone if job.source.path in unread else first for job in jobs]
     with progress_callback(progress) as step:
-        by_job, failures = _read_jobs(
-            jobs, request, store or NoLogStore(discovery.headers), step, parallel
-        )
+        by_job, failures = _read_jobs(jobs, asked, store, step, parallel)
+    _raise_unknown(jobs, by_job)
+    sweep = _planned(discovery, policy, by_job, failures, sweep)
+    final = _request(policy, sweep)
+    stale = [i for i, logs in enumerate(by_job) if not _is_read_as(logs, final, asked[i])]
+    again, failed = _read_jobs(
+        [jobs[i] for i in stale], [final] * len(stale), store, None, parallel
+    )
+    failures += failed
+    for i, read in zip(stale, again, strict=True):
+        by_job[i] = read
     logs = [log for read in by_job for log in read]
     name_reconfigured(logs)
-    known = {(header.source.path, header.key) for header in discovery.headers}
-    new = {run_id(log): log.header for log in logs if run_id(log) not in known}
-    if new:
-        by_path = {
-            h.source.path: k for h, k in zip(discovery.headers, discovery.path_keys, strict=True)
-        }
-        discovery.headers += new.values()
-        discovery.path_keys += [by_path.get(path, {}) for path, _ in new]
-        discovery.digests += [None] * len(new)
-        sweep = plan_sweep(discovery, policy)
+    for log in logs:
+        _name_other_roles(log, final)
     index = {(h.source.path, h.key): i for i, h in enumerate(sweep.headers)}
     logs = [log for log in logs if run_id(log) in index]
     if not logs:
         why = failures[0] if failures else ""
         raise NoRunsError(f"{display_root(discovery.root)}: no log could be read: {why}")
-    return Parsed(sweep, logs, [index[run_id(log)] for log in logs], failures)
+    return Parsed(sweep, logs, [index[run_id(log)] for log in logs], failures, final)
+
+
+def _request(policy: Policy, sweep: Sweep | None) -> Request:
+    roles = Roles() if sweep is None else sweep.roles
+    if policy.selection.x is not None:
+        roles = Roles(roles.labels, roles.x | {policy.selection.x})
+    return Request(
+        None if policy.splits is None else frozenset(policy.splits),
+        None if policy.metrics is None else frozenset(policy.metrics),
+        policy.messages,
+        roles,
+    )
+
+
+def _planned(
+    discovery: Discovery,
+    policy: Policy,
+    by_job: Sequence[Sequence[RunLog]],
+    failures: Sequence[Problem],
+    before: Sweep | None = None,
+) -> Sweep:
+    """Return the plan of all runs, after adding those that only reading the logs showed."""
+    logs = [replace(log) for read in by_job for log in read]
+    for log in logs:
+        log.problems = []  # those of the logs themselves are named once
+    name_reconfigured(logs)
+    known = {(header.source.path, header.key) for header in discovery.headers}
+    new = {run_id(log): log.header for log in logs if run_id(log) not in known}
+    if new:
+        discovery.add(new.values())
+    elif before is not None:
+        return before
+    if not discovery.headers:
+        why = failures[0] if failures else ""
+        raise NoRunsError(f"{display_root(discovery.root)}: no log could be read: {why}")
+    return plan_sweep(discovery, policy)
+
+
+def _raise_unknown(jobs: Sequence[Job], by_job: Sequence[Sequence[RunLog]]) -> None:
+    """Raise if an argument of a reader names what is in none of its logs.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    common: dict[int, dict[str, str]] = {}
+    for job, logs in zip(jobs, by_job, strict=True):
+        named = {
+            p.message.partition(":")[0]: p.message
+            for log in logs
+            for p in log.problems
+            if p.kind == "unknown_name"
+        }
+        if logs:
+            known = common.setdefault(id(job.reader), named)
+            common[id(job.reader)] = {what: known[what] for what in known if what in named}
+    for messages in common.values():
+        for message in messages.values():
+            raise UnknownNameError(message)
+
+
+def _is_read_as(logs: Sequence[RunLog], final: Request, asked: Request) -> bool:
+    """Return whether logs were read with columns as what the sweep has them for."""
+    roles = final.roles or Roles()
+    return all(
+        final == asked if log.columns is None else log.roles == roles.of(log.header) for log in logs
+    )
+
+
+def _name_other_roles(log: RunLog, final: Request) -> None:
+    """Name the columns of a log that is gone, and so could not be read as what they are now."""
+    own = (final.roles or Roles()).of(log.header)
+    other = (log.roles.labels ^ own.labels) | (log.roles.x ^ own.x)
+    if log.columns is None or not other or any(p.kind == "kept_roles" for p in log.problems):
+        return
+    names = ", ".join(map(repr, sorted(other)))
+    message = f"{names}: the log is gone, and they stay what they were when it was read"
+    log.problems.append(Problem("kept_roles", message, log.header.source.path))
 
 
 def _read_jobs(
     jobs: Sequence[Job],
-    request: Request,
+    requests: Sequence[Request],
     store: LogStore,
     step: Progress | None,
     parallel: Parallel,
 ) -> tuple[list[Sequence[RunLog]], list[Problem]]:
     """Return the logs of each job, in order, and the problems of those that could not be read."""
-    by_job = [store.get(job, request) for job in jobs]
+    by_job = [*map(store.get, jobs, requests)]
     todo = [number for number, logs in enumerate(by_job) if logs is None]
-    tasks = [(jobs[number], request) for number in todo]
+    tasks = [(jobs[number], requests[number]) for number in todo]
     sizes = [jobs[number].source.size for number in todo]
     failures: list[Problem] = []
     # Closed at once, so that no interruption leaves a process behind.
@@ -189,7 +296,8 @@ def _read_jobs(
         for number, (logs, problem) in zip(todo, results, strict=True):
             if problem is not None:
                 failures.append(problem)
-            by_job[number] = store.put(jobs[number], request, logs) if problem is None else logs
+            job, request = jobs[number], requests[number]
+            by_job[number] = store.put(job, request, logs) if problem is None else logs
     return [logs or () for logs in by_job], failures
 
 
@@ -197,7 +305,7 @@ def read_statuses(
     discovery: Discovery, sweep: Sweep, policy: Policy, parallel: Parallel
 ) -> list[Status]:
     """Return the status of each run of a plan; this reads the logs."""
-    parsed = parse_logs(discovery, sweep, policy, parallel=parallel)
+    parsed = parse_logs(discovery, policy, parallel=parallel)
     selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
     ids = [(h.source.path, h.key) for h in parsed.sweep.headers]
     by_id = {ids[run]: status for run, status in selection.statuses.items()}

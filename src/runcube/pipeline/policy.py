@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from runcube.core import ArchiveError, PlanError
-from runcube.curves import Align, OnDuplicate, SelectionPolicy
+from runcube.core import ArchiveError, Limits, PlanError
+from runcube.curves import Align, MissingX, OnDuplicate, SelectionPolicy
 from runcube.plan import PlanPolicy
 from runcube.readers import JsonlReader, registered_readers
 
@@ -32,7 +32,8 @@ class Policy:
     plan : PlanPolicy
         What overrules the planner: dims, names, labels, seed, layout.
     selection : SelectionPolicy
-        What decides between values, attempts and runs: x, alignment, expected length, duplicates.
+        What decides between values, attempts and runs: x, alignment, records without x, expected
+        length, duplicates.
     splits, metrics : tuple of str or None
         What is loaded, in this order; None: everything.
     messages : bool
@@ -65,6 +66,7 @@ class Policy:
         _one_of("errors", self.errors, get_args(Errors))
         _one_of("layout", self.plan.layout, ("auto", "grid", "configs"))
         _one_of("align", self.selection.align, get_args(Align))
+        _one_of("missing_x", self.selection.missing_x, get_args(MissingX))
         _one_of("on_duplicate", self.selection.on_duplicate, get_args(OnDuplicate))
         expected: object = self.selection.expected
         if isinstance(expected, bool) or not isinstance(expected, int | float | None):
@@ -115,7 +117,7 @@ def _reader_facts(reader: str | Reader) -> str | dict[str, Any]:
     if isinstance(reader, str):
         return reader
     if isinstance(reader, JsonlReader):
-        return {"JsonlReader": {f.name: getattr(reader, f.name) for f in fields(reader)}}
+        return {"JsonlReader": asdict(reader)}
     return {"name": reader.name, "is_dataclass": is_dataclass(reader)}
 
 
@@ -163,7 +165,9 @@ def _reader_of(facts: str | dict[str, Any]) -> str | Reader:
     if isinstance(facts, str):
         return facts
     if "JsonlReader" in facts:
-        return JsonlReader(**facts["JsonlReader"])
+        options = facts["JsonlReader"]
+        limits = Limits(**options.get("limits", {}))
+        return JsonlReader(**options | {"limits": limits})
     if any(reader.name == facts["name"] for reader in registered_readers()):
         return str(facts["name"])
     raise ArchiveError(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import numpy as np
 
-from runcube.core import LogFile, Problem, Resume, RunHeader, RunLog, Source, Status
+from runcube.core import LogFile, Problem, Resume, Roles, RunHeader, RunLog, Source, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -130,34 +130,55 @@ class RecordKey:
         The files that were read; sizes in bytes, times in ns.
     splits, metrics : tuple of str or None
         What was asked for, sorted; None: everything.
-    drop : tuple of str
-        Columns that were configuration, sorted: those of the log's own ``columns`` alone, so that
-        the columns of other logs do not matter.
-    columns : tuple of str or None
-        Columns of the log that ``drop`` can concern, sorted; None: any.
+    labels, x : tuple of str
+        Columns that were read as configuration, and as axes, sorted: those of the log itself
+        alone, so that the columns of other logs do not matter.
+    columns, x_columns : tuple of str or None
+        Columns of the log that may be configuration, and axes, sorted; None: any.
     """
 
     reader: str
     files: tuple[LogFile, ...]
     splits: tuple[str, ...] | None
     metrics: tuple[str, ...] | None
-    drop: tuple[str, ...]
+    labels: tuple[str, ...]
+    x: tuple[str, ...]
     columns: tuple[str, ...] | None
+    x_columns: tuple[str, ...] | None
 
     @classmethod
     def of(
-        cls, fingerprint: str, source: Source, request: Request, columns: Iterable[str] | None
+        cls, fingerprint: str, source: Source, request: Request, logs: Sequence[RunLog]
     ) -> RecordKey:
-        """Return the key of a source with these columns, read by the reader of this fingerprint."""
-        splits = None if request.splits is None else tuple(sorted(request.splits))
-        metrics = None if request.metrics is None else tuple(sorted(request.metrics))
-        own = None if columns is None else tuple(sorted(columns))
-        drop = request.drop if own is None else request.drop.intersection(own)
-        return cls(fingerprint, source.files, splits, metrics, tuple(sorted(drop)), own)
+        """Return the key of the logs of a source, read by the reader of this fingerprint."""
+        files, asked = source.files, _asked(request)
+        if any(log.columns is None for log in logs):
+            roles = request.roles or Roles()
+            labels, x = _names(roles.labels, roles.x)
+            return cls(fingerprint, files, *asked, labels, x, None, None)
+        headers = [log.header for log in logs]
+        still = {name for h in headers for name in h.constants.keys() - h.varying}
+        every = {name for h in headers for name in Roles.columns(h) - h.rising}
+        own = {name for log in logs for name in log.roles.labels}
+        axes = {name for log in logs for name in log.roles.x - log.header.rising}
+        labels, x, columns, x_columns = _names(own, axes, still, every)
+        return cls(fingerprint, files, *asked, labels, x, columns, x_columns)
 
     def holds(self, fingerprint: str, source: Source, request: Request) -> bool:
-        """Return whether reading the source now would yield what the record has."""
-        return self == RecordKey.of(fingerprint, source, request, self.columns)
+        """Return whether reading the source now would yield what the record has.
+
+        A request without roles takes columns for what the record has them for.
+        """
+        if (self.reader, self.files) != (fingerprint, source.files):
+            return False
+        if (self.splits, self.metrics) != _asked(request):
+            return False
+        if request.roles is None:
+            return True
+        labels, x = request.roles.labels, request.roles.x
+        if self.columns is not None and self.x_columns is not None:
+            labels, x = labels.intersection(self.columns), x.intersection(self.x_columns)
+        return [self.labels, self.x] == _names(labels, x)
 
     @classmethod
     def from_record(cls, record: Record) -> RecordKey:
@@ -168,22 +189,26 @@ class RecordKey:
             _tuple(record["splits"]),
             _tuple(record["metrics"]),
             tuple(record["drop"]),
+            tuple(record.get("x", ())),
             _tuple(record["columns"]),
+            _tuple(record.get("x_columns")),
         )
-
-
-def columns_of(logs: Sequence[RunLog]) -> frozenset[str] | None:
-    """Return the columns of all logs of a source; None if those of one are not known."""
-    found: set[str] = set()
-    for log in logs:
-        if log.columns is None:
-            return None
-        found |= log.columns
-    return frozenset(found)
 
 
 def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
+
+
+def _names(*groups: Iterable[str]) -> list[tuple[str, ...]]:
+    return [tuple(sorted(names)) for names in groups]
+
+
+def _asked(request: Request) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    splits, metrics = request.splits, request.metrics
+    return (
+        None if splits is None else tuple(sorted(splits)),
+        None if metrics is None else tuple(sorted(metrics)),
+    )
 
 
 def to_record(
@@ -197,8 +222,10 @@ def to_record(
         "digest": digest,
         "splits": key.splits,
         "metrics": key.metrics,
-        "drop": key.drop,
+        "drop": key.labels,
+        "x": key.x,
         "columns": key.columns,
+        "x_columns": key.x_columns,
         "logs": [_log_record(log, table) for log in logs],
     }
 
@@ -213,6 +240,10 @@ def _log_record(log: RunLog, table: ArrayTable) -> Record:
         "has_config": header.has_config,
         "has_metrics": header.has_metrics,
         "finished": header.finished,
+        "rising": sorted(header.rising),
+        "reading": header.reading,
+        "roles": [sorted(log.roles.labels), sorted(log.roles.x)],
+        "parts": log.parts,
         "train_time": None if isnan(log.train_time) else log.train_time,
         "marker": None if log.marker is None else log.marker.value,
         "problems": [[p.kind, p.message, p.path, p.line] for p in log.problems],
@@ -349,9 +380,17 @@ def to_logs(
                 item["attempt"],
                 tuple(item["splits"]),
                 tuple(item["metrics"]),
+                None if record["columns"] is None else Roles.columns(header_of(item, source)),
+                _roles_of(item),
+                tuple((path, lines) for path, lines in item.get("parts", ())),
             )
         )
     return logs
+
+
+def _roles_of(item: Record) -> Roles:
+    labels, x = item.get("roles", ((), ()))
+    return Roles(frozenset(labels), frozenset(x))
 
 
 def header_of(item: Record, source: Source) -> RunHeader:
@@ -365,6 +404,8 @@ def header_of(item: Record, source: Source) -> RunHeader:
         item["has_config"],
         item["has_metrics"],
         item["finished"],
+        frozenset(item.get("rising", ())),
+        tuple((topic, text) for topic, text in item.get("reading", ())),
     )
 
 

@@ -3,7 +3,9 @@
 A pure function, `plan`, from headers to a `Sweep`; no file is read here. ``planner`` puts the
 rules in order, and each has its module: ``headers`` (rules 1 and 2), ``exclude`` (3, 4), ``seed``
 (5), ``dims`` (6, 7), ``layout`` (8, 9). Keys become columns in ``keys`` and ``values``, labels in
-``labels``, names in ``names``. Start in ``planner``. May import ``core``.
+``labels``, names in ``names``; ``path_keys`` reads keys from paths, ``path_template`` suggests how.
+``explain`` says what was decided, ``reading`` how the logs were read. Start in ``planner``. May
+import ``core``.
 
 The rules by number, here and elsewhere: 1 a null section makes its keys null; 2 copies of a log are
 one run; 3 keys excluded by name; 4 texts that differ in every run; 5 the seed; 6 dims, the fewest

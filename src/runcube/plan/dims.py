@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, chain, combinations
+from operator import or_
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runcube.core import is_length_name
 from runcube.plan.partitions import Partitions, recode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Set
 
     from numpy.typing import NDArray
 
@@ -79,12 +83,16 @@ class _Search:
         Mask of the seed; 0 without one.
     labels : list of int
         Number of labels of each column, (columns,).
-    order : list of int
-        Positions in the order in which columns are dropped.
     free : frozenset of int
         Positions of the columns that are not one-to-one with the seed.
     of_seed : frozenset of int
         Those of ``free`` that the seed alone determines.
+    apart : frozenset of int
+        Those of ``free`` that never count, since nothing decides their presence: no key determines
+        them, and they determine none.
+    order : list of int
+        The rest of ``free`` in the order in which they are dropped; of those that have the same
+        runs alike and the same presence, only the last, since the others go before it.
     """
 
     def __init__(self, columns: Sequence[Column], seed: NDArray[np.int64] | None) -> None:
@@ -103,15 +111,29 @@ class _Search:
         self.presence = dict(zip(presence, self.parts.bits[n:], strict=False))
         self.seed = self.parts.bits[-1] if seed is not None else 0
         self.labels = [c.n_labels for c in columns]
-        self.order = sorted(range(n), key=self._drop_rank)
         self.free = frozenset(i for i in range(n) if not self._is_seed_twin(i))
         self.of_seed = frozenset(
             i for i in self.free if self.seed and self.parts.determines(self.seed, self.bits[i])
         )
+        counted = self._counted(self.seed, self.free)
+        self.apart = frozenset(
+            i
+            for i in self.free & self.presence.keys()
+            if not self.parts.determines(counted, self.presence[i])
+        )
+        dropped = sorted(self.free - self.apart, key=self._drop_rank)
+        last = {(self.bits[i], self.presence.get(i)): i for i in dropped}
+        self.order = sorted(last.values(), key=self._drop_rank)
+        self._n_combinations = self.parts.count(counted)
+        # Masks of the columns from a position of the order on, without those that some runs lack.
+        always = [0 if i in self.presence else self.bits[i] for i in self.order]
+        self._from = [*accumulate(reversed(always), or_, initial=self.seed)][::-1]
 
-    def _drop_rank(self, i: int) -> tuple[int, bool, int, int]:
-        column = self.columns[i]
-        return (-self.labels[i], not column.numeric, -len(column.key), -i)
+    def _drop_rank(self, i: int) -> tuple[int, bool, bool, int, int]:
+        key = self.columns[i].key
+        # A length follows what was swept (``steps``, where one setting needs more of them).
+        is_length = is_length_name(key)
+        return (-self.labels[i], not is_length, not self.columns[i].numeric, -len(key), -i)
 
     def _is_seed_twin(self, i: int) -> bool:
         return bool(self.seed) and self.bits[i] == self.seed
@@ -146,44 +168,44 @@ class _Search:
     def eliminate(self, protected: frozenset[int], bound: int | None) -> _Result | None:
         """Return what stays when keys that the remaining ones determine are dropped.
 
-        None once the labels kept reach ``bound``.
+        None once the labels kept reach ``bound``. A key may be dropped if the others tell as many
+        combinations apart without it, and what is told apart only shrinks along the order: so the
+        next key that has to stay is found by bisection.
         """
-        remaining = set(self.free)
-        kept = sum(self.labels[i] for i in protected)
-        for i in self.order:
-            if bound is not None and kept >= bound:
-                return None
-            if i in protected or i not in remaining:
-                continue
-            remaining.remove(i)
-            if not self._determined(remaining, i):
-                remaining.add(i)
-                kept += self.labels[i]
-        if bound is not None and kept >= bound:
-            return None
-        return _Result(frozenset(remaining), kept)
+        kept = {*protected, *self.apart}
+        labels = sum(self.labels[i] for i in kept)
+        places = range(len(self.order))
+        at = 0
+        while bound is None or labels < bound:
+            at = bisect_left(places, True, lo=at, key=lambda k: self._is_needed(kept, k))
+            if at == len(places):
+                return _Result(frozenset(kept), labels)
+            kept.add(self.order[at])
+            labels += self.labels[self.order[at]]
+        return None
 
-    def _determined(self, remaining: Iterable[int], target: int) -> bool:
-        """Return whether the remaining keys that count, and the seed, determine a key.
+    def _is_needed(self, kept: Set[int], at: int) -> bool:
+        """Return whether ``kept`` and what comes after a position tell fewer combinations apart."""
+        after = (i for i in self.order[at + 1 :] if i in self.presence)
+        counted = self._counted(self._from[at + 1], chain(kept, after))
+        return self.parts.count(counted) < self._n_combinations
+
+    def _counted(self, counted: int, columns: Iterable[int]) -> int:
+        """Return the mask of what counts: ``counted``, and those of the columns that may be added.
 
         A key that some runs lack counts only once counted keys decide its presence: else
         ``momentum``, absent for adam, would make ``optimizer`` a function of it.
         """
-        counted, waiting = self.seed, dict[int, int]()
-        for i in remaining:
+        waiting: dict[int, int] = {}
+        for i in columns:
             if i in self.presence:
                 waiting[self.presence[i]] = waiting.get(self.presence[i], 0) | self.bits[i]
             else:
                 counted |= self.bits[i]
-        goal = self.bits[target]
-        while True:
-            if self.parts.determines(counted, goal):
-                return True
-            ready = [p for p in waiting if self.parts.determines(counted, p)]
-            if not ready:
-                return False
+        while ready := [p for p in waiting if self.parts.determines(counted, p)]:
             for pattern in ready:
                 counted |= waiting.pop(pattern)
+        return counted
 
 
 class Placement:
@@ -213,10 +235,16 @@ class Placement:
         self.sizes = sizes
         self.n_axes = len(dims) - 1
         self.parts = Partitions([*dims, *targets], len(cells))
+        self._placed: dict[int, tuple[int, ...] | None] = {}
 
     def place(self, target: int) -> tuple[int, ...] | None:
         """Return the columns of ``cells`` that determine a target; None where no set does."""
         goal = self.parts.bits[len(self.sizes) + target]
+        if goal not in self._placed:
+            self._placed[goal] = self._place(goal)
+        return self._placed[goal]
+
+    def _place(self, goal: int) -> tuple[int, ...] | None:
         axes = list(range(self.n_axes))
         for dims, always in ((axes, 0), (axes, self.parts.bits[self.n_axes])):
             if self.parts.determines(self.parts.mask(dims) | always, goal):
@@ -225,11 +253,14 @@ class Placement:
         return None
 
     def _smallest(self, dims: Sequence[int], always: int, goal: int) -> tuple[int, ...]:
-        mask = self.parts.mask
+        mask, bits = self.parts.mask, self.parts.bits
+        sharing = Counter(bits[d] for d in dims)
+        every = mask(dims)
         needed = [
             d
             for d in dims
-            if not self.parts.determines(mask([o for o in dims if o != d]) | always, goal)
+            if sharing[bits[d]] == 1
+            and not self.parts.determines((every & ~bits[d]) | always, goal)
         ]
         if self.parts.determines(mask(needed) | always, goal):
             return tuple(needed)
@@ -250,9 +281,14 @@ class Placement:
         self, needed: Sequence[int], optional: Sequence[int], always: int, goal: int
     ) -> list[int]:
         """Return the axes that are left when those with most labels go, if the rest determines."""
-        kept = list(optional)
+        bits = self.parts.bits
+        sharing = Counter(bits[d] for d in (*needed, *optional))
+        every = self.parts.mask([*needed, *optional])
+        dropped: set[int] = set()
         for dim in sorted(optional, key=lambda d: -self.sizes[d]):
-            without = [d for d in kept if d != dim]
-            if self.parts.determines(self.parts.mask([*needed, *without]) | always, goal):
-                kept = without
-        return kept
+            without = every if sharing[bits[dim]] > 1 else every & ~bits[dim]
+            if self.parts.determines(without | always, goal):
+                every = without
+                sharing[bits[dim]] -= 1
+                dropped.add(dim)
+        return [dim for dim in optional if dim not in dropped]

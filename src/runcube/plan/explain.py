@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runcube.plan.reading import count_readings
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,6 +23,8 @@ _MAX_LABELS = 8
 _MAX_KEYS = 6
 _MAX_COORDS = 15
 _MAX_TEXT = 40
+_MAX_READINGS = 5
+_MAX_READING = 400
 
 # Title of a section and its rows; a row is the cells of one line.
 _Section = tuple[str, list[tuple[str, ...]]]
@@ -88,6 +92,7 @@ def _headline(sweep: Plan) -> str:
 
 def _sections(sweep: Plan) -> list[_Section]:
     sections: list[_Section] = [
+        ("how the files were read", _readings(sweep)),
         ("dims" if sweep.layout == "grid" else "what tells configurations apart", _dims(sweep)),
         ("seed", [(f"{sweep.seed_axis.kind}: {sweep.seed_axis.reason}",)]),
         ("coordinates, decided by the dims", _coords(sweep, with_seed=False)),
@@ -109,6 +114,16 @@ def _sections(sweep: Plan) -> list[_Section]:
         ("to decide", [(note,) for note in sweep.notes]),
     ]
     return [(title, rows) for title, rows in sections if rows]
+
+
+def _readings(sweep: Plan) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for topic, texts in count_readings(sweep.headers).items():
+        shown = [(_count(n, "log"), shorten(text, _MAX_READING)) for n, text in texts]
+        more = len(shown) - _MAX_READINGS
+        found = shown[:_MAX_READINGS] + ([("", f"… and {more} more")] if more > 0 else [])
+        rows += [(topic if i == 0 else "", *row) for i, row in enumerate(found)]
+    return rows
 
 
 def _dims(sweep: Plan) -> list[tuple[str, ...]]:

@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import NoRunsError, Problem, natural_key
+from runcube.core import NoRunsError, Problem, Roles, natural_key
 from runcube.plan.exclude import is_excluded_name
 from runcube.plan.path_keys import merge_path_keys
+from runcube.plan.seed import is_seed_name
 from runcube.plan.values import fill_null_subtrees, flatten, token
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class FlatConfigs:
         (n_runs,), in natural path order.
     flats : list of dict
         Flat configuration of each run, (n_runs,): full dotted key to value.
-    config_columns : frozenset of str
-        Columns of the logs that turned out to be configuration.
+    roles : Roles
+        What columns of the logs turned out to be.
     skipped : tuple of Problem
         Files and runs that are in no cell.
     problems : tuple of (int, Problem)
@@ -37,7 +38,7 @@ class FlatConfigs:
 
     headers: tuple[RunHeader, ...]
     flats: list[dict[str, Any]]
-    config_columns: frozenset[str]
+    roles: Roles
     skipped: tuple[Problem, ...]
     problems: tuple[tuple[int, Problem], ...]
 
@@ -81,35 +82,19 @@ def flatten_headers(
             skips.append(Problem("no_config", message, headers[i].source.path))
     runs = tuple(headers[i] for i in kept)
     config_columns = constant_columns(runs)
+    roles = Roles(config_columns, axis_columns(runs))
     flats = [flatten(header.config) for header in runs]
-    conflicts = [
-        (i, Problem("config_conflict", message, runs[i].source.path))
-        for i, flat in enumerate(flats)
-        for message in _add_constants(flat, runs[i], config_columns)
-    ]
+    for flat, run in zip(flats, runs, strict=True):
+        for name in (name for name in run.constants if name in config_columns):
+            # A column joins the keys of objects with slashes, a hyperparameter with dots.
+            flat.setdefault(name.replace("/", "."), run.constants[name])
     flats = fill_null_subtrees(flats)
     problems: list[tuple[int, Problem]] = []
     if any(given[i] for i in kept):
         paths = [header.source.path for header in runs]
         flats, problems = merge_path_keys(flats, paths, [given[i] for i in kept])
-    problems += [*conflicts, *_moving_configuration(runs, config_columns)]
-    return FlatConfigs(runs, flats, config_columns, tuple(skips), tuple(problems))
-
-
-def _add_constants(
-    flat: dict[str, Any], run: RunHeader, config_columns: frozenset[str]
-) -> list[str]:
-    """Add the columns of a run that are configuration to it; return what they contradict."""
-    messages = []
-    for name, value in run.constants.items():
-        if name not in config_columns:
-            continue
-        # A column joins the keys of objects with slashes, a hyperparameter with dots.
-        known = flat.setdefault(name.replace("/", "."), value)
-        if value is not None and token(known) != token(value):
-            what = f"{known!r} in the configuration and {value!r} in the rows"
-            messages.append(f"{name!r} is {what}; the configuration counts")
-    return messages
+    problems += _moving_configuration(runs, config_columns)
+    return FlatConfigs(runs, flats, roles, tuple(skips), tuple(problems))
 
 
 def _moving_configuration(
@@ -117,9 +102,10 @@ def _moving_configuration(
 ) -> list[tuple[int, Problem]]:
     """Return a problem for each column of the configuration that changes within a run."""
     return [
-        (i, Problem("config_conflict", f"{name!r} changes within the run: absent", run.source.path))
+        (i, Problem("config_conflict", f"{name!r} changes within the run: {what}", run.source.path))
         for i, run in enumerate(runs)
         for name in sorted(config_columns & run.varying)
+        for what in ["the label is that of all rows but one" if name in run.constants else "absent"]
     ]
 
 
@@ -130,21 +116,47 @@ def _path_order(headers: Sequence[RunHeader]) -> list[int]:
 def constant_columns(headers: Iterable[RunHeader]) -> frozenset[str]:
     """Return the columns that are configuration, and no metric, of the runs where they never move.
 
-    Numbers are if they move in no run. Text is no metric anyway: it is if it never moves in most of
-    the runs that have it, so that one damaged line takes no key from the others.
+    Text is no metric anyway: it is if it never moves in most of the runs that have it. Numbers are
+    if they move in no run, but for one row in less than half of them: so one damaged line takes no
+    key from the others. Of runs in which nothing moves (one row) a number is if it has few values,
+    each in several runs.
     """
     still: Counter[str] = Counter()
+    nearly: Counter[str] = Counter()
     moving: Counter[str] = Counter()
+    lone: dict[str, list[Any]] = defaultdict(list)
     texts: set[str] = set()
     for header in headers:
-        still.update(header.constants.keys())
-        moving.update(header.varying)
-        texts.update(name for name, value in header.constants.items() if isinstance(value, str))
-    return frozenset(
-        name
-        for name, count in still.items()
-        if not moving[name] or (name in texts and count > moving[name])
-    )
+        constants = header.constants.keys()
+        for name, value in header.constants.items():
+            if isinstance(value, str):
+                texts.add(name)
+            if not header.varying:
+                lone[name].append(token(value))
+        if header.varying:
+            still.update(constants - header.varying)
+        nearly.update(constants & header.varying)
+        moving.update(header.varying - constants)
+    found = {name for name, count in still.items() if name in texts and count > moving[name]}
+    found |= {n for n, count in still.items() if not moving[n] and count > nearly[n]}
+    for name, values in lone.items():
+        if name in texts or is_seed_name(name.replace("/", ".")):
+            is_label = not moving[name]
+        else:
+            is_label = 1 < 2 * len(set(values)) <= len(values) and not moving[name] + nearly[name]
+        if is_label and name not in still:
+            found.add(name)
+    return frozenset(found)
+
+
+def axis_columns(headers: Iterable[RunHeader]) -> frozenset[str]:
+    """Return the columns that run along the rows of most runs in which they move."""
+    rising: Counter[str] = Counter()
+    moving: Counter[str] = Counter()
+    for header in headers:
+        rising.update(header.rising & header.varying)
+        moving.update(header.varying - header.rising)
+    return frozenset(name for name, count in rising.items() if count > moving[name])
 
 
 def drop_copies(

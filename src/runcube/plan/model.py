@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from runcube.core import Roles
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -180,8 +182,8 @@ class Plan:
         Full key to reason, of the varying keys that were left out.
     rest : tuple of dict
         Per run, (n_runs,), the keys that are neither dims, coordinates nor constant.
-    settled : frozenset of str
-        Columns of the logs that turned out to be configuration.
+    roles : Roles
+        What columns of the logs turned out to be.
     skipped : tuple of Problem
         Files and runs that are in no cell.
     problems : tuple of (int, Problem)
@@ -211,7 +213,7 @@ class Plan:
     constant: dict[str, Any]
     excluded: dict[str, str]
     rest: tuple[dict[str, Any], ...]
-    settled: frozenset[str] = frozenset()
+    roles: Roles = field(default_factory=Roles)
     skipped: tuple[Problem, ...] = ()
     problems: tuple[tuple[int, Problem], ...] = ()
     notes: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ _OWN = frozenset(
 )
 _X = frozenset("epoch step iteration iter global_step training_iteration".split())
 _SELECTION = frozenset("method drop tolerance indexers missing_dims".split())
+_MAX_SEGMENTS = 200  # of a short name; beyond, only the whole key is one
 _MAX_BYTES = 120  # netCDF names end at 256 bytes, and `_value` is appended to some
 
 
@@ -84,7 +85,8 @@ def _clear_of_values(
 
 def _suffixes(key: str) -> list[str]:
     parts = key.split(".")
-    return [_identifier("_".join(parts[-depth:])) for depth in range(1, len(parts) + 1)]
+    depths = [*range(1, min(len(parts), _MAX_SEGMENTS)), len(parts)]
+    return [_identifier("_".join(parts[-depth:])) for depth in depths]
 
 
 def _identifier(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runcube.plan.exclude import BY_ARGUMENT
-from runcube.plan.path_keys import suggest_template
+from runcube.plan.path_template import suggest_template
 from runcube.plan.seed import is_seed_name
 
 if TYPE_CHECKING:
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
     from runcube.plan.layout import LayoutChoice
     from runcube.plan.sweep import Sweep
+    from runcube.plan.values import Column
 
 
-def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> tuple[str, ...]:
+def plan_notes(
+    sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str], columns: Sequence[Column]
+) -> tuple[str, ...]:
     """Return the notes of a plan.
 
     Parameters
@@ -25,6 +28,8 @@ def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> t
     chosen : LayoutChoice
     unplaced : sequence of str
         Full keys that no set of dims determines.
+    columns : sequence of Column
+        All keys of the sweep.
     """
     notes = []
     if chosen.noteworthy:
@@ -49,13 +54,13 @@ def plan_notes(sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str]) -> t
         )
     # About a rerun or two beside a seed key on_duplicate decides, once the logs are parsed.
     if sweep.shared_cells and (sweep.separate or sweep.seed_axis.kind == "none"):
-        notes.append(_shared(sweep))
+        notes.append(_shared(sweep, columns))
     if unplaced and not sweep.shared_cells:
         notes.append(f"{_join(unplaced)}: not decided by dims, so only in run_config")
     return tuple(notes)
 
 
-def _shared(sweep: Sweep) -> str:
+def _shared(sweep: Sweep, columns: Sequence[Column]) -> str:
     """Return the note on runs that nothing tells apart, with the arguments that would."""
     count = sum(len(cell.runs) for cell in sweep.shared_cells)
     place = "are separate rows of config" if sweep.separate else "share cells (see on_duplicate)"
@@ -71,9 +76,10 @@ def _shared(sweep: Sweep) -> str:
         names = [sweep.names.get(key, key) for key in differ[:3]]
         axes = [axis.name for axis in sweep.axes]
         remedies.append(f"{_dims_argument([*axes, names[0]])} brings in {names[0]}, which differs")
-    template = _template(sweep)
+    paths = [header.source.path for header in sweep.headers]
+    template = suggest_template(paths, columns, [cell.runs for cell in sweep.shared_cells])
     if template is not None:
-        remedies.append(f'path_keys="{template}" reads what their paths say')
+        remedies.append(f"path_keys={_quoted(template)} reads what their paths say")
     if no_seed:
         remedies.append('seed="replicate" numbers them as replicates')
     if sweep.separate:
@@ -81,10 +87,10 @@ def _shared(sweep: Sweep) -> str:
     return "; ".join([head, *remedies])
 
 
-def _template(sweep: Sweep) -> str | None:
-    paths = [header.source.path for header in sweep.headers]
-    apart = any(len({paths[run] for run in cell.runs}) > 1 for cell in sweep.shared_cells)
-    return suggest_template(list(dict.fromkeys(paths))) if apart else None
+def _quoted(text: str) -> str:
+    """Return a text as Python reads it."""
+    plain = text.isprintable() and not {'"', "\\"} & set(text)
+    return f'"{text}"' if plain else repr(text)
 
 
 def _dims_argument(names: Sequence[str]) -> str:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _GOLDEN = 0x9E3779B97F4A7C15
+# Runs of which a dict of Python is faster than pandas.
+_FEW = 64
+# Bits of the masks whose counts are remembered.
+_REMEMBERED = 1 << 30
 
 
 def zobrist(codes: NDArray[np.int64], which: int) -> NDArray[np.uint64]:
@@ -39,6 +43,10 @@ def row_hash(columns: Sequence[NDArray[np.int64]], n_runs: int) -> NDArray[np.ui
 
 def recode(values: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.int64]:
     """Return codes from 0 of the distinct values, numbered by first appearance."""
+    if len(values) < _FEW:
+        seen: dict[int, int] = {}
+        codes = [seen.setdefault(value, len(seen)) for value in values.tolist()]
+        return np.array(codes, dtype=np.int64)
     return pd.factorize(values)[0].astype(np.int64)
 
 
@@ -101,6 +109,7 @@ class Partitions:
         rows = np.unique(hashes.sum(axis=0, dtype=np.uint64), return_index=True)[1]
         self._hashes = np.ascontiguousarray(hashes[:, rows])
         self._counts: dict[int, int] = {0: min(len(rows), 1)}
+        self._most = _REMEMBERED // max(len(distinct), 64)
         self._last = (0, np.zeros(len(rows), dtype=np.uint64))
 
     def mask(self, columns: Sequence[int]) -> int:
@@ -119,6 +128,8 @@ class Partitions:
         """Return the number of distinct combinations of the columns of a mask."""
         known = self._counts.get(mask)
         if known is None:
+            if len(self._counts) > self._most:
+                self._counts = {0: self._counts[0]}
             known = self._counts[mask] = len(pd.unique(self._hash(mask)))
         return known
 
@@ -135,10 +146,6 @@ class Partitions:
         return total
 
 
-def _positions(mask: int) -> list[int]:
-    found = []
-    while mask:
-        low = mask & -mask
-        found.append(low.bit_length() - 1)
-        mask ^= low
-    return found
+def _positions(mask: int) -> NDArray[np.int64]:
+    raw = np.frombuffer(mask.to_bytes((mask.bit_length() + 7) // 8, "little"), dtype=np.uint8)
+    return np.flatnonzero(np.unpackbits(raw, bitorder="little"))

@@ -1,4 +1,4 @@
-"""Keys that only a path holds: read them, merge them into configurations, suggest a template."""
+"""Keys that only a path holds: read them, merge them into configurations."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def keys_from_paths(paths: Sequence[str], template: str | None) -> list[dict[str
     """
     if template is None:
         return [_pairs(path) for path in paths]
-    pattern = _compile(template)
+    pattern = compile_template(template)
     found = [pattern.match(path) for path in paths]
     if paths and not any(found):
         raise PlanError(f"path_keys={template!r} matches none of the paths, such as {paths[0]!r}")
@@ -61,7 +61,14 @@ def keys_from_paths(paths: Sequence[str], template: str | None) -> list[dict[str
     ]
 
 
-def _compile(template: str) -> re.Pattern[str]:
+def compile_template(template: str) -> re.Pattern[str]:
+    """Return what matches the first parts of a path, a group for each field of a template.
+
+    Raises
+    ------
+    PlanError
+        If the template has no field, or fields that cannot be named so.
+    """
     names = _FIELD.findall(template)
     bad = [name for name in names if not name.isidentifier()]
     if not names or bad or len(set(names)) < len(names):
@@ -73,7 +80,7 @@ def _compile(template: str) -> re.Pattern[str]:
     pattern = "".join(
         f"(?P<{part}>[^/]+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)
     )
-    return re.compile(pattern + r"(?=/|$)")
+    return re.compile(pattern + r"(?=/|\Z)")
 
 
 def _pairs(path: str) -> dict[str, Any]:
@@ -107,9 +114,9 @@ def merge_path_keys(
 ) -> tuple[list[dict[str, Any]], list[tuple[int, Problem]]]:
     """Return flat configurations with the keys of the paths added.
 
-    A key that is written in the path (``lr=0.1``), and has the value of a configuration key of
-    that name or last segment, is no new key; where the two differ under one name, the
-    configuration wins. A key of a template wins over the configuration: a problem of the run.
+    A key that has the values of a configuration key of that name or last segment is no new key.
+    Where the two differ under one name, the configuration wins over a key that is written in the
+    path (``lr=0.1``), and a key of a template wins over the configuration: a problem of the run.
 
     Parameters
     ----------
@@ -132,13 +139,13 @@ def merge_path_keys(
         values = {i: keys[key] for i, keys in enumerate(given) if key in keys}
         written = re.compile(rf"(?:^|[/,]){re.escape(key)}=")
         automatic = all(written.search(paths[i]) for i in values)
-        twin = _twin(key, values, flats, suffixes=automatic)
+        twin = _twin(key, values, flats)
         for i, value in values.items():
             name = key if twin is None else twin
             config = result[i].get(name, value)
-            if name not in result[i] or not (automatic or _same(config, value)):
+            if name not in result[i] or not (automatic or says_the_same(config, value)):
                 result[i][name] = value
-            if twin is None and not _same(config, value):
+            if twin is None and not says_the_same(config, value):
                 winner = "the configuration" if automatic else "the path"
                 message = f"{key} is {value!r} in the path and {config!r} in the configuration; "
                 problems.append(
@@ -147,71 +154,17 @@ def merge_path_keys(
     return result, problems
 
 
-def _twin(
-    key: str, values: Mapping[int, Any], flats: Sequence[Mapping[str, Any]], *, suffixes: bool
-) -> str | None:
+def _twin(key: str, values: Mapping[int, Any], flats: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the configuration key that agrees in every run that has both; None without one."""
     names = dict.fromkeys(
-        name
-        for i in values
-        for name in flats[i]
-        if name == key or (suffixes and name.endswith("." + key))
+        name for i in values for name in flats[i] if name == key or name.endswith("." + key)
     )
     for name in names:
-        if all(name not in flats[i] or _same(flats[i][name], v) for i, v in values.items()):
+        if all(name not in flats[i] or says_the_same(flats[i][name], v) for i, v in values.items()):
             return name
     return None
 
 
-def _same(config: Any, value: Any) -> bool:
+def says_the_same(config: Any, value: Any) -> bool:
+    """Return whether a value of a path is that of the configuration, or is written like it."""
     return bool(token(config) == token(value)) or str(config) == str(value)
-
-
-def suggest_template(paths: Sequence[str]) -> str | None:
-    """Return a ``path_keys`` template from the levels in which paths differ; None if none does.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Posix paths of runs that nothing else tells apart, or of all runs.
-
-    Examples
-    --------
-    >>> suggest_template(["a/mnist/trial_1/log.jsonl", "b/mnist/trial_2/log.jsonl"])
-    '{level1}/mnist/trial_{trial}'
-    >>> suggest_template(["s1/adam/log", "s2/adamw/log"])
-    's{s}/{level2}'
-    """
-    split = [path.split("/") for path in paths]
-    depth = min((len(parts) for parts in split), default=0)
-    levels: list[str] = []
-    last = 0
-    used: set[str] = set()
-    for i in range(depth):
-        values = list(dict.fromkeys(parts[i] for parts in split))
-        levels.append(values[0] if len(values) == 1 else _level(values, i + 1, used))
-        if len(values) > 1:
-            last = i + 1
-    return "/".join(levels[:last]) if last else None
-
-
-def _level(values: Sequence[str], number: int, used: set[str]) -> str:
-    prefix = _common_start(values)
-    prefix = prefix.rstrip("0123456789")
-    if not all(value[len(prefix) :][:1].isdigit() for value in values):
-        prefix = prefix[: len(prefix) - len(re.split(r"[^a-zA-Z]", prefix)[-1])]
-    rest = [value[len(prefix) :] for value in values]
-    suffix = _common_start([value[::-1] for value in rest])[::-1]
-    at = re.search(r"[^a-zA-Z0-9]", suffix)
-    suffix = suffix[at.start() :] if at else ""
-    name = re.sub(r"\W|\d", "", re.split(r"[^a-zA-Z]+", prefix.rstrip("_-=. "))[-1]).lower()
-    if not name.isidentifier() or name in used:
-        name = f"level{number}"
-    used.add(name)
-    return f"{prefix}{{{name}}}{suffix}"
-
-
-def _common_start(texts: Sequence[str]) -> str:
-    low, high = min(texts), max(texts)
-    length = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
-    return low[:length]

@@ -105,14 +105,14 @@ def plan(
         constant=constant,
         excluded=roles.excluded,
         rest=_rest(table, typed, constant),
-        settled=configs.config_columns,
+        roles=configs.roles,
         skipped=configs.skipped,
         problems=(*configs.problems, *_collisions(table, typed, configs)),
         shared_cells=_shared_cells(table, cells.codes, [*roles.excluded, *unplaced]),
         policy=policy,
         names=roles.names,
     )
-    return replace(sweep, notes=plan_notes(sweep, chosen, unplaced))
+    return replace(sweep, notes=plan_notes(sweep, chosen, unplaced, list(columns)))
 
 
 def _may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
@@ -173,7 +173,8 @@ def _place_coords(
 
     The labels are added to ``cells.typed``.
     """
-    keys = [key for key in roles.live if key not in roles.axes]
+    dims_of_cells = {*roles.axes}
+    keys = [key for key in roles.live if key not in dims_of_cells]
     columns = [table.columns[key] for key in keys]
     placement = Placement(cells.codes, cells.sizes, [column.codes for column in columns])
     dim_names = [*(axis.name for axis in cells.axes), "seed"]

@@ -72,8 +72,8 @@ class Sweep(Plan):
         Runs that share a cell, a group for each such cell.
     rest : tuple of dict
         Per run, (n_runs,), the keys that are neither dims, coordinates nor constant.
-    settled : frozenset of str
-        Columns of the logs that turned out to be configuration.
+    roles : Roles
+        What columns of the logs turned out to be.
     names : dict
         Full key to short name, of all keys that vary, of the dims and of the seed.
     policy : PlanPolicy
@@ -95,7 +95,7 @@ class Sweep(Plan):
         return explain.as_html(self)
 
     def explain(self) -> str:
-        """Return in plain words what each rule of the planner decided.
+        """Return in plain words how the logs were read, and what each rule of the planner decided.
 
         Returns
         -------

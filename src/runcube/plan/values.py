@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from runcube.core import DEFAULT_LIMITS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +33,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 _OWN_TOKEN = frozenset({str, int, float, type(None), Absent})
 _NUMERIC = frozenset({int, float, type(None), Absent})
 _NAN = ("nan",)
+_DEEPER = "…"
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +42,8 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     config : mapping
-        A configuration as logged.
+        A configuration as logged. Readers name what is nested too deeply or contains itself; here
+        nothing may raise, and such a value, or what is as deep inside a list, becomes ``"…"``.
 
     Returns
     -------
@@ -52,21 +56,45 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     {'optim.lr': 0.1, 'optim.betas': [0.9, 0.99], 'seed': 0, 'extra': {}}
     """
     flat: dict[str, Any] = {}
-    _flatten_into(flat, "", config)
+    # The mappings that are open, outermost first, each with the prefix of its keys.
+    inside = {id(config): ("", iter(config.items()))}
+    while inside:
+        prefix, items = inside[next(reversed(inside))]
+        for name, value in items:
+            key = f"{prefix}{name}"
+            kind = type(value)
+            plain = kind in _PLAIN or kind is list
+            if not plain and value and (kind is dict or isinstance(value, Mapping)):
+                if id(value) not in inside:
+                    inside[id(value)] = (key + ".", iter(value.items()))
+                    break
+                kept: Any = _DEEPER
+            else:
+                kept = value if plain else plain_value(value)
+            while key in flat:  # {"a.b": 1, "a": {"b": 2}}: neither may be lost
+                key += "'"
+            flat[key] = kept if type(kept) in _PLAIN else _cut(kept, inside)
+        else:
+            inside.popitem()
     return flat
 
 
-def _flatten_into(flat: dict[str, Any], prefix: str, config: Mapping[str, Any]) -> None:
-    for name, value in config.items():
-        key = f"{prefix}{name}"
-        kind = type(value)
-        plain = kind in _PLAIN or kind is list
-        if not plain and value and (kind is dict or isinstance(value, Mapping)):
-            _flatten_into(flat, key + ".", value)
-            continue
-        while key in flat:  # {"a.b": 1, "a": {"b": 2}}: neither may be lost
-            key += "'"
-        flat[key] = value if plain else plain_value(value)
+def _cut(value: Any, inside: Collection[int], depth: int = 0) -> Any:
+    """Return a value as it is, or a copy of a list or mapping without what is nested too deeply.
+
+    ``inside`` has the ids of what it is inside of.
+    """
+    is_mapping = type(value) is not list and isinstance(value, Mapping)
+    if not (is_mapping or isinstance(value, list | tuple)):
+        return value
+    if depth >= DEFAULT_LIMITS.depth or id(value) in inside:
+        return _DEEPER
+    if _PLAIN.issuperset(map(type, value.values() if is_mapping else value)):
+        return value
+    below = {*inside, id(value)}
+    if is_mapping:
+        return {k: _cut(v, below, depth + 1) for k, v in value.items()}
+    return [_cut(v, below, depth + 1) for v in value]
 
 
 def plain_value(value: Any) -> Any:
@@ -99,50 +127,60 @@ def fill_null_subtrees(flats: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     >>> fill_null_subtrees([{"sched": None, "lr": 1}, {"sched.gamma": 0.5, "lr": 1}])
     [{'sched.gamma': None, 'lr': 1}, {'sched.gamma': 0.5, 'lr': 1}]
     """
-    result = list(flats)
-    keys = key_order(result)
-    below: dict[str, list[str]] = {}
+    keys = key_order(flats)
     known = set(keys)
+    lengths = {*map(len, keys)}
+    below: dict[str, list[str]] = {}
     for key in keys:
-        parts = key.split(".")
-        for end in range(1, len(parts)):
-            parent = ".".join(parts[:end])
-            if parent in known:
-                below.setdefault(parent, []).append(key)
-    for parent in sorted(below, key=len):  # outer first: filling `a` may set `a.b` to null
-        for i, flat in enumerate(result):
-            if parent in flat and (flat[parent] is None or flat[parent] == {}):
-                result[i] = _replace(flat, parent, below[parent])
-    return result
+        at = key.find(".")
+        while at >= 0:
+            if at in lengths and key[:at] in known:
+                below.setdefault(key[:at], []).append(key)
+            at = key.find(".", at + 1)
+    parents = sorted(below, key=len)  # outer first: filling `a` may set `a.b` to null
+    return [_fill(flat, parents, below) for flat in flats]
 
 
-def _replace(flat: dict[str, Any], parent: str, children: list[str]) -> dict[str, Any]:
-    filled: dict[str, Any] = {}
-    for key, value in flat.items():
-        if key != parent:
-            filled[key] = value
-            continue
-        for child in children:
-            if child not in flat:
-                filled[child] = None
-    return filled
+def _fill(
+    flat: dict[str, Any], parents: Sequence[str], below: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """Return a configuration with the keys below null parents in the places of these parents."""
+    values = dict(flat)
+    places: dict[str, list[str]] = {}
+    for parent in parents:
+        if parent in values and (values[parent] is None or values[parent] == {}):
+            del values[parent]
+            places[parent] = [child for child in below[parent] if child not in values]
+            values.update(dict.fromkeys(places[parent]))
+    if not places:
+        return flat
+    order: list[str] = []
+    waiting = [*reversed(flat)]
+    while waiting:
+        key = waiting.pop()
+        if key in places:
+            waiting += reversed(places[key])
+        else:
+            order.append(key)
+    return {key: values[key] for key in order}
 
 
 def key_order(flats: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return all keys, each after the key that precedes it in the first run that has it."""
-    order: list[str] = []
-    known: set[str] = set()
+    after: dict[str | None, str | None] = {None: None}  # the first comes after None, and the end
     for flat in flats:
-        if known.issuperset(flat):
+        if after.keys() >= flat.keys():
             continue
-        at = 0
+        before: str | None = None
         for key in flat:
-            if key in known:
-                at = order.index(key) + 1
-            else:
-                order.insert(at, key)
-                known.add(key)
-                at += 1
+            if key not in after:
+                after[key], after[before] = after[before], key
+            before = key
+    order: list[str] = []
+    at = after[None]
+    while at is not None:
+        order.append(at)
+        at = after[at]
     return order
 
 

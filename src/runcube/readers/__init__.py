@@ -3,17 +3,19 @@
 This is the public place for authors of readers: the protocol `Reader`, the terms in which it
 speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
 files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
-(`read_bytes`), and `register_reader`. A reader of a layout is a module or a folder of its own;
-``lines``, ``table`` and ``config_files`` are what several of them share. Start in ``base``, then
-``jobs``, the shortest reader. May import ``core`` and ``files``.
+(`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module or a
+folder of its own; ``lines``, ``table`` and ``config_files`` are what several of them share. Start
+in ``base``, then ``jobs``, the shortest reader. May import ``core`` and ``files``.
 """
 
 from runcube.core import (
     Curves,
+    Limits,
     LogFile,
     Problem,
     Request,
     Resume,
+    Roles,
     RunHeader,
     RunLog,
     Source,
@@ -36,6 +38,7 @@ __all__ = [
     "Curves",
     "JobsReader",
     "JsonlReader",
+    "Limits",
     "LogFile",
     "NativeReader",
     "Problem",
@@ -43,6 +46,7 @@ __all__ = [
     "Reader",
     "Request",
     "Resume",
+    "Roles",
     "RunHeader",
     "RunLog",
     "Source",

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem, Request, RunHeader, RunLog, Source, Status
-from runcube.readers.config_files import load_sidecar
+from runcube.files import PACKED_ENDINGS
+from runcube.readers.config_files import find_sidecars, load_sidecars, merge, shown_keys
 from runcube.readers.jsonl import Options, read_headers, read_log
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from runcube.core import LogFile
     from runcube.files import Tree
 
-_LOGS = ("metrics.jsonl", "metrics.jsonl.gz")
+_LOGS = tuple("metrics.jsonl" + packed for packed in PACKED_ENDINGS)
 _STATUS = {
     **dict.fromkeys(("completed", "complete", "finished", "done", "success"), Status.COMPLETE),
     **dict.fromkeys(("failed", "crashed", "error", "errored"), Status.FAILED),
@@ -47,7 +48,7 @@ class JobsReader:
             folder, _, name = file.path.rpartition("/")
             job = _job_file(tree, folder) if name in _LOGS else None
             if job is not None:
-                yield Source(tree.root, file.path, (file, job))
+                yield Source(tree.root, file.path, (file, job, *find_sidecars(tree, folder)))
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
         """Return the header of the one run of a log, with the configuration of its job."""
@@ -58,6 +59,7 @@ class JobsReader:
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a log."""
         job, problems = _job(source)
+        problems += _left_out(job, source.files[1].path)
         _, runs = read_log(replace(source, files=source.files[:1]), _OPTIONS, request)
         for run in runs:
             run.header = _with_config(run.header, source, job)
@@ -65,7 +67,7 @@ class JobsReader:
             if not run.header.has_config:
                 path = source.files[1].path
                 run.problems.append(Problem("no_config", "the job has no configuration", path))
-            run.marker = _STATUS.get(str(job.get("status", "")).lower())
+            run.marker = _STATUS.get(_word(job.get("status")))
         return runs
 
 
@@ -83,7 +85,30 @@ def _job_file(tree: Tree, folder: str) -> LogFile | None:
 
 
 def _job(source: Source) -> tuple[dict[str, Any], list[Problem]]:
-    return load_sidecar(source, source.files[1].path)
+    """Return what the job's file holds; in its ``config``, also what other files say of the run."""
+    job, problems = load_sidecars(source, source.files[1:2])
+    beside, others = load_sidecars(source, source.files[2:])
+    own = job.get("config")
+    if beside and (own is None or isinstance(own, dict)):
+        job["config"] = merge(beside, own or {})
+    return job, [*problems, *others]
+
+
+def _left_out(job: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """Yield a problem that names what of a job's file is neither configuration nor status."""
+    config, tags = job.get("config"), job.get("tags")
+    used = set()
+    if isinstance(config, dict) and config:
+        used = {"config"} if config.get("tags", tags) != tags else {"config", "tags"}
+    used |= {"status"} if _word(job.get("status")) in _STATUS else set()
+    keys = [key for key, value in job.items() if key not in used and value is not None]
+    if keys:
+        what = f"{path}: {shown_keys(keys)}: neither configuration nor a known status, left out"
+        yield Problem("left_out", what, path)
+
+
+def _word(status: Any) -> str:
+    return str(status).lower()
 
 
 def _with_config(header: RunHeader, source: Source, job: Mapping[str, Any]) -> RunHeader:

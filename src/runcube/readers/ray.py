@@ -6,17 +6,30 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from runcube.core import Problem, Request, RunHeader, RunLog, Source, Status, natural_key
-from runcube.readers.config_files import load_sidecar
+from runcube.files import read_bytes
+from runcube.readers.config_files import (
+    find_sidecars,
+    is_sidecar_name,
+    load_sidecars,
+    merge,
+    shown_keys,
+)
 from runcube.readers.jsonl import Options, differing_keys, read_headers, read_log
 from runcube.readers.lines import BadLine, decode_line
+from runcube.readers.table import NUMBER, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from runcube.core import LogFile
     from runcube.files import Tree
     from runcube.readers.jsonl import Log
+    from runcube.readers.table import Column
 
 RESULT, PARAMS, ERROR = "result.json", "params.json", "error.txt"
 _KEYS = frozenset({"training_iteration", "time_total_s", "time_this_iter_s", "timesteps_total"})
@@ -30,13 +43,14 @@ _FACTS = (
     *((name, (name,)) for name in ("trial_id", "trial_name", "job_id", "run_id")),
     ("node_ip", ("node", "host")),
 )
+_FLAGS = ("done", "should_checkpoint", "config")
 _OPTIONS = Options(
-    config="config",
+    config=("config",),
     run=False,
     x="training_iteration",
     split=False,
     null_is_nan=True,
-    ignore=frozenset({*(name for name, _ in _FACTS), "done", "should_checkpoint", "config"}),
+    ignore=frozenset({*dict(_FACTS), *_FLAGS}),
     facts=_FACTS,
 )
 
@@ -76,10 +90,14 @@ class RayReader:
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a trial; ``error.txt`` or ``done`` is the marker of its end."""
         params, problems = _params(source)
+        error = _beside(source, ERROR)
+        texts, damage = ([], []) if error is None else _error_lines(source, error)
+        problems = [*problems, *damage]
         if not _has_result(source):
-            marker = Status.FAILED if _beside(source, ERROR) else None
+            marker = None if error is None else Status.FAILED
             lone = RunLog(_lone(source, params), marker=marker, problems=problems)
             lone.columns = frozenset()
+            lone.messages = texts if request.messages else []
             return [lone]
         log, runs = read_log(_log_only(source), _OPTIONS, request)
         for run in runs:
@@ -87,9 +105,10 @@ class RayReader:
             if conflict:
                 problems.append(Problem("config_conflict", conflict, source.path))
             run.problems = [p for p in run.problems if p.kind != "no_config" or not params]
-            run.problems += problems
+            run.problems += [*problems, *_left_out(log, run)]
             run.header = _merged(run.header, params, source)
-            run.marker = Status.FAILED if _beside(source, ERROR) else _done(log)
+            run.marker = _done(log) if error is None else Status.FAILED
+            run.messages += texts if request.messages else []
         return runs
 
 
@@ -122,7 +141,9 @@ def _is_log(name: str) -> bool:
 def _source(tree: Tree, folder: str, result: LogFile | None) -> Source:
     beside = tree.folder(folder)
     files = [result] if result is not None else []
-    files += [beside[name] for name in (PARAMS, ERROR) if name in beside]
+    files += [beside[PARAMS]] if PARAMS in beside else []
+    files += [file for file in find_sidecars(tree, folder) if file not in files]
+    files += [beside[ERROR]] if ERROR in beside else []
     return Source(tree.root, files[0].path, tuple(files))
 
 
@@ -141,8 +162,51 @@ def _log_only(source: Source) -> Source:
 
 
 def _params(source: Source) -> tuple[dict[str, Any], list[Problem]]:
-    path = _beside(source, PARAMS)
-    return ({}, []) if path is None else load_sidecar(source, path)
+    return load_sidecars(source, [f for f in source.files if is_sidecar_name(f.path)])
+
+
+def _error_lines(source: Source, path: str) -> tuple[list[str], list[Problem]]:
+    """Return the lines of ``error.txt``, and what is wrong with the file."""
+    try:
+        data, damage = read_bytes(source.root, path)
+    except OSError as error:
+        return [], [Problem("unreadable", error.strerror or str(error), path)]
+    problems = [Problem("unreadable", damage, path)] if damage else []
+    return data.decode("utf-8", "backslashreplace").splitlines(), problems
+
+
+def _left_out(log: Log, run: RunLog) -> Iterator[Problem]:
+    """Yield a problem for each column that is no metric and has values that are kept nowhere.
+
+    After a restart the host is another one, and the date is another on every row.
+    """
+    for name in (*dict(_FACTS), *_FLAGS):
+        column = log.table.columns.get(name)
+        if column is None:
+            continue
+        # The last ``done`` is the status of the run; before, it says that the run goes on.
+        kept: Any = False if name == "done" else run.header.config
+        for key in dict(_FACTS).get(name, ()):
+            kept = kept.get(key) if isinstance(kept, dict) else None
+        others = column.rows[~_holds(column, kept)]
+        if name == "done":
+            others = others[others != column.rows[-1]]
+        if len(others):
+            path, line = log.table.place(int(others[0]))
+            what = "other values than the one that is kept" if name in dict(_FACTS) else "no metric"
+            message = f"{name!r} on {len(others)} lines: {what}, left out"
+            yield Problem("left_out", message, path, line)
+
+
+def _holds(column: Column, value: Any) -> NDArray[np.bool_]:
+    """Return which cells (cells,) of a column hold this number or text."""
+    kind, cell = 0, np.nan
+    if isinstance(value, str) and value in column.words:
+        kind, cell = TEXT, column.words.index(value)
+    elif isinstance(value, bool | int | float):
+        kind, cell = NUMBER, value
+    held: NDArray[np.bool_] = (column.kinds == kind) & (column.values == cell)
+    return held
 
 
 def _lone(source: Source, params: Mapping[str, Any]) -> RunHeader:
@@ -154,26 +218,16 @@ def _merged(header: RunHeader, params: Mapping[str, Any], source: Source) -> Run
     return replace(header, source=source, config=config, has_config=bool(config))
 
 
-def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both mappings merged, key by key; where both have a value, that of ``above``."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        nested = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = merge(dict(old or {}), value) if nested else value
-    return merged
-
-
 def _conflict(params: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Return a message that names the keys in which ``params.json`` and the results differ."""
     keys = differing_keys(params, config, both=True)
     if not keys:
         return ""
-    return f"{PARAMS} differs from the results' config in {', '.join(keys)}; the results win"
+    return f"{shown_keys(keys)}: {PARAMS} differs from the results' config; the results win"
 
 
 def _done(log: Log) -> Status | None:
     column = log.table.columns.get("done")
-    if column is None or not column.logged.any():
+    if column is None or column.kinds[-1] != NUMBER:
         return None
-    return Status.COMPLETE if column.values[column.logged][-1] else None
+    return Status.COMPLETE if column.values[-1] else None

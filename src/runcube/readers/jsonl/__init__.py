@@ -1,13 +1,16 @@
 """Any JSON lines: one or several runs a file, whose columns are known by what they hold.
 
-``source`` takes a log to headers and runs; start there. ``column_roles`` decides which column is
-what, ``log`` holds a log so decided, ``x_columns`` and ``runs`` make curves of it; ``reader`` finds
-the files. Ray's layout and the newer native one use ``source`` as well. May import ``core``,
-``files``, ``readers.table`` and the modules beside this folder.
+``source`` takes a log to headers and runs; start there. ``run_table`` is a decoded log as runs
+(``run_rows``), ``log`` adds what runs along them (``x_columns`` by name, ``rising`` by what they
+hold) and ``names`` the splits and metrics in names of columns. ``configuration`` makes the header
+of a run, ``runs`` its curves on ``axes``, ``advice`` says what is likely wrong. ``reader`` finds
+the files by ``claims``, and joins those of one log (``parts``). Ray's layout and the newer native
+one use ``source`` as well. May import
+``core``, ``files``, ``readers.table`` and the modules beside this folder.
 """
 
-from runcube.readers.jsonl.column_roles import Options
 from runcube.readers.jsonl.log import Log
+from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.reader import JsonlReader
 from runcube.readers.jsonl.source import differing_keys, read_headers, read_log
 

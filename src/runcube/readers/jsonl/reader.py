@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from runcube.core import PlanError, Source, natural_key
-from runcube.files import read_head
-from runcube.readers.config_files import SIDECARS, find_sidecar, is_sidecar_name
-from runcube.readers.jsonl.column_roles import ALL, RUN_KEYS, Options
-from runcube.readers.jsonl.log import Log
-from runcube.readers.jsonl.source import raw_keys, read_headers, read_log
-from runcube.readers.lines import BOM, BadLine, decode_line
-from runcube.readers.table import first_records, read_table
+from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Source
+from runcube.files import PACKED_ENDINGS, read_head
+from runcube.readers.config_files import SIDECARS, find_sidecars, is_sidecar_name
+from runcube.readers.jsonl.advice import unknown_names
+from runcube.readers.jsonl.claims import is_lone, is_object, looks_like_training, whole_lines
+from runcube.readers.jsonl.names import RUN_KEYS
+from runcube.readers.jsonl.options import Options
+from runcube.readers.jsonl.parts import group_parts, rotated_base
+from runcube.readers.jsonl.source import open_log, read_headers, read_log
+from runcube.readers.lines import BOM
+from runcube.readers.table import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from runcube.files import Tree
 
 _ENDINGS = tuple(
-    ending + packed for packed in ("", ".gz") for ending in (".jsonl", ".ndjson", ".json")
+    ending + packed
+    for packed in PACKED_ENDINGS
+    for ending in (".jsonl", ".ndjson", ".json", ".log", ".txt")
 )
 LONG_HEAD_BYTES = 1 << 20
 _SIDECAR_ENDINGS = (".json", ".yaml", ".yml")
@@ -41,7 +44,8 @@ class JsonlReader:
     ----------
     config : str or sequence of str, optional
         Where the configuration is: the key of an object (in the first record or on every line),
-        the name of a JSON or YAML file in the same folder, or a sequence of columns.
+        the name of a JSON or YAML file in the same folder, or a sequence of such keys and of
+        columns.
     run : str or False, optional
         The column that distinguishes the runs of one file. False: a file is one run.
     x : str, optional
@@ -52,6 +56,11 @@ class JsonlReader:
         and ``metric`` that is matched on the whole name of a metric. False: no splits.
     metrics : sequence of str, optional
         The only columns that are metrics (by their name with or without the split).
+    header, trailer : str, optional
+        The key of the record that holds the configuration before the rows, or the results behind
+        them.
+    limits : Limits
+        Bounds on what one log may cost.
     name : str, default "jsonl"
         Name for ``reader=`` once the reader is registered.
 
@@ -85,7 +94,13 @@ class JsonlReader:
     x: str | None = None
     split: str | Literal[False] | None = None
     metrics: Sequence[str] | None = None
+    header: str | None = None
+    trailer: str | None = None
+    limits: Limits = DEFAULT_LIMITS
     name: str = "jsonl"
+
+    # What is configuration, x or a run shows at the end of a log: headers need all of it.
+    whole_headers = True
 
     def __post_init__(self) -> None:
         for field in ("config", "metrics"):
@@ -108,7 +123,7 @@ class JsonlReader:
         Source
             The log, and its configuration file if it has one; in natural path order.
         """
-        files = [f for f in tree.unclaimed() if f.path.lower().endswith(_ENDINGS)]
+        files = [f for f in tree.unclaimed() if _may_be_log(f.path)]
         claimed: list[LogFile] = []
         silent: list[LogFile] = []
         for file in files:
@@ -117,15 +132,15 @@ class JsonlReader:
             head = tree.head(file.path)
             if self._claims(file, head) or self._claims_longer(tree, file, head):
                 # One line in a .json is a summary, unless its siblings are logs.
-                lone = self._guesses() and _is_lone(file, head)
+                lone = self._guesses() and is_lone(file, head)
                 (silent if lone else claimed).append(file)
-            elif not head.removeprefix(BOM).lstrip().startswith(b"{"):
+            elif not head.removeprefix(BOM).lstrip().startswith((b"{", b"[")):
                 silent.append(file)
         # An empty log beside logs of its name is a run that wrote nothing, not another file.
         names = {file.path.rpartition("/")[2] for file in claimed}
         claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
-        for file in sorted(claimed, key=lambda f: natural_key(f.path)):
-            yield self._source(tree, file)
+        for parts in group_parts(tree, claimed):
+            yield self._source(tree, parts)
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
         """Return the headers of the runs of a source, from its first lines where they suffice.
@@ -165,32 +180,39 @@ class JsonlReader:
         OSError
             If the log cannot be read.
         """
-        return read_log(source, self._options(), request)[1]
+        log, runs = read_log(source, self._options(), request)
+        if len(log.table):
+            runs[0].problems += unknown_names(log, source.path)
+        return runs
 
     def _guesses(self) -> bool:
         return all(v is None for v in (self.config, self.run, self.x, self.split, self.metrics))
 
     def _options(self) -> Options:
-        config = self.config
-        if isinstance(config, str) and config.endswith(_SIDECAR_ENDINGS):
-            config = None
+        config = (self.config,) if isinstance(self.config, str) else self.config
+        file = next((c for c in config or () if c.endswith(_SIDECAR_ENDINGS)), None)
+        keys = tuple(c for c in config or () if c != file)
         metrics = (self.metrics,) if isinstance(self.metrics, str) else self.metrics
         return Options(
-            config=config if config is None or isinstance(config, str) else tuple(config),
+            config=keys or None,
             run=self.run,
             x=self.x,
             split=self.split,
             metrics=None if metrics is None else tuple(metrics),
+            header=self.header,
+            trailer=self.trailer,
+            config_file=file,
+            limits=self.limits,
         )
 
-    def _source(self, tree: Tree, file: LogFile) -> Source:
+    def _source(self, tree: Tree, parts: list[LogFile]) -> Source:
+        options = self._options()
         names: tuple[str, ...] = SIDECARS
-        if isinstance(self.config, str):
-            names = (self.config,) if self.config.endswith(_SIDECAR_ENDINGS) else ()
-        elif self.config is not None:
-            names = ()
-        beside = find_sidecar(tree, file.path.rpartition("/")[0], names)
-        return Source(tree.root, file.path, (file,) if beside is None else (file, beside))
+        if self.config is not None:
+            names = () if options.config_file is None else (options.config_file,)
+        path = parts[0].path
+        beside = find_sidecars(tree, path.rpartition("/")[0], names)
+        return Source(tree.root, path, (*parts, *beside))
 
     def _claims_longer(self, tree: Tree, file: LogFile, head: bytes) -> bool:
         """Return whether a longer head shows a log, as of runs that take turns, one row each."""
@@ -202,20 +224,22 @@ class JsonlReader:
             return False
 
     def _claims(self, file: LogFile, head: bytes) -> bool:
-        lines = _whole_lines(head, file.size)
-        if not lines or not _is_object(lines):
+        lines = whole_lines(head, file.size)
+        if not lines or not is_object(lines):
             return False
-        options = self._options()
-        first = first_records(lines)
-        table = read_table(lines, path=file.path, raw=raw_keys(first, options), first=first)
-        if not len(table):
+        log = open_log([Part(file.path, lines)], self._options())
+        if not len(log.table):
             return False
-        log = Log.of(table, options)
         if self.x is not None:
-            return self.x in table.columns
-        if self.run and self.run in table.columns:
+            return self.x in log.table.columns
+        if self.run and self.run in log.table.columns:
             return True
-        return _looks_like_training(log)
+        return looks_like_training(log)
+
+
+def _may_be_log(path: str) -> bool:
+    base = rotated_base(path)
+    return (base[0] if base else path).lower().endswith(_ENDINGS)
 
 
 def _check_pattern(split: str) -> None:
@@ -226,37 +250,3 @@ def _check_pattern(split: str) -> None:
     if groups != {"split", "metric"}:
         found = ", ".join(sorted(groups))
         raise PlanError(f"split={split!r}: expected the groups split and metric, got {found}")
-
-
-def _whole_lines(head: bytes, size: int) -> bytes:
-    """Return a head up to its last complete line; the file's own end completes a line too."""
-    if len(head) >= size:
-        return head
-    end = head.rfind(b"\n") + 1
-    return head[:end] if end else head
-
-
-def _is_lone(file: LogFile, head: bytes) -> bool:
-    name = file.path.lower().removesuffix(".gz")
-    return name.endswith(".json") and b"\n" not in head.strip()
-
-
-def _is_object(data: bytes) -> bool:
-    """Return whether the first line is one whole JSON object."""
-    first = data.removeprefix(BOM).lstrip(b" \t\r\n\0").partition(b"\n")[0]
-    try:
-        return isinstance(decode_line(first.strip(b" \t\r\0")), dict)
-    except BadLine:
-        return False
-
-
-def _looks_like_training(log: Log) -> bool:
-    """Return whether anything runs along x or has a split, in runs longer than a summary."""
-    table, roles = log.table, log.roles
-    if not roles.metrics:
-        # The head may hold nothing but a long configuration.
-        return bool(table.objects)
-    if len(log.runs.keys) > 1 and max(np.diff(np.append(log.runs.starts, len(table)))) < 2:
-        return False
-    named = any(split not in (None, ALL) for split, _ in roles.metrics.values())
-    return bool(roles.x) or named or roles.split is not None

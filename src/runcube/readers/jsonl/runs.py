@@ -1,16 +1,21 @@
-"""Columns of a table to runs: constants, curves, messages, problems."""
+"""Columns of a table to runs: curves, messages, train time, and problems for what is none."""
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runcube.core import Curves, Problem, RunLog, elapsed_seconds, is_time_like
-from runcube.readers.jsonl.column_roles import ALL
-from runcube.readers.jsonl.x_columns import Axes
+from runcube.core import Curves, Problem, Roles, RunLog, elapsed_seconds, is_time_like
+from runcube.readers.jsonl.advice import mixed_rows
+from runcube.readers.jsonl.axes import Axes
+from runcube.readers.jsonl.names import ALL, SPLIT_WORDS
+from runcube.readers.jsonl.parts import part_splits
+from runcube.readers.jsonl.run_table import is_vector
 from runcube.readers.lines import is_number_text
+from runcube.readers.table import NUMBER, OTHER, TEXT, flatten, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,27 +24,36 @@ if TYPE_CHECKING:
 
     from runcube.core import Request, RunHeader
     from runcube.readers.jsonl.log import Log
+    from runcube.readers.jsonl.run_table import Cells
+
+# How alike a damaged word and the one that was meant are at least.
+_ALIKE = 0.6
 
 
-def build_runs(log: Log, headers: list[RunHeader], request: Request) -> list[RunLog]:
-    """Return one ``RunLog`` for each run of a log.
+class _Numbers(NamedTuple):
+    """Numbers of one metric.
 
     Parameters
     ----------
-    log : Log
-    headers : list of RunHeader, (runs,)
-        Those of the runs of the log, in the same order.
-    request : Request
-
-    Returns
-    -------
-    list of RunLog, (runs,)
+    split : str or None
+        Its split; None: that of the row.
+    metric : str
+    column : str
+        Full name of the column.
+    at : ndarray of int64, (points,)
+        Positions among the rows of the run.
+    values : ndarray of float64, (points,)
     """
-    return [_RunBuilder(log, run, header, request).build() for run, header in enumerate(headers)]
+
+    split: str | None
+    metric: str
+    column: str
+    at: NDArray[np.int64]
+    values: NDArray[np.float64]
 
 
-class _RunBuilder:
-    """Makes the ``RunLog`` of one run.
+def build_run(log: Log, run: int, header: RunHeader, request: Request) -> RunLog:
+    """Return the ``RunLog`` of one run of a log.
 
     Parameters
     ----------
@@ -48,166 +62,316 @@ class _RunBuilder:
         Number of the run in the log.
     header : RunHeader
     request : Request
-
-    Attributes
-    ----------
-    rows : ndarray of int64, (rows,)
-        Rows of the run in the table of the log.
-    out : RunLog
-        What is made.
-    columns : dict of str to (ndarray of float64, ndarray of bool), each (rows,)
-        Values of each metric column, and where they were logged.
+        Without roles, the log alone is judged.
     """
+    return _RunBuilder(log, run, header, request).build()
 
+
+class _RunBuilder:
     def __init__(self, log: Log, run: int, header: RunHeader, request: Request) -> None:
         self.log = log
-        self.rows = log.runs.rows(run)
+        self.run = run
+        self.rows = log.runs.rows[run]
+        self.header = header
         self.request = request
-        self.out = RunLog(header, columns=frozenset(log.table.columns))
-        self.columns: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+        roles = request.roles
+        if roles is None:
+            roles = Roles(frozenset(header.constants), log.rising[run])
+        self.roles = roles.of(header)
+        self.x = log.x_with(self.roles.x)
+        self.problems: list[Problem] = []
+        self.numbers: list[_Numbers] = []
 
     def build(self) -> RunLog:
         """Return the finished log."""
-        for name in self.log.roles.metrics:
-            if name not in self._labels:
-                self._numbers(name)
-        self._lists()
-        axes = Axes(self.log, self.rows)
+        out = RunLog(self.header, roles=self.roles, columns=Roles.columns(self.header))
+        out.train_time = self._train_time
+        axis_columns = {name for names in self.x.values() for name in names}
+        for name in self.log.numeric:
+            if name not in axis_columns:
+                self._collect(name)
+        self._odd_axes(axis_columns)
+        self._contradictions()
         parts = self._parts()
-        self.out.splits = tuple(parts)
-        names: dict[str, None] = {}
-        for part in parts.values():
-            names.update(dict.fromkeys(part))
-        self.out.metrics = tuple(names)
+        out.splits = tuple(parts)
+        out.metrics = tuple(dict.fromkeys(name for part in parts.values() for name in part))
+        axes = Axes(self.log, self.run, self.x)
+        used = np.zeros(len(self.rows), dtype=bool)
         for split, part in parts.items():
             asked = self.request.splits is None or split in self.request.splits
-            self._curves(split, part, axes, self.request.metrics if asked else frozenset())
-        if self.request.messages:
-            self.out.messages = self._messages()
-        self.out.train_time = self._train_time()
-        return self.out
+            wanted = self.request.metrics if asked else frozenset()
+            out.curves.append(self._curves(split, part, axes, wanted))
+            for numbers in (one for ones in part.values() for one in ones):
+                used[numbers.at] = True
+        self._unused_x(used)
+        self.problems += mixed_rows(self.log, self.run, out.curves)
+        out.messages = self._messages()
+        out.problems = self.problems
+        return out
+
+    def _collect(self, name: str) -> None:
+        """Collect the numbers of one column in this run, and problems for what is none."""
+        cells = self.log.cells(name, self.run)
+        if name in self.roles.labels or name not in self.log.names or cells is None:
+            return
+        if name == self._elapsed or self._repeats_configuration(name, cells):
+            return
+        split, metric = self.log.names[name]
+        numbers = cells.kinds == NUMBER
+        at, values = cells.at[numbers], cells.values[numbers]
+        if not numbers.all():
+            read, values = self._read_texts(name, cells)
+            vectors = self._vectors(name, cells, split, metric)
+            self._problem("text_number", name, cells.at[read], "written as text, read as such")
+            bad = ~(numbers | read | vectors)
+            self._problem("non_numeric", name, cells.at[bad], "no number, left out")
+            at, values = cells.at[numbers | read], values[numbers | read]
+        if len(at):
+            self.numbers.append(_Numbers(split, metric, name, at, values))
+
+    def _read_texts(self, name: str, cells: Cells) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Return which cells are texts of numbers, and the values with these read."""
+        words = self.log.table.columns[name].words
+        parsed = [_parse(word, self.log.options.null_is_nan) for word in words]
+        sound = np.array([p is not None for p in parsed], dtype=bool)
+        texts = np.flatnonzero(cells.kinds == TEXT)
+        codes = cells.values[texts].astype(np.intp)
+        mine = texts[sound[codes]]
+        read, values = np.zeros(len(cells.at), dtype=bool), cells.values.copy()
+        read[mine] = True
+        values[mine] = [parsed[int(code)] for code in cells.values[mine]]
+        return read, values
+
+    def _vectors(
+        self, name: str, cells: Cells, split: str | None, metric: str
+    ) -> NDArray[np.bool_]:
+        """Collect lists of numbers of one length, a metric for each; return their cells."""
+        found = np.zeros(len(cells.at), dtype=bool)
+        others = np.flatnonzero(cells.kinds == OTHER)
+        items = self.log.table.columns[name].items
+        codes = cells.values[others].astype(np.intp)
+        lengths = {len(items[c]) for c in set(codes.tolist()) if is_vector(items[c])}
+        if len(lengths) != 1 or (cells.kinds == NUMBER).any():
+            return found
+        sound = np.array([is_vector(items[c]) for c in codes])
+        found[others[sound]] = True
+        matrix = np.array([items[c] for c in codes[sound]], dtype=np.float64)
+        for index, column in enumerate(matrix.T):
+            at = cells.at[found]
+            self.numbers.append(_Numbers(split, f"{metric}/{index}", f"{name}/{index}", at, column))
+        return found
+
+    def _odd_axes(self, axis_columns: set[str]) -> None:
+        """Record what stands in the columns of axes without being a number."""
+        for name in [*self.log.columns]:
+            if name not in axis_columns and name in self.log.numeric:
+                continue
+            cells = self.log.cells(name, self.run)
+            if cells is None or name in self.roles.labels or self._is_configured(name, cells):
+                continue
+            kinds = cells.kinds != NUMBER if name in axis_columns else cells.kinds == OTHER
+            self._problem("non_numeric", name, cells.at[kinds], "no number, left out")
+
+    def _contradictions(self) -> None:
+        """Name columns that are configuration, and say something else than what is known of it."""
+        known = flatten(self.header.config)
+        for name in sorted(self.roles.labels & known.keys()):
+            value = self.header.constants[name]
+            cells = self.log.cells(name, self.run)
+            if value is not None and spelling(known[name]) != spelling(value) and cells is not None:
+                what = f"in the rows, {value!r} where the configuration has {known[name]!r}"
+                self._problem("config_conflict", name, cells.at, f"{what}, which counts")
+
+    def _problem(self, kind: str, name: str, at: NDArray[np.int64], what: str) -> None:
+        if len(at):
+            path, line = self.log.table.place(int(self.rows[at[0]]))
+            values = f"{len(at)} value{'s' * (len(at) > 1)}"
+            self.problems.append(Problem(kind, f"{name!r}: {values} {what}", path, line))
 
     @cached_property
-    def _labels(self) -> frozenset[str]:
-        """Columns that are configuration of the sweep and never move in this run: its labels.
+    def _configured(self) -> dict[str, list[tuple[str, str]]]:
+        """Keys and values of the configuration, by the last part of the key."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for path, value in flatten(self.header.config).items():
+            found.setdefault(path.rpartition("/")[2], []).append((path, spelling(value)))
+        return found
 
-        A column that moves here keeps its values, whatever it is in other runs.
-        """
-        return self.request.drop.intersection(self.out.header.constants)
+    def _repeats_configuration(self, name: str, cells: Cells) -> bool:
+        """Return whether a column stands on rows without x alone, and repeats the configuration."""
+        if not self.header.config or not cells.is_one_value:
+            return False
+        if self.log.own_x and self.log.has_x[self.rows[cells.at]].any():
+            return False
+        return self._is_configured(name, cells)
 
-    def _numbers(self, name: str) -> None:
-        """Collect the numbers of one metric column in this run, and problems for what is none."""
-        column = self.log.table.columns[name]
-        values, logged = column.values[self.rows], column.logged[self.rows]
-        codes = column.codes[self.rows]
-        bad = column.others[self.rows] != 0
-        if (codes >= 0).any():
-            parsed = [_parse(text, self.log.options.null_is_nan) for text in column.words]
-            numbers = np.array([np.nan if p is None else p for p in parsed])
-            sound = np.array([p is not None for p in parsed])
-            is_text = codes >= 0
-            read = is_text & sound[codes]
-            values = np.where(read, numbers[codes], values)
-            logged = logged | read
-            bad = bad | (is_text & ~read)
-            self._problem("text_number", name, read, "numbers written as text, read as numbers")
-        self._problem("non_numeric", name, bad, "values that are no numbers, left out")
-        if logged.any():
-            self.columns[name] = (values, logged)
+    def _is_configured(self, name: str, cells: Cells) -> bool:
+        first, slash, rest = name.partition("/")
+        inner = rest if slash and first in self.log.whole_kinds else name
+        known = self._configured.get(inner.rpartition("/")[2])
+        if not known or not cells.is_one_value:
+            return False
+        value = spelling(self.log.value(name, int(self.rows[cells.at[0]])))
+        return any(
+            value == there and (path == inner or path.endswith("/" + inner))
+            for path, there in known
+        )
 
-    def _lists(self) -> None:
-        """Record a problem for columns of lists, which are neither metrics nor configuration."""
-        known = {*self._labels, *self.out.header.config}
-        for name, column in self.log.table.columns.items():
-            if name in self.log.roles.metrics or name in known or not column.others.any():
+    def _parts(self) -> dict[str, dict[str, list[_Numbers]]]:
+        """Return split → metric → numbers, by first appearance."""
+        found: list[_Numbers] = []
+        by_row = self._split_rows()
+        for numbers in self.numbers:
+            if numbers.split not in (None, ALL) or not by_row:
+                found.append(numbers)
                 continue
-            bad = column.others[self.rows] != 0
-            self._problem("non_numeric", name, bad, "values that are no numbers, left out")
-
-    def _problem(self, kind: str, name: str, where: NDArray[np.bool_], what: str) -> None:
-        if where.any():
-            line = int(self.log.table.lines[self.rows[int(np.argmax(where))]])
-            path = self.out.header.source.path
-            message = f"{name!r}: {int(where.sum())} {what}"
-            self.out.problems.append(Problem(kind, message, path, line))
-
-    def _parts(self) -> dict[str, dict[str, list[tuple[str, NDArray[np.bool_]]]]]:
-        """Return split → metric → columns with the rows that count, by first appearance."""
-        found: list[tuple[int, str, str, str, NDArray[np.bool_]]] = []
-        for name, (_, logged) in self.columns.items():
-            split, metric = self.log.roles.metrics[name]
-            if split is not None:
-                found.append((int(np.argmax(logged)), split, metric, name, logged))
-                continue
-            for own_split, mask in self._split_rows():
-                here = logged & mask
+            for split, mask in by_row:
+                here = mask[numbers.at]
                 if here.any():
-                    found.append((int(np.argmax(here)), own_split, metric, name, here))
-        found.sort(key=lambda item: item[0])
-        parts: dict[str, dict[str, list[tuple[str, NDArray[np.bool_]]]]] = {}
-        for _, split, metric, name, logged in found:
-            parts.setdefault(split, {}).setdefault(metric, []).append((name, logged))
+                    at, values = numbers.at[here], numbers.values[here]
+                    found.append(numbers._replace(split=split, at=at, values=values))
+        found.sort(key=lambda numbers: int(numbers.at[0]))
+        parts: dict[str, dict[str, list[_Numbers]]] = {}
+        for numbers in _told_apart(found):
+            part = parts.setdefault(str(numbers.split), {})
+            part.setdefault(numbers.metric, []).append(numbers)
         return parts
 
     def _split_rows(self) -> list[tuple[str, NDArray[np.bool_]]]:
-        column = self.log.table.columns[str(self.log.roles.split)]
-        codes = column.codes[self.rows]
-        named = [(split, codes == code) for code, split in enumerate(column.words)]
+        """Return each split with its rows; a damaged word costs its row, named."""
+        if self.log.split is None:
+            return self._split_parts()
+        column = self.log.table.columns[str(self.log.split)]
+        cells = self.log.cells(str(self.log.split), self.run)
+        codes = np.full(len(self.rows), -1)
+        if cells is not None:
+            codes[cells.at] = cells.values
+        counts = np.bincount(codes[codes >= 0], minlength=len(column.words))
+        found = []
+        for code, word in enumerate(column.words):
+            if counts[code] == 1 and (meant := _damaged(word, column.words, counts)):
+                at = np.flatnonzero(codes == code)
+                what = f"is {word!r}, not {meant!r}: its record is left out"
+                path, line = self.log.table.place(int(self.rows[at[0]]))
+                message = f"{self.log.split!r} {what}"
+                self.problems.append(Problem("bad_line", message, path, line))
+            elif counts[code]:
+                found.append((word, codes == code))
         unnamed = codes < 0
-        return [(s, m) for s, m in [*named, (ALL, unnamed)] if m.any()]
+        return [*found, (ALL, unnamed)] if unnamed.any() else found
+
+    def _split_parts(self) -> list[tuple[str, NDArray[np.bool_]]]:
+        """Return the splits that the names of the log's files tell, each with its rows."""
+        table = self.log.table
+        splits = part_splits([part.path for part in table.parts]) or []
+        parts = np.searchsorted(table.ends, self.rows, side="right")
+        found: dict[str, NDArray[np.bool_]] = {}
+        for number, split in enumerate(splits):
+            found[split] = found.get(split, False) | (parts == number)
+        return [(split, mask) for split, mask in found.items() if mask.any()]
 
     def _curves(
         self,
         split: str,
-        part: Mapping[str, list[tuple[str, NDArray[np.bool_]]]],
+        part: Mapping[str, list[_Numbers]],
         axes: Axes,
         wanted: frozenset[str] | None,
-    ) -> None:
-        """Add the curves of one split; one that is not asked for keeps its x, for the status."""
-        every = np.logical_or.reduce([mask for cols in part.values() for _, mask in cols])
+    ) -> Curves:
+        """Return the curves of one split; one that is not asked for keeps its x, for the status."""
+        every = np.zeros(len(self.rows), dtype=bool)
+        for numbers in (one for ones in part.values() for one in ones):
+            every[numbers.at] = True
         names = tuple(m for m in part if wanted is None or m in wanted)
+        # Rows of metrics that are not asked for tell where those without x stand.
         at = np.flatnonzero(every)
+        place = np.cumsum(every) - 1
         values = np.full((len(names), len(at)), np.nan)
         logged = np.zeros((len(names), len(at)), dtype=bool)
         for i, metric in enumerate(names):
-            for column, mask in part[metric]:
-                here = mask[at]
-                values[i, here] = self.columns[column][0][at[here]]
-                logged[i] |= here
-        keep = logged.any(axis=0)
-        for column, mask in (pair for cols in part.values() for pair in cols if not names):
-            keep |= mask[at] & self.columns[column][1][at]
-        x = {name: v[keep] for name, v in axes.of(split, at).items()}
-        x = {name: _whole(v) for name, v in x.items() if not np.isnan(v).all()}
-        lines = self.log.table.lines[self.rows[at[keep]]]
-        self.out.curves.append(Curves(split, x, names, values[:, keep], logged[:, keep], lines))
+            for numbers in part[metric]:
+                values[i, place[numbers.at]] = numbers.values
+                logged[i, place[numbers.at]] = True
+        found = axes.of(split, at)
+        x = {name: _whole(v) for name, v in found.items() if not np.isnan(v).all()}
+        return Curves(split, x, names, values, logged, self._lines(at))
+
+    def _lines(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return line numbers, counted through all files of the log."""
+        table = self.log.table
+        lines = table.lines[self.rows[at]]
+        if len(table.parts) == 1:
+            return lines
+        parts = np.searchsorted(table.ends, self.rows[at], side="right")
+        moved: NDArray[np.int64] = lines + np.array(table.first_lines)[parts]
+        return moved
+
+    def _unused_x(self, used: NDArray[np.bool_]) -> None:
+        """Name an x, or a split, of records without any number: they are on no curve."""
+        names = [name for names in self.x.values() for name in names if name != self._elapsed]
+        for name in names if self.log.split is None else [*names, self.log.split]:
+            cells = self.log.cells(name, self.run)
+            if cells is not None:
+                is_text = cells.kinds == TEXT
+                left = cells.at[~used[cells.at] & (is_text == (name == self.log.split))]
+                self._problem("no_metric", name, left, "on records without a metric, left out")
 
     def _messages(self) -> list[str]:
-        header = self.out.header
-        columns = [
-            self.log.table.columns[name]
-            for name in self.log.roles.messages
-            if name not in self._labels and name not in header.config and not is_time_like(name)
-        ]
-        if not columns:
-            return []
-        codes = np.stack([column.codes[self.rows] for column in columns])
-        return [
-            column.words[code]
-            for row in np.flatnonzero((codes >= 0).any(axis=0))
-            for column, code in zip(columns, codes[:, row], strict=True)
-            if code >= 0
-        ]
+        """Return the texts that are asked for, row by row; clocks are named instead."""
+        found: list[tuple[int, str]] = []
+        for name in self.log.texts:
+            cells = self.log.cells(name, self.run)
+            if cells is None or name in self.roles.labels:
+                continue
+            texts = cells.kinds == TEXT
+            if self._is_configured(name, cells) or not texts.any():
+                continue
+            if is_time_like(name):
+                self._problem("clock_text", name, cells.at[texts], "of text that tells the time")
+            elif self.request.messages:
+                words, codes = self.log.table.columns[name].words, cells.values[texts]
+                found += zip(
+                    cells.at[texts].tolist(), (words[int(code)] for code in codes), strict=True
+                )
+        found.sort(key=lambda pair: pair[0])
+        return [text for _, text in found]
 
+    @cached_property
+    def _elapsed(self) -> str | None:
+        """Column whose last value is how long the run took, in seconds."""
+        axes = [name for names in self.log.x.values() for name in names]
+        for name in [*axes, *self.log.numeric]:
+            if elapsed_seconds(name) is None:
+                continue
+            cells = self.log.cells(name, self.run)
+            if cells is not None and (name in axes or len(cells.at) == 1) and cells.kinds[-1] == 1:
+                return name
+        return None
+
+    @property
     def _train_time(self) -> float:
-        for columns in self.log.roles.x.values():
-            for name in columns:
-                scale = elapsed_seconds(name)
-                column = self.log.table.columns[name]
-                at = self.rows[column.logged[self.rows]]
-                if scale is not None and len(at):
-                    return float(column.values[at[-1]]) * scale
-        return float("nan")
+        if self._elapsed is None:
+            return float("nan")
+        cells = self.log.cells(self._elapsed, self.run)
+        scale = elapsed_seconds(self._elapsed)
+        return float("nan") if cells is None or scale is None else float(cells.values[-1]) * scale
+
+
+def _told_apart(found: list[_Numbers]) -> list[_Numbers]:
+    """Return numbers with the full names of columns that have one metric, and share rows."""
+    groups: dict[tuple[str | None, str], list[_Numbers]] = {}
+    for numbers in found:
+        groups.setdefault((numbers.split, numbers.metric), []).append(numbers)
+    clashing: set[tuple[str | None, str]] = set()
+    for name, group in groups.items():
+        if len(group) > 1:
+            rows = np.concatenate([numbers.at for numbers in group])
+            if len(np.unique(rows)) < len(rows):
+                clashing.add(name)
+    if not clashing:
+        return found
+    return [
+        n._replace(split=ALL, metric=n.column) if (n.split, n.metric) in clashing else n
+        for n in found
+    ]
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[Any]:
@@ -223,3 +387,14 @@ def _parse(text: str, null_is_nan: bool) -> float | None:
     if null_is_nan and text == "null":
         return float("nan")
     return float(text) if is_number_text(text) else None
+
+
+def _damaged(word: str, words: list[str], counts: NDArray[np.int64]) -> str | None:
+    """Return the split word that a word on one row was, if it is like one; None if it is not."""
+    if word.lower() in SPLIT_WORDS:
+        return None
+    for other, count in zip(words, counts, strict=True):
+        alike = SequenceMatcher(None, word, other).ratio()
+        if count > 1 and other.lower() in SPLIT_WORDS and alike >= _ALIKE:
+            return other
+    return None

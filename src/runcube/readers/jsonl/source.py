@@ -1,77 +1,42 @@
-"""One JSONL source to headers and runs: what all line-wise readers share."""
+"""One JSONL source to runs and their headers: what all line-wise readers share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem, RunHeader, RunLog, is_time_like
-from runcube.files import read_bytes, read_head
-from runcube.readers.config_files import load_sidecar
-from runcube.readers.jsonl.column_roles import RUN_KEYS, is_seed_column, only_names_runs
+from runcube.core import Problem, Request, RunHeader, RunLog, is_count_like
+from runcube.files import damage_problem, read_bytes
+from runcube.readers.config_files import is_sidecar_name, load_sidecars
+from runcube.readers.jsonl.configuration import known_configuration, run_header
 from runcube.readers.jsonl.log import Log
-from runcube.readers.jsonl.runs import build_runs
-from runcube.readers.table import SAMPLE_LINES, first_records, flatten, read_table
+from runcube.readers.jsonl.names import CONFIG_KEYS, RUN_KEYS
+from runcube.readers.jsonl.reading import how_it_was_read
+from runcube.readers.jsonl.runs import build_run
+from runcube.readers.table import Part, first_records, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from runcube.core import Request, Source
-    from runcube.readers.jsonl.column_roles import Options
-
-CONFIG_KEYS = (
-    *("config", "args", "hparams", "hyperparameters", "hyper_parameters", "hyperparams", "cfg"),
-    *("params", "configuration", "settings", "flags", "opts", "options", "dict_config"),
-)
-# The first lines of most logs, a configuration on each of them included.
-SAMPLE_BYTES = 1 << 16
-_EVENT_KEYS = ("event", "type", "msg", "message", "level")
+    from runcube.core import LogFile, Source
+    from runcube.readers.jsonl.options import Options
 
 
-@dataclass(frozen=True, slots=True)
-class Sidecar:
-    """The configuration file of a source, read.
-
-    Parameters
-    ----------
-    config : dict
-        Empty where there is none.
-    problems : tuple of Problem
-        What is wrong with the file.
-    """
-
-    config: dict[str, Any] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The first lines of a log.
-
-    Parameters
-    ----------
-    data : bytes
-        At most ``SAMPLE_LINES`` lines, or all of a shorter log.
-    records : list of dict, (records,)
-        Sound records on these lines.
-    whole : bool
-        Whether the lines are all of the log.
-    """
-
-    data: bytes
-    records: list[dict[str, Any]]
-    whole: bool
+# Problems of a configuration file of which nothing is known.
+_UNSOUND = ("no_config", "unreadable")
 
 
 def read_headers(source: Source, options: Options) -> list[RunHeader]:
-    """Return the headers of all runs of a source, from its first lines where they suffice.
+    """Return the headers of all runs of a source; the whole log is read for them.
+
+    Which text is constant, and how many runs there are, shows only at the end of a log.
 
     Parameters
     ----------
     source : Source
-        The log, then its configuration file if it has one.
+        The log, then its configuration files if it has any.
     options : Options
 
     Returns
@@ -84,13 +49,7 @@ def read_headers(source: Source, options: Options) -> list[RunHeader]:
     OSError
         If the log cannot be read.
     """
-    sidecar = _sidecar(source)
-    path = source.files[0].path
-    head = take_sample(read_head(source.root, path, SAMPLE_BYTES), whole=False)
-    headers = None
-    if head is not None:
-        headers = _quick_headers(_log(head.data, head, source, options), source, sidecar)
-    return headers or _all_headers(read_bytes(source.root, path)[0], source, options, sidecar)[1]
+    return [run.header for run in read_log(source, options, Request(metrics=frozenset()))[1]]
 
 
 def read_log(source: Source, options: Options, request: Request) -> tuple[Log, list[RunLog]]:
@@ -99,7 +58,7 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
     Parameters
     ----------
     source : Source
-        The log, then its configuration file if it has one.
+        The files of the log, then its configuration files if it has any.
     options : Options
     request : Request
 
@@ -114,231 +73,140 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
     OSError
         If the log cannot be read.
     """
-    sidecar = _sidecar(source)
-    data, damage = read_bytes(source.root, source.files[0].path)
-    log, headers = _all_headers(data, source, options, sidecar)
-    runs = build_runs(log, headers, request)
+    logs, sidecars = files_of_log(source, options)
+    beside, problems = load_sidecars(source, sidecars, options.limits)
+    parts, damages = [], []
+    for file in logs:
+        data, damage = read_bytes(source.root, file.path, limits=options.limits)
+        parts.append(Part(file.path, data))
+        damages += [damage_problem(damage, file.path)] if damage else []
+    log = open_log(parts, options)
+    is_sound = not any(problem.kind in _UNSOUND for problem in problems)
+    headers = [
+        run_header(log, run, source, beside, is_sound=is_sound) for run in range(len(log.runs.keys))
+    ]
+    runs = [build_run(log, run, header, request) for run, header in enumerate(headers)]
     _share_problems(log, runs)
-    if damage:
-        runs[-1].problems.append(Problem("unreadable", damage, source.path))
-    for run in runs:
-        run.problems.extend(sidecar.problems)
-        run.problems.extend(_config_problems(log, run))
+    runs[-1].problems += damages
+    for number, run in enumerate(runs):
+        run.problems += [*problems, *_config_problems(log, number, run, beside)]
+        names = [file.path.rpartition("/")[2] for file in sidecars]
+        run.header = replace(run.header, reading=how_it_was_read(log, number, run, names))
+        if len(parts) > 1:
+            run.parts = tuple(zip((p.path for p in parts), log.table.first_lines, strict=True))
     return log, runs
 
 
-def _all_headers(
-    data: bytes, source: Source, options: Options, sidecar: Sidecar
-) -> tuple[Log, list[RunHeader]]:
-    """Return the whole log, and headers from its first lines, else from all of it."""
-    sample = take_sample(data, whole=True) or Sample(b"", [], whole=True)
-    log = _log(data, sample, source, options)
-    first = log if sample.whole else _log(sample.data, sample, source, options)
-    headers = _quick_headers(first, source, sidecar)
-    if headers is None:
-        return log, _headers(log, source, sidecar)
-    if log.runs.column is not None:
-        # A run column that appears only later distinguishes no runs: the header came before it.
-        log = Log.of(log.table, replace(options, run=False))
-        _drop_header_columns(log)
-    return log, headers
+def files_of_log(source: Source, options: Options) -> tuple[Sequence[LogFile], Sequence[LogFile]]:
+    """Return the files of a source that hold records, and those that hold its configuration."""
+    own = options.config_file
+    count = 1
+    for file in source.files[1:]:
+        if is_sidecar_name(file.path) or (own and file.path.endswith(own)):
+            break
+        count += 1
+    return source.files[:count], source.files[count:]
 
 
-def _sidecar(source: Source) -> Sidecar:
-    if len(source.files) < 2:
-        return Sidecar()
-    config, problems = load_sidecar(source, source.files[1].path)
-    return Sidecar(config, tuple(problems))
+def open_log(parts: Sequence[Part], options: Options) -> Log:
+    """Return the log that some files hold together.
 
-
-def take_sample(data: bytes, *, whole: bool) -> Sample | None:
-    """Return the first ``SAMPLE_LINES`` lines of a log.
-
-    Parameters
-    ----------
-    data : bytes
-    whole : bool
-        Whether ``data`` is the whole log, not only a beginning.
-
-    Returns
-    -------
-    Sample or None
-        None if ``data`` is only a beginning that holds fewer lines.
+    An object is kept whole while it looks like the configuration; if it turns out to move within a
+    run, its keys are columns like others.
     """
-    end = 0
-    for _ in range(SAMPLE_LINES):
-        end = data.find(b"\n", end) + 1
-        if not end:
-            return Sample(data, first_records(data), whole=True) if whole else None
-    return Sample(data[:end], first_records(data[:end]), whole=whole and end == len(data))
+    raw = raw_keys([r for part in parts for r in first_records(part.data)], options)
+    while True:
+        log = Log(read_table(parts, raw=raw, limits=options.limits), options)
+        wanted = CONFIG_KEYS if options.config is None else options.config
+        moving = {name for name in log.table.objects if name not in wanted and _moves(log, name)}
+        if not moving:
+            return log
+        raw -= moving
 
 
-def raw_keys(records: Iterable[Mapping[str, Any]], options: Options) -> frozenset[str]:
-    """Return the top-level keys of the first records that hold a configuration object."""
-    if isinstance(options.config, tuple) or not options.in_log:
+def _moves(log: Log, name: str) -> bool:
+    objects = log.table.objects[name]
+    for rows in log.runs.rows:
+        codes = objects.codes[np.isin(objects.rows, rows)]
+        if len(set(codes.tolist())) > 1:
+            return True
+    return False
+
+
+def raw_keys(records: Sequence[Mapping[str, Any]], options: Options) -> frozenset[str]:
+    """Return the top-level keys of the first records whose objects are a configuration.
+
+    Those of familiar names, and those of a first record that has no x and is not like the others.
+    """
+    if not options.in_log:
         return frozenset()
-    wanted = CONFIG_KEYS if options.config is None else (options.config,)
-    return frozenset(key for r in records for key in wanted if isinstance(r.get(key), dict))
+    objects = [k for r in records for k, v in r.items() if isinstance(v, dict) and k == k.strip()]
+    if options.config is not None:
+        return frozenset(options.config).intersection(objects)
+    found = frozenset(objects).intersection(CONFIG_KEYS)
+    first = records[0] if records else {}
+    if any(is_count_like(key) and _is_number(value) for key, value in first.items()):
+        return found
+    own = {key for key, value in first.items() if isinstance(value, dict) and key == key.strip()}
+    beside = first.keys() - own - set(RUN_KEYS)
+    later = {key for r in records[1:] for key in r if r.keys() != first.keys()}
+    if len(records) > 1 and all(r.keys() == first.keys() for r in records) and beside:
+        return found
+    return found | (own - later)
 
 
-def _log(data: bytes, sample: Sample, source: Source, options: Options) -> Log:
-    raw = raw_keys(sample.records, options)
-    table = read_table(data, path=source.path, raw=raw, first=sample.records)
-    log = Log.of(table, options)
-    _drop_header_columns(log)
-    return log
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _quick_headers(log: Log, source: Source, sidecar: Sidecar) -> list[RunHeader] | None:
-    """Return headers from the first lines; None where the whole log is needed.
-
-    Which text is constant, and how many runs there are, shows only at the end of a log.
-    """
-    options = log.options
-    if isinstance(options.config, tuple) or isinstance(options.run, str) or not len(log.table):
-        return None
-    if options.run is None and any(key in log.table.columns for key in RUN_KEYS):
-        return None
-    if options.in_log and _known(log, 0) is None and not sidecar.config:
-        return None
-    return None if _candidates(log) else _headers(log, source, sidecar)
-
-
-def _candidates(log: Log) -> list[str]:
-    """Return columns beside a known configuration that might be hyperparameters all the same."""
-    return [
-        *(name for name in log.roles.messages if not is_time_like(name)),
-        *(name for name in log.roles.metrics if is_seed_column(name)),
-        # A run column that is more than a name (run="seed") is a hyperparameter as well.
-        *(name for name in (log.roles.run,) if name is not None and not only_names_runs(name)),
-    ]
-
-
-def _headers(log: Log, source: Source, sidecar: Sidecar) -> list[RunHeader]:
-    return [_header(log, run, source, sidecar) for run in range(len(log.runs.keys))]
-
-
-def _header(log: Log, run: int, source: Source, sidecar: Sidecar) -> RunHeader:
-    options = log.options
-    found = _known(log, run)
-    config: dict[str, Any] = dict(sidecar.config) if found is None else dict(found)
-    constants: dict[str, Any] = {}
-    alone = not options.in_log or found is not None or bool(config and log.runs.column is None)
-    candidates = _candidates(log) if alone else ["all"]
-    if candidates:
-        constants = log.constants(run)
-    # Where this run's configuration is, is known; what moves is a metric of other runs, too.
-    varying = log.moving(run) if alone else log.varying[run]
-    if isinstance(options.config, tuple):
-        config.update({k: constants[k] for k in options.config if k in constants})
-        constants = {}
-    elif alone:
-        constants = {k: v for k, v in constants.items() if k in candidates}
-    _add_facts(config, log, run)
-    owed = options.config is not None or sidecar.problems
-    return RunHeader(
-        source,
-        log.runs.keys[run],
-        config,
-        constants,
-        varying,
-        has_config=bool(config) or not owed,
-        has_metrics=_has_metrics(log, run, alone=alone),
-    )
-
-
-def _add_facts(config: dict[str, Any], log: Log, run: int) -> None:
-    rows = log.runs.rows(run)
-    if not len(rows) or not log.options.facts:
-        return
-    record = log.table.record(int(rows[0]))
-    for column, place in log.options.facts:
-        if column not in record:
-            continue
-        inside = config
-        for key in place[:-1]:
-            below = inside.get(key, {})
-            inside[key] = dict(below) if isinstance(below, dict) else {key: below}
-            inside = inside[key]
-        inside.setdefault(place[-1], record[column])
-
-
-def _has_metrics(log: Log, run: int, *, alone: bool) -> bool:
-    table = log.table
-    rows = log.runs.rows(run)
-    moving = set() if alone else {name for names in log.varying for name in names}
-    names = [n for n in log.roles.metrics if n in moving] or list(log.roles.metrics)
-    return any(bool(table.columns[name].present[rows].any()) for name in names)
-
-
-def _known(log: Log, run: int) -> Mapping[str, Any] | None:
-    """Return the configuration that the records of a run themselves hold; None if they do not."""
-    rows = log.runs.rows(run)
-    for objects in log.table.objects.values():
-        codes = objects.codes[rows]
-        if (codes >= 0).any():
-            value = objects.values[codes[np.argmax(codes >= 0)]]
-            if isinstance(value, dict):
-                return value
-    if log.options.config is not None or not log.options.in_log or not len(rows):
-        return None
-    if rows[0] not in log.header_rows:
-        return None
-    record = log.table.record(int(rows[0]))
-    if len(record) < 2 or any(key in record for key in _EVENT_KEYS):
-        return None
-    names = [name for name, _ in flatten(record, frozenset()) if name in log.table.columns]
-    if names and not any(_only_in_header(log, name) for name in names if name != log.runs.column):
-        return None  # an evaluation before the first step: all of it comes again
-    return {k: v for k, v in record.items() if k != log.runs.column}
-
-
-def _only_in_header(log: Log, name: str) -> bool:
-    """Return whether a column is in the first record and never on a row of the curve."""
-    present = log.table.columns[name].present
-    return bool(present[log.header_rows].any() and not (present & log.has_x).any())
-
-
-def _drop_header_columns(log: Log) -> None:
-    """Remove columns of a first record that is the configuration from metrics and messages."""
-    if log.table.objects or not len(log.header_rows):
-        return
-    if all(_known(log, run) is None for run in range(len(log.runs.keys))):
-        return
-    for name in [n for n in log.roles.metrics if _only_in_header(log, n)]:
-        del log.roles.metrics[name]
-    log.roles.messages = [n for n in log.roles.messages if not _only_in_header(log, n)]
-
-
-def _share_problems(log: Log, runs: list[RunLog]) -> None:
+def _share_problems(log: Log, runs: Sequence[RunLog]) -> None:
     """Assign each bad line to the run that the record before it belongs to."""
-    owner = np.zeros(len(log.table), dtype=np.int64)
+    table = log.table
+    owner = np.zeros(len(table), dtype=np.int64)
     for index in range(len(runs)):
-        owner[log.runs.rows(index)] = index
-    for problem in log.table.problems:
-        row = int(np.searchsorted(log.table.lines, problem.line or 0, side="right")) - 1
+        owner[log.runs.rows[index]] = index
+    for row in log.runs.lost.tolist():
+        path, line = table.place(row)
+        message = f"{log.runs.column!r} is not on this line, but on all like it: it is left out"
+        table.problems.append(Problem("bad_line", message, path, line))
+    for problem in table.problems:
+        part = next((i for i, p in enumerate(table.parts) if p.path == problem.path), 0)
+        start = table.ends[part - 1] if part else 0
+        lines = table.lines[start : table.ends[part]]
+        row = start + int(np.searchsorted(lines, problem.line or 0, side="right")) - 1
         runs[int(owner[row]) if row >= 0 and len(owner) else 0].problems.append(problem)
     for run in runs:
-        run.problems.sort(key=lambda problem: problem.line or 0)
+        run.problems.sort(key=lambda problem: (problem.path, problem.line or 0))
 
 
-def _config_problems(log: Log, run: RunLog) -> list[Problem]:
+def _config_problems(
+    log: Log, number: int, run: RunLog, beside: Mapping[str, Any]
+) -> Iterable[Problem]:
     path = run.header.source.path
     if not len(log.table):
-        return [Problem("empty", "no record", path)]
+        yield Problem("empty", "no record", path)
+        return
     if not run.header.has_config:
-        return [Problem("no_config", "no configuration in the log or beside it", path)]
-    rows = log.runs.rows(log.runs.keys.index(run.header.key))
+        yield Problem("no_config", "no configuration in the log or beside it", path)
+    differing = differing_keys(beside, known_configuration(log, number), both=True)
+    if differing:
+        message = f"{', '.join(map(repr, differing))} differ in the log and beside it"
+        yield Problem("config_conflict", f"{message}; the log counts", path)
+    rows = log.runs.rows[number]
     for name, objects in log.table.objects.items():
-        codes = objects.codes[rows]
-        several = np.unique(codes[codes >= 0])
-        if len(several) > 1:
-            changed = int(np.argmax((codes >= 0) & (codes != codes[np.argmax(codes >= 0)])))
-            line = int(log.table.lines[rows[changed]])
-            keys = differing_keys(*(objects.values[code] for code in several[:2]))
-            message = f"{name!r} changes within the run: {', '.join(keys)}; the first is kept"
-            return [Problem("config_conflict", message, path, line)]
-    return []
+        mine = np.isin(objects.rows, rows)
+        codes, at = objects.codes[mine], objects.rows[mine]
+        changed = codes != codes[:1]
+        if changed.any():
+            values = [objects.values[code] for code in dict.fromkeys(codes.tolist())]
+            keys = dict.fromkeys(k for v in values[1:] for k in differing_keys(values[0], v))
+            where, line = log.table.place(int(at[changed][0]))
+            count = int(changed.sum())
+            shown = ", ".join(keys)
+            message = (
+                f"{name!r} changes within the run on {count} lines: {shown}; the first is kept"
+            )
+            yield Problem("config_conflict", message, where, line)
 
 
 def differing_keys(one: Any, other: Any, *, both: bool = False, prefix: str = "") -> list[str]:

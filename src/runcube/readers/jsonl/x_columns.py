@@ -1,111 +1,96 @@
-"""The x quantities of one run, split by split."""
+"""Which columns run along the rows, as far as their names and how they move say so."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runcube.core import is_count_like, is_time_like, is_x_like
+from runcube.readers.jsonl.names import last_segment
+from runcube.readers.table import NUMBER
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from runcube.readers.jsonl.log import Log
+    from runcube.readers.jsonl.options import Options
+    from runcube.readers.jsonl.run_rows import RunRows
+    from runcube.readers.table import Column
 
-_INNER = ("iter", "iteration", "step", "batch")
-_OUTER = "epoch"
+# Plural counts that are budgets (hyperparameters) where they never move.
+_BUDGET = re.compile(
+    r"(?:.*_)?(?:epochs|steps|timesteps|iters|iterations|updates|frames|samples"
+    r"|tokens|images|batches|rounds|examples|sequences|total)|batch|round"
+)
 
 
-class Axes:
-    """All x columns over the rows of one run, as float64 with NaN where a row lacks one.
+def find_x(columns: Mapping[str, Column], options: Options, runs: RunRows) -> dict[str, list[str]]:
+    """Return the axes that their names show, with the columns of each.
 
     Parameters
     ----------
-    log : Log
-    rows : ndarray of int64, (rows,)
-        Rows of the run in the table of the log.
+    columns : mapping of str to Column
+    options : Options
+    runs : RunRows
     """
-
-    def __init__(self, log: Log, rows: NDArray[np.int64]) -> None:
-        self._log = log
-        self._rows = rows
-        self._values = {name: self._joined(cols, "") for name, cols in log.roles.x.items()}
-
-    def of(self, split: str, at: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Return each x on some rows of a split.
-
-        Without any x the records of the split are counted, from 0.
-
-        Parameters
-        ----------
-        split : str
-        at : ndarray of int64, (points,)
-            Positions among the rows of the run.
-
-        Returns
-        -------
-        dict of str to ndarray of float64, (points,)
-            As logged; an iteration that restarts in each epoch counts through.
-        """
-        if not self._values:
-            name = "epoch" if split != "all" else "step"
-            return {name: np.arange(len(at), dtype=np.float64)}
-        found = {}
-        for name, columns in self._log.roles.x.items():
-            values = self._joined(columns, split) if len(columns) > 1 else self._values[name]
-            found[name] = values[at]
-        self._unroll(found, at)
-        return found
-
-    def _joined(self, columns: list[str], split: str) -> NDArray[np.float64]:
-        """Return the columns of one axis (``train/epoch``, …) as one; the split's goes first."""
-        values = np.full(len(self._rows), np.nan)
-        own = [c for c in columns if c.startswith(split) and split]
-        for name in [*own, *(c for c in columns if c not in own)]:
-            column = self._log.table.columns[name]
-            here = column.values[self._rows]
-            values = np.where(np.isnan(values) & column.logged[self._rows], here, values)
-        return values
-
-    def _unroll(
-        self,
-        found: dict[str, NDArray[np.float64]],
-        at: NDArray[np.int64],
-    ) -> None:
-        """Make an iteration that restarts in each epoch count through; ``found`` is changed."""
-        epoch = self._values.get(_OUTER)
-        if epoch is None:
-            return
-        for name in _INNER:
-            inner = self._values.get(name)
-            main = None if inner is None else self._main_rows(inner)
-            if inner is None or main is None or not _restarts(epoch[main], inner[main]):
-                continue
-            epochs = np.unique(epoch[main])
-            last = np.array([inner[main][epoch[main] == e].max() for e in epochs])
-            before = np.concatenate([[0.0], np.cumsum(last)[:-1]])
-            place = np.searchsorted(epochs, epoch[at]).clip(max=len(epochs) - 1)
-            known = epochs[place] == epoch[at]
-            is_main = np.isin(at, main)
-            # One record per epoch (validation) is at the end of its epoch.
-            lone = len(np.unique(epoch[at])) == len(at) and not is_main.any()
-            moved = before[place] + (last[place] if lone else inner[at])
-            found[name] = np.where(known, moved, np.nan)
-
-    def _main_rows(self, inner: NDArray[np.float64]) -> NDArray[np.int64] | None:
-        """Return the rows of the split with the most records: training counts iterations."""
-        split = self._log.roles.split
-        present = ~np.isnan(inner) & ~np.isnan(self._values[_OUTER])
-        if split is not None:
-            codes = self._log.table.columns[split].codes[self._rows]
-            counts = np.bincount(codes[present] + 1)
-            if not len(counts):
-                return None
-            present &= codes == int(np.argmax(counts)) - 1
-        rows = np.flatnonzero(present)
-        return rows if len(rows) > 1 else None
+    axes: dict[str, list[str]] = {}
+    for name, column in columns.items():
+        if not column.has(NUMBER) or (options.metrics and name in options.metrics):
+            continue
+        if name == options.x:
+            axes.setdefault(name, []).append(name)
+        elif is_x_like(name) and _runs_along(name, column, runs):
+            axes.setdefault(last_segment(name), []).append(name)
+    asked = options.x
+    if asked in columns and asked not in axes and last_segment(str(asked)) in axes:
+        axes[str(asked)] = axes.pop(last_segment(str(asked)))
+    axes = _without_results(axes, columns, runs)
+    # What was asked for goes first: of axes that are equally good the first one is taken.
+    return dict(sorted(axes.items(), key=lambda item: item[0] != asked))
 
 
-def _restarts(epoch: NDArray[np.float64], inner: NDArray[np.float64]) -> bool:
-    """Return whether the iteration steps back just where the epoch steps up."""
-    back, up = np.diff(inner) <= 0, np.diff(epoch) > 0
-    return bool(back.any() and (back == up).all() and (np.diff(epoch) >= 0).all())
+def _without_results(
+    axes: dict[str, list[str]], columns: Mapping[str, Column], runs: RunRows
+) -> dict[str, list[str]]:
+    """Leave out what stands once a run, on a row without any axis that goes on: a result."""
+    often = {name: len(columns[name]) > len(runs.keys) for names in axes.values() for name in names}
+    if any(len(rows) > 1 for rows in runs.rows):
+        axes = {a: [n for n in ns if often[n] or not is_time_like(n)] for a, ns in axes.items()}
+    along = [n for n, is_often in often.items() if is_often and not is_time_like(n)]
+    if not along:
+        return {axis: names for axis, names in axes.items() if names}
+    rows = np.unique(np.concatenate([columns[name].rows for name in along]))
+    kept = {
+        axis: [n for n in names if often[n] or np.isin(columns[n].rows, rows).any()]
+        for axis, names in axes.items()
+    }
+    return {axis: names for axis, names in kept.items() if names}
+
+
+def _runs_along(name: str, column: Column, runs: RunRows) -> bool:
+    """Return whether the values behave like an axis: clocks mostly rise, and budgets never move."""
+    numbers = column.kinds == NUMBER
+    last = last_segment(name).lower()
+    if is_count_like(name):
+        if _BUDGET.fullmatch(last) is None:
+            return True
+        return any(len(np.unique(_numbers(column, rows, numbers))) > 1 for rows in runs.rows)
+    if not is_time_like(name):
+        return False
+    falls = steps = 0
+    for rows in runs.rows:
+        values = _numbers(column, rows, numbers)
+        falls += int((np.diff(values) < 0).sum())
+        steps += max(len(values) - 1, 0)
+    # A resumed run starts its clock again; the duration of a step goes up and down all the time.
+    return falls * 10 <= steps
+
+
+def _numbers(
+    column: Column, rows: NDArray[np.int64], numbers: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    cells = column.on(rows)[1]
+    return column.values[cells[numbers[cells]]]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.native.typed import epochs_of
+from runcube.readers.native.epochs import misplaced, repaired
+from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, epochs_of
 
 if TYPE_CHECKING:
     from runcube.core import Curves, Resume, RunLog
@@ -30,6 +31,11 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
     -------
     TypedLog
         The table of the whole log. ``texts`` and ``times`` are the new ones alone.
+
+    Raises
+    ------
+    NotPlainError
+        If the whole log shows something unusual that neither part does.
     """
     shift = resume.lines - 1
     marker_lines = np.concatenate([resume.marker_lines, more.marker_lines + shift])
@@ -47,6 +53,12 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
         splits[split] = slice(start, start + len(new[2]))
         parts.append(new)
     values, own, lines = _all(parts, more)
+    order = [""] * (shift + more.count)
+    for split, at in splits.items():
+        for line in lines[at].tolist():
+            order[line - FIRST_LINE] = split
+    if misplaced(order) or repaired(markers.tolist()) != markers.tolist():
+        raise NotPlainError("a split or a marker that the rest of the log contradicts")
     epochs = {s: epochs_of(lines[at], marker_lines, markers) for s, at in splits.items()}
     return replace(
         more,

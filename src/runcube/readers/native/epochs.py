@@ -1,19 +1,28 @@
 """Which epoch a record of the native layout belongs to: it writes none, so it is counted.
 
 The marker ``>> Start Epoch: N`` holds it where present; a damaged line must shift nothing.
+Everything is decided from the log itself: from the lines around one, and from how they recur.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from runcube.core import is_time_like
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+# The epoch of a marker whose number cannot be read.
+UNREADABLE = -1
+# A longer name of a split is not compared with others, which takes the square of its length.
+_NAME = 64
 
 
 def epochs_by_marker(
@@ -61,6 +70,141 @@ def epochs_by_marker(
     return epochs
 
 
+def repaired(markers: Sequence[int | None]) -> list[int | None]:
+    """Return the epochs of the markers, those corrected that their neighbours contradict.
+
+    Epochs are counted by one: a marker between two others that are two epochs apart is the one
+    between. The numbers of the first and the last one are believed, since a run may be resumed
+    anywhere; where they are unreadable, they follow from two neighbours.
+
+    Parameters
+    ----------
+    markers : sequence of int or None, (markers,)
+        As logged, in file order; ``UNREADABLE`` for a marker without a number, None for an
+        unreadable line that may be a marker.
+
+    Returns
+    -------
+    list of int or None, (markers,)
+        None where nothing determines the epoch.
+    """
+    known = [None if epoch == UNREADABLE else epoch for epoch in markers]
+    padded = [None, None, *known, None, None]
+    found = list(known)
+    for at, own in enumerate(markers):
+        earlier, before, _, after, later = padded[at : at + 5]
+        if before is not None and after is not None:
+            if after - before == 2:
+                found[at] = before + 1
+        elif own == UNREADABLE and at == 0 and after and later == after + 1:
+            found[at] = after - 1
+        elif own == UNREADABLE and at == len(markers) - 1 and before and earlier == before - 1:
+            found[at] = before + 1
+    return found
+
+
+def one_byte_apart(one: str, other: str) -> bool:
+    """Return whether two texts differ in just one character."""
+    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 1
+
+
+def misplaced(splits: Sequence[str | None]) -> dict[int, str]:
+    """Return records whose split is probably another one, of which one byte was damaged.
+
+    Such a name differs in one character from that of a split which stands beside the same
+    neighbours elsewhere, while its own does not.
+
+    Parameters
+    ----------
+    splits : sequence of str or None, (lines,)
+        The split of each line in file order; ``""`` for a text, None for a line that is neither.
+
+    Returns
+    -------
+    dict of int to str
+        The split that belongs there, by position.
+    """
+    twins = _twins({split for split in splits if split and len(split) <= _NAME})
+    if not twins:
+        return {}
+    counts = Counter(splits)
+    padded = [None, *splits, None]
+    triples = list(zip(padded, splits, padded[2:], strict=False))
+    seen = Counter(triples)
+    pairs = set(pairwise(padded))
+    found = {}
+    for at, (before, split, after) in enumerate(triples):
+        for twin in twins.get(split or "", ()):
+            if counts[split] == 1:
+                left = before is None or (before, twin) in pairs
+                right = after is None or (twin, after) in pairs
+                if left and right and counts[twin] > 1:
+                    found[at] = twin
+            elif seen[before, twin, after] > 2 and seen[before, split, after] == 1:
+                found[at] = twin
+    return found
+
+
+def _twins(names: set[str]) -> dict[str, list[str]]:
+    """Return for each name those that differ from it in one character."""
+    alike: dict[tuple[int, str, str], list[str]] = {}
+    for name in names:
+        for at in range(len(name)):
+            alike.setdefault((at, name[:at], name[at + 1 :]), []).append(name)
+    twins: dict[str, list[str]] = {}
+    for group in alike.values():
+        for name in group if len(group) > 1 else ():
+            twins.setdefault(name, []).extend(other for other in group if other != name)
+    return {name: sorted(others) for name, others in twins.items()}
+
+
+def add_epochs(
+    own: Mapping[str, dict[str, NDArray[Any]]],
+    epochs: Mapping[str, NDArray[np.int64]],
+    *,
+    marked: bool,
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Return the x quantities of each split: those of its records, and the epoch.
+
+    Where the records of all splits say where they are (a step, an epoch), they are believed, and
+    no epoch is counted.
+
+    Parameters
+    ----------
+    own : dict of str to dict of str to ndarray, (rows of the split,)
+        What runs along the records of each split; NaN where a record lacks it.
+    epochs : dict of str to ndarray of int64, (rows of the split,)
+        From the markers, or counted.
+    marked : bool
+        Whether there are markers.
+    """
+    common = set.intersection(*({*mine} for mine in own.values())) if own else set()
+    believed = any(
+        not is_time_like(name)
+        and all(2 * np.isnan(mine[name]).sum() <= len(mine[name]) for mine in own.values())
+        for name in common
+    )
+    found = {}
+    for split, mine in own.items():
+        counted, logged = epochs[split], mine.get("epoch")
+        if logged is None:
+            found[split] = mine if believed else {"epoch": counted, **mine}
+            continue
+        missing = np.isnan(logged)
+        if missing.any() and (marked or (logged == counted)[~missing].all()):
+            logged = as_axis(np.where(missing, counted, logged))
+        found[split] = {**mine, "epoch": logged}
+    return found
+
+
+def as_axis(values: NDArray[np.float64]) -> NDArray[Any]:
+    """Return int64 where all rows have a whole number, else float64 with NaN where one lacks it."""
+    # Beyond 2**53 a float64 no longer tells whole numbers apart.
+    if bool((values == np.floor(values)).all()) and bool((np.abs(values) < 2**53).all()):
+        return values.astype(np.int64)
+    return values
+
+
 def lost_records(shapes: Sequence[str | None]) -> dict[int, str]:
     """Return a guess of what each unreadable line was, from lines with the same neighbours.
 
@@ -74,30 +218,21 @@ def lost_records(shapes: Sequence[str | None]) -> dict[int, str]:
     dict of int to str
         Kind by position, for each unreadable line whose kind the rest of the log determines.
     """
-    triples: Counter[tuple[str | None, str | None, str]] = Counter()
+    between: dict[tuple[str, str], Counter[str]] = {}
     pairs: Counter[tuple[str | None, str | None]] = Counter()
     padded = [None, *shapes, None]
     for before, shape, after in zip(padded, shapes, padded[2:], strict=False):
         if shape is not None and before is not None and after is not None:
-            triples[before, after, shape] += 1
+            between.setdefault((before, after), Counter())[shape] += 1
             pairs[before, shape] += 1
     guesses: dict[int, str] = {}
     for index, shape in enumerate(shapes):
         if shape is None:
-            guess = _between(triples, pairs, padded[index], padded[index + 2])
-            if guess is not None:
-                guesses[index] = guess
+            around = padded[index], padded[index + 2]
+            found = between.get(around)  # type: ignore[arg-type]
+            if found:
+                guess, count = found.most_common(1)[0]
+                # Neighbours that also follow each other elsewhere: the bad line was an extra one.
+                if pairs[around] <= count:
+                    guesses[index] = guess
     return guesses
-
-
-def _between(
-    triples: Mapping[tuple[str | None, str | None, str], int],
-    pairs: Mapping[tuple[str | None, str | None], int],
-    before: str | None,
-    after: str | None,
-) -> str | None:
-    found = {s: n for (b, a, s), n in triples.items() if (b, a) == (before, after)}
-    # Neighbours that also follow each other directly elsewhere: the bad line was an extra one.
-    if not found or pairs.get((before, after), 0) > max(found.values()):
-        return None
-    return max(found, key=lambda shape: found[shape])

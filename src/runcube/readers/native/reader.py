@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import (
+    DEFAULT_LIMITS,
     Curves,
+    Limits,
     Problem,
     Resume,
     RunHeader,
     RunLog,
     Source,
     Status,
-    is_time_like,
-    is_x_like,
 )
-from runcube.files import TAIL_BYTES, read_bytes, read_ends, read_from
-from runcube.readers.lines import BadLine, decode_line, split_lines
+from runcube.files import PACKED_ENDINGS, TAIL_BYTES, read_bytes, read_ends, read_from
 from runcube.readers.native.appended import joined
-from runcube.readers.native.epochs import epochs_by_marker
-from runcube.readers.native.exact import TRAIN_TIME, is_config, read_sections, seconds_of
-from runcube.readers.native.scalars import ScalarColumns, as_axis, flat_items
-from runcube.readers.native.typed import OWN_KEYS, NotPlainError, read_records, read_typed
+from runcube.readers.native.epochs import add_epochs, as_axis
+from runcube.readers.native.exact import read_sections
+from runcube.readers.native.pattern import NotPlainError
+from runcube.readers.native.records import find_config
+from runcube.readers.native.texts import TRAIN_TIME, seconds_of
+from runcube.readers.native.typed import read_records, read_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
 
     from runcube.core import Request
     from runcube.files import Tree
-    from runcube.readers.native.exact import Section, SplitRows
+    from runcube.readers.native.exact import Section
     from runcube.readers.native.typed import TypedLog
 
 _ENDED = b'"Training time '
-_SUFFIXES = (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz")
+_SUFFIXES = tuple(e + packed for e in (".jsonl", ".json", ".ndjson") for packed in PACKED_ENDINGS)
+_PACKED = PACKED_ENDINGS[1:]
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,12 @@ class NativeReader:
     ----------
     name : str
         Name for ``reader=``.
+    limits : Limits
+        Bounds on what one log may cost.
     """
 
     name: str = "native"
+    limits: Limits = DEFAULT_LIMITS
 
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield each log that begins with a configuration, a text or an ``agg_stats`` record."""
@@ -61,10 +66,12 @@ class NativeReader:
     def headers(self, source: Source) -> list[RunHeader]:
         """Return the header of the run of a log, from its first lines where they suffice."""
         head, tail = read_ends(source.root, source.files[0])
-        config = _find_config(head)
-        whole = len(head) >= source.size and not source.path.endswith(".gz")
+        config = find_config(head, self.limits)
+        whole = len(head) >= source.size and not source.path.endswith(_PACKED)
         if config is None and not whole:
-            config = _find_config(read_bytes(source.root, source.path)[0])
+            config = find_config(
+                read_bytes(source.root, source.path, limits=self.limits)[0], self.limits
+            )
         has_metrics = True if b'"agg_stats"' in head else None
         if has_metrics is None and whole:
             has_metrics = False
@@ -93,15 +100,15 @@ class NativeReader:
 
     def read(self, source: Source, request: Request) -> list[RunLog]:
         """Parse a log: one ``RunLog`` for each configuration line in it."""
-        data, damage = read_bytes(source.root, source.path)
-        ended = not source.path.endswith(".gz") and _ENDED in data[-TAIL_BYTES:]
+        data, damage = read_bytes(source.root, source.path, limits=self.limits)
+        ended = not source.path.endswith(_PACKED) and _ENDED in data[-TAIL_BYTES:]
         try:
-            config, typed = read_typed(data, texts=request.messages)
+            config, typed = read_typed(data, self.limits, texts=request.messages)
             logs = [_typed_log(_header(source, config, bool(typed.splits), ended), typed, request)]
             if damage is None and data.endswith(b"\n"):
                 logs[0].resume = _resume(len(data), typed)
         except NotPlainError:
-            sections = read_sections(data, source.path, messages=request.messages)
+            sections = read_sections(data, source.path, self.limits)
             logs = [_log(source, number, a, ended, request) for number, a in enumerate(sections)]
         if damage is not None:
             logs[-1].problems.append(Problem("truncated_tail", damage, source.path))
@@ -132,10 +139,12 @@ class NativeReader:
         data = read_from(source.root, source.path, start)
         appended = memoryview(data)[resume.offset - start :]
         try:
-            more = read_records(appended, before.metrics, resume.extras, texts=request.messages)
+            more = read_records(
+                appended, before.metrics, resume.extras, self.limits, texts=request.messages
+            )
+            typed = joined(before, resume, more)
         except NotPlainError:
             return None
-        typed = joined(before, resume, more)
         ended = _ENDED in data[-TAIL_BYTES:]
         header = _header(source, before.header.config, bool(typed.splits), ended)
         log = _typed_log(header, typed, request, before)
@@ -146,20 +155,6 @@ class NativeReader:
 
 def _looks_native(head: bytes) -> bool:
     return b'"dict_config"' in head or b'"agg_stats"' in head or head.startswith(b'{"type": "str"')
-
-
-def _find_config(data: bytes) -> Any:
-    if b'"dict_config"' not in data:
-        return None
-    for line in split_lines(data):
-        if b'"dict_config"' in line.data:
-            try:
-                value = decode_line(line.data)
-            except BadLine:
-                continue
-            if is_config(value):
-                return value["value"]
-    return None
 
 
 def _header(
@@ -175,26 +170,37 @@ def _header(
 
 
 def _log(source: Source, number: int, section: Section, ended: bool, request: Request) -> RunLog:
-    header = _header(source, section.config, any(r.stats for r in section.rows.values()), ended)
-    log = RunLog(header, messages=section.messages, problems=section.problems, attempt=number)
+    columns = section.columns
+    header = _header(source, section.config, bool(columns.splits), ended)
+    log = RunLog(header, problems=section.problems, attempt=number)
     log.columns = frozenset()
+    if request.messages:
+        log.messages = section.messages
     if section.config is None:
         message = "no configuration line in this log"
         log.problems.insert(0, Problem("no_config", message, source.path))
-    found: list[Curves] = []
-    for split, rows in section.rows.items():
-        curves = _curves(split, rows, section, source)
-        if curves is not None:
-            found.append(curves)
-    held = {name for curves in found for name in curves.metrics}
-    _finish(log, found, tuple(n for n in _name_order(section) if n in held), request)
+    own = {split: _axes(columns.own(split)) for split in columns.splits}
+    x = add_epochs(own, section.epochs(), marked=bool(section.markers))
+    found = []
+    for split in columns.splits:
+        rows = section.rows[split]
+        lines = np.array(rows.lines, dtype=np.int64)[rows.kept]
+        found.append(Curves(split, x[split], *columns.table(split), lines))
+    _finish(log, found, columns.metrics(), request)
     if section.train_time is not None:
         log.train_time = section.train_time
         log.marker = Status.COMPLETE
     return log
 
 
-def _resume(offset: int, typed: TypedLog) -> Resume:
+def _axes(own: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
+    """Return what runs along records, without what none of them has."""
+    return {name: as_axis(column) for name, column in own.items() if not np.isnan(column).all()}
+
+
+def _resume(offset: int, typed: TypedLog) -> Resume | None:
+    if "epoch" in typed.extras and np.isnan(typed.own[typed.extras.index("epoch")]).any():
+        return None  # what fills the gaps depends on the whole log
     # One line more than records: the configuration.
     return Resume(offset, 1 + typed.count, typed.extras, typed.marker_lines, typed.markers)
 
@@ -217,6 +223,14 @@ def _typed_curves(typed: TypedLog) -> list[Curves]:
     """Return the curves of each split; NaN was not logged: a logged NaN takes the exact road."""
     logged = ~np.isnan(typed.values)
     every = bool(logged.all())
+    x: dict[str, dict[str, NDArray[Any]]]
+    x = {split: {"epoch": epochs} for split, epochs in typed.epochs.items()}
+    if typed.extras:
+        own = {
+            split: _axes(dict(zip(typed.extras, typed.own[:, rows], strict=True)))
+            for split, rows in typed.splits.items()
+        }
+        x = add_epochs(own, typed.epochs, marked=bool(len(typed.markers)))
     curves = []
     for split, rows in typed.splits.items():
         names, values, mine = typed.names, typed.values[:, rows], logged[:, rows]
@@ -224,19 +238,8 @@ def _typed_curves(typed: TypedLog) -> list[Curves]:
             present = np.flatnonzero(mine.any(axis=1))
             names = tuple(names[i] for i in present)
             values, mine = values[present], mine[present]
-        x = _typed_own_x(typed, rows) if typed.extras else {}
-        if all(is_time_like(name) for name in x):
-            x = {"epoch": typed.epochs[split], **x}
-        curves.append(Curves(split, x, names, values, mine, typed.lines[rows]))
+        curves.append(Curves(split, x[split], names, values, mine, typed.lines[rows]))
     return curves
-
-
-def _typed_own_x(typed: TypedLog, rows: slice) -> dict[str, NDArray[Any]]:
-    return {
-        name: as_axis(column, ~np.isnan(column))
-        for name, column in zip(typed.extras, typed.own[:, rows], strict=True)
-        if not np.isnan(column).all()
-    }
 
 
 def _finish(log: RunLog, found: list[Curves], names: tuple[str, ...], request: Request) -> None:
@@ -250,63 +253,6 @@ def _finish(log: RunLog, found: list[Curves], names: tuple[str, ...], request: R
         else _only(c, names, frozenset())
         for c in found
     ]
-
-
-def _curves(split: str, rows: SplitRows, section: Section, source: Source) -> Curves | None:
-    """Return curves of whole records, which may hold further keys beside their statistics."""
-    kept = [i for i, record in enumerate(rows.stats) if record is not None]
-    if not kept:
-        return None
-    columns = ScalarColumns(len(kept), source.path)
-    beside = ScalarColumns(len(kept), source.path)
-    clashes: dict[str, int] = {}
-    for row, i in enumerate(kept):
-        record, line = rows.stats[i], rows.lines[i]
-        columns.put_record(row, line, record["agg_stats"])
-        for name, value in flat_items(_beside(record)):
-            if is_x_like(name) or is_time_like(name):
-                beside.put(row, line, name, value)
-            elif name in record["agg_stats"]:
-                clashes.setdefault(name, line)
-            else:
-                columns.put(row, line, name, value)
-    x = {name: as_axis(*beside.column(name)) for name in beside.names}
-    if all(is_time_like(name) for name in x):
-        x = {"epoch": _epochs(rows.ordinals, section.markers)[kept], **x}
-    names = columns.names
-    section.problems += columns.problems() + beside.problems()
-    for name, line in clashes.items():
-        message = f"{name} stands in agg_stats and beside it; the one in agg_stats is kept"
-        section.problems.append(Problem("clashing_key", message, source.path, line))
-    lines = np.array(rows.lines, dtype=np.int64)[kept]
-    return Curves(split, x, names, *columns.stack(names), lines)
-
-
-def _epochs(
-    ordinals: Sequence[int] | NDArray[np.int64], markers: Sequence[int] | NDArray[np.int64]
-) -> NDArray[np.int64]:
-    if len(markers):
-        return epochs_by_marker(ordinals, markers)
-    return np.arange(len(ordinals), dtype=np.int64)
-
-
-def _name_order(section: Section) -> list[str]:
-    """Return the names of the metrics by first appearance in the log, whatever their split."""
-    records = [
-        (line, record)
-        for rows in section.rows.values()
-        for line, record in zip(rows.lines, rows.stats, strict=True)
-        if record is not None
-    ]
-    names: dict[str, None] = {}
-    for _, record in sorted(records, key=lambda pair: pair[0]):
-        names.update(dict.fromkeys(name for name, _ in flat_items(record["agg_stats"])))
-        names.update(dict.fromkeys(n for n, _ in flat_items(_beside(record))))
-    return list(names)
-
-
-def _beside(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in OWN_KEYS}
 
 
 def _only(curves: Curves, order: tuple[str, ...], asked: frozenset[str] | None) -> Curves:

@@ -10,35 +10,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from runcube.core import is_x_like
-from runcube.readers.lines import BOM
-from runcube.readers.native.epochs import epochs_by_marker
+from runcube.readers.lines import BOM, is_deep
+from runcube.readers.native.exact import OWN_KEYS
+from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, Pattern
+from runcube.readers.native.records import is_config
+from runcube.readers.native.texts import is_damaged_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-OWN_KEYS = frozenset({"type", "value", "title", "data_name", "agg_stats"})
+    from runcube.core import Limits
+
 # Lines that are searched for the log's own keys; what first appears later takes the exact road.
 _PROBE_LINES = 12
 # Patterns kept for each set of keys: the logs of a sweep have few, unless each was cut elsewhere.
 _MAX_PATTERNS = 16
 _NAN = float("nan")
 _NEWLINE = ord("\n")
-# Records follow the configuration, which is on line 1.
-_FIRST_LINE = 2
-_MARKER = ">> Start Epoch:"
-
-
-class NotPlainError(ValueError):
-    """Bytes that this road refuses; the exact road reads them."""
+# A type with more fields takes longer to make than it saves.
+_MAX_METRICS = 2_000
 
 
 @dataclass(slots=True)
@@ -140,7 +138,7 @@ class _Layout:
         self.decode = msgspec.json.Decoder(record).decode_lines
         self.encode = msgspec.msgpack.Encoder().encode
         self.table = self._table(stats(*map(float, range(len(names)))), names, fields)
-        self._patterns: dict[int, _Pattern] = {}
+        self._patterns: dict[int, Pattern] = {}
 
     def _table(self, sample: Any, names: tuple[str, ...], fields: list[str]) -> np.dtype[np.void]:
         packed = self.encode(sample)
@@ -168,122 +166,44 @@ class _Layout:
             out[i] = view[name]
         return out
 
-    def pattern(self, splits: list[str], texts: list[str | None]) -> _Pattern:
+    def pattern(self, splits: list[str], titles: list[str], texts: list[str | None]) -> Pattern:
         """Return which record is what; the logs of one sweep mostly share it."""
         known = self._patterns.get(len(splits))
-        if known is not None and known.fits(splits, texts):
+        if known is not None and known.fits(splits, titles, texts):
             return known
         if len(self._patterns) >= _MAX_PATTERNS:
             self._patterns.clear()
-        self._patterns[len(splits)] = found = _Pattern(splits, texts)
+        self._patterns[len(splits)] = found = Pattern(splits, titles, texts)
         return found
 
 
-_layout = lru_cache(maxsize=256)(_Layout)
+@lru_cache(maxsize=256)
+def _layout(names: tuple[str, ...], extras: tuple[str, ...]) -> _Layout:
+    """Return the decoder of a set of keys.
 
-
-class _Pattern:
-    """Which record of a log is what: the rows of each split with their epochs, and the texts.
-
-    Parameters
-    ----------
-    splits : list of str, (records,)
-        The split of each record; ``""`` is no split but a text.
-    texts : list of str or None, (records,)
-        The text of each record that is one.
-
-    Attributes
-    ----------
-    splits : dict of str to slice
-        As in `TypedLog`; so are ``lines``, ``epochs``, ``marker_lines`` and ``markers``.
-    text_count : int
-        Number of records that are text.
-    members, text_of, other_of : callable
-        Pick from a list (records,): those with a split, split after split; the texts; the texts
-        that are no markers.
+    Raises
+    ------
+    NotPlainError
+        If no type can be made for them: msgspec takes no names with quotes, backslashes or
+        control characters.
     """
-
-    def __init__(self, splits: list[str], texts: list[str | None]) -> None:
-        self._names = splits
-        where: dict[str, list[int]] = {"": []}
-        for row, name in enumerate(splits):
-            where.setdefault(name, []).append(row)
-        text_rows = where.pop("")
-        self.text_count = len(text_rows)
-        self.splits: dict[str, slice] = {}
-        order: list[int] = []
-        for name, rows in where.items():
-            self.splits[name] = slice(len(order), len(order) + len(rows))
-            order += rows
-        self.members = _picker(order)
-        self.lines = _read_only(np.array(order, dtype=np.int64) + _FIRST_LINE)
-        self.text_of = _picker(text_rows)
-        marked = [row for row in text_rows if _is_marker(texts[row])]
-        self._marker_of = _picker(marked)
-        self._markers = self._marker_of(texts)
-        is_marked = set(marked)
-        self.other_of = _picker([row for row in text_rows if row not in is_marked])
-        self.marker_lines = _read_only(np.array(marked, dtype=np.int64) + _FIRST_LINE)
-        self.markers = _read_only(self._numbers())
-        self.epochs = {split: _read_only(self._epochs(at)) for split, at in self.splits.items()}
-
-    def fits(self, splits: list[str], texts: list[str | None]) -> bool:
-        """Return whether another log has its records and markers on the same lines."""
-        return (
-            splits == self._names
-            and self._marker_of(texts) == self._markers
-            and not any(t.startswith(_MARKER) for t in self.other_of(texts) if t)
-        )
-
-    def _numbers(self) -> NDArray[np.int64]:
-        numbers = [text[len(_MARKER) :].strip() for text in self._markers]
-        if not all(number.isdecimal() for number in numbers):
-            raise NotPlainError("a marker with more than its number")
-        return np.array([*map(int, numbers)], dtype=np.int64)
-
-    def _epochs(self, at: slice) -> NDArray[np.int64]:
-        return epochs_of(self.lines[at], self.marker_lines, self.markers)
+    if len(names) + len(extras) > _MAX_METRICS:
+        raise NotPlainError("too many metrics for a type")
+    try:
+        return _Layout(names, extras)
+    except (ValueError, TypeError) as error:
+        raise NotPlainError(str(error)) from error
 
 
-def epochs_of(
-    lines: NDArray[np.int64], marker_lines: NDArray[np.int64], markers: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return the epochs (rows,) of the records of one split, by the markers or by their number.
-
-    Parameters
-    ----------
-    lines : ndarray of int64, (rows,)
-        Line numbers of the records.
-    marker_lines, markers : ndarray of int64, (markers,)
-        Line numbers and epochs of the markers; without any, the records are counted from 0.
-    """
-    if len(markers):
-        return epochs_by_marker(np.searchsorted(marker_lines, lines), markers)
-    return np.arange(len(lines), dtype=np.int64)
-
-
-def _picker(rows: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-    """Return a function that picks these rows of a list, as a tuple whatever their number."""
-    if len(rows) > 1:
-        return itemgetter(*rows)
-    return lambda values: tuple([values[row] for row in rows])
-
-
-def _is_marker(text: str | None) -> bool:
-    return text is not None and text.startswith(_MARKER)
-
-
-def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
-    array.flags.writeable = False
-    return array
-
-
-def read_typed(data: bytes, *, texts: bool = False) -> tuple[dict[str, Any], TypedLog]:
+def read_typed(
+    data: bytes, limits: Limits, *, texts: bool = False
+) -> tuple[dict[str, Any], TypedLog]:
     """Parse a log that holds nothing unusual: its configuration, and all that follows.
 
     Parameters
     ----------
     data : bytes
+    limits : Limits
     texts : bool
         Keep the text lines.
 
@@ -302,11 +222,12 @@ def read_typed(data: bytes, *, texts: bool = False) -> tuple[dict[str, Any], Typ
     start = len(BOM) if data.startswith(BOM) else 0
     first = data.find(b"\n", start) + 1
     try:
-        config = _config(data[start:first])
+        config = _config(data[start:first], limits)
         names, extras = _probe(data, first)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
-    typed = read_records(memoryview(data)[first:], tuple(names), extras, texts=texts)
+    records = memoryview(data)[first:]
+    typed = read_records(records, tuple(names), extras, limits, texts=texts)
     _check_order(typed, names)
     return config, typed
 
@@ -324,7 +245,12 @@ def _check_order(typed: TypedLog, names: dict[str, int]) -> None:
 
 
 def read_records(
-    data: memoryview, names: tuple[str, ...], extras: tuple[str, ...], *, texts: bool = False
+    data: memoryview,
+    names: tuple[str, ...],
+    extras: tuple[str, ...],
+    limits: Limits,
+    *,
+    texts: bool = False,
 ) -> TypedLog:
     """Return records that have no other metrics and keys than these.
 
@@ -335,6 +261,7 @@ def read_records(
     names : tuple of str, (metrics,)
     extras : tuple of str, (keys,)
         Keys beside ``agg_stats``.
+    limits : Limits
     texts : bool
         Keep the text lines.
 
@@ -343,23 +270,35 @@ def read_records(
     NotPlainError
         As :func:`read_typed`.
     """
+    layout = _layout(names, extras)
     try:
-        layout = _layout(names, extras)
         records: list[Any] = layout.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
     # Blank lines, or several records on a line: the exact road numbers and names them.
-    newlines = np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
+    is_end = np.frombuffer(data, np.uint8) == _NEWLINE
+    newlines = np.count_nonzero(is_end)
     if len(records) != newlines + (len(data) > 0 and data[-1] != _NEWLINE):
         raise NotPlainError("not one record on each line")
+    if len(data) > limits.line_bytes:
+        ends = np.concatenate([[-1], np.flatnonzero(is_end), [len(data)]])
+        if np.diff(ends).max() > limits.line_bytes:
+            raise NotPlainError("a line beyond a bound")
     stats = [record.agg_stats for record in records]
     values = [record.value for record in records]
-    pattern = layout.pattern([record.data_name for record in records], values)
+    titles = [record.title for record in records]
+    pattern = layout.pattern([record.data_name for record in records], titles, values)
     others = pattern.other_of(values)
     if None in others or stats.count(None) != pattern.text_count:
         raise NotPlainError("a record that is neither a text nor of a split")
+    if values.count(None) != len(records) - pattern.text_count:
+        raise NotPlainError("a text beside metrics")
+    if any(is_damaged_marker(text) for text in {*others} if text[-1:].isdecimal()):
+        raise NotPlainError("a text that is a marker but for one character")
     members = pattern.members(records) if extras else ()
     own = [[getattr(m, field) for m in members] for field in layout.extras]
+    if any(getattr(t, f) == getattr(t, f) for f in layout.extras for t in pattern.text_of(records)):
+        raise NotPlainError("a number beside a text")
     return TypedLog(
         names,
         extras,
@@ -376,13 +315,17 @@ def read_records(
     )
 
 
-def _config(line: bytes) -> dict[str, Any]:
+def _config(line: bytes, limits: Limits) -> dict[str, Any]:
     header = msgspec.json.decode(line)
-    if type(header) is dict and header.get("type") == "dict_config":
-        value = header.get("value")
-        if isinstance(value, dict):
-            return value
-    raise NotPlainError("the first line is no configuration")
+    brackets = line.count(b"{") + line.count(b"[")
+    if len(line) > limits.line_bytes or (
+        brackets > limits.depth and is_deep(header, limits.depth + 1)
+    ):
+        raise NotPlainError("a configuration beyond a bound")
+    if not is_config(header) or len(header) > 2:
+        raise NotPlainError("the first line is no configuration alone")
+    config: dict[str, Any] = header["value"]
+    return config
 
 
 class _Probed(msgspec.Struct):
@@ -398,7 +341,7 @@ def _probe(data: bytes, start: int) -> tuple[dict[str, int], tuple[str, ...]]:
     names: dict[str, int] = {}
     extras: dict[str, None] = {}
     seen: set[bytes] = set()
-    for line in range(_FIRST_LINE, _FIRST_LINE + _PROBE_LINES):
+    for line in range(FIRST_LINE, FIRST_LINE + _PROBE_LINES):
         end = data.find(b"\n", start)
         if end < 0:
             break

@@ -1,12 +1,29 @@
 """Bytes of a JSON-lines log to a table of columns: what all readers but the native one share.
 
 May import ``core`` and ``readers.lines``. Start in ``decode`` (`read_table`); ``shape`` makes the
-types that decode a log quickly, ``column`` is one key over all rows, ``odd_lines`` finds what is
-whole on a line that is not JSON.
+types that decode a log quickly, ``column`` is one key over the rows that have it, ``odd_lines``
+finds what is whole on a line that is not JSON, ``documents`` what is not one record a line,
+``text_lines`` what stands around records.
 """
 
-from runcube.readers.table.column import Column
-from runcube.readers.table.decode import SAMPLE_LINES, Table, first_records, read_table
+from runcube.readers.table.column import NUMBER, OTHER, TEXT, Column, Objects, spelling
+from runcube.readers.table.decode import Part, Table, first_records, read_table
+from runcube.readers.table.documents import has_documents
 from runcube.readers.table.shape import flatten
+from runcube.readers.table.text_lines import TEXT_AROUND
 
-__all__ = ["SAMPLE_LINES", "Column", "Table", "first_records", "flatten", "read_table"]
+__all__ = [
+    "NUMBER",
+    "OTHER",
+    "TEXT",
+    "TEXT_AROUND",
+    "Column",
+    "Objects",
+    "Part",
+    "Table",
+    "first_records",
+    "flatten",
+    "has_documents",
+    "read_table",
+    "spelling",
+]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from runcube.readers.lines import decode_line
@@ -17,37 +15,68 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Kinds of cells. Missing values and nulls have no cell; booleans are the numbers 0 and 1.
+NUMBER, TEXT, OTHER = 1, 2, 3
 
-@dataclass
+
+@dataclass(slots=True, eq=False)
 class Column:
-    """One flattened key over all rows: numbers, and what is there instead of numbers.
-
-    A missing or null value is neither number nor text nor other.
+    """One flattened key: the cells of the rows that have a value.
 
     Parameters
     ----------
-    values : ndarray of float64, (rows,)
-        Numbers in the unit in which they were logged, booleans as 0 and 1; NaN where there is none.
-    logged : ndarray of bool, (rows,)
-        Whether there is a number; True for a logged NaN.
-    codes : ndarray of int64, (rows,)
-        Index of the text in ``words``; -1 where there is none.
-    others : ndarray of int64, (rows,)
-        Hash of a value that is neither number nor text (a list); 0 where there is none.
+    rows : ndarray of int64, (cells,)
+        Rows that have a value, rising.
+    kinds : ndarray of uint8, (cells,)
+        ``NUMBER``, ``TEXT``, or ``OTHER``: a list, or what else is neither.
+    values : ndarray of float64, (cells,)
+        The number in the unit in which it was logged; the index into ``words`` of a text, or into
+        ``items``.
     words : list of str, (words,)
         Distinct texts, in order of first appearance.
+    items : list, (items,)
+        Distinct decoded values that are neither numbers nor texts.
     """
 
+    rows: NDArray[np.int64]
+    kinds: NDArray[np.uint8]
     values: NDArray[np.float64]
-    logged: NDArray[np.bool_]
-    codes: NDArray[np.int64]
-    others: NDArray[np.int64]
     words: list[str]
+    items: list[Any]
 
-    @cached_property
-    def present(self) -> NDArray[np.bool_]:
-        """Rows on which the column has a value of any kind."""
-        return np.asarray(self.logged | (self.codes >= 0) | (self.others != 0))
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def has(self, kind: int) -> bool:
+        """Return whether any cell is of a kind."""
+        return bool((self.kinds == kind).any())
+
+    def on(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        """Return the cells that are on some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, (rows,)
+            Rising row numbers.
+
+        Returns
+        -------
+        at : ndarray of int64, (found,)
+            Positions in ``rows`` that have a cell.
+        cells : ndarray of intp, (found,)
+            Their cells.
+        """
+        if not len(rows) or not len(self.rows):
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.intp)
+        if len(rows) <= len(self.rows):
+            cells = np.searchsorted(self.rows, rows)
+            cells[cells == len(self.rows)] = 0
+            at = np.flatnonzero(self.rows[cells] == rows)
+            return at, cells[at]
+        at = np.searchsorted(rows, self.rows)
+        at[at == len(rows)] = 0
+        cells = np.flatnonzero(rows[at] == self.rows)
+        return at[cells], cells
 
 
 @dataclass(slots=True)
@@ -56,12 +85,15 @@ class Objects:
 
     Parameters
     ----------
-    codes : ndarray of int64, (rows,)
-        Index of the object in ``values``; -1 where there is none.
+    rows : ndarray of int64, (cells,)
+        Rows that have an object, rising.
+    codes : ndarray of int64, (cells,)
+        Index of the object in ``values``.
     values : list, (objects,)
         Distinct decoded objects, of all such columns of the log together.
     """
 
+    rows: NDArray[np.int64]
     codes: NDArray[np.int64]
     values: list[Any]
 
@@ -98,7 +130,7 @@ class ObjectPool:
         """Return the code of a decoded value; -1 for null."""
         if value is None:
             return -1
-        text = json.dumps(value, sort_keys=True)
+        text = spelling(value)
         code = self._by_text.get(text)
         if code is None:
             code = self._by_text[text] = len(self.values)
@@ -107,84 +139,91 @@ class ObjectPool:
 
 
 class GrowingColumn:
-    """A column while it is filled.
+    """A column while it is filled."""
 
-    Parameters
-    ----------
-    n_rows : int
-        Length of the column.
-    """
-
-    def __init__(self, n_rows: int) -> None:
-        self._n_rows = n_rows
-        self._values = np.full(n_rows, np.nan)
-        self._logged = np.zeros(n_rows, dtype=bool)
-        self._codes: NDArray[np.int64] | None = None
-        self._others: NDArray[np.int64] | None = None
+    def __init__(self) -> None:
+        self._pieces: list[tuple[NDArray[np.int64], int, NDArray[np.float64]]] = []
+        self._cells: tuple[list[int], list[int], list[float]] = ([], [], [])
         self._words: dict[str | None, int] = {None: -1}
+        self._items: dict[str, int] = {}
+        self._values: list[Any] = []
 
     def numbers(self, rows: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Fill rows with numbers that the typed decoder read; NaN is no value."""
         # The typed decoder reads no NaN: msgspec refuses it. NaN here is a missing value.
-        self._values[rows] = values
-        self._logged[rows] = ~np.isnan(values)
+        present = ~np.isnan(values)
+        if not present.all():
+            rows, values = rows[present], values[present]
+        self._pieces.append((rows, NUMBER, values))
 
     def texts(self, rows: NDArray[np.int64], texts: Sequence[str | None]) -> None:
         """Fill rows with text; None is no value."""
-        if self._codes is None:
-            self._codes = np.full(self._n_rows, -1, dtype=np.int64)
-        for text in set(texts):
+        for text in dict.fromkeys(texts):
             self._words.setdefault(text, len(self._words) - 1)
-        self._codes[rows] = np.fromiter(map(self._words.__getitem__, texts), np.int64, len(rows))
+        codes = np.fromiter(map(self._words.__getitem__, texts), np.float64, len(rows))
+        present = codes >= 0
+        self._pieces.append((rows[present], TEXT, codes[present]))
 
     def put(self, row: int, value: Any) -> None:
         """Fill one row with a value of any kind but null."""
-        if isinstance(value, (bool, int, float)):
-            self._values[row] = _as_float(value)
-            self._logged[row] = True
+        kind, cell = OTHER, 0.0
+        if isinstance(value, bool | int | float) and (number := _as_float(value)) is not None:
+            kind, cell = NUMBER, number
         elif isinstance(value, str):
-            self.texts(np.array([row]), [value])
+            kind, cell = TEXT, self._words.setdefault(value, len(self._words) - 1)
         else:
-            if self._others is None:
-                self._others = np.zeros(self._n_rows, dtype=np.int64)
-            self._others[row] = _hash(value)
+            code = self._items.setdefault(spelling(value), len(self._values))
+            if code == len(self._values):
+                self._values.append(value)
+            cell = code
+        rows, kinds, values = self._cells
+        rows.append(row)
+        kinds.append(kind)
+        values.append(cell)
 
-    def column(self, blank: Column) -> Column:
-        """Return the finished column; ``blank`` has the arrays for a column of numbers alone."""
-        others = blank.others if self._others is None else self._others
-        if self._codes is None:
-            return Column(self._values, self._logged, blank.codes, others, [])
-        # Words in order of appearance, whichever decoder they came from.
-        codes, words = self._codes, [word for word in self._words if word is not None]
-        used, first = np.unique(codes[codes >= 0], return_index=True)
-        rank = np.full(len(words) + 1, -1, dtype=np.int64)
-        rank[used[np.argsort(first)]] = np.arange(len(used))
-        kept = [words[code] for code in used[np.argsort(first)]]
-        return Column(self._values, self._logged, rank[codes], others, kept)
-
-
-def blank_column(n_rows: int) -> Column:
-    """Return a column in which no row has a value."""
-    return GrowingColumn(n_rows).column(
-        Column(
-            np.empty(0),
-            np.empty(0, dtype=bool),
-            np.full(n_rows, -1, dtype=np.int64),
-            np.zeros(n_rows, dtype=np.int64),
-            [],
+    def column(self) -> Column:
+        """Return the finished column."""
+        rows, kinds, values = self._cells
+        pieces = [
+            (np.array(rows, np.int64), np.array(kinds, np.uint8), np.array(values, np.float64))
+        ]
+        pieces += [(r, np.full(len(r), kind, np.uint8), v) for r, kind, v in self._pieces]
+        if len(self._pieces) == 1 and not rows:
+            pieces = pieces[1:]
+        where, kind, cells = (
+            np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*pieces, strict=True)
         )
-    )
+        if len(where) > 1 and not (where[1:] > where[:-1]).all():
+            order = np.argsort(where, kind="stable")
+            where, kind, cells = where[order], kind[order], cells[order]
+        words = [word for word in self._words if word is not None]
+        return Column(where, kind, *_by_appearance(cells, kind, words), self._values)
 
 
-def _hash(value: Any) -> int:
-    try:
-        return hash(msgspec.json.encode(value)) or 1
-    except (ValueError, OverflowError):  # lone surrogates, huge integers
-        return hash(json.dumps(value)) or 1
+def _by_appearance(
+    values: NDArray[np.float64], kinds: NDArray[np.uint8], words: list[str]
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Return cells and words with words in order of appearance, whichever decoder read them."""
+    if len(words) < 2:
+        return values, words
+    text = kinds == TEXT
+    used, first = np.unique(values[text], return_index=True)
+    order = used[np.argsort(first)].astype(np.intp)
+    rank = np.empty(len(words))
+    rank[order] = np.arange(len(order))
+    values = values.copy()
+    values[text] = rank[values[text].astype(np.intp)]
+    return values, [words[i] for i in order]
 
 
-def _as_float(value: float) -> float:
+def spelling(value: Any) -> str:
+    """Return one text for equal values, however they were written."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _as_float(value: float) -> float | None:
+    """Return a number as float64; None for a whole number beyond it."""
     try:
         return float(value)
     except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
+        return None

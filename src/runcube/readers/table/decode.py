@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from runcube.core import DEFAULT_LIMITS, Problem
 from runcube.readers.lines import BOM, BadLine, Line, decode_line, split_lines
-from runcube.readers.table.column import Column, GrowingColumn, ObjectPool, Objects, blank_column
+from runcube.readers.table.column import Column, GrowingColumn, ObjectPool, Objects
+from runcube.readers.table.documents import has_documents, read_documents
 from runcube.readers.table.odd_lines import Splitter
 from runcube.readers.table.shape import Shape, flatten
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.core import Problem
+    from runcube.core import Limits
 
 CHUNK_BYTES = 1 << 20
 # A refused chunk is tried again in smaller ones: NaN mostly comes on a few lines in a row.
@@ -35,19 +37,37 @@ SAMPLE_LINES = 8
 MAX_SHAPES = 16
 
 
-@dataclass
-class Table:
-    """All records of a log, one a row, in file order.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a log.
 
     Parameters
     ----------
+    path : str
+        Path that problems name.
     data : bytes
-        The log itself.
+        What it holds.
+    """
+
+    path: str
+    data: bytes
+
+
+@dataclass
+class Table:
+    """All records of a log, one a row, in file order; a log may be several files.
+
+    Parameters
+    ----------
+    parts : sequence of Part, (parts,)
+        The files of the log.
+    ends : list of int, (parts,)
+        Number of rows up to the end of each part.
     lines : ndarray of int64, (rows,)
-        Number of the line that each record is on, from 1.
-    columns : dict of str to Column, each (rows,)
+        Number of the line that each record is on in its file, from 1.
+    columns : dict of str to Column
         One for each flattened key (``"info/lr"``), in order of first appearance.
-    objects : dict of str to Objects, each (rows,)
+    objects : dict of str to Objects
         One for each key whose objects are kept whole, sorted by name.
     odd : dict of int to dict
         Records by row that are not what their line alone decodes to: salvaged from a damaged
@@ -56,7 +76,8 @@ class Table:
         What is wrong with the lines, in file order.
     """
 
-    data: bytes
+    parts: Sequence[Part]
+    ends: list[int]
     lines: NDArray[np.int64]
     columns: dict[str, Column]
     objects: dict[str, Objects]
@@ -67,18 +88,35 @@ class Table:
         return len(self.lines)
 
     @cached_property
-    def _ends(self) -> NDArray[np.int64]:
-        return np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == ord("\n"))
+    def _newlines(self) -> list[NDArray[np.intp]]:
+        return [
+            np.flatnonzero(np.frombuffer(part.data, dtype=np.uint8) == ord("\n"))
+            for part in self.parts
+        ]
+
+    @cached_property
+    def first_lines(self) -> list[int]:
+        """Lines in all parts before each one, (parts,)."""
+        counts = [len(newlines) + 1 for newlines in self._newlines[:-1]]
+        return [int(count) for count in np.cumsum([0, *counts])]
+
+    def part_of(self, row: int) -> int:
+        """Return the number of the part that a row is in."""
+        return int(np.searchsorted(self.ends, row, side="right"))
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return the path of the file and the number of the line that a row is on."""
+        return self.parts[self.part_of(row)].path, int(self.lines[row])
 
     def record(self, row: int) -> dict[str, Any]:
         """Return the record of one row, decoded exactly as it was logged."""
         if row in self.odd:
             return dict(self.odd[row])
-        number = int(self.lines[row]) - 1
-        start = int(self._ends[number - 1]) + 1 if number else 0
-        end = int(self._ends[number]) if number < len(self._ends) else len(self.data)
-        line = self.data[start:end].removeprefix(BOM).strip(b" \t\r\0")
-        return dict(decode_line(line))
+        part = self.part_of(row)
+        number, data, ends = int(self.lines[row]) - 1, self.parts[part].data, self._newlines[part]
+        start = int(ends[number - 1]) + 1 if number else 0
+        end = int(ends[number]) if number < len(ends) else len(data)
+        return dict(decode_line(data[start:end].removeprefix(BOM).strip(b" \t\r\0")))
 
 
 def first_records(data: bytes) -> list[dict[str, Any]]:
@@ -95,45 +133,44 @@ def first_records(data: bytes) -> list[dict[str, Any]]:
 
 
 def read_table(
-    data: bytes,
+    parts: Sequence[Part],
     *,
-    path: str,
-    raw: frozenset[str],
-    first: Sequence[dict[str, Any]] | None = None,
+    raw: frozenset[str] = frozenset(),
     fast: bool = True,
     chunk: int = CHUNK_BYTES,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Table:
     """Return the table of a log.
 
     Parameters
     ----------
-    data : bytes
-    path : str
-        Path that problems name.
+    parts : sequence of Part, (parts,)
+        Its files, in order.
     raw : frozenset of str
         Top-level keys whose objects are kept whole instead of flattened.
-    first : sequence of dict, optional
-        The ``first_records``, where they are available.
     fast : bool
         False takes the exact road for every line.
     chunk : int
         Bytes that are decoded at once.
+    limits : Limits
 
     Returns
     -------
     Table
         The same for every ``fast`` and ``chunk``.
     """
-    shape = Shape(raw)
-    splitter = Splitter(path)
-    for record in first_records(data) if first is None else first:
-        shape.learn(record)
-        splitter.learn(record)
-    builder = _Builder(shape, splitter, fast)
-    start = len(BOM) if data.startswith(BOM) else 0
-    for low, high in _chunks(data, chunk, start, len(data)):
-        builder.add(data, low, high)
-    return builder.table(data)
+    builder = _Builder(Shape(raw), fast, limits)
+    ends = []
+    for part in parts:
+        builder.begin(part)
+        if has_documents(part.data):
+            builder.documents(part)
+        else:
+            start = len(BOM) if part.data.startswith(BOM) else 0
+            for low, high in _chunks(part.data, chunk, start, len(part.data)):
+                builder.add(part.data, low, high)
+        ends.append(builder.n_rows)
+    return builder.table(parts, ends)
 
 
 def _chunks(data: bytes, size: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -151,15 +188,14 @@ class _Builder:
     ----------
     shape : Shape
         Keys that are known so far; it is widened.
-    splitter : Splitter
-        Decodes the lines that the types refuse.
     fast : bool
         Whether types are tried at all.
+    limits : Limits
 
     Attributes
     ----------
     n_shapes, n_rows, n_lines : int
-        Times that the shape was widened, rows and lines so far.
+        Times that the shape was widened; rows so far, and lines of the part.
     numbers : list of ndarray of int64
         Line numbers of the rows, piece by piece.
     pieces : list of tuple
@@ -170,11 +206,14 @@ class _Builder:
         As in `Table`.
     pool : ObjectPool
         Distinct objects that are kept whole.
+    problems : list of Problem
+        What is wrong with lines of the parts so far.
     """
 
-    def __init__(self, shape: Shape, splitter: Splitter, fast: bool) -> None:
+    def __init__(self, shape: Shape, fast: bool, limits: Limits) -> None:
         self.shape = shape
-        self.splitter = splitter
+        self.limits = limits
+        self.splitter = Splitter("", limits)
         self.fast = fast
         self.n_shapes = 0
         self._unknown = False
@@ -185,6 +224,23 @@ class _Builder:
         self.cells: list[tuple[int, str, Any]] = []
         self.odd: dict[int, Any] = {}
         self.pool = ObjectPool()
+
+    def begin(self, part: Part) -> None:
+        """Begin another file: its lines are numbered from 1."""
+        self.n_lines = 0
+        self.splitter.path = part.path
+        for record in first_records(part.data):
+            self.shape.learn(record)
+            self.splitter.learn(record)
+        self.shape.rebuild()
+
+    def documents(self, part: Part) -> None:
+        """Add objects that are printed over several lines, or stand in one array."""
+        records, problems = read_documents(part.data, part.path)
+        for _, record in records:
+            self._exact(record, odd=True)
+        self.numbers.append(np.array([line for line, _ in records], dtype=np.int64))
+        self.splitter.problems += problems
 
     def add(self, data: bytes, start: int, end: int) -> None:
         """Decode the lines of one chunk, by smaller chunks where the type refuses it."""
@@ -206,7 +262,7 @@ class _Builder:
     def _typed(self, data: bytes, start: int, end: int) -> list[Any] | None:
         """Return the records of a chunk; None unless each line is just one record of known keys."""
         decoder = self.shape.decoder
-        if decoder is None:
+        if decoder is None or self._has_long_line(data, start, end):
             return None
         try:
             if self.shape.raw and not data.isascii():
@@ -221,6 +277,13 @@ class _Builder:
             return None
         joints = (data.count(joint, start, end) for joint in (b"}\n{", b"}\r\n{"))
         return structs if rows - 1 in joints else None
+
+    def _has_long_line(self, data: bytes, start: int, end: int) -> bool:
+        if end - start <= self.limits.line_bytes:
+            return False
+        view = np.frombuffer(data, np.uint8, end - start, start)
+        ends = np.flatnonzero(view == ord("\n"))
+        return bool((np.diff(ends, prepend=-1, append=len(view)) > self.limits.line_bytes).any())
 
     def _by_line(self, data: bytes) -> None:
         structs: list[Any] = []
@@ -248,7 +311,7 @@ class _Builder:
 
     def _typed_line(self, line: bytes) -> Any | None:
         decoder = self.shape.decoder
-        if decoder is None:
+        if decoder is None or len(line) > self.limits.line_bytes:
             return None
         try:
             if self.shape.raw and not line.isascii():
@@ -265,8 +328,7 @@ class _Builder:
         """Add one record key by key; an odd one is not what its line alone decodes to."""
         if odd:
             self.odd[self.n_rows] = record
-        for name, value in flatten(record, self.shape.raw):
-            self.cells.append((self.n_rows, name, value))
+        self.cells += [(self.n_rows, n, v) for n, v in flatten(record, self.shape.raw).items()]
         self.n_rows += 1
 
     def _widen(self, records: Sequence[dict[str, Any]]) -> bool:
@@ -295,45 +357,61 @@ class _Builder:
                 continue
             self.pieces.append((rows, name, kind, part))
 
-    def table(self, data: bytes) -> Table:
-        """Return the table of all that was added; ``data`` is the whole log."""
+    def table(self, parts: Sequence[Part], ends: list[int]) -> Table:
+        """Return the table of all that was added."""
         columns: dict[str, GrowingColumn] = {}
-        objects: dict[str, NDArray[np.int64]] = {}
+        objects: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
+        left_out: dict[str, int] = {}
+
+        def column(name: str, row: int) -> GrowingColumn | None:
+            known = columns.get(name)
+            if known is None and len(columns) < self.limits.columns:
+                known = columns[name] = GrowingColumn()
+            elif known is None:
+                left_out.setdefault(name, row)
+            return known
+
         for rows, name, kind, part in self.pieces:
             if kind == "raw":
-                codes = objects.setdefault(name, np.full(self.n_rows, -1, dtype=np.int64))
-                codes[rows] = part
-                continue
-            grow = columns.get(name) or columns.setdefault(name, GrowingColumn(self.n_rows))
-            if kind == "number":
-                grow.numbers(rows, part)
-            else:
-                grow.texts(rows, part)
+                objects.setdefault(name, []).append((rows, part))
+            elif (grow := column(name, int(rows[0]))) is not None:
+                (grow.numbers if kind == "number" else grow.texts)(rows, part)
         for row, name, value in self.cells:
             if name in self.shape.raw:
-                codes = objects.setdefault(name, np.full(self.n_rows, -1, dtype=np.int64))
-                codes[row] = self.pool.code_of(value)
-                continue
-            grow = columns.get(name) or columns.setdefault(name, GrowingColumn(self.n_rows))
-            grow.put(row, value)
+                one = np.array([row], np.int64), np.array([self.pool.code_of(value)], np.int64)
+                objects.setdefault(name, []).append(one)
+            elif (grow := column(name, row)) is not None:
+                grow.put(row, value)
         numbers = np.concatenate(self.numbers) if self.numbers else np.empty(0, dtype=np.int64)
-        table = Table(data, numbers, {}, {}, self.odd, self.splitter.problems)
-        blank = blank_column(self.n_rows)
-        done = {name: grow.column(blank) for name, grow in columns.items()}
-        table.columns = _in_order(table, {k: c for k, c in done.items() if c.present.any()})
-        table.objects = {
-            name: Objects(codes, self.pool.values)
-            for name, codes in sorted(objects.items())
-            if (codes >= 0).any()
-        }
+        table = Table(parts, ends, numbers, {}, {}, self.odd)
+        table.problems = self.splitter.problems + self.splitter.texts.problems()
+        done = {name: grow.column() for name, grow in columns.items()}
+        table.columns = _in_order(table, {k: c for k, c in done.items() if len(c)})
+        table.objects = {name: self._objects(objects[name]) for name in sorted(objects)}
+        table.objects = {name: found for name, found in table.objects.items() if len(found.rows)}
+        if left_out:
+            table.problems.append(self._too_many(table, left_out))
         return table
+
+    def _too_many(self, table: Table, left_out: dict[str, int]) -> Problem:
+        path, line = table.place(min(left_out.values()))
+        shown = ", ".join(repr(name) for name in islice(left_out, 3))
+        bound = f"more than Limits(columns={self.limits.columns}) keys"
+        message = f"{bound}: the values of {len(left_out)} more, {shown} …, are left out"
+        return Problem("limit", message, path, line)
+
+    def _objects(self, pieces: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> Objects:
+        rows, codes = (np.concatenate(part) for part in zip(*pieces, strict=True))
+        order = np.argsort(rows, kind="stable")
+        rows, codes = rows[order], codes[order]
+        return Objects(rows[codes >= 0], codes[codes >= 0], self.pool.values)
 
 
 def _in_order(table: Table, columns: dict[str, Column]) -> dict[str, Column]:
     """Return columns sorted by the first row that has them, then by their place in that record."""
-    first = {name: int(np.argmax(column.present)) for name, column in columns.items()}
+    first = {name: int(column.rows[0]) for name, column in columns.items()}
     ranks: dict[str, tuple[int, int]] = {}
     for row in sorted(set(first.values())):
-        names = [name for name, _ in flatten(table.record(row), frozenset())]
-        ranks.update({n: (row, i) for i, n in enumerate(names) if first.get(n) == row})
+        names = enumerate(flatten(table.record(row)))
+        ranks.update({n: (row, i) for i, n in names if first.get(n) == row})
     return dict(sorted(columns.items(), key=lambda item: ranks[item[0]]))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import Problem
-from runcube.readers.lines import BadLine, Line, decode_line, salvage
+from runcube.core import DEFAULT_LIMITS, Problem
+from runcube.readers.lines import BadLine, Line, concatenated, decode_line, salvage
+from runcube.readers.table.text_lines import TextLines, record_of_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from runcube.core import Limits
 
 _LITERAL = b"}\\n{"
 _SHOWN = 60
@@ -22,17 +24,22 @@ class Splitter:
     ----------
     path : str
         Path that problems name.
+    limits : Limits
 
     Attributes
     ----------
+    texts : TextLines
+        Lines of text so far.
     problems : list of Problem
         What was wrong so far, in file order.
     odd : bool
         Whether the records of the last line are not what that line alone decodes to.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self.path = path
+        self.limits = limits
+        self.texts = TextLines()
         self.problems: list[Problem] = []
         self.odd = False
         self._known: set[str] = set()
@@ -49,16 +56,24 @@ class Splitter:
         """Return the whole records of a line, in order; problems are recorded."""
         self.odd = False
         try:
-            value = decode_line(line.data)
+            value = decode_line(line.data, self.limits)
         except BadLine as error:
-            return self._broken(line, str(error))
+            return self._broken(line, error)
         if isinstance(value, dict):
             return [value]
         self._note("bad_line", f"not a record: {_shown(line.data)}", line)
         return []
 
-    def _broken(self, line: Line, reason: str) -> list[dict[str, Any]]:
-        several = _literal_newlines(line.data) or _concatenated(line.data)
+    def _broken(self, line: Line, error: BadLine) -> list[dict[str, Any]]:
+        if error.kind == "limit":
+            self._note("limit", str(error), line)
+            return []
+        around = record_of_text(line.data, self.limits)
+        if around is not None:
+            self.odd = True
+            self.texts.add(self.path, line.number)
+            return [around]
+        several = _literal_newlines(line.data) or concatenated(line.data)
         if several:
             self.odd = True
             self._note("joined_lines", f"{len(several)} records on one line, all kept", line)
@@ -67,11 +82,11 @@ class Splitter:
         whole = salvage(line.data, self._is_record)
         if whole is not None:
             self._note("bad_line", "half a record before a whole one, which is kept", line)
-            return [whole]
+            return [whole[1]]
         if not line.ended:
             self._note("truncated_tail", f"the last line is cut: {_shown(line.data)}", line)
         else:
-            self._note("bad_line", f"{reason}: {_shown(line.data)}", line)
+            self._note("bad_line", f"{error}: {_shown(line.data)}", line)
         return []
 
     def _is_record(self, value: Any) -> bool:
@@ -97,26 +112,6 @@ def _literal_newlines(line: bytes) -> list[dict[str, Any]]:
     except BadLine:
         return []
     return values if all(isinstance(value, dict) for value in values) else []
-
-
-def _concatenated(line: bytes) -> list[dict[str, Any]]:
-    """Return whole records that follow each other without a newline between them."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        return []
-    decoder, values, at = json.JSONDecoder(), [], 0
-    while at < len(text):
-        try:
-            value, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            return []
-        if not isinstance(value, dict):
-            return []
-        values.append(value)
-        while at < len(text) and text[at] in " \t\r\0":
-            at += 1
-    return values
 
 
 def _shown(data: bytes) -> str:

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from runcube.core import DEFAULT_LIMITS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+MAX_DEPTH = DEFAULT_LIMITS.depth
+# A type of more keys takes longer to make than it saves.
+_MAX_LEAVES = 4096
 # Keys with their kinds, or with the signature of the object below.
 Signature: TypeAlias = "tuple[tuple[str, str | Signature], ...]"
 
@@ -24,35 +29,39 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def flatten(record: Mapping[str, Any], raw: frozenset[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of a record that are not null, as ``("info/lr", 0.1)``.
+def flatten(record: Mapping[str, Any], raw: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the leaves of a record that are not null, as ``{"info/lr": 0.1}``.
+
+    Blanks around a key are dropped. A leaf that would get the name of an earlier one is numbered
+    (``"a/b (2)"`` of ``{"a": {"b": 1}, "a/b": 2}``), so that neither is lost. Objects inside more
+    than ``MAX_DEPTH`` others stay whole.
 
     Parameters
     ----------
     record : mapping
     raw : frozenset of str
-        Top-level keys whose values stay whole.
+        Top-level keys whose objects stay whole.
 
-    Yields
-    ------
-    tuple of str and object
+    Returns
+    -------
+    dict of str to object
         Keys joined by ``/``, and the value.
     """
+    found: dict[str, Any] = {}
     for key, value in record.items():
-        if key in raw:
-            yield key, value
-        elif isinstance(value, dict):
-            yield from _below(key + "/", value)
-        elif value is not None:
-            yield key, value
+        _collect(found, key.strip(), value, MAX_DEPTH if key in raw else 0)
+    return found
 
 
-def _below(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in record.items():
-        if isinstance(value, dict):
-            yield from _below(f"{prefix}{key}/", value)
-        elif value is not None:
-            yield prefix + key, value
+def _collect(found: dict[str, Any], name: str, value: Any, depth: int) -> None:
+    if isinstance(value, dict) and depth < MAX_DEPTH:
+        for key, below in value.items():
+            _collect(found, f"{name}/{key.strip()}", below, depth + 1)
+    elif value is not None:
+        own, number = name, 2
+        while own in found:
+            own, number = f"{name} ({number})", number + 1
+        found[own] = value
 
 
 def kind_of(value: Any) -> str:
@@ -78,7 +87,7 @@ class _Node:
     def __init__(self) -> None:
         self.fields: dict[str, str | _Node] = {}
 
-    def learn(self, record: Mapping[str, Any], raw: frozenset[str]) -> bool:
+    def learn(self, record: Mapping[str, Any], raw: frozenset[str], depth: int = 0) -> bool:
         """Widen the node by an object; return whether that changed anything."""
         changed = False
         for key, value in record.items():
@@ -86,11 +95,11 @@ class _Node:
             new: str | _Node
             if key in raw:
                 new = "raw"
-            elif isinstance(value, dict):
+            elif isinstance(value, dict) and depth < MAX_DEPTH:
                 new = "any" if isinstance(old, str) and old != "null" else old or _Node()
                 new = _Node() if new == "null" else new
                 if isinstance(new, _Node):
-                    changed |= new.learn(value, frozenset())
+                    changed |= new.learn(value, frozenset(), depth + 1)
             else:
                 new = _merge(old, kind_of(value))
             if new is not old and new != old:
@@ -141,12 +150,18 @@ class _Leaf:
 def _compile(signature: Signature) -> tuple[msgspec.json.Decoder[Any], tuple[_Leaf, ...]] | None:
     """Return a decoder and its fields; None where msgspec can make no type for these keys."""
     try:
+        if _count(signature) > _MAX_LEAVES:
+            return None
         struct, leaves = _struct(signature, "Record")
     except (ValueError, TypeError, RecursionError):
         return None
     if len({leaf.name for leaf in leaves}) != len(leaves):
         return None  # {"a": {"b": 1}, "a/b": 2}: only the exact road decides which one counts
     return msgspec.json.Decoder(struct), leaves
+
+
+def _count(signature: Signature) -> int:
+    return sum(1 if isinstance(kind, str) else _count(kind) for _, kind in signature)
 
 
 def _struct(signature: Signature, name: str) -> tuple[Any, tuple[_Leaf, ...]]:
@@ -166,7 +181,7 @@ def _struct(signature: Signature, name: str) -> tuple[Any, tuple[_Leaf, ...]]:
     made = msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False, rename=rename)
     return made, tuple(
         _Leaf(
-            f"{key}/{leaf.name}" if leaf.path else key,
+            f"{key.strip()}/{leaf.name}" if leaf.path else key.strip(),
             leaf.kind,
             (at, *leaf.path),
             leaf.empty if empty is None else (empty, *leaf.empty),

@@ -1,0 +1,150 @@
+"""One selection for each axis: the same runs, each curve where x keeps its points apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runcube.core import is_time_like
+from runcube.curves.attempts import Attempt, attempts_of
+from runcube.curves.own_x import Choice
+from runcube.curves.selection import KeptRun, Selection, taken_names
+from runcube.curves.units import other_unit
+from runcube.curves.x_axis import align_x, identifier
+from runcube.curves.x_choice import axis_names, inner_counters, separable_curves
+from runcube.curves.x_values import shown, x_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.core import Curves, RunLog
+    from runcube.curves.x_values import X
+    from runcube.plan import Sweep
+
+
+def tree_selections(
+    logs: Sequence[RunLog], main: Selection, sweep: Sweep
+) -> Iterator[tuple[str, Selection]]:
+    """Yield the kept runs on each axis, with a name for it: the same runs, attempts and status.
+
+    A curve is on each axis that keeps its points apart; no record is carried. Rows whose x is in
+    another unit than that of most have a selection of their own. The logs of ``main`` stay whole.
+
+    Parameters
+    ----------
+    logs : sequence of RunLog
+        All logs, (logs,).
+    main : Selection
+        The selection on the main axis, which is the first.
+    sweep : Sweep
+    """
+    names: list[str] = []
+    for x in _tree_axes(logs, main):
+        kept = separable_curves([kept_run.attempt.log for kept_run in main.kept_runs], x)
+        if not kept and x != main.axis.x:
+            continue
+        for selection in _on_axis(main, x, sweep, kept):
+            axis = selection.axis
+            first = axis.dim if axis.align == "union" else identifier(axis.name, ())
+            name, number = first, 2
+            while name in names:
+                name, number = f"{first}_{number}", number + 1
+            names.append(name)
+            yield name, selection
+
+
+def unseparated_curves(logs: Sequence[RunLog], main: Selection) -> list[str]:
+    """Return the curves of the kept runs, as ``split/metric``, that no axis keeps apart."""
+    kept = [kept_run.attempt.log for kept_run in main.kept_runs]
+    return [f"{split}/{metric}" for split, metric in _unseparated(kept, _tree_axes(logs, main))]
+
+
+def _unseparated(logs: Sequence[RunLog], axes: Iterable[X]) -> list[tuple[str, str]]:
+    apart = frozenset().union(*(separable_curves(logs, x) for x in axes))
+    every = dict.fromkeys((c.split, m) for log in logs for c in log.curves for m in c.metrics)
+    return [curve for curve in every if curve not in apart]
+
+
+def _tree_axes(logs: Sequence[RunLog], main: Selection) -> list[X]:
+    """Return the axes of the logs, the main one first.
+
+    Where each run has its own main axis, these are among the others. A counter that starts anew in
+    each epoch is one together with the epoch, where it is needed.
+    """
+    axes = [name for name in axis_names(logs) if not is_time_like(name)]
+    inner = inner_counters(logs, axes)
+    found: list[X] = [] if main.axis.is_mixed else [main.axis.x]
+    found += [name for name in axes if name not in inner]
+    pairs: list[X] = [(outer, name) for name, outer in inner.items()]
+    kept = [kept_run.attempt.log for kept_run in main.kept_runs]
+    if pairs and _unseparated(kept, found):
+        found += pairs
+    return list(dict.fromkeys(found))
+
+
+def _on_axis(
+    main: Selection, x: X, sweep: Sweep, kept: frozenset[tuple[str, str]]
+) -> Iterator[Selection]:
+    """Yield the kept runs on an axis; then those of their rows that have it in another unit."""
+    logs = [_restricted(kept_run.attempt.log, kept) for kept_run in main.kept_runs]
+    others = [other_unit(log.curves, x_values(log, x)) for log in logs]
+    usual, apart = [], []
+    for log, masks in zip(logs, others, strict=True):
+        none = [np.zeros(len(curves.lines), dtype=bool) for curves in log.curves]
+        at = none if masks is None else masks
+        usual.append(_with_rows(log, [~mask for mask in at]))
+        apart.append(_with_rows(log, at))
+    for part in [usual, apart] if any(log.curves for log in apart) else [usual]:
+        kept_runs = [
+            KeptRun(kept_run.run, _attempt(kept_run, log, x), kept_run.status)
+            for kept_run, log in zip(main.kept_runs, part, strict=True)
+        ]
+        attempts = [kept_run.attempt for kept_run in kept_runs]
+        choice = Choice(x, "an axis of the tree")
+        axis = align_x(attempts, choice, "auto", taken_names(sweep))
+        notes = [f"the rows whose {shown(x)} may be in another unit have a node of their own"]
+        if part is usual:
+            notes = []
+        yield Selection(axis, kept_runs, notes=notes, statuses=main.statuses)
+
+
+def _attempt(kept_run: KeptRun, log: RunLog, x: X) -> Attempt:
+    """Return the attempt of a kept run in its log on another axis."""
+    attempts = attempts_of(log, x, "drop")
+    at = kept_run.attempt.number - log.attempt
+    return attempts[at] if at < len(attempts) else Attempt(log, [], list(log.problems))
+
+
+def _restricted(log: RunLog, kept: frozenset[tuple[str, str]]) -> RunLog:
+    parts = [_restrict(curves, kept) for curves in log.curves]
+    return replace(log, curves=[part for part in parts if part.metrics])
+
+
+def _restrict(curves: Curves, kept: frozenset[tuple[str, str]]) -> Curves:
+    rows = [i for i, metric in enumerate(curves.metrics) if (curves.split, metric) in kept]
+    names = tuple(curves.metrics[i] for i in rows)
+    return replace(curves, metrics=names, values=curves.values[rows], logged=curves.logged[rows])
+
+
+def _with_rows(log: RunLog, masks: Sequence[NDArray[np.bool_]]) -> RunLog:
+    """Return a log with some rows of each split; what has no row left is left out."""
+    parts = []
+    for curves, mask in zip(log.curves, masks, strict=True):
+        held = curves.logged[:, mask].any(axis=1)
+        if held.all() and mask.all():
+            parts.append(curves)
+        elif held.any():
+            part = replace(
+                curves,
+                x={name: values[mask] for name, values in curves.x.items()},
+                metrics=tuple(np.array(curves.metrics, dtype=object)[held].tolist()),
+                values=curves.values[np.ix_(held, mask)],
+                logged=curves.logged[np.ix_(held, mask)],
+                lines=curves.lines[mask],
+            )
+            parts.append(part)
+    return replace(log, curves=parts)

@@ -1,0 +1,269 @@
+"""Files of other loggers that no reader reads yet: recognised, and named once for each logger."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runcube.core import Problem
+from runcube.files import PACKED_ENDINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from runcube.core import LogFile
+
+_SQLITE = b"SQLite format 3\0"
+_RECORDS = 'write what you need of it as JSON lines, {"step": 1, "train/loss": 0.5}'
+# The first bytes of an event file: the length of the record with its version, in 8 and 4 bytes.
+_EVENT = re.compile(rb".{2}\0{6}.{4}\x09.{8}\x1a.brain\.Event:", re.DOTALL)
+_MLFLOW_POINT = re.compile(rb"\d{9,} [-+.\w]+( -?\d+.*)?\r?\n")
+_SACRED_CURVE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"(steps|timestamps|values)"\s*:\s*\[')
+_CSV = re.compile(r"\.(csv|tsv)$")
+_ROWS = 3
+_SHORTEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Logger:
+    """How the files of a logger are recognised, and what the user can do with them.
+
+    Parameters
+    ----------
+    name : str
+        Of the logger and its files, in the plural.
+    path : pattern
+        Found in the path, without the ending of a packed file.
+    head : callable
+        Takes the first bytes of a file and returns whether they are of this logger.
+    advice : str
+        The end of the message.
+    """
+
+    name: str
+    path: re.Pattern[str]
+    head: Callable[[bytes], bool]
+    advice: str
+
+
+def _has(*words: bytes) -> Callable[[bytes], bool]:
+    """Return whether the first bytes hold all of some words."""
+    return lambda head: all(word in head for word in words)
+
+
+def _is_database(*tables: bytes) -> Callable[[bytes], bool]:
+    """Return whether the first bytes are those of an SQLite database that has the tables."""
+    return lambda head: (
+        head.startswith(_SQLITE)
+        and all(re.search(rb"CREATE TABLE [\"'\[`]?%s\b" % table, head) for table in tables)
+    )
+
+
+def _header(head: bytes) -> list[str]:
+    """Return the names of the columns of a CSV file; none if it holds no curves."""
+    if b"\0" in head:
+        return []
+    text = head.decode("utf-8-sig", "replace")
+    # Monitor files begin with a comment that holds the configuration.
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    separator = "\t" if lines and lines[0].count("\t") > lines[0].count(",") else ","
+    try:
+        rows = list(csv.reader(lines[: _ROWS + 1], delimiter=separator))
+    except csv.Error:
+        return []
+    if len(rows) < _SHORTEST:
+        return []
+    names = [name.strip() for name in rows[0]]
+    is_named = all(names) and len({*names}) == len(names) and not any(map(_is_number, names))
+    has_numbers = any(_is_number(cell) for row in rows[1:] for cell in row[: len(names)])
+    return names if is_named and has_numbers and len(names) >= _SHORTEST else []
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_lightning(head: bytes) -> bool:
+    return "step" in _header(head)
+
+
+def _is_keras(head: bytes) -> bool:
+    names = _header(head)
+    return names[:1] == ["epoch"] and any(name.startswith("val_") for name in names)
+
+
+_LOGGERS = (
+    _Logger(
+        "TensorBoard event files",
+        re.compile(r"\.tfevents\."),
+        lambda head: _EVENT.match(head) is not None,
+        f"tbparse or EventAccumulator read them: {_RECORDS}",
+    ),
+    _Logger(
+        "W&B run files",
+        re.compile(r"\.wandb$"),
+        lambda head: head.startswith(b":W&B"),
+        f"wandb.Api().run(...).scan_history() reads a synced run: {_RECORDS}",
+    ),
+    _Logger(
+        "W&B summaries",
+        re.compile(r"(^|/)wandb-(summary|metadata)\.json$"),
+        lambda head: head.lstrip().startswith(b"{"),
+        "they hold no curves, which are in the files *.wandb",
+    ),
+    _Logger(
+        "SwanLab run files",
+        re.compile(r"\.swanlab$"),
+        lambda head: head.startswith(b":SWL"),
+        _RECORDS,
+    ),
+    _Logger(
+        "MLflow metric files",
+        re.compile(r"/metrics/"),
+        lambda head: _MLFLOW_POINT.match(head) is not None,
+        f"MlflowClient().get_metric_history(run, name) reads them: {_RECORDS}",
+    ),
+    _Logger(
+        "MLflow databases",
+        re.compile(r"\.(db|sqlite3?)$"),
+        _is_database(b"latest_metrics"),
+        f"MlflowClient().get_metric_history(run, name) reads them: {_RECORDS}",
+    ),
+    _Logger(
+        "MLflow databases",
+        re.compile(r"(^|/)mlflow\.db$"),
+        lambda head: head.startswith(_SQLITE),
+        f"MlflowClient().get_metric_history(run, name) reads them: {_RECORDS}",
+    ),
+    _Logger(
+        "Optuna studies",
+        re.compile(r"\.(db|sqlite3?)$"),
+        _is_database(b"studies", b"trials"),
+        "study.trials_dataframe() reads them: " + _RECORDS,
+    ),
+    _Logger(
+        "Optuna journals",
+        re.compile(r"\.(log|jsonl?|journal)$"),
+        lambda head: head.startswith(b'{"op_code"'),
+        "optuna.load_study reads them: " + _RECORDS,
+    ),
+    _Logger(
+        "trackio databases",
+        re.compile(r"\.(db|sqlite3?)$"),
+        _is_database(b"metrics", b"configs"),
+        _RECORDS,
+    ),
+    _Logger(
+        "Aim repositories",
+        re.compile(r"(^|/)\.aim/.*(^|/)CURRENT$"),
+        lambda head: head.startswith(b"MANIFEST-"),
+        f"aim.Repo(...).query_metrics() reads them: {_RECORDS}",
+    ),
+    _Logger(
+        "Sacred runs",
+        re.compile(r"(^|/)run\.json$"),
+        _has(b'"experiment"', b'"command"', b'"artifacts"'),
+        f"their curves are in the files metrics.json: {_RECORDS}",
+    ),
+    _Logger(
+        "Sacred metrics",
+        re.compile(r"(^|/)metrics\.json$"),
+        lambda head: _SACRED_CURVE.match(head) is not None,
+        f"each metric has steps and values: {_RECORDS}",
+    ),
+    _Logger(
+        "Hugging Face trainer states",
+        re.compile(r"(^|/)trainer_state\.json$"),
+        lambda head: b'"global_step"' in head or b'"best_metric"' in head,
+        "write each item of log_history as a line of a .jsonl file; the last checkpoint has all",
+    ),
+    _Logger(
+        "Lightning CSV files",
+        re.compile(r"(^|/)metrics\.csv$"),
+        _is_lightning,
+        f"{_RECORDS}",
+    ),
+    _Logger("Keras CSV files", _CSV, _is_keras, f"{_RECORDS}"),
+    _Logger(
+        "CSV files",
+        _CSV,
+        lambda head: bool(_header(head)),
+        f"{_RECORDS}",
+    ),
+)
+
+
+def foreign_logger(path: str, head: bytes) -> str | None:
+    r"""Return the logger that a file is of, if none of our readers reads its files yet.
+
+    Parameters
+    ----------
+    path : str
+        Posix path of the file.
+    head : bytes
+        Its first bytes.
+
+    Returns
+    -------
+    str or None
+        A name in the plural, such as ``"TensorBoard event files"``; None for any other file.
+
+    Examples
+    --------
+    >>> foreign_logger("run/metrics.csv", b"epoch,loss,val_loss\n0,0.5,0.7\n")
+    'Keras CSV files'
+    >>> foreign_logger("run/names.csv", b"name,colour\na,red\n") is None
+    True
+    """
+    return next((logger.name for logger in _named_like(path) if logger.head(head)), None)
+
+
+def foreign_problems(files: Iterable[LogFile], head: Callable[[str], bytes]) -> list[Problem]:
+    """Return one problem for each logger whose files are recognised, but cannot be read yet.
+
+    Parameters
+    ----------
+    files : iterable of LogFile
+        Those that no reader has claimed.
+    head : callable
+        Returns the first bytes of a file by its path; called only if the name may be that of a log.
+
+    Returns
+    -------
+    list of Problem
+        Of kind ``not_read``, with the count of the files and the path of the first.
+    """
+    found: dict[str, list[str]] = {}
+    advice: dict[str, str] = {}
+    for file in files:
+        loggers = [*_named_like(file.path)] if file.size else []
+        start = head(file.path) if loggers else b""
+        logger = next((logger for logger in loggers if logger.head(start)), None)
+        if logger is not None:
+            found.setdefault(logger.name, []).append(file.path)
+            advice[logger.name] = logger.advice
+    return [
+        Problem(
+            "not_read",
+            f"{name} are recognised but not read: {_count(paths)}; {advice[name]}",
+            paths[0],
+        )
+        for name, paths in found.items()
+    ]
+
+
+def _named_like(path: str) -> Iterator[_Logger]:
+    """Return the loggers whose files may have such a name."""
+    for packed in PACKED_ENDINGS:
+        path = path.removesuffix(packed)
+    return (logger for logger in _LOGGERS if logger.path.search(path))
+
+
+def _count(paths: list[str]) -> str:
+    return "1 file" if len(paths) == 1 else f"{len(paths):,} files, this is the first"

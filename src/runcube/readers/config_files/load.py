@@ -1,0 +1,137 @@
+"""The configuration of a log from the files beside it and above it."""
+
+from __future__ import annotations
+
+from functools import lru_cache, reduce
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from runcube.core import DEFAULT_LIMITS, Problem
+from runcube.files import read_bytes
+from runcube.readers.config_files.carry import Carrier, Note, Parsed, shown_keys
+from runcube.readers.config_files.find import folder_of
+from runcube.readers.config_files.json_text import parse_json
+from runcube.readers.config_files.yaml_text import parse_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from runcube.core import Limits, LogFile, Source
+
+_DESCRIBED = Note("config_value", "the description is left out")
+
+
+def load_sidecars(
+    source: Source, files: Sequence[LogFile], limits: Limits = DEFAULT_LIMITS
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Read the configuration files of a source and merge them, key by key.
+
+    Parameters
+    ----------
+    source : Source
+    files : sequence of LogFile
+        As of `find_sidecars`: the nearest first. A nearer one counts; keys in which two of one
+        folder differ are problems as well.
+    limits : Limits
+
+    Returns
+    -------
+    config : dict
+        Empty where the files hold none. What it holds is not to be changed in place.
+    problems : list of Problem
+        What is wrong with the files, and what of them cannot be carried.
+    """
+    found: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for _, beside in groupby(files, key=lambda file: folder_of(file.path)):
+        read: list[tuple[str, dict[str, Any]]] = []
+        for file in beside:
+            config, named = _load(source.root, file, limits)
+            problems += named
+            for path, other in read:
+                keys = list(_differing(other, config))
+                if keys:
+                    what = f"{path} and {file.path} differ, {path} counts"
+                    message = f"configuration: {shown_keys(keys)}: {what}"
+                    problems.append(Problem("config_conflict", message, file.path))
+            read.append((file.path, config))
+        found += [config for _, config in read]
+    # What counts least first: what a null above replaces does not come back below it.
+    return reduce(merge, reversed(found), {}), problems
+
+
+def _load(root: str, file: LogFile, limits: Limits) -> tuple[dict[str, Any], Sequence[Problem]]:
+    """Read one file. A file that is gone is a problem, not an exception: the curves are good."""
+    try:
+        return _parse(root, file, limits)
+    except OSError as error:
+        message = f"configuration {file.path}: {error.strerror or error}"
+        return {}, [Problem("unreadable", message, file.path)]
+
+
+# A file above many runs is a file of each of them.
+@lru_cache(maxsize=32)
+def _parse(root: str, file: LogFile, limits: Limits) -> tuple[dict[str, Any], Sequence[Problem]]:
+    """Return what one file holds, and what of it is wrong or cannot be carried."""
+    path = file.path
+    data, damage = read_bytes(root, path)
+    problems = [Problem("unreadable", damage, path)] if damage else []
+    parse = parse_json if path.removesuffix(".gz").endswith(".json") else parse_yaml
+    try:
+        parsed = parse(data, limits)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        return {}, [*problems, Problem("no_config", f"configuration {path}: {reason}", path)]
+    if not isinstance(parsed.value, dict):
+        kind = type(parsed.value).__name__
+        message = f"configuration {path}: expected a mapping, got {kind}"
+        return {}, [*problems, Problem("no_config", message, path)]
+    carrier = Carrier(parsed, limits)
+    config = carrier.mapping(_unwrapped(parsed))
+    return config, [*problems, *carrier.problems(path)]
+
+
+def _unwrapped(parsed: Parsed) -> dict[str, Any]:
+    """Return the config without the ``{"lr": {"desc": null, "value": 0.1}}`` of W&B."""
+    config: dict[str, Any] = parsed.value
+    boxes = {key: value for key, value in config.items() if key != "wandb_version"}
+    if not boxes or not all(
+        isinstance(box, dict) and box and box.keys() <= {"desc", "value"} for box in boxes.values()
+    ):
+        return config
+    found = {key: boxes[key].get("value") if key in boxes else v for key, v in config.items()}
+    for key, note in parsed.notes.get(id(config), ()):
+        parsed.note(found, key, note)
+    for key, box in boxes.items():
+        if box.get("desc") is not None:
+            parsed.note(found, key, _DESCRIBED)
+    return found
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both mappings merged, key by key; where both have a value, that of ``above``."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = merge(dict(old or {}), value) if both else value
+    return merged
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys that both mappings have, with other values."""
+    for key, left in one.items():
+        if key not in other:
+            continue
+        right = other[key]
+        if isinstance(left, dict) and isinstance(right, dict):
+            yield from _differing(left, right, f"{prefix}{key}.")
+        elif not _same(left, right):
+            yield prefix + key
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two values are one: 1 and 1.0 are, True and 1 are not, NaN is itself."""
+    if isinstance(one, bool) != isinstance(other, bool):
+        return False
+    return bool(one == other or (one != one and other != other))

@@ -1,0 +1,71 @@
+"""The x quantities of one run, split by split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runcube.readers.table import NUMBER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from runcube.readers.jsonl.run_table import RunTable
+
+
+class Axes:
+    """All x columns over the rows of one run, as float64 with NaN where a row lacks one.
+
+    Parameters
+    ----------
+    log : RunTable
+    run : int
+        Number of the run in the log.
+    x : dict of str to list of str
+        Axes with their columns.
+    """
+
+    def __init__(self, log: RunTable, run: int, x: Mapping[str, list[str]]) -> None:
+        self._count = len(log.runs.rows[run])
+        self._cells = {
+            axis: {name: cells for name in names if (cells := log.cells(name, run)) is not None}
+            for axis, names in x.items()
+        }
+        self._whole = {axis: self._joined(axis, "") for axis, c in self._cells.items() if c}
+
+    def of(self, split: str, at: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Return each x on some rows of a split, as logged.
+
+        Without any x the records of the split are counted, from 0.
+
+        Parameters
+        ----------
+        split : str
+        at : ndarray of int64, (points,)
+            Positions among the rows of the run.
+
+        Returns
+        -------
+        dict of str to ndarray of float64, (points,)
+        """
+        if not self._whole:
+            name = "epoch" if split != "all" else "step"
+            return {name: np.arange(len(at), dtype=np.float64)}
+        return {
+            axis: (self._joined(axis, split) if len(self._cells[axis]) > 1 else values)[at]
+            for axis, values in self._whole.items()
+        }
+
+    def _joined(self, axis: str, split: str) -> NDArray[np.float64]:
+        """Return the columns of one axis (``train/epoch``, …) as one; the split's goes first."""
+        values = np.full(self._count, np.nan)
+        columns = self._cells[axis]
+        own = [c for c in columns if split and c.startswith(split)]
+        for name in reversed([*own, *(c for c in columns if c not in own)]):
+            cells = columns[name]
+            numbers = cells.kinds == NUMBER
+            values[cells.at[numbers]] = cells.values[numbers]
+        return values

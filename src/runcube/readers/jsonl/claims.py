@@ -1,0 +1,82 @@
+"""Whether a file is a training log, from its first lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runcube.files import PACKED_ENDINGS
+from runcube.readers.jsonl.names import is_measure, split_and_metric
+from runcube.readers.lines import BOM, BadLine, decode_line
+from runcube.readers.table import NUMBER, has_documents
+
+if TYPE_CHECKING:
+    from runcube.core import LogFile
+    from runcube.readers.jsonl.log import Log
+
+# Texts that differ on more of the rows than this are what a model wrote, not what it logged.
+_FREE_TEXT = 0.5
+
+
+def whole_lines(head: bytes, size: int) -> bytes:
+    """Return a head up to its last complete line; the file's own end completes a line too."""
+    if len(head) >= size:
+        return head
+    end = head.rfind(b"\n") + 1
+    return head[:end] if end else head
+
+
+def is_lone(file: LogFile, head: bytes) -> bool:
+    """Return whether a file is JSON of one line alone: a summary, unless its siblings are logs."""
+    endings = tuple(".json" + packed for packed in PACKED_ENDINGS)
+    return file.path.lower().endswith(endings) and b"\n" not in head.strip()
+
+
+def is_object(data: bytes) -> bool:
+    """Return whether one of the first lines ends with a whole JSON object."""
+    if has_documents(data):
+        return True
+    for line in data.removeprefix(BOM).split(b"\n", 4)[:4]:
+        start = line.find(b"{")
+        try:
+            if start >= 0 and isinstance(decode_line(line[start:].strip(b" \t\r\0")), dict):
+                return True
+        except BadLine:
+            continue
+    return False
+
+
+def looks_like_training(log: Log) -> bool:
+    """Return whether anything runs along x or has a split, in runs longer than a summary."""
+    table = log.table
+    metrics = [name for name in log.numeric if name not in log.own_x]
+    if not metrics:
+        # The head may hold nothing but a long configuration.
+        return bool(table.objects)
+    if len(log.runs.keys) > 1 and max(map(len, log.runs.rows)) < 2:
+        return False
+    if log.x or log.split is not None:
+        return True
+    if any(split_and_metric(name)[0] is not None for name in metrics):
+        return True
+    if not log.texts and any(map(is_measure, metrics)):
+        return True
+    is_shown = bool(log.own_x or table.objects)
+    return is_shown and _has_measures(log, metrics) and not _has_free_text(log)
+
+
+def _has_measures(log: Log, metrics: list[str]) -> bool:
+    """Return whether any metric is a fraction: labels and ids of examples are whole numbers."""
+    for name in metrics:
+        column = log.table.columns[name]
+        numbers = column.values[column.kinds == NUMBER]
+        if (numbers != np.floor(numbers)).any():
+            return True
+    return False
+
+
+def _has_free_text(log: Log) -> bool:
+    return any(
+        len(log.table.columns[name].words) > _FREE_TEXT * len(log.table) > 1 for name in log.texts
+    )

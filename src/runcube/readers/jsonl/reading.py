@@ -1,0 +1,129 @@
+"""How a log was read, for people: what was found, by which evidence, and how to say it outright."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runcube.core import is_time_like
+from runcube.readers.jsonl.configuration import header_rows
+from runcube.readers.jsonl.names import split_and_metric
+from runcube.readers.jsonl.parts import part_splits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runcube.core import RunLog
+    from runcube.readers.jsonl.log import Log
+
+_MOST = 6
+
+
+def how_it_was_read(
+    log: Log, number: int, run: RunLog, files: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return how a run was read, as (topic, text) pairs for ``RunHeader.reading``.
+
+    Parameters
+    ----------
+    log : Log
+    number : int
+        Number of the run in the log.
+    run : RunLog
+    files : sequence of str
+        Names of its configuration files.
+    """
+    if not len(log.table):
+        return ()
+    objects = [
+        n for n, o in log.table.objects.items() if np.isin(o.rows, log.runs.rows[number]).any()
+    ]
+    left = Counter(problem.kind for problem in run.problems)
+    return (
+        ("records", ", ".join(_records(log, number))),
+        ("runs", _runs(log)),
+        ("configuration", "; ".join(_configuration(log, number, run, objects, files)) or "none"),
+        ("x", "; ".join(_x(log, number)) or "none: rows are numbered"),
+        ("splits", _splits(log)),
+        ("metrics", _some(run.metrics)),
+        *((("left out", ", ".join(f"{n} {kind}" for kind, n in left.items())),) if left else ()),
+        ("says the same", _arguments(log, number, objects)),
+    )
+
+
+def _records(log: Log, run: int) -> Iterator[str]:
+    rows = log.runs.rows[run]
+    head, tail = log.head_and_tail(run)
+    inside = int(log.has_x[rows].sum())
+    counts = {
+        "header": head if log.own_x else len(header_rows(log, run)),
+        "row": inside if log.own_x else inside - len(header_rows(log, run)),
+        "event": len(rows) - head - inside - (len(rows) - tail),
+        "trailer": len(rows) - tail,
+    }
+    for kind, count in counts.items():
+        if count > 0:
+            yield f"{count} {kind}{'s' * (count > 1)}"
+
+
+def _runs(log: Log) -> str:
+    if log.runs.column is not None:
+        return f"column {log.runs.column!r}"
+    if len(log.runs.keys) > 1:
+        return "a configuration that changes begins the next"
+    count = len(log.table.parts)
+    return "one a file" if count == 1 else f"one in {count} files, joined"
+
+
+def _configuration(
+    log: Log, number: int, run: RunLog, objects: Sequence[str], files: Sequence[str]
+) -> Iterator[str]:
+    for name in objects:
+        mine = np.isin(log.table.objects[name].rows, log.runs.rows[number]).sum()
+        where = "on each row" if mine * 2 > len(log.runs.rows[number]) else "in a header"
+        yield f"object {name!r} {where}"
+    for name in dict.fromkeys(files):
+        yield name
+    plain = [n for n in run.header.config if n in log.table.columns]
+    if plain:
+        yield f"a record before the rows: {_some(plain)}"
+    if run.header.constants:
+        yield f"columns that never move: {_some([*run.header.constants])}"
+
+
+def _x(log: Log, run: int) -> Iterator[str]:
+    for name, columns in log.x.items():
+        if is_time_like(name):
+            yield f"{name}: a clock, beside x"
+        elif any(log.cells(column, run) is not None for column in columns):
+            yield f"{name}: by its name"
+    for name in sorted(log.rising[run]):
+        yield f"{name}: whole numbers that rise"
+
+
+def _splits(log: Log) -> str:
+    if log.split is not None:
+        return f"column {log.split!r}"
+    if part_splits([part.path for part in log.table.parts]):
+        return "one a file"
+    found = {split for name in log.numeric if (split := split_and_metric(name)[0])}
+    return f"in the names of metrics: {_some(sorted(found))}" if found else "none"
+
+
+def _arguments(log: Log, run: int, objects: Sequence[str]) -> str:
+    axes = [name for name in log.x if not is_time_like(name)] + sorted(log.rising[run])
+    said = {
+        "config": [*objects] or None,
+        "run": log.runs.column,
+        "x": axes[0] if axes else None,
+        "split": log.split,
+    }
+    shown = ", ".join(f"{name}={value!r}" for name, value in said.items() if value is not None)
+    return f"JsonlReader({shown})"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", … {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more

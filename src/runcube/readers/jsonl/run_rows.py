@@ -1,0 +1,155 @@
+"""Which rows of a log belong to which run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runcube.core import is_count_like
+from runcube.readers.jsonl.names import RUN_KEYS
+from runcube.readers.table import NUMBER, OTHER, TEXT, flatten
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runcube.readers.jsonl.options import Options
+    from runcube.readers.table import Column, Objects, Table
+
+
+# Rows that name no run are damaged if they are so few.
+_FEW = 0.1
+
+
+@dataclass(slots=True)
+class RunRows:
+    """The rows of each run of a table.
+
+    Parameters
+    ----------
+    column : str or None
+        Column that tells the runs apart; None where nothing on the rows does.
+    keys : list of str, (runs,)
+        What that column holds for each run, in order of first appearance; without one ``""``,
+        ``"@2"``, …: a configuration that changes begins the next run.
+    rows : list of ndarray of int64, (runs,)
+        Row numbers of each run, in file order.
+    lost : ndarray of int64, (lost,)
+        Rows like those that name their run, but without its name: of no run.
+    """
+
+    column: str | None
+    keys: list[str]
+    rows: list[NDArray[np.int64]]
+    lost: NDArray[np.int64]
+
+
+def group_runs(table: Table, options: Options) -> RunRows:
+    """Return the rows of each run; one run with the key ``""`` where nothing tells runs apart."""
+    name = options.run if isinstance(options.run, str) else None
+    if options.run is None:
+        name = next((k for k in RUN_KEYS if _tells_runs(table.columns.get(k), len(table))), None)
+    column = table.columns.get(name) if name is not None else None
+    if name is None or column is None:
+        return RunRows(None, *_sections(table, options), np.empty(0, dtype=np.int64))
+    keys: dict[str, int] = {}
+    codes = np.full(len(table), -1, dtype=np.int64)
+    codes[column.rows] = _run_codes(table, name, column, keys)
+    # A row that names no run belongs to the run before it, at the top to the first one.
+    last = np.maximum.accumulate(np.where(codes >= 0, np.arange(len(table)), -1))
+    codes = codes[np.where(last >= 0, last, column.rows[0])]
+    lost = _nameless(table, column)
+    codes[lost] = len(keys)
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(1, len(keys) + 1))
+    return RunRows(name, list(keys), np.split(order, starts)[: len(keys)], lost)
+
+
+def _few(count: int, column: Column) -> bool:
+    return count <= max(1, _FEW * len(column))
+
+
+def _nameless(table: Table, column: Column) -> NDArray[np.int64]:
+    """Return the rows that name no run though they have all that only rows with a name have.
+
+    A byte of the key was damaged: of the runs that take turns, any may be theirs.
+    """
+    named = np.zeros(len(table), dtype=bool)
+    named[column.rows] = True
+    without = np.flatnonzero(~named)
+    if not _few(len(without), column):
+        return without[:0]
+    like = np.zeros(len(table), dtype=bool)
+    for other in table.columns.values():
+        # A key of rows that name their run, and of next to no others.
+        if other is not column and len(other) > 2 and _few(int((~named[other.rows]).sum()), other):
+            like[other.rows] = True
+    for objects in table.objects.values():
+        # A configuration without a name beside others that have one.
+        if named[objects.rows].any():
+            like[objects.rows] = True
+    return without[like[without]]
+
+
+def _sections(table: Table, options: Options) -> tuple[list[str], list[NDArray[np.int64]]]:
+    """Return keys and rows of the runs that their configurations tell apart."""
+    every = np.arange(len(table), dtype=np.int64)
+    found = [every]
+    if options.run is None:
+        for objects in table.objects.values():
+            if len(objects.rows) * 2 <= len(table):
+                begins = objects.rows[1:][objects.codes[1:] != objects.codes[:-1]]
+                found = np.split(every, begins)
+            elif len(set(objects.codes.tolist())) > 1:
+                found = _by_configuration(table, objects, every)
+            if len(found) > 1:
+                break
+    return ["", *(f"@{number}" for number in range(2, len(found) + 1))], found
+
+
+def _by_configuration(
+    table: Table, objects: Objects, every: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Return the rows of each configuration that stands on the rows themselves.
+
+    They are runs if that takes away steps back of x; else a configuration changes within its run.
+    """
+    last = np.searchsorted(objects.rows, every, side="right") - 1
+    codes = objects.codes[np.maximum(last, 0)]
+    parts = [every[codes == code] for code in dict.fromkeys(codes.tolist())]
+    for name, column in table.columns.items():
+        if is_count_like(name) and _steps_back(column, every):
+            return [every] if any(_steps_back(column, part) for part in parts) else parts
+    return [every]
+
+
+def _steps_back(column: Column, rows: NDArray[np.int64]) -> bool:
+    values = column.values[column.on(rows)[1]]
+    return bool((np.diff(values) < 0).any())
+
+
+def _tells_runs(column: Column | None, n_rows: int) -> bool:
+    """Return whether a column is on most rows, and does not hold one value alone."""
+    if column is None or column.has(OTHER) or 2 * len(column) < n_rows:
+        return False
+    return len(column.words) + len(np.unique(column.values[column.kinds == NUMBER])) > 1
+
+
+def _run_codes(table: Table, name: str, column: Column, keys: dict[str, int]) -> list[int]:
+    if not column.has(NUMBER) and not column.has(OTHER):
+        keys.update({word: code for code, word in enumerate(column.words)})
+        return column.values.astype(np.int64).tolist()  # type: ignore[no-any-return]
+    numeric = column.kinds == NUMBER
+    exact = bool((np.abs(column.values[numeric]) < 2**53).all())
+    codes = []
+    cells = zip(column.rows.tolist(), column.kinds.tolist(), column.values.tolist(), strict=True)
+    for row, kind, value in cells:
+        if kind == TEXT:
+            key = column.words[int(value)]
+        elif kind == NUMBER and exact:
+            key = str(int(value)) if value.is_integer() else repr(value)
+        else:
+            key = str(flatten(table.record(row))[name])
+        codes.append(keys.setdefault(key, len(keys)))
+    return codes

@@ -1,0 +1,144 @@
+"""A decoded log as runs: which rows are whose, and what each column holds on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.readers.jsonl.names import SPLIT_KEYS, SPLIT_WORDS
+from runcube.readers.jsonl.run_rows import group_runs
+from runcube.readers.jsonl.x_columns import find_x
+from runcube.readers.lines import is_number_text
+from runcube.readers.table import NUMBER, OTHER, TEXT, TEXT_AROUND, flatten
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runcube.readers.jsonl.options import Options
+    from runcube.readers.jsonl.run_rows import RunRows
+    from runcube.readers.table import Column, Table
+
+
+@dataclass(slots=True, eq=False)
+class Cells:
+    """The cells of one column on the rows of one run.
+
+    Parameters
+    ----------
+    at : ndarray of int64, (cells,)
+        Positions among the rows of the run, rising.
+    kinds : ndarray of uint8, (cells,)
+        ``NUMBER``, ``TEXT`` or ``OTHER``.
+    values : ndarray of float64, (cells,)
+        As in `Column`.
+    """
+
+    at: NDArray[np.int64]
+    kinds: NDArray[np.uint8]
+    values: NDArray[np.float64]
+
+    @property
+    def is_one_value(self) -> bool:
+        """Whether all cells hold the same; NaN is the same as NaN."""
+        same = (self.values == self.values[0]) | (np.isnan(self.values) & np.isnan(self.values[0]))
+        return bool(same.all() and (self.kinds == self.kinds[0]).all())
+
+
+class RunTable:
+    """A table with its runs, and the kinds of its columns.
+
+    Parameters
+    ----------
+    table : Table
+        All records of the log.
+    options : Options
+        What the user, or a reader of a special layout, fixed.
+
+    Attributes
+    ----------
+    runs : RunRows
+        Which rows belong to which run.
+    split : str or None
+        Column whose words are the splits of the rows.
+    x : dict of str to list of str
+        The columns of each axis: ``{"epoch": ["train/epoch", "val/epoch"]}``, as far as their names
+        say that they are axes.
+    """
+
+    def __init__(self, table: Table, options: Options) -> None:
+        self.table = table
+        self.options = options
+        self.runs: RunRows = group_runs(table, options)
+        self.split = None if options.split is False else _split_column(table, options.split)
+        taken = {self.runs.column, self.split, *options.known}
+        self.columns = {name: c for name, c in table.columns.items() if name not in taken}
+        self.x = find_x(self.columns, options, self.runs)
+
+    @cached_property
+    def x_columns(self) -> frozenset[str]:
+        """Columns whose names say that they are axes, clocks among them."""
+        return frozenset(name for columns in self.x.values() for name in columns)
+
+    @cached_property
+    def numeric(self) -> list[str]:
+        """Columns that hold numbers, or lists of them, and are no axes by their names."""
+        taken = {*self.x_columns, TEXT_AROUND}
+        return [n for n, c in self.columns.items() if n not in taken and _is_numeric(c)]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Columns of text."""
+        numeric = {*self.numeric, *self.x_columns}
+        return [n for n, c in self.columns.items() if n not in numeric and c.has(TEXT)]
+
+    def cells(self, name: str, run: int) -> Cells | None:
+        """Return the cells of a column on the rows of a run; None if there are none."""
+        column, rows = self.table.columns[name], self.runs.rows[run]
+        if len(rows) == len(self.table):
+            return Cells(column.rows, column.kinds, column.values)
+        at, cells = column.on(rows)
+        return Cells(at, column.kinds[cells], column.values[cells]) if len(at) else None
+
+    def value(self, name: str, row: int) -> Any:
+        """Return the exact value of a column on a row of the table."""
+        return flatten(self.table.record(row), frozenset(self.table.objects))[name]
+
+
+def _is_numeric(column: Column) -> bool:
+    """Return whether a column holds numbers: as such, in lists, or as text that mostly is one."""
+    if column.has(NUMBER):
+        return True
+    if column.has(OTHER):
+        return any(is_vector(item) for item in column.items)
+    return sum(map(is_number_text, column.words)) * 2 > len(column.words)
+
+
+# Lists of numbers of this length at most are a metric for each number.
+MAX_VECTOR = 32
+
+
+def is_vector(item: Any) -> bool:
+    """Return whether a value is a short list of numbers."""
+    return (
+        isinstance(item, list)
+        and 0 < len(item) <= MAX_VECTOR
+        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in item)
+    )
+
+
+def _split_column(table: Table, name: str | None) -> str | None:
+    if name is not None:
+        return name if name in table.columns else None
+    for key in dict.fromkeys([*SPLIT_KEYS, *table.columns]):
+        column = table.columns.get(key)
+        if column is None or not column.words or column.has(NUMBER) or column.has(OTHER):
+            continue
+        known = [word.lower() in SPLIT_WORDS for word in column.words]
+        counts = np.bincount(column.values.astype(np.int64), minlength=len(known))
+        # A word that is damaged on one row takes no split from the others.
+        if (key in SPLIT_KEYS or sum(known) > 1) and counts[known].sum() > 0.5 * counts.sum():
+            return key
+    return None

@@ -1,0 +1,124 @@
+"""Files of other loggers: recognised by name and content, and named once for each logger."""
+
+import gzip
+import json
+import sqlite3
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runcube.files import Tree, list_files
+from runcube.pipeline.foreign_logs import foreign_logger, foreign_problems
+
+
+def event_file():
+    record = b"\x09" + struct.pack("<d", 1.6e9) + b"\x1a\x0dbrain.Event:2"
+    return struct.pack("<QI", len(record), 7) + record + struct.pack("<I", 9) + bytes(40)
+
+
+def database(tmp_path, *tables):
+    path = tmp_path / "made.db"
+    with sqlite3.connect(path) as made:
+        for table in tables:
+            made.execute(f"CREATE TABLE {table} (run_name TEXT, step INTEGER)")
+    made.close()
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+LIGHTNING = b"epoch,lr-Adam,step,train_loss,val_loss\n,0.01,0,,\n0,,9,0.5,\n0,,9,,0.4\n"
+SACRED = {"loss": {"steps": [0, 1], "timestamps": ["a", "b"], "values": [1.0, 0.5]}}
+SACRED_RUN = {"artifacts": [], "command": "main", "experiment": {"name": "a"}, "status": "RUNNING"}
+STATE = {"best_metric": None, "epoch": 1.0, "global_step": 9, "log_history": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "head", "name"),
+    [
+        ("a/events.out.tfevents.1652699454.host.1.0", event_file(), "TensorBoard event files"),
+        ("wandb/run-2_1-x/run-x.wandb", b":W&B\xe1\xbe\x00", "W&B run files"),
+        ("wandb/run-2_1-x/files/wandb-summary.json", b'{"loss": 1}', "W&B summaries"),
+        ("swanlog/run-1/backup.swanlab", b":SWL\xd6\xe1\x01", "SwanLab run files"),
+        ("mlruns/0/ab/metrics/train/loss", b"1652699454123 0.5 1\n", "MLflow metric files"),
+        ("mlruns/0/ab/metrics/loss", b"1652699454123 nan\n", "MLflow metric files"),
+        ("journal.log", b'{"op_code": 0, "worker_id": "x"}\n', "Optuna journals"),
+        (".aim/meta/chunks/ab/CURRENT", b"MANIFEST-000004\n", "Aim repositories"),
+        ("runs/1/run.json", json.dumps(SACRED_RUN, indent=2).encode(), "Sacred runs"),
+        ("runs/1/metrics.json", json.dumps(SACRED, indent=2).encode(), "Sacred metrics"),
+        ("trainer_state.json", json.dumps(STATE).encode(), "Hugging Face trainer states"),
+        ("version_0/metrics.csv", b"lr,step,loss\n0.1,0,\n,9,0.5\n", "Lightning CSV files"),
+        ("version_0/metrics.csv", LIGHTNING, "Lightning CSV files"),
+        ("log.csv", b"epoch,loss,val_loss\r\n0,0.5,NA\r\n", "Keras CSV files"),
+        ("log.csv.gz", b"epoch,loss\n0,0.5\n", "CSV files"),
+        ("0.monitor.csv", b'#{"t_start": 1.5}\nr,l,t\n1.0,9,0.3\n', "CSV files"),
+        ("log.tsv", b"epoch\tloss\n0\t0.5\n", "CSV files"),
+    ],
+)
+def test_a_file_of_another_logger_is_recognised_and_nothing_else_of_that_name(path, head, name):
+    assert foreign_logger(path, head) == name
+    for other in (b"", b"hello\n", b"\0\1\2\3", b"version https://git-lfs.github.com/spec/v1\n"):
+        assert foreign_logger(path, other) is None
+    assert foreign_logger("notes.txt", head) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "tables", "name"),
+    [
+        ("mlruns.db", ["metrics", "latest_metrics"], "MLflow databases"),
+        ("mlflow.db", ["experiments"], "MLflow databases"),
+        ("study.sqlite3", ["studies", "trials"], "Optuna studies"),
+        ("project.db", ["metrics", "configs"], "trackio databases"),
+        ("addresses.db", ["people"], None),
+    ],
+)
+def test_a_database_is_told_by_its_tables(path, tables, name, tmp_path):
+    assert foreign_logger(path, database(tmp_path, *tables)[:8192]) == name
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"name,colour\na,red\n",
+        b"loss\n0.5\n",
+        b"1,2\n3,4\n",
+        b"loss,loss\n1,2\n",
+        b"epoch,loss\n",
+        b'a,"' + b"x" * 200_000 + b"\n1,2\n",
+    ],
+)
+def test_a_table_without_a_header_of_names_over_numbers_is_no_log(head):
+    assert foreign_logger("table.csv", head) is None
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise(head):
+    for path in ("a.csv", "a/metrics.json", "x.tfevents.1", "m/metrics/a", "mlflow.db", "a.wandb"):
+        foreign_logger(path, head)
+        foreign_logger(path, b"SQLite format 3\0" + head)
+
+
+def test_each_logger_is_named_once_with_its_count_its_first_file_and_advice(tmp_path):
+    for i in range(300):
+        (tmp_path / f"events.out.tfevents.{i}.host.0").write_bytes(event_file())
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(b"epoch,loss\n0,0.5\n"))
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "model.pt").write_bytes(b"x")
+    tree = Tree(list_files(tmp_path))
+    looked = []
+
+    def head(path):
+        looked.append(path)
+        return tree.head(path)
+
+    events, table = foreign_problems(tree.unclaimed(), head)
+    assert (events.kind, events.path) == ("not_read", "events.out.tfevents.0.host.0")
+    assert events.message.startswith(
+        "TensorBoard event files are recognised but not read: 300 files, this is the first; "
+    )
+    assert "JSON lines" in events.message
+    assert table.path == "log.csv.gz"
+    assert "not read: 1 file; " in table.message
+    assert not {"model.pt", "empty.csv"} & {*looked}

@@ -1,0 +1,127 @@
+"""Bounds on what one native log may cost: beyond them a line or a key is left out, and named."""
+
+import json
+import time
+
+import pytest
+from native_logs import config, curve, epochs, kinds, read, record, text
+
+import runcube as rc
+from runcube.core import Limits
+from runcube.readers.lines import BadLine, decode_line, is_number_text
+from runcube.readers.native.reader import NativeReader
+
+
+def nested(depth, value="1"):
+    return '{"a":' * depth + value + "}" * depth
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        record("val", loss="1" * 60_000 + "x"),
+        '{"data_name": "val", "agg_stats": {"loss": ' + "1" * 60_000 + "}}",
+        '{"data_name": "val", "agg_stats": {"loss": ' + "1" * 60_000 + "x}}",
+        '{"a": ' * 20_000,
+        '{"a": ' * 20_000 + "}" * 20_000 + "x}",
+        '{"a": 1} ' * 5_000 + "x}",
+        '"' * 100_000 + "}",
+        '"data_name": "' * 10_000 + "}",
+        '{"title": "' + "\\" * 100_000 + "}",
+    ],
+    ids=["text", "number", "digits", "open", "deep", "records", "quotes", "names", "backslashes"],
+)
+def test_no_line_takes_more_than_linear_time(tmp_path, line):
+    start = time.process_time()
+    (log,) = read(tmp_path, [config(), *epochs(2), line])
+    assert time.process_time() - start < 1
+    assert curve(log, "val") == {0: 0.1, 1: 1.1}
+    assert [p.line for p in log.problems] == [10]
+
+
+def test_the_work_for_bad_lines_does_not_grow_with_their_neighbours(tmp_path):
+    bad = [f'{{"title": "agg_val", bad {i}' for i in range(5000)]
+    words = [text("".join(chr(97 + (i >> 4 * k & 15)) for k in range(4))) for i in range(5000)]
+    lines = [line for pair in zip(bad, words, strict=True) for line in pair]
+    start = time.process_time()
+    (log,) = read(tmp_path, [config(), record("train", loss=1), *lines])
+    assert time.process_time() - start < 2
+    assert kinds(log) == [("bad_line", 2 * i + 3) for i in range(5000)]
+
+
+def test_a_line_that_is_nested_too_deeply_is_left_out(tmp_path):
+    deep = '{"data_name": "val", "agg_stats": ' + nested(600) + "}"
+    (log,) = read(tmp_path, [config(), *epochs(1), deep, *epochs(1, start=1)])
+    assert curve(log, "val") == {0: 0.1, 1: 1.1}
+    assert kinds(log) == [("limit", 6)]
+    assert "Limits(depth=100)" in log.problems[0].message
+    (log,) = read(tmp_path, [config(), deep], reader=NativeReader(limits=Limits(depth=700)))
+    assert log.metrics == ("/".join(["a"] * 600),)
+
+
+def test_a_configuration_loses_only_the_keys_that_are_nested_too_deeply(tmp_path):
+    header = '{"type":"dict_config","value":{"lr":1,"list":%s,"o":{"lr":2,"a":%s},"seed":3}}'
+    line = header % ("[" * 500 + "]" * 500, nested(500))
+    (log,) = read(tmp_path, [line, *epochs(2)])
+    assert log.header.config["lr"] == 1
+    assert log.header.config["o"]["lr"] == 2
+    assert "list" not in log.header.config
+    assert kinds(log) == [("limit", 1), ("limit", 1)]
+    assert "'list'" in log.problems[0].message
+    assert "'o.a.a." in log.problems[1].message
+    assert "2" in json.dumps(log.header.config)
+    assert curve(log, "val") == {0: 0.1, 1: 1.1}
+
+
+def test_a_deep_configuration_costs_no_other_run(tmp_path):
+    deep = '{"type":"dict_config","value":{"lr":1,"d":%s}}' % ("[" * 500 + "]" * 500)
+    for name, first in (("a", config({"lr": 0})), ("b", deep)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "json_out.jsonl").write_text("\n".join([first, *epochs(2)]) + "\n")
+    with pytest.warns(rc.SweepWarning):
+        ds = rc.load_runs(tmp_path, parallel=False)
+    assert ds.lr.values.tolist() == [0, 1]
+    assert ds.logged.all()
+
+
+def test_a_longer_line_or_number_than_the_bound_is_left_out(tmp_path):
+    long = record("val", **{"x" * 5000: 1.0})
+    reader = NativeReader(limits=Limits(line_bytes=4000))
+    (log,) = read(tmp_path, [config(), long, *epochs(2)], reader=reader)
+    assert kinds(log) == [("limit", 2)]
+    assert "more than Limits(line_bytes=4000)" in log.problems[0].message
+    assert list(curve(log, "train")) == [0, 1]
+    digits = '{"data_name": "val", "agg_stats": {"loss": ' + "1" * 5000 + "}}"
+    (log,) = read(tmp_path, [config(), digits, *epochs(2)])
+    assert kinds(log) == [("limit", 2)]
+    assert "number of 5,000 digits, more than Limits(digits=4300)" in log.problems[0].message
+
+
+def test_more_keys_than_the_bound_are_left_out_and_counted(tmp_path):
+    lines = [config(), *(record("val", **{f"m{i}": 1.0, "nan": float("nan")}) for i in range(9))]
+    (log,) = read(tmp_path, lines, reader=NativeReader(limits=Limits(columns=4)))
+    assert log.metrics == ("m0", "nan", "m1", "m2")
+    assert kinds(log) == [("limit", 5)]
+    assert "Limits(columns=4): left out; 6 times, the first 'm3'" in log.problems[0].message
+
+
+@pytest.mark.parametrize("digits", [16, 25, 5000])
+def test_a_number_that_is_no_epoch_is_text(tmp_path, digits):
+    lines = [config(), text(">> Start Epoch: " + "9" * digits), record("val", loss=1)]
+    lines += [text(f"Training time {'9' * digits} days, 0:00:01")]
+    (log,) = read(tmp_path, lines)
+    assert curve(log, "val") == {0: 1}
+
+
+def test_texts_of_numbers_are_matched_in_one_way():
+    numbers = ["1", "-1.5", ".5", "1.", "1e5", "1.e5", " inf ", "NaN", "-Infinity", "1.5E-3"]
+    assert all(is_number_text(number) for number in numbers)
+    assert not any(is_number_text(text) for text in ("", "1x", "1..5", "e5", "1e", ".", "1_000"))
+
+
+def test_depth_counts_objects_and_lists():
+    assert decode_line(nested(100).encode())
+    with pytest.raises(BadLine, match=r"Limits\(depth=100\)") as caught:
+        decode_line(nested(101).encode())
+    assert caught.value.kind == "limit"
+    assert decode_line(b'{"a": [' + b"{}, " * 500 + b"{}]}")

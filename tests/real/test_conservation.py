@@ -1,0 +1,250 @@
+"""Every leaf of every record is in the cube, the configuration or the messages, or it is named."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conservation import cells, curves, load, lost
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+TESTS = Path(__file__).parents[1]
+REPORTED = sorted(p for p in (TESTS / "data" / "reported-logs").iterdir() if p.is_dir())
+MUON = sorted(p for p in (TESTS / "data" / "muon-norm-cap").iterdir() if p.is_dir())
+OTHERS = [TESTS / "data" / n for n in ("detectron2-smn", "raytune-rllib", "overfit-init-transfer")]
+OTHERS.append(TESTS.parent / "examples" / "logs")
+
+
+@pytest.mark.parametrize("root", [*MUON, *REPORTED, *OTHERS], ids=lambda root: root.name)
+def test_nothing_of_a_real_set_is_lost(root):
+    assert lost(root, load(root)) == []
+
+
+def write_lines(path, records):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda ds: ds.assign(logged=ds.logged & (ds.epoch != 1)),
+        lambda ds: ds.assign(curve=ds.curve + 1),
+        lambda ds: ds.assign_coords(metric=["acc"]),
+        lambda ds: ds.assign_coords(split=["val"]),
+        lambda ds: ds.assign_coords(epoch=[5, 6, 7]),
+        lambda ds: ds.assign_coords(lr=ds.lr * 2),
+        lambda ds: ds.assign_coords(messages=ds.messages.astype("U1")),
+        lambda ds: ds.assign_coords(path=(ds.path.dims, ds.path.values[::-1])),
+    ],
+    ids="point value metric split x label message run".split(),
+)
+def test_the_oracle_sees_what_is_missing(tmp_path, harm):
+    for i in (1, 2):
+        rows = [{"epoch": e, "train_loss": i + e / 7} for e in range(3)]
+        config = {"config": {"lr": i / 10, "seed": 0}}
+        write_lines(tmp_path / f"{i}.jsonl", [config, *rows, {"epoch": 2, "say": f"good bye {i}"}])
+    ds = load(tmp_path, layout="configs")
+    whole = lost(tmp_path, ds)
+    assert len(lost(tmp_path, harm(ds))) > len(whole)
+
+
+# Sweeps that nobody would write, and that somebody does.
+
+PLAIN_KEYS = ("loss", "acc", "lr")
+HOSTILE_KEYS = (
+    *PLAIN_KEYS,
+    *("train_loss", "train/loss", "val.loss", "valLoss", "loss_val", "test", "Train Loss"),
+    *("config", "split", "metric", "seed", "epoch", "step", "path", "status", "run_id", "args"),
+    *("name/0", "name", "0", "a.b", "a/b", "a\\b", "'a'", '"', " loss", "loss ", " ", ""),
+    *("µ ß", "損失", "😀", "e\u0301", "lambda", "_meta", "py/object", "time", "None", "NaN"),
+)
+keys = st.sampled_from(HOSTILE_KEYS) | st.text(max_size=3)
+moving = st.integers(-3, 3).map(lambda n: n / 2)
+hostile_values = st.one_of(
+    moving,
+    st.integers(-2, 2),
+    st.sampled_from(
+        ("a", "NaN", "1.000", "1e-3", "train", "val", "x\ny", "", "a'b", "\0", "\udce9")
+    ),
+    st.sampled_from((math.nan, math.inf, -math.inf, True, False, None)),
+    st.floats(),
+    st.sampled_from((10**20, 2**53 + 1, -(10**400), 5e-324, -0.0)),
+    st.lists(moving, min_size=1, max_size=3),
+    st.sampled_from(([], {}, [1, "a"], [[1, 2], [3]], [None], [True, 2], [{"a": 1}])),
+    st.dictionaries(keys, moving | st.sampled_from(("a", True, None)), max_size=2),
+)
+objects = st.dictionaries(keys, hostile_values, max_size=3)
+WHERE = ("header", "flat header", "every line", "columns", "trailer", "sidecar", "nowhere")
+
+
+@dataclass(frozen=True)
+class Log:
+    """One file of a sweep: its records, and a configuration beside it or None."""
+
+    path: str
+    records: tuple
+    sidecar: dict | None = None
+    x: str | None = None
+
+
+@st.composite
+def rows_of_a_run(draw, x, columns):
+    """Rows with x, one plain metric, and columns that hold whatever they hold from row to row."""
+    count = draw(st.integers(1, 4))
+    kinds = {key: draw(st.sampled_from((moving, hostile_values))) for key in columns}
+    rows = []
+    for i in range(count):
+        row = {x: i} if x else {}
+        row["loss"] = draw(moving)
+        row |= {key: draw(kind) for key, kind in kinds.items() if draw(st.integers(0, 4))}
+        rows.append(row)
+    return rows
+
+
+@st.composite
+def sweeps(draw):
+    """A few logs of one habit: where the configuration is, what is x, run and split columns."""
+    where = draw(st.sampled_from(WHERE))
+    key = draw(st.sampled_from(("config", "args", "_meta", "a.b", "split", "metric", "", " hp ")))
+    x = draw(st.sampled_from(("epoch", "step", "task", "words", None)))
+    split = draw(st.sampled_from((None, "split", "mode")))
+    run = draw(st.sampled_from((None, "run_id", "trial")))
+    columns = draw(st.lists(keys, max_size=3, unique=True))
+    names = draw(st.lists(keys, max_size=3, unique=True))
+    logs = []
+    for number in range(draw(st.integers(1, 3))):
+        lines = []
+        for part in range(2 if run else 1):
+            config = {name: draw(hostile_values) for name in names}
+            rows = draw(rows_of_a_run(x, columns))
+            if split:
+                rows = [row | {split: draw(st.sampled_from(("train", "val")))} for row in rows]
+            lines.append(_placed(where, key, config, rows))
+            if run:
+                lines[-1] = [record | {run: f"r{number}{part}"} for record in lines[-1]]
+        records = [record for pair in lines for record in pair]
+        for event in draw(st.lists(objects, max_size=2)):
+            records.insert(draw(st.integers(0, len(records))), event)
+        sidecar = config if where == "sidecar" else None
+        logs.append(Log(f"r{number}/log.jsonl", tuple(records), sidecar, x))
+    return tuple(logs)
+
+
+def _placed(where, key, config, rows):
+    if where == "header":
+        return [{key: config}, *rows]
+    if where == "flat header":
+        return [config, *rows]
+    if where == "every line":
+        return [{key: config} | row for row in rows]
+    if where == "columns":
+        return [config | row for row in rows]
+    if where == "trailer":
+        return [{key: config}, *rows, {"_summary": config | {"final": 0.5, "elapsed_sec": 3.25}}]
+    return rows
+
+
+def write(root, logs):
+    for log in logs:
+        write_lines(root / log.path, log.records)
+        if log.sidecar is not None:
+            (root / log.path).with_name("config.json").write_text(json.dumps(log.sidecar))
+
+
+def missing(root, logs):
+    """What is lost of some logs beside a plain one, and logs with a rising x that are not read."""
+    x = logs[0].x or "epoch"
+    rows = [{x: e, "train_loss": e / 7, "val_acc": e / 3} for e in range(3)]
+    write_lines(root / "plain.jsonl", [{"config": {"lr": 0.125, "seed": 11}}, *rows])
+    write(root, logs)
+    ds = load(root)
+    named = {p["path"] for p in json.loads(ds.attrs["skipped"]) if p["kind"] == "not_a_log"}
+    rising = {log.path for log in logs if sum(log.x in r for r in log.records) > 2}
+    return [*lost(root, ds), *sorted(named & rising)]
+
+
+# The same examples each time: the oracle ticks values off one by one, and takes one for another
+# where several keys of a log could be meant.
+@settings(print_blob=True, derandomize=True)
+@given(logs=sweeps())
+def test_nothing_of_a_hostile_sweep_is_lost(tmp_path_factory, logs):
+    assert missing(tmp_path_factory.mktemp("sweep"), logs) == []
+
+
+SMALL = {
+    "two columns that become one": [{"epoch": 0, "loss": 0.5, "val/loss": 1.0, "val_loss": 2.0}],
+    "a key without a name": [{"epoch": e, "loss": 0.5, "": 1.0 + e} for e in (0, 1)],
+    "a key that is blank": [{"epoch": e, "loss": 0.5, " ": 1.0 + e} for e in (0, 1)],
+    "lists of two lengths": [{"epoch": e, "loss": 0.5, "n": [1.0 + e] * (e + 1)} for e in (0, 1)],
+    "rows behind the last x": [{"epoch": 0, "loss": 0.5}, {"loss": 1.5}, {"loss": 2.5}],
+    "a row before the first x": [
+        {"loss": 0.5},
+        {"epoch": 0, "loss": 1.5},
+        {"epoch": 1, "loss": 2.0},
+    ],
+    "no x": [{"loss": 0.5}, {"loss": 1.5}, {"loss": 0.25}],
+    "an event": [
+        {"epoch": 0, "loss": 0.5},
+        {"event": "resumed", "at": 7},
+        {"epoch": 1, "loss": 1.0},
+    ],
+    "a type that changes": [{"epoch": e, "loss": 0.5, "n": [1, "a", None][e]} for e in (0, 1, 2)],
+    "a number that becomes an object": [{"epoch": 0, "n": 1.5}, {"epoch": 1, "n": {"a": 2.5}}],
+    "a number too large": [{"epoch": e, "loss": 0.5, "n": 10**400 + e} for e in (0, 1)],
+    "numbers as text": [{"epoch": e, "loss": f"{e}.500", "n": ["NaN", "inf"][e]} for e in (0, 1)],
+    "a text on every row": [{"epoch": e, "loss": 0.5 + e, "at": f"0:0{e}"} for e in range(3)],
+    "a truth that moves": [{"epoch": e, "loss": 0.5 + e, "ok": e == 1} for e in range(3)],
+    "a column called metric": [{"epoch": e, "loss": 0.5, "metric": e / 3} for e in range(3)],
+    "a column called split": [{"epoch": e, "loss": 0.5, "split": e / 3} for e in range(3)],
+    "two objects of configuration": [
+        {"args": {"lr": 0.125}, "hparams": {"wd": 0.25}, "epoch": e, "loss": 0.5 + e}
+        for e in (0, 1)
+    ],
+    "a configuration that changes": [{"a": {"lr": e / 7}, "epoch": e, "loss": 1.0} for e in (0, 1)],
+    "an x that repeats": [{"epoch": 0, "loss": 0.5}, {"epoch": 0, "loss": 1.5}],
+    "a second attempt": [{"epoch": e, "loss": n + e / 7} for n in (1, 2) for e in (0, 1, 2)],
+    "a resume": [{"epoch": e, "loss": i / 7} for i, e in enumerate((0, 1, 2, 3, 2, 3, 4))],
+}
+
+
+@pytest.mark.parametrize("records", SMALL.values(), ids=SMALL)
+def test_nothing_of_a_small_log_is_lost(tmp_path, records):
+    write_lines(tmp_path / "log.jsonl", records)
+    assert lost(tmp_path, load(tmp_path)) == []
+
+
+def test_logs_of_different_axes_keep_all_their_values(tmp_path):
+    for i, x in enumerate(("epoch", "step", "task")):
+        rows = [{x: 10 * n, "loss": i + n / 7} for n in range(3)]
+        write_lines(tmp_path / f"{i}.jsonl", [{"config": {"lr": 0.125 * i}}, *rows])
+    ds = load(tmp_path)
+    found = {
+        c.path.item(): sorted(v for x in curves(c).values() for v in x.values()) for c in cells(ds)
+    }
+    assert found == {f"{i}.jsonl": [i + n / 7 for n in range(3)] for i in range(3)}
+    assert lost(tmp_path, ds) == []
+
+
+@settings(print_blob=True)
+@given(logs=sweeps())
+def test_a_hostile_log_changes_no_run_of_a_plain_one(tmp_path_factory, logs):
+    root = tmp_path_factory.mktemp("sweep")
+    rows = [{"epoch": e, "train_loss": e / 7, "val_acc": e / 3} for e in range(3)]
+    write_lines(root / "plain.jsonl", [{"config": {"lr": 0.125, "seed": 11}}, *rows])
+    alone = _plain_run(load(root, **PINNED))
+    assert sum(map(len, alone.values())) == 6
+    write(root, logs)
+    after = _plain_run(load(root, **PINNED))
+    # Its curves may get other names, and further ones beside them.
+    assert [curve for curve in alone.values() if curve not in after.values()] == []
+
+
+PINNED = {"x": "epoch", "align": "union", "layout": "configs"}
+
+
+def _plain_run(ds):
+    (cell,) = (c for c in cells(ds) if c.path.item() == "plain.jsonl")
+    return curves(cell)
