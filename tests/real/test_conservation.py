@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conservation import cells, curves, load, lost
 from hostile_jsonl import sweeps, write, write_lines
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 TESTS = Path(__file__).parents[1]
 REPORTED = sorted(p for p in (TESTS / "data" / "reported-logs").iterdir() if p.is_dir())
@@ -62,7 +62,7 @@ def missing(root, logs):
 # Not held yet: some examples show the oracle taking one value for an equal one under another key,
 # others may show a loss; each has to be looked at.
 @pytest.mark.xfail(reason="equal values under several hostile keys: oracle or loss, open")
-@settings(print_blob=True, derandomize=True)
+@settings(derandomize=True, phases=[Phase.generate])
 @given(logs=sweeps())
 def test_nothing_of_a_hostile_sweep_is_lost(tmp_path_factory, logs):
     assert missing(tmp_path_factory.mktemp("sweep"), logs) == []
