@@ -61,7 +61,7 @@ def missing(root, logs):
 
 # Not held yet: some examples show the oracle taking one value for an equal one under another key,
 # others may show a loss; each has to be looked at.
-@pytest.mark.xfail(reason="equal values under several hostile keys: oracle or loss, open")
+@pytest.mark.xfail(strict=False, reason="equal values under hostile keys: oracle or loss, open")
 @settings(derandomize=True, phases=[Phase.generate])
 @given(logs=sweeps())
 def test_nothing_of_a_hostile_sweep_is_lost(tmp_path_factory, logs):
