@@ -509,7 +509,7 @@ class Run:
                     split == "all"
                     or same_split(split, said or where)
                     # A column of splits decides; then a word in the name stays in it.
-                    or (said and where and metric in _spellings(key) and same_split(split, where))
+                    or (said and metric in _spellings(key))
                 )
             ]
             # Its very name first, so that it takes nothing from a key that has no other.
@@ -682,6 +682,9 @@ def _left(records, runs, where):
         said = {canonical(leaf.value) for leaf in ids}
         own = [run for run in runs if canonical(run.id) in said] if len(runs) > 1 else runs
         said_in = (leaf for leaf in leaves if isinstance(leaf.value, str) and len(leaf.key) == 1)
+        said_in = list(said_in)
+        # A key that says that it is the split goes before texts that could be one.
+        said_in = [x for x in said_in if x.key[0] in ("split", "mode")] or said_in
         texts = (word for leaf in said_in for word in words(leaf.value))
         around = where | frozenset(texts) | frozenset(_names_of_splits(record.content))
         # A record that names no run goes with the one before it.

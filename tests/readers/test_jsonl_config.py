@@ -116,3 +116,14 @@ def test_a_column_that_contradicts_the_configuration_is_named(tmp_path, config):
     (problem,) = run.problems
     assert (problem.kind, problem.line) == ("config_conflict", 2)
     assert problem.message.startswith("'optim/name': 3 values in the rows, 'sgd' where")
+
+
+def test_header_and_trailer_that_are_named(tmp_path):
+    rows = [{"epoch": e, "loss": 1.0 / (e + 1)} for e in range(3)]
+    ends = [{"end": {"lr": 0.5, "acc": 0.75}, "host": "a"}]
+    write(tmp_path / "a.jsonl", [{"begin": {"lr": 0.5}, "version": 3}, *rows, *ends])
+    (run,) = load(tmp_path, JsonlReader(header="begin", trailer="end"))
+    assert run.header.config["begin"] == {"lr": 0.5}
+    assert run.metrics == ("loss", "acc")
+    (guessed,) = load(tmp_path)
+    assert guessed.metrics == ("loss", "end/lr", "end/acc")

@@ -147,6 +147,11 @@ class RunHeader:
     rising: frozenset[str] = frozenset()
     reading: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
+    @property
+    def own_axes(self) -> frozenset[str]:
+        """Columns that run along the rows of this run, whatever they are in others."""
+        return self.rising & self.varying
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:
@@ -168,8 +173,7 @@ class Roles:
         if not (header.constants or header.varying or header.rising):
             return Roles()
         still = header.constants.keys() - header.varying
-        own = header.rising & header.varying
-        return Roles(self.labels & still, (self.x & Roles.columns(header)) | own)
+        return Roles(self.labels & still, (self.x & Roles.columns(header)) | header.own_axes)
 
     @staticmethod
     def columns(header: RunHeader) -> frozenset[str]:

@@ -192,8 +192,13 @@ class ReadAhead(Generic[T]):
     ) -> None:
         self._pool = pool
         self._fetch = fetch
-        self._number = {file.path: i for i, files in enumerate(sources) for file in files}
-        self._todo = deque(file for files in sources for file in files)
+        # A file that several sources share (a configuration above them) goes with the first.
+        first: dict[str, tuple[int, LogFile]] = {}
+        for i, files in enumerate(sources):
+            for file in files:
+                first.setdefault(file.path, (i, file))
+        self._number = {path: i for path, (i, _) in first.items()}
+        self._todo = deque(file for _, file in first.values())
         self._begun: dict[str, tuple[Future[T], int]] = {}
         self._bytes = 0
 

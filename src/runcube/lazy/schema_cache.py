@@ -145,7 +145,7 @@ class SchemaCache:
         self._encoded: list[bytes] = []
         self._numbers: dict[bytes, int] = {}
         self._forms: dict[int, _Form] = {}
-        self._fits: dict[tuple[int, str], bool] = {}
+        self._fits: dict[tuple[int, str, bool], bool] = {}
         # The form of each log, and its row. Packed: as objects, rows would be most of what an
         # opening holds.
         self._rows: dict[str, tuple[int, bytes]] = {}
@@ -204,7 +204,7 @@ class SchemaCache:
         form = self._form(number)
         if row.files != self._files(job.source) or (request.messages and not form.has_messages):
             return None
-        which = number, job.fingerprint
+        which = number, job.fingerprint, request.roles is None
         if which not in self._fits:
             self._fits[which] = form.key.holds(job.fingerprint, _NOWHERE, request)
         if not self._fits[which]:

@@ -158,9 +158,9 @@ class RecordKey:
             return cls(fingerprint, files, *asked, labels, x, None, None)
         headers = [log.header for log in logs]
         still = {name for h in headers for name in h.constants.keys() - h.varying}
-        every = {name for h in headers for name in Roles.columns(h) - h.rising}
+        every = {name for h in headers for name in Roles.columns(h) - h.own_axes}
         own = {name for log in logs for name in log.roles.labels}
-        axes = {name for log in logs for name in log.roles.x - log.header.rising}
+        axes = {name for log in logs for name in log.roles.x - log.header.own_axes}
         labels, x, columns, x_columns = _names(own, axes, still, every)
         return cls(fingerprint, files, *asked, labels, x, columns, x_columns)
 

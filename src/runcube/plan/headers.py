@@ -116,10 +116,9 @@ def _path_order(headers: Sequence[RunHeader]) -> list[int]:
 def constant_columns(headers: Iterable[RunHeader]) -> frozenset[str]:
     """Return the columns that are configuration, and no metric, of the runs where they never move.
 
-    Text is no metric anyway: it is if it never moves in most of the runs that have it. Numbers are
-    if they move in no run, but for one row in less than half of them: so one damaged line takes no
-    key from the others. Of runs in which nothing moves (one row) a number is if it has few values,
-    each in several runs.
+    Those that never move in most of the runs that have them: so one run takes no key from the
+    others, and a name that moves in most runs is a metric in all. Of runs in which nothing moves
+    (one row) a number is if it has few values, each in several runs.
     """
     still: Counter[str] = Counter()
     nearly: Counter[str] = Counter()
@@ -138,7 +137,7 @@ def constant_columns(headers: Iterable[RunHeader]) -> frozenset[str]:
         nearly.update(constants & header.varying)
         moving.update(header.varying - constants)
     found = {name for name, count in still.items() if name in texts and count > moving[name]}
-    found |= {n for n, count in still.items() if not moving[n] and count > nearly[n]}
+    found |= {n for n, count in still.items() if count > moving[n] + nearly[n]}
     for name, values in lone.items():
         if name in texts or is_seed_name(name.replace("/", ".")):
             is_label = not moving[name]

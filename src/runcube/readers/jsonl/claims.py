@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.files import PACKED_ENDINGS
-from runcube.readers.jsonl.names import is_measure, split_and_metric
+from runcube.readers.jsonl.names import is_measure, split_in
 from runcube.readers.lines import BOM, BadLine, decode_line
 from runcube.readers.table import NUMBER, has_documents
 
@@ -58,7 +58,7 @@ def looks_like_training(log: Log) -> bool:
         return False
     if log.x or log.split is not None:
         return True
-    if any(split_and_metric(name)[0] is not None for name in metrics):
+    if any(split_in(name) is not None for name in metrics):
         return True
     if not log.texts and any(map(is_measure, metrics)):
         return True

@@ -13,10 +13,10 @@ from runcube.readers.jsonl.names import (
     EVENT_KEYS,
     is_seed_column,
     only_names_runs,
-    split_and_metric,
+    split_in,
 )
 from runcube.readers.jsonl.rising import may_be_axes
-from runcube.readers.table import TEXT_AROUND, flatten
+from runcube.readers.table import OTHER, TEXT_AROUND, flatten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +106,7 @@ def _header_records(log: Log, run: int) -> list[dict[str, Any]]:
             continue
         kept: dict[str, Any] = {}
         for name in own:
-            if isinstance(leaves[name], str) or split_and_metric(name)[0] is None:
+            if isinstance(leaves[name], str) or split_in(name) is None:
                 _set(kept, name, leaves[name])
         nulls = [key for key, value in record.items() if value is None and own]
         found.append(kept | dict.fromkeys(nulls))
@@ -189,6 +189,7 @@ def _constants(log: Log, run: int, *, alone: bool) -> tuple[dict[str, Any], froz
     varying, constants = set(moving), {}
     for name, cells in present.items():
         is_label = name in log.texts or is_seed_column(name) or name in fixed
+        is_label |= bool((cells.kinds == OTHER).all())  # a list that never moves
         if not _may_label(log, name):
             varying.add(name)
             continue
@@ -230,7 +231,7 @@ def _may_label(log: Log, name: str) -> bool:
         return False
     if name in log.texts or log.options.split is False:
         return True
-    return split_and_metric(name)[0] is None
+    return split_in(name) is None
 
 
 def _counted(log: Log, run: int, metrics: list[Cells]) -> NDArray[np.int64]:

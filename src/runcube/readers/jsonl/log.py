@@ -63,9 +63,9 @@ class Log(RunTable):
         return frozenset(
             key
             for key, rows in inside.items()
-            if f"{key}" not in self.table.columns
+            if key not in self.table.columns
             and not self.has_x[rows].any()
-            and (total[rows] == 1).all()
+            and (key == self.options.trailer or (total[rows] == 1).all())
         )
 
     @cached_property

@@ -24,7 +24,10 @@ CONFIG_KEYS = (
 )
 EVENT_KEYS = ("event", "type", "msg", "message", "level")
 # Objects that only wrap the metrics of a record.
-WRAPPERS = ("metrics", "agg_stats", "scalars", "values", "stats", "data", "logs", "log", "results")
+WRAPPERS = (
+    *("metrics", "agg_stats", "scalars", "values", "stats", "data", "logs", "log", "results"),
+    *("record", "extra"),
+)
 ALL = "all"
 # Names that only results of training have.
 _MEASURE = re.compile(r"loss|acc|accuracy|reward|return|perplexity|ppl|error|score|auc|f1")
@@ -74,6 +77,20 @@ def split_and_metric(name: str) -> tuple[str | None, str]:
     return (match["split"], match["metric"]) if match else (None, name)
 
 
+def split_in(name: str) -> str | None:
+    """Return the split in the name of a column, objects that only wrap metrics aside.
+
+    Examples
+    --------
+    >>> [split_in(n) for n in ("data/train_loss", "record/extra/val_acc", "best/val_acc")]
+    ['train', 'val', None]
+    """
+    first, slash, rest = name.partition("/")
+    if slash and first in WRAPPERS:
+        return split_in(rest)
+    return split_and_metric(name)[0]
+
+
 def metric_names(
     columns: Iterable[str], options: Options, *, splits_elsewhere: bool, whole: Collection[str] = ()
 ) -> dict[str, tuple[str | None, str]]:
@@ -117,6 +134,7 @@ def _named(name: str, options: Options, splits_elsewhere: bool) -> tuple[str | N
 
 def _unwrapped(name: str, columns: Collection[str], whole: Collection[str]) -> str:
     first, slash, rest = name.partition("/")
-    if slash and (first in WRAPPERS or first in whole) and rest not in columns:
-        return rest
+    wraps = first in WRAPPERS or (first in whole and first.lower() not in SPLIT_WORDS)
+    if slash and wraps and rest not in columns:
+        return _unwrapped(rest, columns, ())
     return name

@@ -9,7 +9,7 @@ import numpy as np
 
 from runcube.core import is_time_like
 from runcube.readers.jsonl.configuration import header_rows
-from runcube.readers.jsonl.names import split_and_metric
+from runcube.readers.jsonl.names import split_in
 from runcube.readers.jsonl.parts import part_splits
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _splits(log: Log) -> str:
         return f"column {log.split!r}"
     if part_splits([part.path for part in log.table.parts]):
         return "one a file"
-    found = {split for name in log.numeric if (split := split_and_metric(name)[0])}
+    found = {split for name in log.numeric if (split := split_in(name))}
     return f"in the names of metrics: {_some(sorted(found))}" if found else "none"
 
 
@@ -117,7 +117,8 @@ def _arguments(log: Log, run: int, objects: Sequence[str]) -> str:
     said = {
         "config": [*objects] or None,
         "run": log.runs.column,
-        "x": axes[0] if axes else None,
+        # Which of several axes it is, the sweep decides.
+        "x": axes[0] if len(axes) == 1 else None,
         "split": log.split,
     }
     shown = ", ".join(f"{name}={value!r}" for name, value in said.items() if value is not None)

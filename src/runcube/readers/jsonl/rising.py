@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.core import is_time_like
-from runcube.readers.jsonl.names import is_measure, is_seed_column, split_and_metric
+from runcube.readers.jsonl.names import is_measure, is_seed_column, split_and_metric, split_in
 from runcube.readers.table import NUMBER
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _rises(log: RunTable, name: str, run: int, points: NDArray[np.int64]) -> boo
     cells = log.cells(name, run)
     if cells is None or is_seed_column(name) or is_measure(split_and_metric(name)[1]):
         return False
-    if split_and_metric(name)[0] is not None:
+    if split_in(name) is not None:
         return False
     values = cells.values
     if not (cells.kinds == NUMBER).all() or not np.isfinite(values).all():
@@ -109,7 +109,13 @@ def _rises(log: RunTable, name: str, run: int, points: NDArray[np.int64]) -> boo
         return False
     if len(values) < 2:
         return False
+    splits = _splits(log, run, cells)
     steps = np.diff(values)
-    stays = (steps == 0) & (np.diff(_splits(log, run, cells)) == 0)
+    stays = (steps == 0) & (np.diff(splits) == 0)
     back = int((steps < 0).sum() + stays.sum())
-    return back <= _STEPS_BACK * len(steps) and np.isin(points, cells.at).mean() >= _APART
+    # Where splits take turns, what never moves stays in each of them.
+    order = np.argsort(splits, kind="stable")
+    inside = np.diff(values[order])[np.diff(splits[order]) == 0]
+    back = max(back, int((inside <= 0).sum()))
+    rises = bool((steps > 0).any()) and back <= _STEPS_BACK * len(steps)
+    return rises and np.isin(points, cells.at).mean() >= _APART

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.jsonl.names import SPLIT_KEYS, SPLIT_WORDS
+from runcube.core import is_x_like
+from runcube.readers.jsonl.names import SPLIT_KEYS, SPLIT_WORDS, last_segment
 from runcube.readers.jsonl.run_rows import group_runs
 from runcube.readers.jsonl.x_columns import find_x
 from runcube.readers.lines import is_number_text
@@ -69,8 +70,11 @@ class RunTable:
     """
 
     def __init__(self, table: Table, options: Options) -> None:
+        table = _with_read_axes(table)
         self.table = table
         self.options = options
+        # The record that was flattened last: columns that never move are all on one.
+        self._flat: tuple[int, dict[str, Any]] = (-1, {})
         self.runs: RunRows = group_runs(table, options)
         self.split = None if options.split is False else _split_column(table, options.split)
         taken = {self.runs.column, self.split, *options.known}
@@ -104,7 +108,10 @@ class RunTable:
 
     def value(self, name: str, row: int) -> Any:
         """Return the exact value of a column on a row of the table."""
-        return flatten(self.table.record(row), frozenset(self.table.objects))[name]
+        if row != self._flat[0]:
+            record = flatten(self.table.record(row), frozenset(self.table.objects))
+            self._flat = row, record
+        return self._flat[1][name]
 
 
 def _is_numeric(column: Column) -> bool:
@@ -129,10 +136,29 @@ def is_vector(item: Any) -> bool:
     )
 
 
+def _with_read_axes(table: Table) -> Table:
+    """Return a table where numbers that are written as text are numbers in columns of axes."""
+    read = {
+        name: _read(column)
+        for name, column in table.columns.items()
+        if is_x_like(name) and set(column.kinds.tolist()) == {TEXT} and _is_numeric(column)
+    }
+    return replace(table, columns=table.columns | read) if read else table
+
+
+def _read(column: Column) -> Column:
+    sound = np.array([is_number_text(word) for word in column.words])
+    numbers = np.array([float(word) if is_number_text(word) else 0.0 for word in column.words])
+    codes = column.values.astype(np.intp)
+    kinds = np.where(sound[codes], NUMBER, TEXT).astype(column.kinds.dtype)
+    return replace(column, kinds=kinds, values=np.where(sound[codes], numbers[codes], codes))
+
+
 def _split_column(table: Table, name: str | None) -> str | None:
     if name is not None:
         return name if name in table.columns else None
-    for key in dict.fromkeys([*SPLIT_KEYS, *table.columns]):
+    inside = [column for column in table.columns if last_segment(column) in SPLIT_KEYS]
+    for key in dict.fromkeys([*SPLIT_KEYS, *inside, *table.columns]):
         column = table.columns.get(key)
         if column is None or not column.words or column.has(NUMBER) or column.has(OTHER):
             continue

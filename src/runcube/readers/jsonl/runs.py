@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +19,7 @@ from runcube.readers.lines import is_number_text
 from runcube.readers.table import NUMBER, OTHER, TEXT, flatten, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -76,10 +77,14 @@ class _RunBuilder:
         self.request = request
         roles = request.roles
         if roles is None:
-            roles = Roles(frozenset(header.constants), log.rising[run])
+            roles = Roles(frozenset(header.constants))
         self.roles = roles.of(header)
         self.x = log.x_with(self.roles.x)
         self.problems: list[Problem] = []
+        # Rows that are named as damaged, and stand nowhere.
+        self.damaged = np.zeros(len(self.rows), dtype=bool)
+        # Rows that are on a curve, or damaged.
+        self.used = self.damaged
         self.numbers: list[_Numbers] = []
 
     def build(self) -> RunLog:
@@ -103,7 +108,8 @@ class _RunBuilder:
             out.curves.append(self._curves(split, part, axes, wanted))
             for numbers in (one for ones in part.values() for one in ones):
                 used[numbers.at] = True
-        self._unused_x(used)
+        self.used = used | self.damaged
+        self._unused_x()
         self.problems += mixed_rows(self.log, self.run, out.curves)
         out.messages = self._messages()
         out.problems = self.problems
@@ -250,6 +256,7 @@ class _RunBuilder:
         for code, word in enumerate(column.words):
             if counts[code] == 1 and (meant := _damaged(word, column.words, counts)):
                 at = np.flatnonzero(codes == code)
+                self.damaged[at] = True
                 what = f"is {word!r}, not {meant!r}: its record is left out"
                 path, line = self.log.table.place(int(self.rows[at[0]]))
                 message = f"{self.log.split!r} {what}"
@@ -304,15 +311,34 @@ class _RunBuilder:
         moved: NDArray[np.int64] = lines + np.array(table.first_lines)[parts]
         return moved
 
-    def _unused_x(self, used: NDArray[np.bool_]) -> None:
+    def _unused_x(self) -> None:
         """Name an x, or a split, of records without any number: they are on no curve."""
-        names = [name for names in self.x.values() for name in names if name != self._elapsed]
-        for name in names if self.log.split is None else [*names, self.log.split]:
+        for name in (name for names in self.x.values() for name in names if name != self._elapsed):
             cells = self.log.cells(name, self.run)
             if cells is not None:
-                is_text = cells.kinds == TEXT
-                left = cells.at[~used[cells.at] & (is_text == (name == self.log.split))]
+                left = cells.at[~self.used[cells.at] & (cells.kinds != TEXT)]
                 self._problem("no_metric", name, left, "on records without a metric, left out")
+        cells, is_split = self._words_beside()
+        if cells is not None:
+            left = cells.at[is_split]
+            what = "on records without a metric, left out"
+            self._problem("no_metric", str(self.log.split), left, what)
+
+    def _words_beside(self) -> tuple[Cells | None, NDArray[np.bool_]]:
+        """Return the texts in the column of splits on records without a number.
+
+        And which of them are splits: any other (``"starting"``) is a message.
+        """
+        cells = None if self.log.split is None else self.log.cells(self.log.split, self.run)
+        if cells is None:
+            return None, np.zeros(0, dtype=bool)
+        mine = ~self.used[cells.at] & (cells.kinds == TEXT)
+        beside = replace(
+            cells, at=cells.at[mine], kinds=cells.kinds[mine], values=cells.values[mine]
+        )
+        words = self.log.table.columns[str(self.log.split)].words
+        known = np.array([word.lower() in SPLIT_WORDS for word in words], dtype=bool)
+        return beside, known[beside.values.astype(np.intp)]
 
     def _messages(self) -> list[str]:
         """Return the texts that are asked for, row by row; clocks are named instead."""
@@ -326,13 +352,18 @@ class _RunBuilder:
                 continue
             if is_time_like(name):
                 self._problem("clock_text", name, cells.at[texts], "of text that tells the time")
-            elif self.request.messages:
-                words, codes = self.log.table.columns[name].words, cells.values[texts]
-                found += zip(
-                    cells.at[texts].tolist(), (words[int(code)] for code in codes), strict=True
-                )
+            else:
+                found += self._texts(name, cells, texts)
+        cells, is_split = self._words_beside()
+        if cells is not None:
+            found += self._texts(str(self.log.split), cells, ~is_split)
         found.sort(key=lambda pair: pair[0])
-        return [text for _, text in found]
+        return [text for _, text in found] if self.request.messages else []
+
+    def _texts(self, name: str, cells: Cells, mine: NDArray[np.bool_]) -> Iterator[tuple[int, str]]:
+        words = self.log.table.columns[name].words
+        for at, code in zip(cells.at[mine].tolist(), cells.values[mine].tolist(), strict=True):
+            yield at, words[int(code)]
 
     @cached_property
     def _elapsed(self) -> str | None:
@@ -361,17 +392,24 @@ def _told_apart(found: list[_Numbers]) -> list[_Numbers]:
     for numbers in found:
         groups.setdefault((numbers.split, numbers.metric), []).append(numbers)
     clashing: set[tuple[str | None, str]] = set()
-    for name, group in groups.items():
+    for key, group in groups.items():
         if len(group) > 1:
             rows = np.concatenate([numbers.at for numbers in group])
             if len(np.unique(rows)) < len(rows):
-                clashing.add(name)
+                clashing.add(key)
     if not clashing:
         return found
-    return [
-        n._replace(split=ALL, metric=n.column) if (n.split, n.metric) in clashing else n
-        for n in found
-    ]
+    named = []
+    taken: dict[str, int] = {}
+    for n in found:
+        if (n.split, n.metric) in clashing:
+            # A list beside a key that is spelled like a part of it: both have one full name.
+            count = taken[n.column] = taken.get(n.column, 0) + 1
+            name = n.column if count == 1 else f"{n.column} ({count})"
+            named.append(n._replace(split=ALL, metric=name))
+        else:
+            named.append(n)
+    return named
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[Any]:
@@ -394,7 +432,10 @@ def _damaged(word: str, words: list[str], counts: NDArray[np.int64]) -> str | No
     if word.lower() in SPLIT_WORDS:
         return None
     for other, count in zip(words, counts, strict=True):
+        if abs(len(word) - len(other)) > 1:
+            continue
         alike = SequenceMatcher(None, word, other).ratio()
-        if count > 1 and other.lower() in SPLIT_WORDS and alike >= _ALIKE:
+        is_as_long = abs(len(word) - len(other)) <= 1
+        if count > 1 and other.lower() in SPLIT_WORDS and is_as_long and alike >= _ALIKE:
             return other
     return None

@@ -117,7 +117,7 @@ def open_log(parts: Sequence[Part], options: Options) -> Log:
     raw = raw_keys([r for part in parts for r in first_records(part.data)], options)
     while True:
         log = Log(read_table(parts, raw=raw, limits=options.limits), options)
-        wanted = CONFIG_KEYS if options.config is None else options.config
+        wanted = (*(options.config or CONFIG_KEYS), options.header)
         moving = {name for name in log.table.objects if name not in wanted and _moves(log, name)}
         if not moving:
             return log
@@ -140,14 +140,18 @@ def raw_keys(records: Sequence[Mapping[str, Any]], options: Options) -> frozense
     """
     if not options.in_log:
         return frozenset()
-    objects = [k for r in records for k, v in r.items() if isinstance(v, dict) and k == k.strip()]
-    if options.config is not None:
-        return frozenset(options.config).intersection(objects)
-    found = frozenset(objects).intersection(CONFIG_KEYS)
+    objects = [
+        k for r in records for k, v in r.items() if isinstance(v, dict) and k and k == k.strip()
+    ]
+    said = frozenset([options.header] if options.header is not None else [])
+    if options.config is not None or said:
+        return (said | frozenset(options.config or ())).intersection(objects)
+    found = frozenset(objects).intersection(CONFIG_KEYS) - {options.trailer}
     first = records[0] if records else {}
     if any(is_count_like(key) and _is_number(value) for key, value in first.items()):
         return found
-    own = {key for key, value in first.items() if isinstance(value, dict) and key == key.strip()}
+    own = {k for k, v in first.items() if isinstance(v, dict) and k and k == k.strip()}
+    own.discard(str(options.trailer))
     beside = first.keys() - own - set(RUN_KEYS)
     later = {key for r in records[1:] for key in r if r.keys() != first.keys()}
     if len(records) > 1 and all(r.keys() == first.keys() for r in records) and beside:
@@ -188,6 +192,13 @@ def _config_problems(
         return
     if not run.header.has_config:
         yield Problem("no_config", "no configuration in the log or beside it", path)
+    elif log.runs.column is not None and not known_configuration(log, number):
+        others = (known_configuration(log, other) for other in range(len(log.runs.keys)))
+        if any(others):
+            rows = log.runs.rows[number]
+            where, line = log.table.place(int(rows[0]))
+            message = f"run {run.header.key!r}, {len(rows)} records from this line on, has none"
+            yield Problem("no_config", f"{message}, unlike other runs of the log", where, line)
     differing = differing_keys(beside, known_configuration(log, number), both=True)
     if differing:
         message = f"{', '.join(map(repr, differing))} differ in the log and beside it"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from runcube.core import Limits
+
 # Kinds of cells. Missing values and nulls have no cell; booleans are the numbers 0 and 1.
 NUMBER, TEXT, OTHER = 1, 2, 3
 
@@ -101,14 +103,19 @@ class Objects:
 class ObjectPool:
     """Distinct objects; equal ones get one code however they are written.
 
+    Parameters
+    ----------
+    limits : Limits
+
     Attributes
     ----------
     values : list, (objects,)
         The decoded objects; a code is an index of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.values: list[Any] = []
+        self._limits = limits
         self._by_bytes: dict[bytes, int] = {b"": -1, b"null": -1}
         self._by_text: dict[str, int] = {}
 
@@ -123,7 +130,7 @@ class ObjectPool:
         data = bytes(raw)
         code = self._by_bytes.get(data)
         if code is None:
-            code = self._by_bytes[data] = self.code_of(decode_line(data))
+            code = self._by_bytes[data] = self.code_of(decode_line(data, self._limits))
         return code
 
     def code_of(self, value: Any) -> int:

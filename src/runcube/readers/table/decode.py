@@ -116,7 +116,7 @@ class Table:
         number, data, ends = int(self.lines[row]) - 1, self.parts[part].data, self._newlines[part]
         start = int(ends[number - 1]) + 1 if number else 0
         end = int(ends[number]) if number < len(ends) else len(data)
-        return dict(decode_line(data[start:end].removeprefix(BOM).strip(b" \t\r\0")))
+        return dict(decode_line(data[start:end].removeprefix(BOM).strip(b" \t\r\0"), deep=True))
 
 
 def first_records(data: bytes) -> list[dict[str, Any]]:
@@ -223,7 +223,7 @@ class _Builder:
         self.pieces: list[tuple[NDArray[np.int64], str, str, Any]] = []
         self.cells: list[tuple[int, str, Any]] = []
         self.odd: dict[int, Any] = {}
-        self.pool = ObjectPool()
+        self.pool = ObjectPool(limits)
 
     def begin(self, part: Part) -> None:
         """Begin another file: its lines are numbered from 1."""

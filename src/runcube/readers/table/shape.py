@@ -48,19 +48,23 @@ def flatten(record: Mapping[str, Any], raw: frozenset[str] = frozenset()) -> dic
         Keys joined by ``/``, and the value.
     """
     found: dict[str, Any] = {}
+    counts: dict[str, int] = {}
     for key, value in record.items():
-        _collect(found, key.strip(), value, MAX_DEPTH if key in raw else 0)
+        _collect(found, counts, key.strip(), value, MAX_DEPTH if key in raw else 0)
     return found
 
 
-def _collect(found: dict[str, Any], name: str, value: Any, depth: int) -> None:
+def _collect(
+    found: dict[str, Any], counts: dict[str, int], name: str, value: Any, depth: int
+) -> None:
     if isinstance(value, dict) and depth < MAX_DEPTH:
         for key, below in value.items():
-            _collect(found, f"{name}/{key.strip()}", below, depth + 1)
+            _collect(found, counts, f"{name}/{key.strip()}", below, depth + 1)
     elif value is not None:
-        own, number = name, 2
+        own = name
         while own in found:
-            own, number = f"{name} ({number})", number + 1
+            counts[name] = counts.get(name, 1) + 1
+            own = f"{name} ({counts[name]})"
         found[own] = value
 
 
