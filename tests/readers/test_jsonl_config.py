@@ -3,6 +3,9 @@
 import pytest
 from jsonl_logs import curve, epochs, kinds, load, write
 
+from runcube.core.model import Request
+from runcube.files.tree import Tree, list_files
+from runcube.readers.jsonl.configuration import known_configuration
 from runcube.readers.jsonl.reader import JsonlReader
 
 
@@ -127,3 +130,20 @@ def test_header_and_trailer_that_are_named(tmp_path):
     assert run.metrics == ("loss", "acc")
     (guessed,) = load(tmp_path)
     assert guessed.metrics == ("loss", "end/lr", "end/acc")
+
+
+def test_the_configuration_of_each_run_of_a_log_is_looked_for_once(tmp_path, monkeypatch):
+    records = [{"run_id": f"r{r}", "epoch": e, "loss": e / 7} for e in range(2) for r in range(20)]
+    write(tmp_path / "a.jsonl", records)
+    asked = []
+
+    def known(log, run):
+        asked.append(run)
+        return known_configuration(log, run)
+
+    monkeypatch.setattr("runcube.readers.jsonl.source.known_configuration", known)
+    monkeypatch.setattr("runcube.readers.jsonl.configuration.known_configuration", known)
+    (source,) = JsonlReader().find(Tree(list_files(tmp_path)))
+    asked.clear()
+    JsonlReader().read(source, Request())
+    assert asked == list(range(20))

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 
 def run_header(
-    log: Log, run: int, source: Source, beside: Mapping[str, Any], *, is_sound: bool = True
+    log: Log,
+    run: int,
+    source: Source,
+    known: Mapping[str, Any],
+    beside: Mapping[str, Any],
+    *,
+    is_sound: bool = True,
 ) -> RunHeader:
     """Return the header of one run.
 
@@ -39,12 +45,13 @@ def run_header(
     run : int
         Number of the run in the log.
     source : Source
+    known : mapping
+        As of `known_configuration`.
     beside : mapping
         Configuration of the files beside the log; what the log says itself goes before it.
     is_sound : bool
         Whether the files beside the log could be read.
     """
-    known = known_configuration(log, run)
     config = merge(beside, known)
     alone = bool(known) or not log.options.in_log or (bool(beside) and log.runs.column is None)
     constants, varying = _constants(log, run, alone=alone)
@@ -77,10 +84,10 @@ def known_configuration(log: Log, run: int) -> dict[str, Any]:
     config: dict[str, Any] = {}
     rows = log.runs.rows[run]
     for name, objects in log.table.objects.items():
-        at = np.flatnonzero(np.isin(objects.rows, rows))
-        if not len(at):
+        _, codes = objects.on(rows)
+        if not len(codes):
             continue
-        value = objects.values[objects.codes[at[0]]]
+        value = objects.values[codes[0]]
         is_plain = isinstance(value, dict) and name in (log.options.config or CONFIG_KEYS)
         inside = value if is_plain else {name: value}
         clash = any(key in config and config[key] != inside[key] for key in inside)

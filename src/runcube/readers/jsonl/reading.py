@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from runcube.core import is_time_like
 from runcube.readers.jsonl.configuration import header_rows
 from runcube.readers.jsonl.names import split_in
@@ -37,9 +35,7 @@ def how_it_was_read(
     """
     if not len(log.table):
         return ()
-    objects = [
-        n for n, o in log.table.objects.items() if np.isin(o.rows, log.runs.rows[number]).any()
-    ]
+    objects = [n for n, o in log.table.objects.items() if len(o.on(log.runs.rows[number])[0])]
     left = Counter(problem.kind for problem in run.problems)
     return (
         ("records", ", ".join(_records(log, number))),
@@ -81,8 +77,8 @@ def _configuration(
     log: Log, number: int, run: RunLog, objects: Sequence[str], files: Sequence[str]
 ) -> Iterator[str]:
     for name in objects:
-        mine = np.isin(log.table.objects[name].rows, log.runs.rows[number]).sum()
-        where = "on each row" if mine * 2 > len(log.runs.rows[number]) else "in a header"
+        mine = log.table.objects[name].on(log.runs.rows[number])[0]
+        where = "on each row" if len(mine) * 2 > len(log.runs.rows[number]) else "in a header"
         yield f"object {name!r} {where}"
     for name in dict.fromkeys(files):
         yield name

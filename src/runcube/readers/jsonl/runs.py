@@ -435,7 +435,6 @@ def _damaged(word: str, words: list[str], counts: NDArray[np.int64]) -> str | No
         if abs(len(word) - len(other)) > 1:
             continue
         alike = SequenceMatcher(None, word, other).ratio()
-        is_as_long = abs(len(word) - len(other)) <= 1
-        if count > 1 and other.lower() in SPLIT_WORDS and is_as_long and alike >= _ALIKE:
+        if count > 1 and other.lower() in SPLIT_WORDS and alike >= _ALIKE:
             return other
     return None

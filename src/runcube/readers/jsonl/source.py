@@ -82,15 +82,19 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
         damages += [damage_problem(damage, file.path)] if damage else []
     log = open_log(parts, options)
     is_sound = not any(problem.kind in _UNSOUND for problem in problems)
+    known = [known_configuration(log, run) for run in range(len(log.runs.keys))]
     headers = [
-        run_header(log, run, source, beside, is_sound=is_sound) for run in range(len(log.runs.keys))
+        run_header(log, run, source, own, beside, is_sound=is_sound)
+        for run, own in enumerate(known)
     ]
     runs = [build_run(log, run, header, request) for run, header in enumerate(headers)]
     _share_problems(log, runs)
     runs[-1].problems += damages
+    names = [file.path.rpartition("/")[2] for file in sidecars]
     for number, run in enumerate(runs):
-        run.problems += [*problems, *_config_problems(log, number, run, beside)]
-        names = [file.path.rpartition("/")[2] for file in sidecars]
+        run.problems += [*problems, *_config_problems(log, number, run, known[number], beside)]
+        if log.runs.column is not None and not known[number] and any(known):
+            run.problems.append(_unlike_others(log, number))
         run.header = replace(run.header, reading=how_it_was_read(log, number, run, names))
         if len(parts) > 1:
             run.parts = tuple(zip((p.path for p in parts), log.table.first_lines, strict=True))
@@ -127,7 +131,7 @@ def open_log(parts: Sequence[Part], options: Options) -> Log:
 def _moves(log: Log, name: str) -> bool:
     objects = log.table.objects[name]
     for rows in log.runs.rows:
-        codes = objects.codes[np.isin(objects.rows, rows)]
+        _, codes = objects.on(rows)
         if len(set(codes.tolist())) > 1:
             return True
     return False
@@ -183,8 +187,16 @@ def _share_problems(log: Log, runs: Sequence[RunLog]) -> None:
         run.problems.sort(key=lambda problem: (problem.path, problem.line or 0))
 
 
+def _unlike_others(log: Log, number: int) -> Problem:
+    """Return the problem of a run that has no configuration where others of its log have one."""
+    rows = log.runs.rows[number]
+    path, line = log.table.place(int(rows[0]))
+    message = f"run {log.runs.keys[number]!r}, {len(rows)} records from this line on, has none"
+    return Problem("no_config", f"{message}, unlike other runs of the log", path, line)
+
+
 def _config_problems(
-    log: Log, number: int, run: RunLog, beside: Mapping[str, Any]
+    log: Log, number: int, run: RunLog, known: Mapping[str, Any], beside: Mapping[str, Any]
 ) -> Iterable[Problem]:
     path = run.header.source.path
     if not len(log.table):
@@ -192,26 +204,18 @@ def _config_problems(
         return
     if not run.header.has_config:
         yield Problem("no_config", "no configuration in the log or beside it", path)
-    elif log.runs.column is not None and not known_configuration(log, number):
-        others = (known_configuration(log, other) for other in range(len(log.runs.keys)))
-        if any(others):
-            rows = log.runs.rows[number]
-            where, line = log.table.place(int(rows[0]))
-            message = f"run {run.header.key!r}, {len(rows)} records from this line on, has none"
-            yield Problem("no_config", f"{message}, unlike other runs of the log", where, line)
-    differing = differing_keys(beside, known_configuration(log, number), both=True)
+    differing = differing_keys(beside, known, both=True)
     if differing:
         message = f"{', '.join(map(repr, differing))} differ in the log and beside it"
         yield Problem("config_conflict", f"{message}; the log counts", path)
     rows = log.runs.rows[number]
     for name, objects in log.table.objects.items():
-        mine = np.isin(objects.rows, rows)
-        codes, at = objects.codes[mine], objects.rows[mine]
+        at, codes = objects.on(rows)
         changed = codes != codes[:1]
         if changed.any():
             values = [objects.values[code] for code in dict.fromkeys(codes.tolist())]
             keys = dict.fromkeys(k for v in values[1:] for k in differing_keys(values[0], v))
-            where, line = log.table.place(int(at[changed][0]))
+            where, line = log.table.place(int(rows[at[changed][0]]))
             count = int(changed.sum())
             shown = ", ".join(keys)
             message = (

@@ -68,17 +68,7 @@ class Column:
         cells : ndarray of intp, (found,)
             Their cells.
         """
-        if not len(rows) or not len(self.rows):
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.intp)
-        if len(rows) <= len(self.rows):
-            cells = np.searchsorted(self.rows, rows)
-            cells[cells == len(self.rows)] = 0
-            at = np.flatnonzero(self.rows[cells] == rows)
-            return at, cells[at]
-        at = np.searchsorted(rows, self.rows)
-        at[at == len(rows)] = 0
-        cells = np.flatnonzero(rows[at] == self.rows)
-        return at[cells], cells
+        return _found(self.rows, rows)
 
 
 @dataclass(slots=True)
@@ -98,6 +88,28 @@ class Objects:
     rows: NDArray[np.int64]
     codes: NDArray[np.int64]
     values: list[Any]
+
+    def on(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the positions in rising rows that have an object, and the codes of these."""
+        at, cells = _found(self.rows, rows)
+        return at, self.codes[cells]
+
+
+def _found(
+    own: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Return where two rising arrays of rows meet: positions in ``rows``, and in ``own``."""
+    if not len(rows) or not len(own):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.intp)
+    if len(rows) <= len(own):
+        cells = np.searchsorted(own, rows)
+        cells[cells == len(own)] = 0
+        at = np.flatnonzero(own[cells] == rows)
+        return at, cells[at]
+    at = np.searchsorted(rows, own)
+    at[at == len(rows)] = 0
+    cells = np.flatnonzero(rows[at] == own)
+    return at[cells], cells
 
 
 class ObjectPool:
