@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,10 @@ def _run_coords(
     return coords
 
 
+# What follows the name of a log: ".log.json", ".jsonl.gz", ".jsonl.2", but not ".1" in "lr0.1".
+_ENDINGS = re.compile(r"(?:\.[A-Za-z]+)+(?:\.\d+)?$")
+
+
 def run_ids(headers: Sequence[RunHeader]) -> list[str]:
     """Return a name for each run: the shortest part of its path that identifies it, or its key.
 
@@ -200,7 +205,7 @@ def run_ids(headers: Sequence[RunHeader]) -> list[str]:
     names = []
     for header in headers:
         folder, _, name = header.source.path.rpartition("/")
-        stem = name.split(".")[0] or name
+        stem = _ENDINGS.sub("", name) or name
         if header.key.startswith("@"):
             names.append((folder or stem) + header.key)
         elif header.key and keys[header.key] == 1:
@@ -211,7 +216,11 @@ def run_ids(headers: Sequence[RunHeader]) -> list[str]:
             names.append(
                 folder if folder and folders[folder] == 1 else f"{folder}/{stem}".lstrip("/")
             )
-    return names
+    times = Counter(names)
+    return [
+        name if times[name] == 1 else header.source.path + header.key
+        for name, header in zip(names, headers, strict=True)
+    ]
 
 
 def _by_run(sweep: Sweep) -> dict[int, tuple[Problem, ...]]:
