@@ -3,6 +3,8 @@
 import numpy as np
 from jsonl_logs import curve, epochs, load, write
 
+PAIR = {"val_loss": 0.0, "val/loss": 100.0}
+
 
 def test_a_logged_nan_is_not_a_missing_value(tmp_path):
     write(
@@ -53,3 +55,19 @@ def test_a_metric_that_comes_late_and_keys_in_any_order(tmp_path):
     values, logged, _ = curve(load(tmp_path)[0], "late")
     assert logged.sum() == 1
     assert values[-1] == 7
+
+
+def test_two_columns_of_one_metric_at_one_x_are_both_kept(tmp_path):
+    rows = [{"epoch": e, name: e + more} for e in range(3) for name, more in PAIR.items()]
+    write(tmp_path / "a.jsonl", rows)
+    (run,) = load(tmp_path)
+    assert run.metrics == tuple(PAIR)
+    for name, more in PAIR.items():
+        assert curve(run, name)[0][curve(run, name)[1]].tolist() == [e + more for e in range(3)]
+
+
+def test_a_metric_that_is_spelled_otherwise_from_some_row_on_is_one_metric(tmp_path):
+    rows = [{"epoch": e, "val_loss" if e < 2 else "val/loss": 1.0 * e} for e in range(4)]
+    write(tmp_path / "a.jsonl", rows)
+    (run,) = load(tmp_path)
+    assert curve(run, "loss", "val")[0].tolist() == [0, 1, 2, 3]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runcube.core import is_time_like
 from runcube.readers.table import NUMBER
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Axes:
             axis: (self._joined(axis, split) if len(self._cells[axis]) > 1 else values)[at]
             for axis, values in self._whole.items()
         }
+
+    def places(self) -> NDArray[np.float64]:
+        """Return the x (rows, axes) of each row on the axes that are no clocks, NaN where none."""
+        found = [x for axis, x in self._whole.items() if not is_time_like(axis)]
+        return np.column_stack(found) if found else np.full((self._count, 1), np.nan)
 
     def _joined(self, axis: str, split: str) -> NDArray[np.float64]:
         """Return the columns of one axis (``train/epoch``, …) as one; the split's goes first."""

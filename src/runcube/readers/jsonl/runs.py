@@ -97,10 +97,10 @@ class _RunBuilder:
                 self._collect(name)
         self._odd_axes(axis_columns)
         self._contradictions()
-        parts = self._parts()
+        axes = Axes(self.log, self.run, self.x)
+        parts = self._parts(axes)
         out.splits = tuple(parts)
         out.metrics = tuple(dict.fromkeys(name for part in parts.values() for name in part))
-        axes = Axes(self.log, self.run, self.x)
         used = np.zeros(len(self.rows), dtype=bool)
         for split, part in parts.items():
             asked = self.request.splits is None or split in self.request.splits
@@ -222,7 +222,7 @@ class _RunBuilder:
             for path, there in known
         )
 
-    def _parts(self) -> dict[str, dict[str, list[_Numbers]]]:
+    def _parts(self, axes: Axes) -> dict[str, dict[str, list[_Numbers]]]:
         """Return split → metric → numbers, by first appearance."""
         found: list[_Numbers] = []
         by_row = self._split_rows()
@@ -237,7 +237,7 @@ class _RunBuilder:
                     found.append(numbers._replace(split=split, at=at, values=values))
         found.sort(key=lambda numbers: int(numbers.at[0]))
         parts: dict[str, dict[str, list[_Numbers]]] = {}
-        for numbers in _told_apart(found):
+        for numbers in _told_apart(found, axes):
             part = parts.setdefault(str(numbers.split), {})
             part.setdefault(numbers.metric, []).append(numbers)
         return parts
@@ -386,17 +386,12 @@ class _RunBuilder:
         return float("nan") if cells is None or scale is None else float(cells.values[-1]) * scale
 
 
-def _told_apart(found: list[_Numbers]) -> list[_Numbers]:
-    """Return numbers with the full names of columns that have one metric, and share rows."""
+def _told_apart(found: list[_Numbers], axes: Axes) -> list[_Numbers]:
+    """Return numbers with full names where columns of one metric share a row, or an x."""
     groups: dict[tuple[str | None, str], list[_Numbers]] = {}
     for numbers in found:
         groups.setdefault((numbers.split, numbers.metric), []).append(numbers)
-    clashing: set[tuple[str | None, str]] = set()
-    for key, group in groups.items():
-        if len(group) > 1:
-            rows = np.concatenate([numbers.at for numbers in group])
-            if len(np.unique(rows)) < len(rows):
-                clashing.add(key)
+    clashing = {key for key, ones in groups.items() if len(ones) > 1 and _meet(ones, axes)}
     if not clashing:
         return found
     named = []
@@ -410,6 +405,18 @@ def _told_apart(found: list[_Numbers]) -> list[_Numbers]:
         else:
             named.append(n)
     return named
+
+
+def _meet(columns: list[_Numbers], axes: Axes) -> bool:
+    """Return whether values of several columns are on one row, or at one x."""
+    rows = np.concatenate([numbers.at for numbers in columns])
+    if len(np.unique(rows)) < len(rows):
+        return True
+    places = axes.places()
+    places = places[:, ~np.isnan(places).all(axis=0)]
+    known = [np.unique(places[n.at][~np.isnan(places[n.at]).any(axis=1)], axis=0) for n in columns]
+    every = np.concatenate(known)
+    return bool(places.shape[1]) and len(np.unique(every, axis=0)) < len(every)
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[Any]:
