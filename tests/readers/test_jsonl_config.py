@@ -147,3 +147,21 @@ def test_the_configuration_of_each_run_of_a_log_is_looked_for_once(tmp_path, mon
     asked.clear()
     JsonlReader().read(source, Request())
     assert asked == list(range(20))
+
+
+def test_a_header_record_that_changes_begins_the_next_run(tmp_path):
+    records = [r for lr in (0.1, 0.2, 0.3) for r in ({"lr": lr, "seed": 0}, *epochs(3))]
+    write(tmp_path / "all.jsonl", records)
+    runs = load(tmp_path)
+    assert [run.header.config for run in runs] == [{"lr": lr, "seed": 0} for lr in (0.1, 0.2, 0.3)]
+    assert [run.header.key for run in runs] == ["", "@2", "@3"]
+    assert all(curve(run, "loss")[0].tolist() == [1, 0.5, 1 / 3] for run in runs)
+
+
+def test_evaluations_without_x_are_no_header_records(tmp_path):
+    records = [{"val_a": 1.0, "val_b": 2.0}]
+    for e in range(4):
+        records += [{"epoch": e, "loss": 1.0 / (e + 1)}, {"val_a": e / 7, "val_b": e / 9}]
+    write(tmp_path / "all.jsonl", records)
+    (run,) = load(tmp_path)
+    assert len(curve(run, "a", "val")[0]) == 5

@@ -105,7 +105,37 @@ def _sections(table: Table, options: Options) -> tuple[list[str], list[NDArray[n
                 found = _by_configuration(table, objects, every)
             if len(found) > 1:
                 break
+        if not table.objects:
+            found = np.split(every, _header_records(table))
     return ["", *(f"@{number}" for number in range(2, len(found) + 1))], found
+
+
+def _header_records(table: Table) -> list[int]:
+    """Return the rows of header records, from the second on, that say something else than before.
+
+    They have the keys of the first record that no row with an x has, and x begins anew behind them:
+    evaluations without x have such keys as well, and x goes on.
+    """
+    counts = [column for name, column in table.columns.items() if is_count_like(name)]
+    axis = max(counts, key=len, default=None)
+    if axis is None or axis.rows[0] == 0:
+        return []
+    own = [
+        column
+        for column in table.columns.values()
+        if column.rows[0] == 0 and not len(column.on(axis.rows)[0])
+    ]
+    if len(own) < 2 or any(len(column) != len(own[0]) for column in own):
+        return []
+    rows = own[0].rows
+    if any((column.rows != rows).any() for column in own):
+        return []
+    said = np.column_stack([part for c in own for part in (c.kinds, c.values)])
+    begins = rows[1:][(said[1:] != said[:-1]).any(axis=1)]
+    after = np.searchsorted(axis.rows, begins)
+    if (after == len(axis)).any() or (axis.values[after] > axis.values[after - 1]).any():
+        return []
+    return [int(row) for row in begins]
 
 
 def _by_configuration(
