@@ -432,7 +432,7 @@ class Run:
             "/".join(k).endswith("host") for k in self.keys_of_value.get(text, ())
         ):
             return True
-        if key == ("done",) and isinstance(value, bool):
+        if key == ("done",) and self.path.endswith("result.json") and isinstance(value, bool):
             return True
         # An object behind the rows repeats the configuration, in whatever object that is.
         said = self.keys_of_value.get(text, ())
@@ -472,6 +472,8 @@ class Run:
         timely = {"time", "elapsed", "duration", "sec", "secs", "seconds", "runtime", "clock", "s"}
         if isinstance(value, bool | str | list) or not timely & set(words_of(key)):
             return False
+        if canonical(value).lstrip("-").isdigit():
+            return False  # a whole number beyond float64
         return any(
             math.isclose(float(value) * unit, self.train_time) for unit in (1, 60, 3600, 1e-3)
         )

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from jsonl_logs import curve, epochs, load, write
+from jsonl_logs import curve, epochs, kinds, load, write
 
+import runcube as rc
 from runcube.readers.jsonl.reader import JsonlReader
 
 
@@ -96,3 +97,41 @@ def test_a_row_without_x_stays_a_row(tmp_path):
     (run,) = load(tmp_path)
     assert np.isnan(run.curves[0].x["epoch"][2])
     assert curve(run, "loss")[0][2] == 5
+
+
+def test_an_x_on_records_of_its_own_holds_for_those_behind_it(tmp_path):
+    records = [{"config": {"lr": 0.1}}]
+    for epoch in (1, 2, 3):
+        records += [{"event": "start", "epoch": epoch}, {"loss": 1 / epoch}]
+    write(tmp_path / "a.jsonl", records)
+    (run,) = load(tmp_path)
+    assert curve(run, "loss")[2].x["epoch"].tolist() == [1, 2, 3]
+    assert not run.problems
+
+
+def test_records_are_numbered_where_an_x_stands_beside_them_once(tmp_path):
+    records = [
+        {"config": {"lr": 0.1}},
+        *({"loss": i / 7} for i in range(4)),
+        {"epoch": 9, "code": "x"},
+    ]
+    write(tmp_path / "a.jsonl", records)
+    (run,) = load(tmp_path)
+    assert curve(run, "loss")[2].x["step"].tolist() == [0, 1, 2, 3]
+    assert kinds(run) == ["no_metric"]
+    with pytest.warns(rc.SweepWarning, match="1 no_metric"):
+        ds = rc.load_runs(tmp_path)
+    assert ds.curve.values.ravel().tolist() == [i / 7 for i in range(4)]
+
+
+def test_many_records_behind_one_x_are_all_kept(tmp_path):
+    records = []
+    for epoch in (1, 2):
+        records += [
+            {"epoch": epoch, "event": "start"},
+            *({"loss": epoch + i / 7} for i in range(3)),
+        ]
+    write(tmp_path / "a.jsonl", [{"config": {"lr": 0.1}}, *records])
+    ds = rc.load_runs(tmp_path)
+    assert ds.curve.values.ravel().tolist() == [e + i / 7 for e in (1, 2) for i in range(3)]
+    assert ds.epoch.values.ravel().tolist() == [1, 1, 1, 2, 2, 2]

@@ -3,7 +3,7 @@
 import pytest
 from jsonl_logs import curve, epochs, kinds, load, write
 
-from runcube.core.model import Request
+from runcube.core.model import LogFile, Request, Roles, Source
 from runcube.files.tree import Tree, list_files
 from runcube.readers.jsonl.configuration import known_configuration
 from runcube.readers.jsonl.reader import JsonlReader
@@ -165,3 +165,11 @@ def test_evaluations_without_x_are_no_header_records(tmp_path):
     write(tmp_path / "all.jsonl", records)
     (run,) = load(tmp_path)
     assert len(curve(run, "a", "val")[0]) == 5
+
+
+def test_one_record_and_an_event_are_no_header_and_its_rows(tmp_path):
+    write(tmp_path / "a.jsonl", [{"loss": 0.5, "acc": 0.25}, {"event": "stopped", "code": [{}]}])
+    source = Source(str(tmp_path), "a.jsonl", (LogFile("a.jsonl", 0, 0),))
+    (run,) = JsonlReader().read(source, Request(roles=Roles()))
+    assert not run.header.config
+    assert run.metrics == ("loss", "acc")

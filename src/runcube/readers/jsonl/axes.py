@@ -36,6 +36,35 @@ class Axes:
             for axis, names in x.items()
         }
         self._whole = {axis: self._joined(axis, "") for axis, c in self._cells.items() if c}
+        self._counted: str | None = None if self._whole else ""
+
+    def announce(self, used: NDArray[np.bool_]) -> frozenset[str]:
+        """Let axes that stand on records of their own hold for the records behind them.
+
+        If no record with a number has an axis. The records are counted as well, since many may
+        follow one announcement.
+
+        Parameters
+        ----------
+        used : ndarray of bool, (rows,)
+            Rows of the run that have numbers.
+
+        Returns
+        -------
+        frozenset of str
+            Columns of these axes.
+        """
+        named = [axis for axis in self._whole if not is_time_like(axis)]
+        if not named or any((~np.isnan(self._whole[axis]) & used).any() for axis in named):
+            return frozenset()
+        for axis in named:
+            x = self._whole[axis]
+            last = np.maximum.accumulate(np.where(np.isnan(x), -1, np.arange(len(x))))
+            self._whole[axis] = np.where(last >= 0, x[last], np.nan)
+        self._counted = next(n for n in ("step", "record", "row") if n not in self._whole)
+        columns = frozenset(name for axis in named for name in self._cells[axis])
+        self._cells = {axis: {} for axis in self._cells}
+        return columns
 
     def of(self, split: str, at: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """Return each x on some rows of a split, as logged.
@@ -52,13 +81,14 @@ class Axes:
         -------
         dict of str to ndarray of float64, (points,)
         """
-        if not self._whole:
-            name = "epoch" if split != "all" else "step"
-            return {name: np.arange(len(at), dtype=np.float64)}
-        return {
+        found = {
             axis: (self._joined(axis, split) if len(self._cells[axis]) > 1 else values)[at]
             for axis, values in self._whole.items()
         }
+        if self._counted is not None:
+            name = self._counted or ("epoch" if split != "all" else "step")
+            found = {name: np.arange(len(at), dtype=np.float64), **found}
+        return found
 
     def places(self) -> NDArray[np.float64]:
         """Return the x (rows, axes) of each row on the axes that are no clocks, NaN where none."""

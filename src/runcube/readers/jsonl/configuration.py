@@ -132,8 +132,8 @@ def header_rows(log: Log, run: int) -> list[int]:
     first = rows[:1].tolist()
     names = flatten(log.table.record(first[0])) if first else {}
     alone = all(len(log.columns[n].on(rows)[0]) == 1 for n in names if n in log.columns)
-    others = any(len(column.on(rows[1:])[0]) for column in log.columns.values())
-    return first if names and alone and others else []
+    rows_follow = any(len(column.on(rows[1:])[0]) > 1 for column in log.columns.values())
+    return first if names and alone and rows_follow else []
 
 
 def _only_in(log: Log, run: int, name: str, head: list[int]) -> bool:

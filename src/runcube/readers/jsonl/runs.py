@@ -85,6 +85,8 @@ class _RunBuilder:
         self.damaged = np.zeros(len(self.rows), dtype=bool)
         # Rows that are on a curve, or damaged.
         self.used = self.damaged
+        # Columns of axes that stand on records of their own, for those behind them.
+        self.announced: frozenset[str] = frozenset()
         self.numbers: list[_Numbers] = []
 
     def build(self) -> RunLog:
@@ -102,13 +104,14 @@ class _RunBuilder:
         out.splits = tuple(parts)
         out.metrics = tuple(dict.fromkeys(name for part in parts.values() for name in part))
         used = np.zeros(len(self.rows), dtype=bool)
+        for numbers in (one for part in parts.values() for ones in part.values() for one in ones):
+            used[numbers.at] = True
+        self.used = used | self.damaged
+        self.announced = axes.announce(used)
         for split, part in parts.items():
             asked = self.request.splits is None or split in self.request.splits
             wanted = self.request.metrics if asked else frozenset()
             out.curves.append(self._curves(split, part, axes, wanted))
-            for numbers in (one for ones in part.values() for one in ones):
-                used[numbers.at] = True
-        self.used = used | self.damaged
         self._unused_x()
         self.problems += mixed_rows(self.log, self.run, out.curves)
         out.messages = self._messages()
@@ -316,7 +319,13 @@ class _RunBuilder:
         for name in (name for names in self.x.values() for name in names if name != self._elapsed):
             cells = self.log.cells(name, self.run)
             if cells is not None:
-                left = cells.at[~self.used[cells.at] & (cells.kinds != TEXT)]
+                stands = self.used[cells.at]
+                if name in self.announced:
+                    # It holds for the records up to the next one.
+                    counts = np.append(0, np.cumsum(self.used))
+                    ends = np.append(cells.at[1:], len(self.used))
+                    stands = counts[ends] > counts[cells.at]
+                left = cells.at[~stands & (cells.kinds != TEXT)]
                 self._problem("no_metric", name, left, "on records without a metric, left out")
         cells, is_split = self._words_beside()
         if cells is not None:
