@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.cube.placement import InnerLabels
-    from runcube.curves import KeptRun, Selection
+    from runcube.curves import KeptRun, Selection, XAxis
     from runcube.plan import Sweep
 
 
@@ -146,7 +146,7 @@ def cube_frame(
     coords |= {
         "split": ("split", text_array(labels.splits)),
         "metric": ("metric", text_array(labels.metrics)),
-        axis.dim: (axis.dim, axis.labels),
+        axis.dim: (axis.dim, axis.labels, _long_name(axis)),
     }
     for name, (values, attrs) in _along(selection, cell_index).items():
         on = (axis.dim,) if values.ndim == 1 else (*cell_index.dims, axis.dim)
@@ -155,6 +155,12 @@ def cube_frame(
         named = attrs if short == name else {**attrs, "long_name": name}
         coords[short] = (on, values.reshape(shape), named)
     return xr.Dataset(coords=coords, attrs={"grid": grid_attr(sweep)})
+
+
+def _long_name(axis: XAxis) -> dict[str, str]:
+    """Return the attrs of the dim x: its name as logged, where the dim has another."""
+    is_other = axis.align == "union" and axis.name != axis.dim
+    return {"long_name": axis.name} if is_other and isinstance(axis.name, str) else {}
 
 
 def _frame_bytes(selection: Selection, cell_index: CellIndex) -> int:
