@@ -40,7 +40,7 @@ def test_a_config_that_changes_within_a_run_is_a_problem_that_names_the_key(tmp_
     (run,) = load(tmp_path)
     (problem,) = run.problems
     assert (problem.kind, problem.line) == ("config_conflict", 11)
-    assert " lr;" in problem.message
+    assert "on 2 lines: 'lr';" in problem.message
     assert run.header.config["lr"] == 0.1
 
 

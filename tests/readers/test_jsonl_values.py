@@ -71,3 +71,10 @@ def test_a_metric_that_is_spelled_otherwise_from_some_row_on_is_one_metric(tmp_p
     write(tmp_path / "a.jsonl", rows)
     (run,) = load(tmp_path)
     assert curve(run, "loss", "val")[0].tolist() == [0, 1, 2, 3]
+
+
+def test_a_number_that_happens_to_be_that_of_the_configuration_is_a_value(tmp_path):
+    write(tmp_path / "a.jsonl", [{"setup": {"acc": 0.5}}, {"val_acc": 0.5, "acc": 0.5}])
+    (run,) = load(tmp_path)
+    assert run.metrics == ("acc",)
+    assert run.splits == ("val", "all")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.core import Curves, Problem, Roles, RunLog, elapsed_seconds, is_time_like
 from runcube.readers.jsonl.advice import mixed_rows
 from runcube.readers.jsonl.axes import Axes
+from runcube.readers.jsonl.configuration import header_rows
 from runcube.readers.jsonl.names import ALL, SPLIT_WORDS
+from runcube.readers.jsonl.numbers import Numbers, told_apart
 from runcube.readers.jsonl.parts import part_splits
 from runcube.readers.jsonl.run_table import is_vector
 from runcube.readers.lines import is_number_text
@@ -29,28 +31,6 @@ if TYPE_CHECKING:
 
 # How alike a damaged word and the one that was meant are at least.
 _ALIKE = 0.6
-
-
-class _Numbers(NamedTuple):
-    """Numbers of one metric.
-
-    Parameters
-    ----------
-    split : str or None
-        Its split; None: that of the row.
-    metric : str
-    column : str
-        Full name of the column.
-    at : ndarray of int64, (points,)
-        Positions among the rows of the run.
-    values : ndarray of float64, (points,)
-    """
-
-    split: str | None
-    metric: str
-    column: str
-    at: NDArray[np.int64]
-    values: NDArray[np.float64]
 
 
 def build_run(log: Log, run: int, header: RunHeader, request: Request) -> RunLog:
@@ -87,7 +67,7 @@ class _RunBuilder:
         self.used = self.damaged
         # Columns of axes that stand on records of their own, for those behind them.
         self.announced: frozenset[str] = frozenset()
-        self.numbers: list[_Numbers] = []
+        self.numbers: list[Numbers] = []
 
     def build(self) -> RunLog:
         """Return the finished log."""
@@ -136,7 +116,7 @@ class _RunBuilder:
             self._problem("non_numeric", name, cells.at[bad], "no number, left out")
             at, values = cells.at[numbers | read], values[numbers | read]
         if len(at):
-            self.numbers.append(_Numbers(split, metric, name, at, values))
+            self.numbers.append(Numbers(split, metric, name, at, values))
 
     def _read_texts(self, name: str, cells: Cells) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Return which cells are texts of numbers, and the values with these read."""
@@ -167,7 +147,7 @@ class _RunBuilder:
         matrix = np.array([items[c] for c in codes[sound]], dtype=np.float64)
         for index, column in enumerate(matrix.T):
             at = cells.at[found]
-            self.numbers.append(_Numbers(split, f"{metric}/{index}", f"{name}/{index}", at, column))
+            self.numbers.append(Numbers(split, f"{metric}/{index}", f"{name}/{index}", at, column))
         return found
 
     def _odd_axes(self, axis_columns: set[str]) -> None:
@@ -209,9 +189,12 @@ class _RunBuilder:
         """Return whether a column stands on rows without x alone, and repeats the configuration."""
         if not self.header.config or not cells.is_one_value:
             return False
-        if self.log.own_x and self.log.has_x[self.rows[cells.at]].any():
-            return False
-        return self._is_configured(name, cells)
+        rows = self.rows[cells.at]
+        if self.log.own_x:
+            is_beside = not self.log.has_x[rows].any()
+        else:
+            is_beside = bool(np.isin(rows, header_rows(self.log, self.run)).all())
+        return is_beside and self._is_configured(name, cells)
 
     def _is_configured(self, name: str, cells: Cells) -> bool:
         first, slash, rest = name.partition("/")
@@ -225,9 +208,9 @@ class _RunBuilder:
             for path, there in known
         )
 
-    def _parts(self, axes: Axes) -> dict[str, dict[str, list[_Numbers]]]:
+    def _parts(self, axes: Axes) -> dict[str, dict[str, list[Numbers]]]:
         """Return split → metric → numbers, by first appearance."""
-        found: list[_Numbers] = []
+        found: list[Numbers] = []
         by_row = self._split_rows()
         for numbers in self.numbers:
             if numbers.split not in (None, ALL) or not by_row:
@@ -239,8 +222,8 @@ class _RunBuilder:
                     at, values = numbers.at[here], numbers.values[here]
                     found.append(numbers._replace(split=split, at=at, values=values))
         found.sort(key=lambda numbers: int(numbers.at[0]))
-        parts: dict[str, dict[str, list[_Numbers]]] = {}
-        for numbers in _told_apart(found, axes):
+        parts: dict[str, dict[str, list[Numbers]]] = {}
+        for numbers in told_apart(found, axes):
             part = parts.setdefault(str(numbers.split), {})
             part.setdefault(numbers.metric, []).append(numbers)
         return parts
@@ -282,7 +265,7 @@ class _RunBuilder:
     def _curves(
         self,
         split: str,
-        part: Mapping[str, list[_Numbers]],
+        part: Mapping[str, list[Numbers]],
         axes: Axes,
         wanted: frozenset[str] | None,
     ) -> Curves:
@@ -393,39 +376,6 @@ class _RunBuilder:
         cells = self.log.cells(self._elapsed, self.run)
         scale = elapsed_seconds(self._elapsed)
         return float("nan") if cells is None or scale is None else float(cells.values[-1]) * scale
-
-
-def _told_apart(found: list[_Numbers], axes: Axes) -> list[_Numbers]:
-    """Return numbers with full names where columns of one metric share a row, or an x."""
-    groups: dict[tuple[str | None, str], list[_Numbers]] = {}
-    for numbers in found:
-        groups.setdefault((numbers.split, numbers.metric), []).append(numbers)
-    clashing = {key for key, ones in groups.items() if len(ones) > 1 and _meet(ones, axes)}
-    if not clashing:
-        return found
-    named = []
-    taken: dict[str, int] = {}
-    for n in found:
-        if (n.split, n.metric) in clashing:
-            # A list beside a key that is spelled like a part of it: both have one full name.
-            count = taken[n.column] = taken.get(n.column, 0) + 1
-            name = n.column if count == 1 else f"{n.column} ({count})"
-            named.append(n._replace(split=ALL, metric=name))
-        else:
-            named.append(n)
-    return named
-
-
-def _meet(columns: list[_Numbers], axes: Axes) -> bool:
-    """Return whether values of several columns are on one row, or at one x."""
-    rows = np.concatenate([numbers.at for numbers in columns])
-    if len(np.unique(rows)) < len(rows):
-        return True
-    places = axes.places()
-    places = places[:, ~np.isnan(places).all(axis=0)]
-    known = [np.unique(places[n.at][~np.isnan(places[n.at]).any(axis=1)], axis=0) for n in columns]
-    every = np.concatenate(known)
-    return bool(places.shape[1]) and len(np.unique(every, axis=0)) < len(every)
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[Any]:

@@ -217,10 +217,9 @@ def _config_problems(
             keys = dict.fromkeys(k for v in values[1:] for k in differing_keys(values[0], v))
             where, line = log.table.place(int(rows[at[changed][0]]))
             count = int(changed.sum())
-            shown = ", ".join(keys)
-            message = (
-                f"{name!r} changes within the run on {count} lines: {shown}; the first is kept"
-            )
+            shown = ", ".join(map(repr, keys))
+            what = f"changes within the run on {count} line{'s' * (count > 1)}"
+            message = f"{name!r} {what}: {shown}; the first is kept"
             yield Problem("config_conflict", message, where, line)
 
 
