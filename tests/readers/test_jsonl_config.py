@@ -173,3 +173,11 @@ def test_one_record_and_an_event_are_no_header_and_its_rows(tmp_path):
     (run,) = JsonlReader().read(source, Request(roles=Roles()))
     assert not run.header.config
     assert run.metrics == ("loss", "acc")
+
+
+def test_a_metric_that_is_called_like_a_configuration_is_a_metric(tmp_path):
+    rows = [{"epoch": e, "loss": 1.0 / (e + 1), "config": e / 7} for e in range(3)]
+    write(tmp_path / "a.jsonl", [*rows, {"config": {"lr": 0.5}}])
+    (run,) = load(tmp_path)
+    assert curve(run, "config")[0][:3].tolist() == [0, 1 / 7, 2 / 7]
+    assert "config/lr" in run.metrics

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from runcube.core import LogFile, Source
     from runcube.readers.jsonl.options import Options
+    from runcube.readers.table import Objects
 
 
 # Problems of a configuration file of which nothing is known.
@@ -122,10 +123,19 @@ def open_log(parts: Sequence[Part], options: Options) -> Log:
     while True:
         log = Log(read_table(parts, raw=raw, limits=options.limits), options)
         wanted = (*(options.config or CONFIG_KEYS), options.header)
-        moving = {name for name in log.table.objects if name not in wanted and _moves(log, name)}
+        moving = {
+            name
+            for name, objects in log.table.objects.items()
+            if _holds_numbers(objects) or (name not in wanted and _moves(log, name))
+        }
         if not moving:
             return log
         raw -= moving
+
+
+def _holds_numbers(objects: Objects) -> bool:
+    """Return whether a key holds numbers as well: a metric that is called like a configuration."""
+    return any(_is_number(objects.values[code]) for code in set(objects.codes.tolist()))
 
 
 def _moves(log: Log, name: str) -> bool:
