@@ -36,12 +36,29 @@ def falling(root, *names):
         jsonl(root / f"{name}.jsonl", [{"config": {"lr": 64.0 + i}}, *rows])
 
 
+def validation(root, *names):
+    """Runs with another word for the split, and an object that only wraps their metrics."""
+    for i, name in enumerate(names):
+        rows = [{"epoch": e, "validation_loss": e + i, "metrics": {"acc": i}} for e in range(3)]
+        jsonl(root / f"{name}.jsonl", [{"config": {"lr": 0.25 + i}}, *rows])
+
+
+def val(root, *names):
+    """Runs in which the object has to be told from a metric of the same name."""
+    for i, name in enumerate(names):
+        row = {"metrics": {"acc": i}, "acc": -i}
+        rows = [row | {"epoch": e, "val_loss": e - i} for e in range(3)]
+        jsonl(root / f"{name}.jsonl", [{"config": {"lr": 32.0 + i}}, *rows])
+
+
 FEW, MANY = "abcd", "efghijk"
 CHANGES = {
     "a label that moves in most": (still, moving),
     "a metric that is still in most": (moving, still),
     "an axis that falls in most": (rising, falling),
     "a metric that rises in most": (falling, rising),
+    "a split with another name in most": (validation, val),
+    "a split with that name in few": (val, validation),
 }
 
 

@@ -410,7 +410,8 @@ class ExistingArchive:
 def _labelled(log: RunLog) -> RunHeader:
     """Return a header with the columns that were read as configuration: they stay that."""
     header, known = log.header, flatten(log.header.config)
-    labels = {name: value for name, value in header.constants.items() if name in log.roles.labels}
+    own = frozenset() if log.roles is None else log.roles.labels
+    labels = {name: value for name, value in header.constants.items() if name in own}
     more = {key: v for name, v in labels.items() if (key := name.replace("/", ".")) not in known}
     return replace(header, config={**header.config, **more}) if more else header
 

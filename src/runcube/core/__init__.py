@@ -1,9 +1,9 @@
 """What every folder may use: the data model, errors, text, arrays, and machine resources.
 
 ``model`` defines the types that all of runcube uses (`RunHeader`, `Curves`, `RunLog`, …): start
-there. ``errors`` are the exceptions, ``axis_names`` recognises by name what runs along a curve,
-``limits`` bounds what one log may cost, ``text`` and ``arrays`` are small helpers, ``resources``
-measures memory and CPUs. Imports nothing.
+there; ``roles`` what only the sweep shows of a log. ``errors`` are the exceptions, ``axis_names``
+recognises by name what runs along a curve, ``limits`` bounds what one log may cost, ``text`` and
+``arrays`` are small helpers, ``resources`` measures memory and CPUs. Imports nothing.
 """
 
 from runcube.core.arrays import (
@@ -40,13 +40,13 @@ from runcube.core.model import (
     Problem,
     Request,
     Resume,
-    Roles,
     RunHeader,
     RunLog,
     Source,
     Status,
 )
 from runcube.core.resources import check_memory, gc_paused, usable_cpus
+from runcube.core.roles import Names, Roles
 from runcube.core.text import clean_text, natural_key, nearest
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "LogError",
     "Limits",
     "LogFile",
+    "Names",
     "NoRunsError",
     "PlanError",
     "Problem",

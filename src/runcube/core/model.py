@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runcube.core.roles import Names, Roles
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -130,6 +132,8 @@ class RunHeader:
         or the header does not show it.
     rising : frozenset of str
         Columns that would be an axis, by what they hold, if most runs have them as such.
+    names : Names
+        What the splits and metrics are called.
     reading : tuple of (str, str)
         How the log was read, as pairs of topic and text for ``explain()``: ``records``, ``runs``,
         ``configuration``, ``x``, ``splits``, ``metrics``, ``left out``, and ``says the same``, the
@@ -145,6 +149,7 @@ class RunHeader:
     has_metrics: bool | None = None
     finished: bool | None = None
     rising: frozenset[str] = frozenset()
+    names: Names = field(default_factory=Names)
     reading: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
@@ -152,33 +157,16 @@ class RunHeader:
         """Columns that run along the rows of this run, whatever they are in others."""
         return self.rising & self.varying
 
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """What columns of the logs are, which only the sweep as a whole shows.
-
-    Parameters
-    ----------
-    labels : frozenset of str
-        Columns that are configuration: they leave the curves of a run in which they never move.
-    x : frozenset of str
-        Columns that run along the rows of most runs, whatever they are called.
-    """
-
-    labels: frozenset[str] = frozenset()
-    x: frozenset[str] = frozenset()
-
-    def of(self, header: RunHeader) -> Roles:
-        """Return the part that matters to a run; what runs along its own rows is an axis of it."""
-        if not (header.constants or header.varying or header.rising):
-            return Roles()
-        still = header.constants.keys() - header.varying
-        return Roles(self.labels & still, (self.x & Roles.columns(header)) | header.own_axes)
-
-    @staticmethod
-    def columns(header: RunHeader) -> frozenset[str]:
-        """Return the columns of a run whose roles depend on the sweep."""
-        return header.varying | header.rising | header.constants.keys()
+    @property
+    def open_roles(self) -> Roles:
+        """All that the sweep may decide of this run (see ``Roles.within``)."""
+        return Roles(
+            frozenset(self.constants.keys() - self.varying),
+            (self.varying | self.rising | self.constants.keys()) - self.own_axes,
+            self.names.short,
+            self.names.splits,
+            self.names.parts if len(self.names.parts) == 1 else frozenset(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,10 +291,9 @@ class RunLog:
         All splits of the log, requested or not, in order of first appearance.
     metrics : tuple of str
         All metrics of the log, requested or not, in order of first appearance.
-    columns : frozenset of str or None
-        Columns that ``Request.roles`` can affect; None: any.
-    roles : Roles
-        What the columns were read as, as far as that depends on other logs.
+    roles : Roles or None
+        What the log was read as, as far as that depends on other logs: the part of
+        ``Request.roles`` that matters to it. None: any of it may.
     parts : tuple of (str, int)
         Files of a log that is several: path, and the number of lines in those before it.
     resume : Resume or None
@@ -325,8 +312,7 @@ class RunLog:
     attempt: int = 0
     splits: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
-    columns: frozenset[str] | None = None
-    roles: Roles = field(default_factory=Roles)
+    roles: Roles | None = None
     parts: tuple[tuple[str, int], ...] = ()
     resume: Resume | None = None
     hashes: tuple[str, str] | None = None

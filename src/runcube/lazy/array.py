@@ -152,9 +152,8 @@ def _token(made: Origins, places: dict[Any, int]) -> str:
     digest = blake2b(digest_size=16)
     about = [version("runcube"), display_root(made.root), made.shape, made.fingerprints, [*places]]
     request = made.request
-    roles = request.roles or Roles()
-    asked = (request.splits, request.metrics, roles.labels, roles.x)
-    about += [sorted(names or ()) for names in asked]
+    about += [sorted(names or ()) for names in (request.splits, request.metrics)]
+    about.append((request.roles or Roles()).to_lists())
     columns = [*made.logs.columns(), made.log_of, made.run_of, made.place_of]
     about.append([len(column) for column in columns])
     digest.update(repr(about).encode("utf-8", "surrogatepass"))

@@ -151,8 +151,7 @@ def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
     numbers = {id(reader): number for number, reader in enumerate(readers)}
     cells = (source.log_of, source.run_of, source.place_of)
     request = source.request
-    roles = request.roles or Roles()
-    names = (request.splits, request.metrics, roles.labels, roles.x)
+    asked = [None if n is None else sorted(n) for n in (request.splits, request.metrics)]
     summary = opened.summary
     return {
         "frame": frame_out(opened.frame),
@@ -160,7 +159,7 @@ def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
         "attrs": opened.attrs,
         "told": [summary.source, summary.runs, dict(summary.counts), [*summary.notes]],
         "shape": [*source.shape],
-        "request": [None if n is None else sorted(n) for n in names],
+        "request": [*asked, (request.roles or Roles()).to_lists()],
         "readers": [numbers[id(reader)] for reader in source.readers],
         "words": source.fingerprints,
         "logs": [c if isinstance(c, bytes) else array_out(c) for c in source.logs.columns()],
@@ -171,11 +170,12 @@ def _opened_out(opened: Opened, readers: Sequence[Reader]) -> dict[str, Any]:
 
 
 def _opened_in(stored: dict[str, Any], root: str, readers: Sequence[Reader]) -> Opened:
-    splits, metrics, labels, x = (None if n is None else frozenset(n) for n in stored["request"])
+    *asked, roles = stored["request"]
+    splits, metrics = (None if n is None else frozenset(n) for n in asked)
     source = Origins(
         tuple(stored["shape"]),
         portable_root(root),
-        Request(splits, metrics, roles=Roles(labels or frozenset(), x or frozenset())),
+        Request(splits, metrics, roles=Roles.from_lists(roles)),
         [readers[number] for number in stored["readers"]],
         stored["words"],
         LogTable.from_columns([c if isinstance(c, bytes) else array_in(c) for c in stored["logs"]]),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runcube.files import Listing
     from runcube.pipeline import Job, Record
 
-FORM = 7
+FORM = 8
 _NOWHERE = Source("", "", ())
 
 
@@ -76,6 +76,7 @@ class _Form:
                 own.has_metrics,
                 own.finished,
                 known.rising,
+                own.names,
                 own.reading,
             )
             time = row.times[number]
@@ -90,7 +91,6 @@ class _Form:
                     like.attempt,
                     like.splits,
                     like.metrics,
-                    like.columns,
                     like.roles,
                     like.parts,
                 )

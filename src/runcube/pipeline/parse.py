@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Protocol
 
 from runcube.core import NoRunsError, Problem, Request, Roles, Status, UnknownNameError
@@ -200,7 +200,7 @@ def parse_logs(
 def _request(policy: Policy, sweep: Sweep | None) -> Request:
     roles = Roles() if sweep is None else sweep.roles
     if policy.selection.x is not None:
-        roles = Roles(roles.labels, roles.x | {policy.selection.x})
+        roles = replace(roles, x=roles.x | {policy.selection.x})
     return Request(
         None if policy.splits is None else frozenset(policy.splits),
         None if policy.metrics is None else frozenset(policy.metrics),
@@ -260,17 +260,18 @@ def _is_read_as(logs: Sequence[RunLog], final: Request, asked: Request) -> bool:
     """Return whether logs were read with columns as what the sweep has them for."""
     roles = final.roles or Roles()
     return all(
-        final == asked if log.columns is None else log.roles == roles.of(log.header) for log in logs
+        final == asked if log.roles is None else log.roles == roles.within(log.header.open_roles)
+        for log in logs
     )
 
 
 def _name_other_roles(log: RunLog, final: Request) -> None:
     """Name the columns of a log that is gone, and so could not be read as what they are now."""
-    own = (final.roles or Roles()).of(log.header)
-    other = (log.roles.labels ^ own.labels) | (log.roles.x ^ own.x)
-    if log.columns is None or not other or any(p.kind == "kept_roles" for p in log.problems):
+    own = (final.roles or Roles()).within(log.header.open_roles)
+    if log.roles in (None, own) or any(p.kind == "kept_roles" for p in log.problems):
         return
-    names = ", ".join(map(repr, sorted(other)))
+    other = {n for f in fields(own) for n in getattr(log.roles, f.name) ^ getattr(own, f.name)}
+    names = ", ".join(sorted({repr(n[0] if isinstance(n, tuple) else n) for n in other}))
     message = f"{names}: the log is gone, and they stay what they were when it was read"
     log.problems.append(Problem("kept_roles", message, log.header.source.path))
 

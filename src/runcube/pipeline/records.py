@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import numpy as np
 
-from runcube.core import LogFile, Problem, Resume, Roles, RunHeader, RunLog, Source, Status
+from runcube.core import LogFile, Names, Problem, Resume, Roles, RunHeader, RunLog, Source, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -130,21 +130,19 @@ class RecordKey:
         The files that were read; sizes in bytes, times in ns.
     splits, metrics : tuple of str or None
         What was asked for, sorted; None: everything.
-    labels, x : tuple of str
-        Columns that were read as configuration, and as axes, sorted: those of the log itself
-        alone, so that the columns of other logs do not matter.
-    columns, x_columns : tuple of str or None
-        Columns of the log that may be configuration, and axes, sorted; None: any.
+    roles : Roles
+        What the log was read as.
+    scope : Roles or None
+        All that the sweep may decide of it, so that what matters to other logs alone is no matter;
+        None: anything.
     """
 
     reader: str
     files: tuple[LogFile, ...]
     splits: tuple[str, ...] | None
     metrics: tuple[str, ...] | None
-    labels: tuple[str, ...]
-    x: tuple[str, ...]
-    columns: tuple[str, ...] | None
-    x_columns: tuple[str, ...] | None
+    roles: Roles
+    scope: Roles | None
 
     @classmethod
     def of(
@@ -152,17 +150,11 @@ class RecordKey:
     ) -> RecordKey:
         """Return the key of the logs of a source, read by the reader of this fingerprint."""
         files, asked = source.files, _asked(request)
-        if any(log.columns is None for log in logs):
-            roles = request.roles or Roles()
-            labels, x = _names(roles.labels, roles.x)
-            return cls(fingerprint, files, *asked, labels, x, None, None)
-        headers = [log.header for log in logs]
-        still = {name for h in headers for name in h.constants.keys() - h.varying}
-        every = {name for h in headers for name in Roles.columns(h) - h.own_axes}
-        own = {name for log in logs for name in log.roles.labels}
-        axes = {name for log in logs for name in log.roles.x - log.header.own_axes}
-        labels, x, columns, x_columns = _names(own, axes, still, every)
-        return cls(fingerprint, files, *asked, labels, x, columns, x_columns)
+        read = [log.roles for log in logs if log.roles is not None]
+        if len(read) < len(logs):
+            return cls(fingerprint, files, *asked, request.roles or Roles(), None)
+        scope = Roles.union(log.header.open_roles for log in logs)
+        return cls(fingerprint, files, *asked, Roles.union(read), scope)
 
     def holds(self, fingerprint: str, source: Source, request: Request) -> bool:
         """Return whether reading the source now would yield what the record has.
@@ -175,32 +167,26 @@ class RecordKey:
             return False
         if request.roles is None:
             return True
-        labels, x = request.roles.labels, request.roles.x
-        if self.columns is not None and self.x_columns is not None:
-            labels, x = labels.intersection(self.columns), x.intersection(self.x_columns)
-        return [self.labels, self.x] == _names(labels, x)
+        asked = request.roles if self.scope is None else request.roles.within(self.scope)
+        return self.roles == asked
 
     @classmethod
     def from_record(cls, record: Record) -> RecordKey:
-        """Return the key of a record."""
+        """Return the key of a record; an older one names the columns that matter to it."""
+        own, columns = record.get("roles"), record.get("columns")
+        scope = record.get("scope", None if columns is None else [columns])
         return cls(
             record["reader"],
             tuple(LogFile(*file) for file in record["files"]),
             _tuple(record["splits"]),
             _tuple(record["metrics"]),
-            tuple(record["drop"]),
-            tuple(record.get("x", ())),
-            _tuple(record["columns"]),
-            _tuple(record.get("x_columns")),
+            Roles.from_lists([record["drop"]] if own is None else own),
+            None if scope is None else Roles.from_lists(scope),
         )
 
 
 def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
-
-
-def _names(*groups: Iterable[str]) -> list[tuple[str, ...]]:
-    return [tuple(sorted(names)) for names in groups]
 
 
 def _asked(request: Request) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
@@ -222,10 +208,8 @@ def to_record(
         "digest": digest,
         "splits": key.splits,
         "metrics": key.metrics,
-        "drop": key.labels,
-        "x": key.x,
-        "columns": key.columns,
-        "x_columns": key.x_columns,
+        "roles": key.roles.to_lists(),
+        "scope": None if key.scope is None else key.scope.to_lists(),
         "logs": [_log_record(log, table) for log in logs],
     }
 
@@ -241,8 +225,9 @@ def _log_record(log: RunLog, table: ArrayTable) -> Record:
         "has_metrics": header.has_metrics,
         "finished": header.finished,
         "rising": sorted(header.rising),
+        "names": header.names.to_lists(),
         "reading": header.reading,
-        "roles": [sorted(log.roles.labels), sorted(log.roles.x)],
+        "roles": None if log.roles is None else log.roles.to_lists(),
         "parts": log.parts,
         "train_time": None if isnan(log.train_time) else log.train_time,
         "marker": None if log.marker is None else log.marker.value,
@@ -380,17 +365,18 @@ def to_logs(
                 item["attempt"],
                 tuple(item["splits"]),
                 tuple(item["metrics"]),
-                None if record["columns"] is None else Roles.columns(header_of(item, source)),
-                _roles_of(item),
+                _own_roles(record, item),
                 tuple((path, lines) for path, lines in item.get("parts", ())),
             )
         )
     return logs
 
 
-def _roles_of(item: Record) -> Roles:
-    labels, x = item.get("roles", ((), ()))
-    return Roles(frozenset(labels), frozenset(x))
+def _own_roles(record: Record, item: Record) -> Roles | None:
+    if record.get("columns", ()) is None:  # an older record
+        return None
+    own = item.get("roles", [])
+    return None if own is None else Roles.from_lists(own)
 
 
 def header_of(item: Record, source: Source) -> RunHeader:
@@ -405,6 +391,7 @@ def header_of(item: Record, source: Source) -> RunHeader:
         item["has_metrics"],
         item["finished"],
         frozenset(item.get("rising", ())),
+        Names.from_lists(item.get("names", ())),
         tuple((topic, text) for topic, text in item.get("reading", ())),
     )
 

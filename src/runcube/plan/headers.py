@@ -15,7 +15,7 @@ from runcube.plan.values import fill_null_subtrees, flatten, token
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runcube.core import RunHeader, RunLog
+    from runcube.core import Names, RunHeader, RunLog
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,14 @@ def flatten_headers(
             skips.append(Problem("no_config", message, headers[i].source.path))
     runs = tuple(headers[i] for i in kept)
     config_columns = constant_columns(runs)
-    roles = Roles(config_columns, axis_columns(runs))
+    every = [header.names for header in runs]
+    roles = Roles(
+        config_columns,
+        axis_columns(runs),
+        frozenset().union(*(names.whole for names in every)),
+        split_names(every),
+        frozenset().union(*(names.parts for names in every if len(names.parts) > 1)),
+    )
     flats = [flatten(header.config) for header in runs]
     for flat, run in zip(flats, runs, strict=True):
         for name in (name for name in run.constants if name in config_columns):
@@ -156,6 +163,27 @@ def axis_columns(headers: Iterable[RunHeader]) -> frozenset[str]:
         rising.update(header.rising & header.varying)
         moving.update(header.varying - header.rising)
     return frozenset(name for name, count in rising.items() if count > moving[name])
+
+
+def split_names(runs: Iterable[Names]) -> frozenset[tuple[str, str]]:
+    """Return the splits that most runs call by another name, with that name.
+
+    Those that have a metric at the same x in any run are two splits in all.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    meeting: set[str] = set()
+    for names in runs:
+        counts.update(names.splits)
+        meeting |= names.meeting
+    words: dict[str, list[str]] = defaultdict(list)
+    for split, means in sorted(counts, key=lambda pair: (-counts[pair], pair[0] != pair[1], pair)):
+        words[means].append(split)
+    return frozenset(
+        (other, first)
+        for means, (first, *others) in words.items()
+        if means not in meeting
+        for other in others
+    )
 
 
 def drop_copies(

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem, Request, RunHeader, RunLog, Source, Status, natural_key
+from runcube.core import (
+    Problem,
+    Request,
+    Roles,
+    RunHeader,
+    RunLog,
+    Source,
+    Status,
+    natural_key,
+)
 from runcube.files import read_bytes
 from runcube.readers.config_files import (
     find_sidecars,
@@ -96,7 +105,7 @@ class RayReader:
         if not _has_result(source):
             marker = None if error is None else Status.FAILED
             lone = RunLog(_lone(source, params), marker=marker, problems=problems)
-            lone.columns = frozenset()
+            lone.roles = Roles()
             lone.messages = texts if request.messages else []
             return [lone]
         log, runs = read_log(_log_only(source), _OPTIONS, request)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.core import is_time_like
+from runcube.readers.jsonl.names import meaning, split_in
 from runcube.readers.table import NUMBER
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Axes:
         """Return the columns of one axis (``train/epoch``, …) as one; the split's goes first."""
         values = np.full(self._count, np.nan)
         columns = self._cells[axis]
-        own = [c for c in columns if split and c.startswith(split)]
+        own = [c for c in columns if meaning(split_in(c) or "") == meaning(split)]
         for name in reversed([*own, *(c for c in columns if c not in own)]):
             cells = columns[name]
             numbers = cells.kinds == NUMBER

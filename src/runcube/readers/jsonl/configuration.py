@@ -16,6 +16,7 @@ from runcube.readers.jsonl.names import (
     split_in,
 )
 from runcube.readers.jsonl.rising import may_be_axes
+from runcube.readers.jsonl.splits import names_of_run
 from runcube.readers.table import OTHER, TEXT_AROUND, flatten
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def run_header(
         has_config=bool(config) or not owed,
         has_metrics=_has_metrics(log, run, varying, alone=alone),
         rising=log.rising[run] if varying else log.rising[run] | may_be_axes(log, run),
+        names=names_of_run(log, run),
     )
 
 

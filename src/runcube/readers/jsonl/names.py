@@ -77,6 +77,20 @@ def split_and_metric(name: str) -> tuple[str | None, str]:
     return (match["split"], match["metric"]) if match else (None, name)
 
 
+def meaning(split: str) -> str:
+    """Return the shortest word for the same split.
+
+    Examples
+    --------
+    >>> [meaning(s) for s in ("validation", "Train", "dev", "val_unseen")]
+    ['val', 'train', 'dev', 'val_unseen']
+    """
+    word = split.lower()
+    if word not in SPLIT_WORDS:
+        return split
+    return min((w for w in SPLIT_WORDS if word.startswith(w)), key=len)
+
+
 def split_in(name: str) -> str | None:
     """Return the split in the name of a column, objects that only wrap metrics aside.
 

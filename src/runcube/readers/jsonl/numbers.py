@@ -41,7 +41,7 @@ def told_apart(found: list[Numbers], axes: Axes) -> list[Numbers]:
     groups: dict[tuple[str | None, str], list[Numbers]] = {}
     for numbers in found:
         groups.setdefault((numbers.split, numbers.metric), []).append(numbers)
-    clashing = {key for key, ones in groups.items() if len(ones) > 1 and _meet(ones, axes)}
+    clashing = {key for key, ones in groups.items() if len(ones) > 1 and meet(ones, axes)}
     if not clashing:
         return found
     named = []
@@ -57,8 +57,8 @@ def told_apart(found: list[Numbers], axes: Axes) -> list[Numbers]:
     return named
 
 
-def _meet(columns: list[Numbers], axes: Axes) -> bool:
-    """Return whether values of several columns are on one row, or at one x."""
+def meet(columns: list[Numbers], axes: Axes) -> bool:
+    """Return whether values of several columns are on one row, or at one x; clocks aside."""
     rows = np.concatenate([numbers.at for numbers in columns])
     if len(np.unique(rows)) < len(rows):
         return True

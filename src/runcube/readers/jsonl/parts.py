@@ -93,14 +93,13 @@ def group_parts(tree: Tree, files: Iterable[LogFile]) -> list[list[LogFile]]:
     return sorted(groups, key=lambda parts: natural_key(parts[0].path))
 
 
-def part_splits(paths: Sequence[str]) -> list[str] | None:
-    """Return the split of each file of a log that has one for each split; None for other logs."""
+def splits_of_files(paths: Sequence[str]) -> list[str]:
+    """Return the split of each file of a log, if the names of all tell one; else none."""
     named = [split_in_path((rotated_base(path) or (path, 0))[0]) for path in paths]
     found = [pair for pair in named if pair is not None]
     if len(found) < len(paths) or len({pair[1] for pair in found}) > 1:
-        return None
-    splits = [pair[0] for pair in found]
-    return splits if len(set(splits)) > 1 else None
+        return []
+    return [pair[0] for pair in found]
 
 
 def _continued(tree: Tree, logs: Iterable[list[LogFile]]) -> list[list[LogFile]]:

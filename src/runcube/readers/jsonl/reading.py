@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runcube.core import is_time_like
 from runcube.readers.jsonl.configuration import header_rows
 from runcube.readers.jsonl.names import split_in
-from runcube.readers.jsonl.parts import part_splits
+from runcube.readers.jsonl.parts import splits_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +102,7 @@ def _x(log: Log, run: int) -> Iterator[str]:
 def _splits(log: Log) -> str:
     if log.split is not None:
         return f"column {log.split!r}"
-    if part_splits([part.path for part in log.table.parts]):
+    if len(set(splits_of_files([part.path for part in log.table.parts]))) > 1:
         return "one a file"
     found = {split for name in log.numeric if (split := split_in(name))}
     return f"in the names of metrics: {_some(sorted(found))}" if found else "none"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import SequenceMatcher
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ from runcube.readers.jsonl.axes import Axes
 from runcube.readers.jsonl.configuration import header_rows
 from runcube.readers.jsonl.names import ALL, SPLIT_WORDS
 from runcube.readers.jsonl.numbers import Numbers, told_apart
-from runcube.readers.jsonl.parts import part_splits
 from runcube.readers.jsonl.run_table import is_vector
+from runcube.readers.jsonl.splits import split_rows
 from runcube.readers.lines import is_number_text
 from runcube.readers.table import NUMBER, OTHER, TEXT, flatten, spelling
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from runcube.core import Request, RunHeader
     from runcube.readers.jsonl.log import Log
     from runcube.readers.jsonl.run_table import Cells
-
-# How alike a damaged word and the one that was meant are at least.
-_ALIKE = 0.6
 
 
 def build_run(log: Log, run: int, header: RunHeader, request: Request) -> RunLog:
@@ -58,8 +54,9 @@ class _RunBuilder:
         roles = request.roles
         if roles is None:
             roles = Roles(frozenset(header.constants))
-        self.roles = roles.of(header)
-        self.x = log.x_with(self.roles.x)
+        self.roles = roles.within(header.open_roles)
+        self.x = log.x_with(self.roles.x | header.own_axes)
+        self.whole = self.roles.whole | header.names.whole
         self.problems: list[Problem] = []
         # Rows that are named as damaged, and stand nowhere.
         self.damaged = np.zeros(len(self.rows), dtype=bool)
@@ -71,7 +68,7 @@ class _RunBuilder:
 
     def build(self) -> RunLog:
         """Return the finished log."""
-        out = RunLog(self.header, roles=self.roles, columns=Roles.columns(self.header))
+        out = RunLog(self.header, roles=self.roles)
         out.train_time = self._train_time
         axis_columns = {name for names in self.x.values() for name in names}
         for name in self.log.numeric:
@@ -106,6 +103,8 @@ class _RunBuilder:
         if name == self._elapsed or self._repeats_configuration(name, cells):
             return
         split, metric = self.log.names[name]
+        if name in self.whole:
+            split, metric = ALL, name
         numbers = cells.kinds == NUMBER
         at, values = cells.at[numbers], cells.values[numbers]
         if not numbers.all():
@@ -223,44 +222,31 @@ class _RunBuilder:
                     found.append(numbers._replace(split=split, at=at, values=values))
         found.sort(key=lambda numbers: int(numbers.at[0]))
         parts: dict[str, dict[str, list[Numbers]]] = {}
-        for numbers in told_apart(found, axes):
+        for numbers in told_apart(self._in_one_word(found), axes):
             part = parts.setdefault(str(numbers.split), {})
             part.setdefault(numbers.metric, []).append(numbers)
         return parts
 
     def _split_rows(self) -> list[tuple[str, NDArray[np.bool_]]]:
         """Return each split with its rows; a damaged word costs its row, named."""
-        if self.log.split is None:
-            return self._split_parts()
-        column = self.log.table.columns[str(self.log.split)]
-        cells = self.log.cells(str(self.log.split), self.run)
-        codes = np.full(len(self.rows), -1)
-        if cells is not None:
-            codes[cells.at] = cells.values
-        counts = np.bincount(codes[codes >= 0], minlength=len(column.words))
         found = []
-        for code, word in enumerate(column.words):
-            if counts[code] == 1 and (meant := _damaged(word, column.words, counts)):
-                at = np.flatnonzero(codes == code)
-                self.damaged[at] = True
-                what = f"is {word!r}, not {meant!r}: its record is left out"
-                path, line = self.log.table.place(int(self.rows[at[0]]))
-                message = f"{self.log.split!r} {what}"
-                self.problems.append(Problem("bad_line", message, path, line))
-            elif counts[code]:
-                found.append((word, codes == code))
-        unnamed = codes < 0
-        return [*found, (ALL, unnamed)] if unnamed.any() else found
+        for split, rows, meant in split_rows(self.log, self.run, self.roles.parts):
+            if meant is None:
+                found.append((split, rows))
+                continue
+            self.damaged |= rows
+            path, line = self.log.table.place(int(self.rows[np.flatnonzero(rows)[0]]))
+            message = f"{self.log.split!r} is {split!r}, not {meant!r}: its record is left out"
+            self.problems.append(Problem("bad_line", message, path, line))
+        return found
 
-    def _split_parts(self) -> list[tuple[str, NDArray[np.bool_]]]:
-        """Return the splits that the names of the log's files tell, each with its rows."""
-        table = self.log.table
-        splits = part_splits([part.path for part in table.parts]) or []
-        parts = np.searchsorted(table.ends, self.rows, side="right")
-        found: dict[str, NDArray[np.bool_]] = {}
-        for number, split in enumerate(splits):
-            found[split] = found.get(split, False) | (parts == number)
-        return [(split, mask) for split, mask in found.items() if mask.any()]
+    def _in_one_word(self, found: list[Numbers]) -> list[Numbers]:
+        """Return numbers whose splits are called as in most runs, and name those that were not."""
+        words = dict(self.roles.splits)
+        for split in dict.fromkeys(str(n.split) for n in found if n.split in words):
+            message = f"{split!r} is the split {words[split]!r}: it means the same"
+            self.problems.append(Problem("split_synonym", message, self.header.source.path))
+        return [n._replace(split=words.get(str(n.split), n.split)) for n in found]
 
     def _curves(
         self,
@@ -391,16 +377,3 @@ def _parse(text: str, null_is_nan: bool) -> float | None:
     if null_is_nan and text == "null":
         return float("nan")
     return float(text) if is_number_text(text) else None
-
-
-def _damaged(word: str, words: list[str], counts: NDArray[np.int64]) -> str | None:
-    """Return the split word that a word on one row was, if it is like one; None if it is not."""
-    if word.lower() in SPLIT_WORDS:
-        return None
-    for other, count in zip(words, counts, strict=True):
-        if abs(len(word) - len(other)) > 1:
-            continue
-        alike = SequenceMatcher(None, word, other).ratio()
-        if count > 1 and other.lower() in SPLIT_WORDS and alike >= _ALIKE:
-            return other
-    return None

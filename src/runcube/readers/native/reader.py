@@ -13,6 +13,7 @@ from runcube.core import (
     Limits,
     Problem,
     Resume,
+    Roles,
     RunHeader,
     RunLog,
     Source,
@@ -173,7 +174,7 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
     columns = section.columns
     header = _header(source, section.config, bool(columns.splits), ended)
     log = RunLog(header, problems=section.problems, attempt=number)
-    log.columns = frozenset()
+    log.roles = Roles()
     if request.messages:
         log.messages = section.messages
     if section.config is None:
@@ -208,7 +209,7 @@ def _resume(offset: int, typed: TypedLog) -> Resume | None:
 def _typed_log(
     header: RunHeader, typed: TypedLog, request: Request, before: RunLog | None = None
 ) -> RunLog:
-    log = RunLog(header, columns=frozenset())
+    log = RunLog(header, roles=Roles())
     _finish(log, _typed_curves(typed), typed.names, request)
     log.messages = typed.texts
     if before is not None:
