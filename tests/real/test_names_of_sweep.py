@@ -55,7 +55,8 @@ def test_synonyms_of_a_split_are_one(tmp_path_factory, words):
                 rows.append({"step": step} | {style.format(w): v for w, v in values.items()})
         write(logs / f"r{run}.jsonl", [config(run), *rows])
     ds = rc.load_runs(logs, layout="configs")
-    assert ds.sizes["split"] == 2 and ds.metric.values.tolist() == ["loss"]
+    assert ds.sizes["split"] == 2
+    assert ds.metric.values.tolist() == ["loss"]
     train, val = (
         next(s for s in ds.split.values if s.lower().startswith(word)) for word in ("train", "val")
     )

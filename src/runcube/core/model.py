@@ -294,8 +294,11 @@ class RunLog:
     roles : Roles or None
         What the log was read as, as far as that depends on other logs: the part of
         ``Request.roles`` that matters to it. None: any of it may.
-    parts : tuple of (str, int)
-        Files of a log that is several: path, and the number of lines in those before it.
+    parts : tuple of (str, int, int)
+        Files of a log that is several, or stretches of them in the order in which they were
+        written: path, number of lines in all before it, and of the lines of its file before it.
+    parallel : bool
+        Whether the files were written at the same time: the order of their records is open.
     resume : Resume or None
         Where the reader can continue once the log has grown; None if it cannot.
     hashes : tuple of (str, str) or None
@@ -313,14 +316,15 @@ class RunLog:
     splits: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     roles: Roles | None = None
-    parts: tuple[tuple[str, int], ...] = ()
+    parts: tuple[tuple[str, int, int], ...] = ()
+    parallel: bool = False
     resume: Resume | None = None
     hashes: tuple[str, str] | None = None
 
     def place(self, line: int) -> tuple[str, int]:
         """Return the file, and the line in it, of a line that is counted through all files."""
-        path = self.header.source.path
-        for part, before in self.parts:
+        path, own = self.header.source.path, line
+        for part, before, skipped in self.parts:
             if line > before:
-                path, own = part, line - before
-        return (path, own) if self.parts else (path, line)
+                path, own = part, line - before + skipped
+        return path, own

@@ -182,7 +182,9 @@ def _run_coords(
             {"units": "s", "long_name": "train time"},
         ),
         "n_problems": (dims, scatter_values(shape, at, counts)),
-        "problems": _long(dims, scatter_text(shape, at, map(problem_text, problems))),
+        "problems": _long(
+            dims, scatter_text(shape, at, map(problem_text, problems, paths.tolist()))
+        ),
         "run_config": _long(dims, scatter_text(shape, at, rest)),
     }
     if messages:
@@ -234,9 +236,20 @@ def _long(dims: tuple[str, ...], texts: NDArray[np.object_]) -> Any:
     return (dims, texts, {}, dict(LONG_TEXT_ENCODING))
 
 
-def problem_text(problems: Sequence[Problem]) -> str:
-    """Return the problems of one run, a line each, the first 20 and the number of the others."""
-    lines = [clean_text(str(p)).replace("\n", " ") for p in problems[:MAX_PROBLEM_LINES]]
+def problem_text(problems: Sequence[Problem], path: str) -> str:
+    """Return the problems of one run, a line each, the first 20 and the number of the others.
+
+    Those of other files than ``path``, the run's own, name theirs.
+    """
+    lines = [_one_line(p, path) for p in problems[:MAX_PROBLEM_LINES]]
     if len(problems) > MAX_PROBLEM_LINES:
         lines.append(f"… and {len(problems) - MAX_PROBLEM_LINES} more")
     return "\n".join(lines)
+
+
+def _one_line(problem: Problem, path: str) -> str:
+    text = str(problem)
+    if problem.path not in ("", path):
+        where = f"line {problem.line} of" if problem.line is not None else "in"
+        text = f"{where} {problem.path}: {problem.kind}: {problem.message}"
+    return clean_text(text).replace("\n", " ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runcube.core import PlanError
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_LINE = re.compile(r"(?:line (\d+): )?([a-z_]+): (.*)", re.DOTALL)
+_LINE = re.compile(r"(?:line (\d+)(?: of (.+?))?: |in (.+?): )?([a-z_]+): (.*)", re.DOTALL)
 
 
 def problems(ds: xr.Dataset) -> pd.DataFrame:
@@ -26,9 +26,9 @@ def problems(ds: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per problem, skipped files first. Columns, of text unless noted: ``path``, ``run_id``
-        (``""`` for a log that is in no cell), ``line`` (Int64, from 1; missing where a problem has
-        no line), ``kind``, ``message``.
+        A row per problem, skipped files first. Columns, of text unless noted: ``path`` of the file,
+        ``run_id`` (``""`` for a log that is in no cell), ``line`` (Int64, from 1; missing where a
+        problem has no line), ``kind``, ``message``.
 
     Raises
     ------
@@ -49,20 +49,21 @@ def problems(ds: xr.Dataset) -> pd.DataFrame:
 
     if "problems" not in ds.coords:
         raise PlanError("not a runcube cube: no coordinate 'problems'")
-    rows = [
+    rows: list[tuple[str, str, int | None, str, str]] = [
         (item["path"], "", None, item["kind"], item["message"])
         for item in json.loads(ds.attrs.get("skipped", "[]"))
     ]
     texts, paths, names = (ds[n].values.reshape(-1) for n in ("problems", "path", "run_id"))
     for text, path, name in zip(texts, paths, names, strict=True):
         if text:
-            rows += [(str(path), str(name), *_row(line)) for line in str(text).split("\n")]
+            rows += [_row(line, str(path), str(name)) for line in str(text).split("\n")]
     table = pd.DataFrame(rows, columns=["path", "run_id", "line", "kind", "message"])
     return table.astype({"line": "Int64"})
 
 
-def _row(line: str) -> tuple[Any, str, str]:
+def _row(line: str, path: str, run_id: str) -> tuple[str, str, int | None, str, str]:
     found = _LINE.fullmatch(line)
     if found is None:
-        return None, "more", line
-    return (int(found[1]) if found[1] else None), found[2], found[3]
+        return path, run_id, None, "more", line
+    number, of, beside, kind, message = found.groups()
+    return of or beside or path, run_id, int(number) if number else None, kind, message

@@ -19,7 +19,7 @@ from runcube.curves.x_choice import outer_counter
 from runcube.curves.x_values import Anchors, as_whole, shown, x_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -103,7 +103,7 @@ class Attempt:
         if not tracks:
             return ""
         names = named_values(tracks)
-        lines = named_lines(np.concatenate([track.lines for track in tracks]))
+        lines = named_lines(self.log, np.concatenate([track.lines for track in tracks]))
         return f"{lines}, {names}" if names else lines
 
 
@@ -162,7 +162,8 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
         What is x.
     missing_x : {"carry", "drop"}
         Whether a record without x stands at the x of the record before it, or is left out. Either
-        is named as ``missing_x``. Where no record of the run has x, all are left out.
+        is named as ``missing_x``. Where no record of the run has x, or none of a file that was
+        written beside others, all are left out.
 
     Returns
     -------
@@ -173,13 +174,11 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
     tracks = [t for c, own in zip(log.curves, values, strict=True) for t in raw_tracks(c, own)]
     problems = list(log.problems)
     missing = _take_missing(tracks)
-    carrier = None
-    if missing:
-        anchors = Anchors.of(log.curves, values)
-        if missing_x == "carry" and len(anchors.lines):
-            carrier = Carrier(log, shown(x), missing, anchors)
-        else:
-            problems.append(_dropped(log, shown(x), [*missing.values()]))
+    anchors = Anchors.of(log, values)
+    carried, alone = _beside(missing, anchors) if missing_x == "carry" else ({}, missing)
+    carrier = Carrier(log, shown(x), carried, anchors) if carried else None
+    if alone:
+        problems.append(_dropped(log, shown(x), [*alone.values()]))
     # Splits mostly share one array of x: look at each array once.
     is_rising = all(_rising(x) for x in {id(track.x): track.x for track in tracks}.values())
     if is_rising and carrier is None:
@@ -227,6 +226,17 @@ def _take_missing(tracks: list[Track]) -> dict[int, Track]:
     return taken
 
 
+def _beside(
+    missing: Mapping[int, Track], anchors: Anchors
+) -> tuple[dict[int, Track], dict[int, Track]]:
+    """Return the tracks with the rows that stand beside a record with x, and those that do not."""
+    has = {number: anchors.before(track.lines) >= 0 for number, track in missing.items()}
+    return (
+        {number: track.keep(has[number]) for number, track in missing.items() if has[number].any()},
+        {n: track.keep(~has[n]) for n, track in missing.items() if not has[n].all()},
+    )
+
+
 def _take_other_unit(
     tracks: list[Track], masks: Sequence[NDArray[np.bool_]] | None
 ) -> dict[int, Track]:
@@ -251,9 +261,9 @@ def _dropped(log: RunLog, x: str, missing: Sequence[Track]) -> Problem:
     """Return the problem of records without x that are left out."""
     lines = np.unique(np.concatenate([track.lines for track in missing]))
     names = named_values(missing)
-    message = f"{counted(len(lines), 'record')} without {x} left out, {named_lines(lines)}"
+    message = f"{counted(len(lines), 'record')} without {x} left out, {named_lines(log, lines)}"
     message += f": {names}" if names else ""
-    return Problem("missing_x", message, log.header.source.path, int(lines[0]))
+    return Problem("missing_x", message, *log.place(int(lines[0])))
 
 
 def _starts(tracks: Sequence[Track]) -> list[int]:
@@ -303,9 +313,8 @@ def _stand_numbered(attempt: Attempt, x: X) -> None:
     lines = np.unique(np.concatenate([track.lines for track in attempt.tracks]))
     order = f"in the order of {shown(attempt.x)!r}" if attempt.x else "in their order"
     message = f"{counted(len(lines), 'record')} numbered {order}, and not at {x!r}, which would"
-    message += f" not keep their values, {named_lines(lines)}"
-    path = attempt.log.header.source.path
-    attempt.problems.append(Problem("missing_x", message, path, int(lines[0])))
+    message += f" not keep their values, {named_lines(attempt.log, lines)}"
+    attempt.problems.append(Problem("missing_x", message, *attempt.log.place(int(lines[0]))))
 
 
 class _History:
@@ -405,6 +414,7 @@ class _History:
         """Record a problem with the lines of some rows, if any of their metrics was asked for."""
         if not len(rows.metrics):
             return
-        message += f", {named_lines(rows.lines)}"
-        path, line = self._attempt.log.header.source.path, int(rows.lines[0])
-        self._attempt.problems.append(Problem(kind, message, path, line))
+        log = self._attempt.log
+        message += f", {named_lines(log, rows.lines)}"
+        place = log.place(int(rows.lines[0]))
+        self._attempt.problems.append(Problem(kind, message, *place))

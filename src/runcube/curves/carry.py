@@ -34,7 +34,7 @@ class Carrier:
     """
 
     def __init__(self, log: RunLog, x: str, missing: Mapping[int, Track], anchors: Anchors) -> None:
-        self._path = log.header.source.path
+        self._log = log
         self._x = x
         self._tracks: dict[int, Track] = {}
         self._beside: dict[int, NDArray[np.int64]] = {}
@@ -89,13 +89,13 @@ class Carrier:
             many = counted(len(stand), "record")
             verb = "stands" if len(stand) == 1 else "stand"
             message = f"{many} without {self._x} {verb} at the {self._x} of the record before"
-            problems.insert(0, Problem("missing_x", message, self._path, int(stand[0])))
+            problems.insert(0, Problem("missing_x", message, *self._log.place(int(stand[0]))))
         return tracks, problems
 
     def _problem(self, kind: str, track: Track, what: str) -> Problem:
         rows = counted(len(track.x), "row")
-        message = f"{track.named}: {rows} {what}, {named_lines(track.lines)}"
-        return Problem(kind, message, self._path, int(track.lines.min()))
+        message = f"{track.named}: {rows} {what}, {named_lines(self._log, track.lines)}"
+        return Problem(kind, message, *self._log.place(int(track.lines.min())))
 
 
 def _places(track: Track, taken: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -156,14 +156,14 @@ def select_runs(
 
 def _name_displaced(attempt: Attempt, axis: XAxis) -> None:
     """Name the values of other quantities along x that give way to a later one at the same x."""
-    path = attempt.log.header.source.path
     names = {name: None for t in attempt.tracks for name in t.curves.x if name != axis.name}
     for name in names if len(attempt.tracks) > 1 else ():
         lines = along_x(attempt.tracks, name)[2]
         if len(lines):
             what = f"{name!r}: {counted(len(lines), 'value')} left out for a later one at the same"
-            message = f"{what} {axis.name}, {named_lines(lines)}"
-            attempt.problems.append(Problem("repeated_x", message, path, int(lines[0])))
+            message = f"{what} {axis.name}, {named_lines(attempt.log, lines)}"
+            place = attempt.log.place(int(lines[0]))
+            attempt.problems.append(Problem("repeated_x", message, *place))
 
 
 def taken_names(sweep: Sweep) -> set[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.core import Curves
+    from runcube.core import Curves, RunLog
 
 # Metrics that one message names.
 _MOST_NAMES = 1000
@@ -173,7 +173,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def named_lines(lines: NDArray[np.int64]) -> str:
-    """Return the range of some lines: ``line 7``, or ``lines 2 to 31``."""
-    first, last = int(lines.min()), int(lines.max())
-    return f"line {first}" if first == last else f"lines {first} to {last}"
+def named_lines(log: RunLog, lines: NDArray[np.int64]) -> str:
+    """Return the range of some lines of a log: ``line 7``, or ``lines 2 to 31 of val.jsonl``."""
+    path, first = log.place(int(lines.min()))
+    until, last = log.place(int(lines.max()))
+    if path != until:
+        return f"line {first} of {path} to line {last} of {until}"
+    named = f"line {first}" if first == last else f"lines {first} to {last}"
+    return named if path == log.header.source.path else f"{named} of {path}"

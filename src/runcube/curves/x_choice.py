@@ -204,7 +204,8 @@ def _kept_by_carrying(logs: Iterable[RunLog], x: X) -> float:
     def kept(values: NDArray[Any], before: NDArray[Any]) -> int:
         lacks = np.isnan(values)
         own = values[~lacks]
-        return _apart(own) + len(np.setdiff1d(before[lacks], own))
+        carried = before[lacks & ~np.isnan(before)]
+        return _apart(own) + len(np.setdiff1d(carried, own))
 
     return _share(logs, x, kept)
 
@@ -227,8 +228,9 @@ def _share(
             if not np.isnan(own).any() and (own[1:] > own[:-1]).all():
                 kept += logged
                 continue
-            anchors = anchors or Anchors.of(log.curves, values)
-            before = anchors.x[anchors.before(curves.lines)] if len(anchors.lines) else own
+            anchors = anchors or Anchors.of(log, values)
+            at = anchors.before(curves.lines)
+            before = np.where(at < 0, np.nan, np.append(anchors.x, np.nan)[at])
             masks = _masks(curves)
             counts = {key: kept_of(own[row], before[row]) for key, row in masks.items()}
             rows = curves.logged if curves.metrics else [*masks.values()]

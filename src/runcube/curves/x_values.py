@@ -77,20 +77,28 @@ class Anchors:
         Line number of each row.
     x : (anchors,) int64 or float64
         Its x.
+    files : (files,) int64
+        Lines before each file whose records stand beside none of another file.
     """
 
     lines: NDArray[np.int64]
     x: NDArray[Any]
+    files: NDArray[np.int64]
 
     @classmethod
-    def of(cls, curves: Sequence[Curves], values: Sequence[NDArray[Any]]) -> Anchors:
+    def of(cls, log: RunLog, values: Sequence[NDArray[Any]]) -> Anchors:
         """Return the anchors of a run: ``values`` holds the x of the rows of each split."""
-        lines = np.concatenate([np.empty(0, np.int64), *(c.lines for c in curves)])
+        lines = np.concatenate([np.empty(0, np.int64), *(c.lines for c in log.curves)])
         x = np.concatenate([np.empty(0, np.int64), *values])
         order = np.argsort(lines, kind="stable")
         order = order[~np.isnan(x[order])]
-        return cls(lines[order], as_whole(x[order]))
+        files = [before for _, before, _ in log.parts] if log.parallel else [0]
+        return cls(lines[order], as_whole(x[order]), np.array(files))
 
     def before(self, lines: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Return the anchor at or before each line; before the first anchor, the first."""
-        return np.maximum(np.searchsorted(self.lines, lines, side="right") - 1, 0)
+        """Return the anchor at or before each line; before the first one, that; -1 without any."""
+        file = np.searchsorted(self.files, lines) - 1
+        first = np.searchsorted(self.lines, self.files, side="right")
+        end = np.append(first[1:], len(self.lines))
+        at = np.maximum(np.searchsorted(self.lines, lines, side="right") - 1, first[file])
+        return np.where(first[file] < end[file], at, -1)

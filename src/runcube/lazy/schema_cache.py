@@ -93,6 +93,7 @@ class _Form:
                     like.metrics,
                     like.roles,
                     like.parts,
+                    like.parallel,
                 )
             )
         return made

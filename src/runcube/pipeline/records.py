@@ -229,6 +229,7 @@ def _log_record(log: RunLog, table: ArrayTable) -> Record:
         "reading": header.reading,
         "roles": None if log.roles is None else log.roles.to_lists(),
         "parts": log.parts,
+        "parallel": log.parallel,
         "train_time": None if isnan(log.train_time) else log.train_time,
         "marker": None if log.marker is None else log.marker.value,
         "problems": [[p.kind, p.message, p.path, p.line] for p in log.problems],
@@ -366,7 +367,8 @@ def to_logs(
                 tuple(item["splits"]),
                 tuple(item["metrics"]),
                 _own_roles(record, item),
-                tuple((path, lines) for path, lines in item.get("parts", ())),
+                tuple((path, lines, skipped) for path, lines, skipped in item.get("parts", ())),
+                item.get("parallel", False),
             )
         )
     return logs

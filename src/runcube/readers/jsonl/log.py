@@ -10,6 +10,7 @@ import numpy as np
 
 from runcube.core import is_time_like
 from runcube.readers.jsonl.names import metric_names
+from runcube.readers.jsonl.parts import splits_of_files
 from runcube.readers.jsonl.rising import rising_columns
 from runcube.readers.jsonl.run_table import RunTable
 
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 
 
 class Log(RunTable):
-    """A table with its runs, its axes, and the names of its metrics."""
+    """A table with its runs, its axes, and the names of its metrics.
+
+    Attributes
+    ----------
+    is_ordered : bool
+        Whether files that were written at the same time are in order.
+    """
+
+    is_ordered = False
 
     @cached_property
     def rising(self) -> list[frozenset[str]]:
@@ -67,6 +76,12 @@ class Log(RunTable):
             and not self.has_x[rows].any()
             and (key == self.options.trailer or (total[rows] == 1).all())
         )
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether the files were written at the same time, and the order of their rows is open."""
+        splits = splits_of_files([part.path for part in self.table.parts])
+        return not self.is_ordered and len(set(splits)) > 1
 
     @cached_property
     def names(self) -> dict[str, tuple[str | None, str]]:

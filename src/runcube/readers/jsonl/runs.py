@@ -280,7 +280,8 @@ class _RunBuilder:
         if len(table.parts) == 1:
             return lines
         parts = np.searchsorted(table.ends, self.rows[at], side="right")
-        moved: NDArray[np.int64] = lines + np.array(table.first_lines)[parts]
+        before = np.array([part.before for part in table.parts])
+        moved: NDArray[np.int64] = lines + (np.array(table.first_lines) - before)[parts]
         return moved
 
     def _unused_x(self) -> None:

@@ -11,6 +11,7 @@ from runcube.core import Problem, Request, RunHeader, RunLog, is_count_like
 from runcube.files import damage_problem, read_bytes
 from runcube.readers.config_files import is_sidecar_name, load_sidecars
 from runcube.readers.jsonl.configuration import known_configuration, run_header
+from runcube.readers.jsonl.interleave import interleaved
 from runcube.readers.jsonl.log import Log
 from runcube.readers.jsonl.names import CONFIG_KEYS, RUN_KEYS
 from runcube.readers.jsonl.reading import how_it_was_read
@@ -98,7 +99,9 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
             run.problems.append(_unlike_others(log, number))
         run.header = replace(run.header, reading=how_it_was_read(log, number, run, names))
         if len(parts) > 1:
-            run.parts = tuple(zip((p.path for p in parts), log.table.first_lines, strict=True))
+            starts = zip(log.table.parts, log.table.first_lines, strict=True)
+            run.parts = tuple((part.path, first, part.before) for part, first in starts)
+            run.parallel = log.is_parallel
     return log, runs
 
 
@@ -114,12 +117,21 @@ def files_of_log(source: Source, options: Options) -> tuple[Sequence[LogFile], S
 
 
 def open_log(parts: Sequence[Part], options: Options) -> Log:
-    """Return the log that some files hold together.
-
-    An object is kept whole while it looks like the configuration; if it turns out to move within a
-    run, its keys are columns like others.
-    """
+    """Return the log that some files hold together; those written at the same time in order."""
     raw = raw_keys([r for part in parts for r in first_records(part.data)], options)
+    log = _open_whole(parts, options, raw)
+    ordered = interleaved(log)
+    if ordered:
+        log = _open_whole(ordered, options, raw)
+        log.is_ordered = True
+    return log
+
+
+def _open_whole(parts: Sequence[Part], options: Options, raw: frozenset[str]) -> Log:
+    """Return a log whose objects are kept whole while they look like the configuration.
+
+    If one turns out to move within a run, its keys are columns like others.
+    """
     while True:
         log = Log(read_table(parts, raw=raw, limits=options.limits), options)
         wanted = (*(options.config or CONFIG_KEYS), options.header)
@@ -188,10 +200,12 @@ def _share_problems(log: Log, runs: Sequence[RunLog]) -> None:
         message = f"{log.runs.column!r} is not on this line, but on all like it: it is left out"
         table.problems.append(Problem("bad_line", message, path, line))
     for problem in table.problems:
-        part = next((i for i, p in enumerate(table.parts) if p.path == problem.path), 0)
+        line = problem.line or 0
+        own = [i for i, p in enumerate(table.parts) if p.path == problem.path and p.before <= line]
+        part = own[-1] if own else 0
         start = table.ends[part - 1] if part else 0
         lines = table.lines[start : table.ends[part]]
-        row = start + int(np.searchsorted(lines, problem.line or 0, side="right")) - 1
+        row = start + int(np.searchsorted(lines, line, side="right")) - 1
         runs[int(owner[row]) if row >= 0 and len(owner) else 0].problems.append(problem)
     for run in runs:
         run.problems.sort(key=lambda problem: (problem.path, problem.line or 0))

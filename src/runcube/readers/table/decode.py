@@ -39,7 +39,7 @@ MAX_SHAPES = 16
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of a log.
+    """One file of a log, or a stretch of it.
 
     Parameters
     ----------
@@ -47,10 +47,13 @@ class Part:
         Path that problems name.
     data : bytes
         What it holds.
+    before : int
+        Lines of the file before it.
     """
 
     path: str
     data: bytes
+    before: int = 0
 
 
 @dataclass
@@ -113,7 +116,8 @@ class Table:
         if row in self.odd:
             return dict(self.odd[row])
         part = self.part_of(row)
-        number, data, ends = int(self.lines[row]) - 1, self.parts[part].data, self._newlines[part]
+        data, ends = self.parts[part].data, self._newlines[part]
+        number = int(self.lines[row]) - self.parts[part].before - 1
         start = int(ends[number - 1]) + 1 if number else 0
         end = int(ends[number]) if number < len(ends) else len(data)
         return dict(decode_line(data[start:end].removeprefix(BOM).strip(b" \t\r\0"), deep=True))
@@ -227,7 +231,7 @@ class _Builder:
 
     def begin(self, part: Part) -> None:
         """Begin another file: its lines are numbered from 1."""
-        self.n_lines = 0
+        self.n_lines = part.before
         self.splitter.path = part.path
         for record in first_records(part.data):
             self.shape.learn(record)
