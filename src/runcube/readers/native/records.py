@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runcube.readers.lines import BadLine, concatenated, decode_line, is_deep, salvage, split_lines
+from runcube.readers.lines import (
+    BadLine,
+    concatenated,
+    decode_line,
+    is_deep,
+    is_deep_line,
+    salvage,
+    split_lines,
+)
 
 if TYPE_CHECKING:
     from runcube.core import Limits
@@ -97,8 +105,6 @@ def find_config(data: bytes, limits: Limits) -> Any:
                 values = whole_records(line.data)[1]
             for value in values:
                 if is_config(value):
-                    # A walk through the configuration costs more than to decode it.
-                    brackets = line.data.count(b"{") + line.data.count(b"[")
-                    flat = brackets <= limits.depth
-                    return (value if flat else within_depth(value, limits)[0])["value"]
+                    deep = is_deep_line(line.data, value, limits.depth + 1)
+                    return (within_depth(value, limits)[0] if deep else value)["value"]
     return None

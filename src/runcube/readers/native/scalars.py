@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Problem, is_x_like
-from runcube.readers.lines import is_number_text
+from runcube.readers.lines import is_number_text, is_short_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from runcube.core import Limits
 
-# A longer list is no set of metrics but a vector.
-_LIST_LENGTH = 32
 _SHOWN = 60
 _WHAT = {
     "non_numeric": "no number, the first {shown}",
@@ -196,7 +194,7 @@ class RecordColumns:
     def _metric(
         self, columns: SplitColumns, row: int, line: int, name: str, value: Any, seen: set[str]
     ) -> None:
-        if _is_short_list(value):
+        if is_short_list(value):
             names = (f"{name}/{i}" for i in range(len(value)))
             if all(self._known(self._metrics, one, line) for one in names):
                 columns.lists.setdefault(name, []).append((row, line, value))
@@ -290,11 +288,3 @@ class RecordColumns:
         columns = self.splits[split]
         names = (name for name in self._own if name in columns.own.columns)
         return {name: columns.own.column(name, columns.rows)[0] for name in names}
-
-
-def _is_short_list(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and 0 < len(value) <= _LIST_LENGTH
-        and all(type(number) in (int, float) for number in value)
-    )
