@@ -262,6 +262,14 @@ def is_number_text(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+def as_float(number: float) -> float | None:
+    """Return a number as float64; None for a whole number beyond it."""
+    try:
+        return float(number)
+    except OverflowError:
+        return None
+
+
 def is_short_list(value: Any) -> bool:
     """Return whether a value is a list of numbers that is read as a metric for each of them."""
     return (

@@ -17,9 +17,8 @@ import numpy as np
 
 from runcube.core import is_x_like
 from runcube.readers.lines import BOM, count_plain, is_deep_line
-from runcube.readers.native.exact import OWN_KEYS
 from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, Pattern
-from runcube.readers.native.records import is_config
+from runcube.readers.native.records import OWN_KEYS, is_config
 from runcube.readers.native.texts import is_damaged_marker
 
 if TYPE_CHECKING:
