@@ -252,6 +252,27 @@ def test_both_roads_read_the_same(tmp_path_factory, rows, damage):
         np.testing.assert_array_equal(one.lines, other.lines)
 
 
+@pytest.mark.parametrize(
+    ("lines", "numbers", "problem"),
+    [
+        ([record("val", loss=20) + record("val", loss=21), ""], [22, 22], "joined_lines"),
+        (["", record("val", loss=20) + " " + record("val", loss=21)], [23, 23], "joined_lines"),
+        (
+            [record("val", loss=20).replace(" ", "\n", 1) + record("val", loss=21)],
+            [23],
+            "bad_line",
+        ),
+    ],
+    ids=["two and none", "none and two", "one on two lines, before another"],
+)
+def test_as_many_records_as_lines_are_not_yet_one_a_line(tmp_path, lines, numbers, problem):
+    before = [record("val", loss=i) for i in range(20)]
+    (log,) = read(tmp_path, [config(), *before, *lines])
+    (curves,) = log.curves
+    assert curves.lines.tolist() == [*range(2, 22), *numbers]
+    assert problem in [kind for kind, _ in kinds(log)]
+
+
 def test_logs_of_one_length_and_other_patterns_keep_their_own(tmp_path):
     first = [config(), *epochs(2), text("Training time 0:00:01")]
     swapped = [config(), *epochs(2, splits=("val", "train")), text("Training time 0:00:02")]

@@ -7,9 +7,10 @@ import pytest
 from native_logs import config, curve, epochs, kinds, read, record, text
 
 import runcube as rc
-from runcube.core import Limits
+from runcube.core import DEFAULT_LIMITS, Limits
 from runcube.readers.lines import BadLine, decode_line, is_number_text
 from runcube.readers.native.reader import NativeReader
+from runcube.readers.native.scalars import Oddities, RecordColumns
 
 
 def nested(depth, value="1"):
@@ -47,6 +48,25 @@ def test_the_work_for_bad_lines_does_not_grow_with_their_neighbours(tmp_path):
     (log,) = read(tmp_path, [config(), record("train", loss=1), *lines])
     assert time.process_time() - start < 2
     assert kinds(log) == [("bad_line", 2 * i + 3) for i in range(5000)]
+
+
+def test_lists_among_numbers_of_their_names_take_linear_time():
+    columns = RecordColumns(Oddities("log"), DEFAULT_LIMITS)
+    for line in range(300_000):
+        columns.put("val", line, {"l/0": 3.0} if line % 2 else {"l": [1.0, 2.0]}, {})
+    start = time.process_time()
+    columns.finish()
+    assert time.process_time() - start < 2
+    names, values, _ = columns.table("val")
+    assert dict(zip(names, values[:, :2].tolist(), strict=True))["l/0"] == [1, 3]
+
+
+def test_a_configuration_on_too_long_a_line_is_none_in_the_header_either(tmp_path):
+    twice = config() + config()
+    reader = NativeReader(limits=Limits(line_bytes=len(config()) + 1))
+    (log,) = read(tmp_path, [record("val", loss=1), twice], reader=reader)
+    assert not log.header.has_config
+    assert ("limit", 2) in kinds(log)
 
 
 def test_a_line_that_is_nested_too_deeply_is_left_out(tmp_path):

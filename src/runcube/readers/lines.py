@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from runcube.core import DEFAULT_LIMITS
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from runcube.core import Limits
 
 BOM = b"\xef\xbb\xbf"
+# A longer list of numbers is no set of metrics but a vector.
+_LIST_LENGTH = 32
 # Each character can be matched in one way only: else a long text of digits takes hours.
 _NUMBER = re.compile(
     r"\s*[-+]?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*",
@@ -83,6 +86,40 @@ def split_lines(data: bytes) -> Iterator[Line]:
         start = end + 1
 
 
+def count_plain(data: bytes | memoryview, limits: Limits) -> int | None:
+    """Return the number of lines if each may be a record by itself: as many records are one a line.
+
+    A decoder of many lines does not say on which line a record was: two on one line, beside a
+    blank line or a record on two lines, would be numbered wrongly.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+        Whole lines; the last one may lack its newline.
+    limits : Limits
+
+    Returns
+    -------
+    int or None
+        None where a line does not begin with ``{``, one but the last does not end with ``}``, or
+        one is beyond a bound.
+    """
+    if not len(data):
+        return 0
+    view = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(view == ord("\n"))
+    between = ends[:-1] if view[-1] == ord("\n") else ends
+    last, first = view[between - 1], view[between + 1]
+    if (last == ord("\r")).any():
+        last = np.where(last == ord("\r"), view[between - 2], last)
+    if view[0] != ord("{") or (first != ord("{")).any() or (last != ord("}")).any():
+        return None
+    if len(data) > limits.line_bytes:
+        lengths = np.diff(between, prepend=-1, append=len(view)) - 1
+        return len(lengths) if lengths.max() <= limits.line_bytes else None
+    return len(between) + 1
+
+
 def decode_line(line: bytes, limits: Limits = DEFAULT_LIMITS, *, deep: bool = False) -> Any:
     """Return the one JSON value of a line; ``NaN``, ``Infinity`` and ``-Infinity`` are values.
 
@@ -105,8 +142,7 @@ def decode_line(line: bytes, limits: Limits = DEFAULT_LIMITS, *, deep: bool = Fa
         value = _decode(line, limits)
     except RecursionError as error:
         raise _too_deep(limits) from error
-    brackets = line.count(b"{") + line.count(b"[")
-    if not deep and brackets > limits.depth and is_deep(value, limits.depth):
+    if not deep and is_deep_line(line, value, limits.depth):
         raise _too_deep(limits)
     return value
 
@@ -145,6 +181,11 @@ def is_deep(value: Any, depth: int) -> bool:
         inside = (outer.values() if isinstance(outer, dict) else outer for outer in level)
         level = [value for values in inside for value in values if isinstance(value, dict | list)]
     return bool(level)
+
+
+def is_deep_line(line: bytes, value: Any, depth: int) -> bool:
+    """Return `is_deep` of what a line holds; most lines have too few brackets to look further."""
+    return line.count(b"{") + line.count(b"[") > depth and is_deep(value, depth)
 
 
 def salvage(line: bytes, is_record: Callable[[Any], bool]) -> tuple[int, Any] | None:
@@ -219,3 +260,20 @@ def concatenated(line: bytes) -> list[dict[str, Any]]:
 def is_number_text(text: str) -> bool:
     """Return whether a text reads as one number, ``nan`` and ``inf`` among them."""
     return _NUMBER.fullmatch(text) is not None
+
+
+def as_float(number: float) -> float | None:
+    """Return a number as float64; None for a whole number beyond it."""
+    try:
+        return float(number)
+    except OverflowError:
+        return None
+
+
+def is_short_list(value: Any) -> bool:
+    """Return whether a value is a list of numbers that is read as a metric for each of them."""
+    return (
+        isinstance(value, list)
+        and 0 < len(value) <= _LIST_LENGTH
+        and all(type(number) in (int, float) for number in value)
+    )

@@ -12,7 +12,7 @@ from runcube.core import is_x_like
 from runcube.readers.jsonl.names import SPLIT_KEYS, SPLIT_WORDS, last_segment
 from runcube.readers.jsonl.run_rows import group_runs
 from runcube.readers.jsonl.x_columns import find_x
-from runcube.readers.lines import is_number_text
+from runcube.readers.lines import is_number_text, is_short_list
 from runcube.readers.table import NUMBER, OTHER, TEXT, TEXT_AROUND, flatten
 
 if TYPE_CHECKING:
@@ -119,21 +119,8 @@ def _is_numeric(column: Column) -> bool:
     if column.has(NUMBER):
         return True
     if column.has(OTHER):
-        return any(is_vector(item) for item in column.items)
+        return any(is_short_list(item) for item in column.items)
     return sum(map(is_number_text, column.words)) * 2 > len(column.words)
-
-
-# Lists of numbers of this length at most are a metric for each number.
-MAX_VECTOR = 32
-
-
-def is_vector(item: Any) -> bool:
-    """Return whether a value is a short list of numbers."""
-    return (
-        isinstance(item, list)
-        and 0 < len(item) <= MAX_VECTOR
-        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in item)
-    )
 
 
 def _with_read_axes(table: Table) -> Table:

@@ -14,9 +14,8 @@ from runcube.readers.jsonl.axes import Axes
 from runcube.readers.jsonl.configuration import header_rows
 from runcube.readers.jsonl.names import ALL, SPLIT_WORDS
 from runcube.readers.jsonl.numbers import Numbers, told_apart
-from runcube.readers.jsonl.run_table import is_vector
 from runcube.readers.jsonl.splits import split_rows
-from runcube.readers.lines import is_number_text
+from runcube.readers.lines import is_number_text, is_short_list
 from runcube.readers.table import NUMBER, OTHER, TEXT, flatten, spelling
 
 if TYPE_CHECKING:
@@ -138,10 +137,10 @@ class _RunBuilder:
         others = np.flatnonzero(cells.kinds == OTHER)
         items = self.log.table.columns[name].items
         codes = cells.values[others].astype(np.intp)
-        lengths = {len(items[c]) for c in set(codes.tolist()) if is_vector(items[c])}
+        lengths = {len(items[c]) for c in set(codes.tolist()) if is_short_list(items[c])}
         if len(lengths) != 1 or (cells.kinds == NUMBER).any():
             return found
-        sound = np.array([is_vector(items[c]) for c in codes])
+        sound = np.array([is_short_list(items[c]) for c in codes])
         found[others[sound]] = True
         matrix = np.array([items[c] for c in codes[sound]], dtype=np.float64)
         for index, column in enumerate(matrix.T):

@@ -1,14 +1,24 @@
-"""One line of a native log to its record: what a record is, and what a configuration may hold."""
+"""Records of a native log: which key is what, and what a configuration may hold."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runcube.readers.lines import BadLine, concatenated, decode_line, is_deep, salvage, split_lines
+from runcube.readers.lines import (
+    BadLine,
+    concatenated,
+    decode_line,
+    is_deep,
+    is_deep_line,
+    salvage,
+    split_lines,
+)
 
 if TYPE_CHECKING:
     from runcube.core import Limits
+    from runcube.readers.lines import Line
 
+OWN_KEYS = frozenset({"type", "value", "title", "data_name", "agg_stats"})
 _CONFIG = b'"dict_config"'
 
 
@@ -28,6 +38,31 @@ def is_record(value: Any) -> bool:
     )
 
 
+def split_of(record: dict[str, Any]) -> str:
+    """Return the split of a record of metrics."""
+    data_name, title = record.get("data_name"), record.get("title")
+    if data_name:
+        return str(data_name)
+    return (str(title).removeprefix("agg_") if title else "") or "all"
+
+
+def beside(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a record of metrics holds beside them, but for the words of the layout."""
+    name, title = record.get("data_name"), record.get("title")
+    if len(record) == 3 and name and title == f"agg_{name}":
+        return {}
+    found = {key: value for key, value in record.items() if key not in OWN_KEYS}
+    if name and title and title not in (name, f"agg_{name}"):
+        found["title"] = title
+    if not name and name is not None and name != "":
+        found["data_name"] = name
+    if not isinstance(record.get("type", ""), str):
+        found["type"] = record["type"]
+    if "value" in record:
+        found["value"] = record["value"]
+    return found
+
+
 def decode_record(line: bytes, limits: Limits) -> Any:
     """Return the value of a line; only a configuration is nested beyond ``limits.depth``.
 
@@ -43,18 +78,19 @@ def decode_record(line: bytes, limits: Limits) -> Any:
     return decode_line(line, limits)
 
 
-def whole_records(line: bytes) -> tuple[int, list[Any]]:
-    """Return where the records begin that are whole on a broken line, and these records.
+def whole_records(line: Line, error: BadLine) -> tuple[int, list[Any]]:
+    """Return where the records begin that are whole on a bad line, and these records.
 
     Either several follow each other, or one whole record follows half of another one.
     """
-    if not line.endswith(b"}"):
-        return len(line), []
-    several = concatenated(line)
-    if several and all(map(is_record, several)):
-        return 0, several
-    found = salvage(line, is_record)
-    return (len(line), []) if found is None else (found[0], [found[1]])
+    if error.kind != "limit" and line.data.endswith(b"}"):
+        several = concatenated(line.data)
+        if several and all(map(is_record, several)):
+            return 0, several
+        found = salvage(line.data, is_record)
+        if found is not None:
+            return found[0], [found[1]]
+    return len(line.data), []
 
 
 def within_depth(record: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], list[str]]:
@@ -92,13 +128,10 @@ def find_config(data: bytes, limits: Limits) -> Any:
     for line in split_lines(data):
         if _CONFIG in line.data:
             try:
-                values = [decode_record(line.data, limits)]
-            except BadLine:
-                values = whole_records(line.data)[1]
-            for value in values:
-                if is_config(value):
-                    # A walk through the configuration costs more than to decode it.
-                    brackets = line.data.count(b"{") + line.data.count(b"[")
-                    flat = brackets <= limits.depth
-                    return (value if flat else within_depth(value, limits)[0])["value"]
+                records = [decode_record(line.data, limits)]
+            except BadLine as error:
+                _, records = whole_records(line, error)
+            for record in filter(is_config, records):
+                deep = is_deep_line(line.data, record, limits.depth + 1)
+                return (within_depth(record, limits)[0] if deep else record)["value"]
     return None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.core import Problem, is_x_like
-from runcube.readers.lines import is_number_text
+from runcube.readers.lines import as_float, is_number_text, is_short_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from runcube.core import Limits
 
-# A longer list is no set of metrics but a vector.
-_LIST_LENGTH = 32
 _SHOWN = 60
 _WHAT = {
     "non_numeric": "no number, the first {shown}",
@@ -100,13 +97,16 @@ class Cells:
     def __init__(self) -> None:
         self.columns: dict[str, tuple[array[int], array[float]]] = {}
 
-    def put(self, name: str, row: int, value: float) -> None:
-        """Store one value; raise OverflowError for an integer beyond float64."""
+    def put(self, name: str, row: int, value: float) -> bool:
+        """Store one value, unless the last one is of the same row; return whether it is stored."""
         column = self.columns.get(name)
         if column is None:
             column = self.columns[name] = (array("q"), array("d"))
+        elif column[0][-1] == row:
+            return False
         column[1].append(value)
         column[0].append(row)
+        return True
 
     def column(self, name: str, rows: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return values (rows,), NaN where missing, and where they were logged (rows,)."""
@@ -175,47 +175,37 @@ class RecordColumns:
         if columns is None:
             columns = self.splits[split] = SplitColumns()
         row, columns.rows = columns.rows, columns.rows + 1
-        seen: set[str] = set()
+        known, store = self._metrics, columns.metrics.put
         for name, value in flat_items(stats):
-            if type(value) is float and name in self._metrics and name not in seen:
-                seen.add(name)
-                columns.metrics.put(name, row, value)
-            else:
-                self._metric(columns, row, line, name, value, seen)
-        own_seen: set[str] = set()
+            if not (type(value) is float and name in known and store(name, row, value)):
+                self._metric(columns, row, line, name, value)
         for name, value in flat_items(beside):
-            if not is_x_like(name):
-                self._metric(columns, row, line, name, value, seen)
+            if name not in self._own and not is_x_like(name):
+                self._metric(columns, row, line, name, value)
                 continue
             number = self._number(name, line, value)
             if number != number:  # NaN is nowhere along a curve
                 self._odd.note("non_numeric", name, line, value)
             elif number is not None and self._known(self._own, name, line):
-                self._store(columns.own, row, line, name, number, own_seen)
+                self._store(columns.own, row, line, name, number)
 
-    def _metric(
-        self, columns: SplitColumns, row: int, line: int, name: str, value: Any, seen: set[str]
-    ) -> None:
-        if _is_short_list(value):
+    def _metric(self, columns: SplitColumns, row: int, line: int, name: str, value: Any) -> None:
+        if is_short_list(value):
             names = (f"{name}/{i}" for i in range(len(value)))
             if all(self._known(self._metrics, one, line) for one in names):
                 columns.lists.setdefault(name, []).append((row, line, value))
             return
         number = self._number(name, line, value)
         if number is not None and self._known(self._metrics, name, line):
-            self._store(columns.metrics, row, line, name, number, seen)
+            self._store(columns.metrics, row, line, name, number)
 
-    def _store(
-        self, cells: Cells, row: int, line: int, name: str, number: float, seen: set[str]
-    ) -> None:
-        if name in seen:
+    def _store(self, cells: Cells, row: int, line: int, name: str, number: float) -> None:
+        value = as_float(number)
+        if not cells.put(
+            name, row, (np.inf if number > 0 else -np.inf) if value is None else value
+        ):
             self._odd.note("clashing_key", name, line)
-            return
-        seen.add(name)
-        try:
-            cells.put(name, row, number)
-        except OverflowError:
-            cells.put(name, row, np.inf if number > 0 else -np.inf)
+        elif value is None:
             self._odd.note("huge_number", name, line)
 
     def _number(self, name: str, line: int, value: Any) -> float | None:
@@ -249,26 +239,24 @@ class RecordColumns:
                 lengths.setdefault(name, Counter()).update(len(numbers) for *_, numbers in lists)
         for columns in self.splits.values():
             for name, lists in columns.lists.items():
-                total = lengths[name].total()
-                for row, line, numbers in lists:
-                    if 2 * lengths[name][len(numbers)] < total:
+                half = lengths[name].total() / 2
+                usual = [n for n, count in lengths[name].items() if count >= half]
+                for _, line, numbers in lists:
+                    if len(numbers) not in usual:
                         self._odd.note("non_numeric", name, line, numbers)
-                        continue
-                    for i, number in enumerate(numbers):
-                        self._item(columns.metrics, row, line, f"{name}/{i}", number)
+                for i in range(max(usual, default=0)):
+                    items = [(r, at, n[i]) for r, at, n in lists if len(n) in usual and i < len(n)]
+                    self._items(columns.metrics, f"{name}/{i}", items)
 
-    def _item(self, cells: Cells, row: int, line: int, name: str, number: float) -> None:
-        """Store one number of a list, if the record has no other metric of its name."""
-        held = cells.columns.get(name)
-        at = 0 if held is None else bisect_left(held[0], row)
-        if held is None or at == len(held[0]):
-            self._store(cells, row, line, name, number, set())
-        elif held[0][at] == row:
-            self._odd.note("clashing_key", name, line)
-        else:
-            self._store(cells, row, line, name, number, set())
-            held[0].insert(at, held[0].pop())
-            held[1].insert(at, held[1].pop())
+    def _items(self, cells: Cells, name: str, items: list[tuple[int, int, float]]) -> None:
+        """Store one number of each list, unless the record has another metric of its name."""
+        taken = {*cells.columns[name][0]} if name in cells.columns else set()
+        for row, line, number in items:
+            if row in taken:
+                self._odd.note("clashing_key", name, line)
+            else:
+                taken.add(row)
+                self._store(cells, row, line, name, number)
 
     def metrics(self) -> tuple[str, ...]:
         """Return the metrics that have a value, in order of first appearance in the log."""
@@ -290,11 +278,3 @@ class RecordColumns:
         columns = self.splits[split]
         names = (name for name in self._own if name in columns.own.columns)
         return {name: columns.own.column(name, columns.rows)[0] for name in names}
-
-
-def _is_short_list(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and 0 < len(value) <= _LIST_LENGTH
-        and all(type(number) in (int, float) for number in value)
-    )

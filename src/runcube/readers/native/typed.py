@@ -16,10 +16,9 @@ import msgspec
 import numpy as np
 
 from runcube.core import is_x_like
-from runcube.readers.lines import BOM, is_deep
-from runcube.readers.native.exact import OWN_KEYS
+from runcube.readers.lines import BOM, count_plain, is_deep_line
 from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, Pattern
-from runcube.readers.native.records import is_config
+from runcube.readers.native.records import OWN_KEYS, is_config
 from runcube.readers.native.texts import is_damaged_marker
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ _PROBE_LINES = 12
 # Patterns kept for each set of keys: the logs of a sweep have few, unless each was cut elsewhere.
 _MAX_PATTERNS = 16
 _NAN = float("nan")
-_NEWLINE = ord("\n")
 # A type with more fields takes longer to make than it saves.
 _MAX_METRICS = 2_000
 
@@ -271,19 +269,15 @@ def read_records(
         As :func:`read_typed`.
     """
     layout = _layout(names, extras)
+    lines = count_plain(data, limits)
+    if lines is None:
+        raise NotPlainError("a line that is no record, or beyond a bound")
     try:
         records: list[Any] = layout.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
-    # Blank lines, or several records on a line: the exact road numbers and names them.
-    is_end = np.frombuffer(data, np.uint8) == _NEWLINE
-    newlines = np.count_nonzero(is_end)
-    if len(records) != newlines + (len(data) > 0 and data[-1] != _NEWLINE):
+    if len(records) != lines:
         raise NotPlainError("not one record on each line")
-    if len(data) > limits.line_bytes:
-        ends = np.concatenate([[-1], np.flatnonzero(is_end), [len(data)]])
-        if np.diff(ends).max() > limits.line_bytes:
-            raise NotPlainError("a line beyond a bound")
     stats = [record.agg_stats for record in records]
     values = [record.value for record in records]
     titles = [record.title for record in records]
@@ -317,10 +311,7 @@ def read_records(
 
 def _config(line: bytes, limits: Limits) -> dict[str, Any]:
     header = msgspec.json.decode(line)
-    brackets = line.count(b"{") + line.count(b"[")
-    if len(line) > limits.line_bytes or (
-        brackets > limits.depth and is_deep(header, limits.depth + 1)
-    ):
+    if len(line) > limits.line_bytes or is_deep_line(line, header, limits.depth + 1):
         raise NotPlainError("a configuration beyond a bound")
     if not is_config(header) or len(header) > 2:
         raise NotPlainError("the first line is no configuration alone")

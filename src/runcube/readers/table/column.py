@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.lines import decode_line
+from runcube.readers.lines import as_float, decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,7 +186,7 @@ class GrowingColumn:
     def put(self, row: int, value: Any) -> None:
         """Fill one row with a value of any kind but null."""
         kind, cell = OTHER, 0.0
-        if isinstance(value, bool | int | float) and (number := _as_float(value)) is not None:
+        if isinstance(value, bool | int | float) and (number := as_float(value)) is not None:
             kind, cell = NUMBER, number
         elif isinstance(value, str):
             kind, cell = TEXT, self._words.setdefault(value, len(self._words) - 1)
@@ -238,11 +238,3 @@ def _by_appearance(
 def spelling(value: Any) -> str:
     """Return one text for equal values, however they were written."""
     return json.dumps(value, sort_keys=True)
-
-
-def _as_float(value: float) -> float | None:
-    """Return a number as float64; None for a whole number beyond it."""
-    try:
-        return float(value)
-    except OverflowError:
-        return None

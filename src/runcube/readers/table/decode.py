@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.readers.lines import BOM, BadLine, Line, decode_line, split_lines
+from runcube.readers.lines import BOM, BadLine, Line, count_plain, decode_line, split_lines
 from runcube.readers.table.column import Column, GrowingColumn, ObjectPool, Objects
 from runcube.readers.table.documents import has_documents, read_documents
 from runcube.readers.table.odd_lines import Splitter
@@ -266,28 +266,17 @@ class _Builder:
     def _typed(self, data: bytes, start: int, end: int) -> list[Any] | None:
         """Return the records of a chunk; None unless each line is just one record of known keys."""
         decoder = self.shape.decoder
-        if decoder is None or self._has_long_line(data, start, end):
+        chunk = memoryview(data)[start:end]
+        if decoder is None or (lines := count_plain(chunk, self.limits)) is None:
             return None
         try:
             if self.shape.raw and not data.isascii():
-                str(memoryview(data)[start:end], "utf-8")
-            structs: list[Any] = decoder.decode_lines(memoryview(data)[start:end])
+                str(chunk, "utf-8")
+            structs: list[Any] = decoder.decode_lines(chunk)
             self.shape.check(structs, self.pool.code)
         except (msgspec.DecodeError, UnicodeDecodeError, BadLine, RecursionError):
             return None
-        rows = len(structs)
-        newlines = data.count(b"\n", start, end)
-        if rows != newlines + (data[end - 1] != ord("\n")):
-            return None
-        joints = (data.count(joint, start, end) for joint in (b"}\n{", b"}\r\n{"))
-        return structs if rows - 1 in joints else None
-
-    def _has_long_line(self, data: bytes, start: int, end: int) -> bool:
-        if end - start <= self.limits.line_bytes:
-            return False
-        view = np.frombuffer(data, np.uint8, end - start, start)
-        ends = np.flatnonzero(view == ord("\n"))
-        return bool((np.diff(ends, prepend=-1, append=len(view)) > self.limits.line_bytes).any())
+        return structs if len(structs) == lines else None
 
     def _by_line(self, data: bytes) -> None:
         structs: list[Any] = []
