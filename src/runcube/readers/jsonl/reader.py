@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
-from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Source
+from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Source, nearest
 from runcube.files import PACKED_ENDINGS, read_head
 from runcube.readers.config_files import SIDECARS, find_sidecars, is_sidecar_name
 from runcube.readers.jsonl.advice import unknown_names
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from runcube.core import LogFile, Request, RunHeader, RunLog
     from runcube.files import Tree
+    from runcube.readers.jsonl.log import Log
 
 _ENDINGS = tuple(
     ending + packed
@@ -185,6 +186,21 @@ class JsonlReader:
             runs[0].problems += unknown_names(log, source.path)
         return runs
 
+    def unknown_x(self, tree: Tree) -> str | None:
+        """Return that no log has the column ``x``, with the nearest names that they have.
+
+        None where nothing is a log without it either.
+        """
+        if self.x is None:
+            return None
+        options = replace(self._options(), x=None)
+        files = [f for f in tree.unclaimed() if _may_be_log(f.path) and not is_sidecar_name(f.path)]
+        logs = (_beginning(file, tree.head(file.path), options) for file in files)
+        names = {name: None for log in logs if _is_wanted(log) for name in log.table.columns}
+        if not names:
+            return None
+        return f"x={self.x!r}: nothing in the logs has this name{nearest(self.x, names)}"
+
     def _guesses(self) -> bool:
         return all(v is None for v in (self.config, self.run, self.x, self.split, self.metrics))
 
@@ -215,8 +231,13 @@ class JsonlReader:
         return Source(tree.root, path, (*parts, *beside))
 
     def _claims_longer(self, tree: Tree, file: LogFile, head: bytes) -> bool:
-        """Return whether a longer head shows a log, as of runs that take turns, one row each."""
-        if len(head) >= file.size or not any(b'"%s"' % k.encode() in head for k in RUN_KEYS):
+        """Return whether a longer head shows a log, as of runs that take turns, one row each.
+
+        Or one whose header is so long that no row with the x that was asked for is in the head.
+        """
+        if len(head) >= file.size:
+            return False
+        if self.x is None and not any(b'"%s"' % k.encode() in head for k in RUN_KEYS):
             return False
         try:
             return self._claims(file, read_head(tree.root, file.path, LONG_HEAD_BYTES))
@@ -224,17 +245,26 @@ class JsonlReader:
             return False
 
     def _claims(self, file: LogFile, head: bytes) -> bool:
-        lines = whole_lines(head, file.size)
-        if not lines or not is_object(lines):
-            return False
-        log = open_log([Part(file.path, lines)], self._options())
-        if not len(log.table):
-            return False
-        if self.x is not None:
-            return self.x in log.table.columns
-        if self.run and self.run in log.table.columns:
-            return True
-        return looks_like_training(log)
+        return _is_wanted(_beginning(file, head, self._options()))
+
+
+def _beginning(file: LogFile, head: bytes, options: Options) -> Log | None:
+    """Return what the first lines of a file hold; None if that is no records."""
+    lines = whole_lines(head, file.size)
+    if not lines or not is_object(lines):
+        return None
+    log = open_log([Part(file.path, lines)], options)
+    return log if len(log.table) else None
+
+
+def _is_wanted(log: Log | None) -> TypeGuard[Log]:
+    """Return whether a log has the x that was asked for, or else looks like one of training."""
+    if log is None:
+        return False
+    options = log.options
+    if options.x is not None:
+        return options.x in log.table.columns
+    return (bool(options.run) and options.run in log.table.columns) or looks_like_training(log)
 
 
 def _may_be_log(path: str) -> bool:
