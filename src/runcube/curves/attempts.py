@@ -179,7 +179,7 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
         if missing_x == "carry" and len(anchors.lines):
             carrier = Carrier(log, shown(x), missing, anchors)
         else:
-            problems.append(_dropped(log, shown(x), [*missing.values()]))
+            problems.append(dropped_records(log, shown(x), [*missing.values()]))
     # Splits mostly share one array of x: look at each array once.
     is_rising = all(_rising(x) for x in {id(track.x): track.x for track in tracks}.values())
     if is_rising and carrier is None:
@@ -247,7 +247,7 @@ def _take_other_unit(
     return taken
 
 
-def _dropped(log: RunLog, x: str, missing: Sequence[Track]) -> Problem:
+def dropped_records(log: RunLog, x: str, missing: Sequence[Track]) -> Problem:
     """Return the problem of records without x that are left out."""
     lines = np.unique(np.concatenate([track.lines for track in missing]))
     names = named_values(missing)
