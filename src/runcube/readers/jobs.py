@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem, Request, RunHeader, RunLog, Source, Status
 from runcube.files import PACKED_ENDINGS
-from runcube.readers.config_files import find_sidecars, load_sidecars, merge, shown_keys
+from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
 from runcube.readers.jsonl import Options, read_headers, read_log
 
 if TYPE_CHECKING:
@@ -87,10 +87,11 @@ def _job_file(tree: Tree, folder: str) -> LogFile | None:
 def _job(source: Source) -> tuple[dict[str, Any], list[Problem]]:
     """Return what the job's file holds; in its ``config``, also what other files say of the run."""
     job, problems = load_sidecars(source, source.files[1:2])
-    beside, others = load_sidecars(source, source.files[2:])
-    own = job.get("config")
-    if beside and (own is None or isinstance(own, dict)):
-        job["config"] = merge(beside, own or {})
+    config = job.get("config")
+    own = config if isinstance(config, dict) else {}
+    merged, others = load_sidecars(source, source.files[2:], own=(source.files[1].path, own))
+    if merged and (config is None or isinstance(config, dict)):
+        job["config"] = merged
     return job, [*problems, *others]
 
 
