@@ -16,6 +16,7 @@ from runcube.readers.jsonl.names import (
     split_in,
 )
 from runcube.readers.jsonl.rising import may_be_axes
+from runcube.readers.jsonl.trailer import trailer_configuration
 from runcube.readers.table import OTHER, TEXT_AROUND, flatten
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def run_header(
             if cells is not None:
                 row = int(log.runs.rows[run][cells.at[0]])
                 _set(config, name, log.value(name, row))
+    if not config and not constants:
+        config = trailer_configuration(log, run)
     _add_facts(config, log, run)
     owed = log.options.config is not None or not is_sound
     return RunHeader(
