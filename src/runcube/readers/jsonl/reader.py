@@ -30,6 +30,7 @@ _ENDINGS = tuple(
     for packed in PACKED_ENDINGS
     for ending in (".jsonl", ".ndjson", ".json", ".log", ".txt")
 )
+# No bound on what is read, but how far a file is searched for what shows that it is a log.
 LONG_HEAD_BYTES = 1 << 20
 _SIDECAR_ENDINGS = (".json", ".yaml", ".yml")
 

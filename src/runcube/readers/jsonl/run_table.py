@@ -123,7 +123,8 @@ def _is_numeric(column: Column) -> bool:
     return sum(map(is_number_text, column.words)) * 2 > len(column.words)
 
 
-# Lists of numbers of this length at most are a metric for each number.
+# No bound but what a short list is: a metric for each of its numbers. A longer one is a vector (an
+# embedding, a histogram), and is named.
 MAX_VECTOR = 32
 
 

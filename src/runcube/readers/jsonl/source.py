@@ -119,7 +119,7 @@ def open_log(parts: Sequence[Part], options: Options) -> Log:
     An object is kept whole while it looks like the configuration; if it turns out to move within a
     run, its keys are columns like others.
     """
-    raw = raw_keys([r for part in parts for r in first_records(part.data)], options)
+    raw = raw_keys([r for part in parts for r in first_records(part.data, options.limits)], options)
     while True:
         log = Log(read_table(parts, raw=raw, limits=options.limits), options)
         wanted = (*(options.config or CONFIG_KEYS), options.header)

@@ -356,7 +356,7 @@ def _entries(data: bytes, path: str, limits: Limits) -> list[_Entry]:
         try:
             value = decode_record(line.data, limits)
         except BadLine as error:
-            found = list(_unreadable(line, path, error))
+            found = list(_unreadable(line, path, error, limits))
             if is_open and found[-1].value is None and not line.data.startswith(b"{"):
                 # The rest of the line before, which a damaged byte cut in two.
                 entries[-1].problems += found[0].problems
@@ -386,11 +386,14 @@ def _foreign(line: Line, value: dict[str, Any]) -> _Entry:
     return entry
 
 
-def _unreadable(line: Line, path: str, error: BadLine) -> Iterator[_Entry]:
+def _unreadable(line: Line, path: str, error: BadLine, limits: Limits) -> Iterator[_Entry]:
     def named(kind: str, message: str) -> list[Problem]:
         return [Problem(kind, message, path, line.number)]
 
-    start, records = (len(line.data), []) if error.kind == "limit" else whole_records(line.data)
+    start: int = len(line.data)
+    records: list[Any] = []
+    if error.kind != "limit":
+        start, records = whole_records(line.data, limits)
     broken = line.data[:start]
     marker = _MARKER_BYTES.search(broken)
     if marker is not None:

@@ -43,17 +43,17 @@ def decode_record(line: bytes, limits: Limits) -> Any:
     return decode_line(line, limits)
 
 
-def whole_records(line: bytes) -> tuple[int, list[Any]]:
+def whole_records(line: bytes, limits: Limits) -> tuple[int, list[Any]]:
     """Return where the records begin that are whole on a broken line, and these records.
 
     Either several follow each other, or one whole record follows half of another one.
     """
     if not line.endswith(b"}"):
         return len(line), []
-    several = concatenated(line)
+    several = concatenated(line, limits)
     if several and all(map(is_record, several)):
         return 0, several
-    found = salvage(line, is_record)
+    found = salvage(line, is_record, limits)
     return (len(line), []) if found is None else (found[0], [found[1]])
 
 
@@ -94,7 +94,7 @@ def find_config(data: bytes, limits: Limits) -> Any:
             try:
                 values = [decode_record(line.data, limits)]
             except BadLine:
-                values = whole_records(line.data)[1]
+                values = whole_records(line.data, limits)[1]
             for value in values:
                 if is_config(value):
                     # A walk through the configuration costs more than to decode it.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runcube.core import Limits
 
-# A longer list is no set of metrics but a vector.
+# No bound but what a short list is: a longer one is no set of metrics but a vector, and is named.
 _LIST_LENGTH = 32
 _SHOWN = 60
 _WHAT = {

@@ -35,7 +35,7 @@ _PROBE_LINES = 12
 _MAX_PATTERNS = 16
 _NAN = float("nan")
 _NEWLINE = ord("\n")
-# A type with more fields takes longer to make than it saves.
+# No bound on what is read: a type with more fields takes longer to make than it saves.
 _MAX_METRICS = 2_000
 
 
