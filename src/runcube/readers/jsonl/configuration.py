@@ -67,7 +67,8 @@ def run_header(
     if not config and not constants:
         config = trailer_configuration(log, run)
     _add_facts(config, log, run)
-    owed = log.options.config is not None or not is_sound
+    # A log without records is a run that wrote nothing, whatever it would have written.
+    owed = (len(log.table) > 0 and log.options.config is not None) or not is_sound
     return RunHeader(
         source,
         log.runs.keys[run],
@@ -84,6 +85,15 @@ def known_configuration(log: Log, run: int) -> dict[str, Any]:
     """Return the configuration that objects and header records of a run hold."""
     if not log.options.in_log:
         return {}
+    config = objects_of_run(log, run)
+    if log.options.config is None:
+        for record in _header_records(log, run):
+            config = merge(record, config)
+    return config
+
+
+def objects_of_run(log: Log, run: int) -> dict[str, Any]:
+    """Return the configuration that objects of a run hold."""
     config: dict[str, Any] = {}
     rows = log.runs.rows[run]
     for name, objects in log.table.objects.items():
@@ -95,9 +105,6 @@ def known_configuration(log: Log, run: int) -> dict[str, Any]:
         inside = value if is_plain else {name: value}
         clash = any(key in config and config[key] != inside[key] for key in inside)
         config = merge(config, {name: value} if clash else inside)
-    if log.options.config is None:
-        for record in _header_records(log, run):
-            config = merge(record, config)
     return config
 
 
