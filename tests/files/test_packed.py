@@ -282,3 +282,29 @@ def test_broken_utf_16_is_named_and_costs_its_characters():
 
 def test_a_byte_order_mark_of_utf_8_stays_where_offsets_are_counted():
     assert contents(b"\xef\xbb\xbf{}\n", MOST) == (b"\xef\xbb\xbf{}\n", None)
+
+
+def test_the_memory_that_xz_may_take_is_bound_by_the_size_of_a_file():
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}]
+    data = lzma.compress(b"{}\n", filters=filters)
+    assert contents(data, 1 << 31) == (b"{}\n", None)
+
+
+def test_memory_that_is_too_little_is_a_limit(monkeypatch):
+    monkeypatch.setattr("runcube.files.packed._XZ_BYTES", 1 << 20)
+    data = lzma.compress(b"{}\n", preset=9)
+    found, damage = contents(data, 1 << 20)
+    assert found == b""
+    assert "more memory than Limits(file_bytes=1048576)" in damage
+    assert damage_problem(damage, "a.xz").kind == "limit"
+    assert contents(data, 1 << 28) == (b"{}\n", None)
+
+
+def test_damage_that_takes_too_much_work_is_a_limit(monkeypatch):
+    monkeypatch.setattr("runcube.files.packed._WORK", 0)
+    plain = b"{}\n" * 1_000_000
+    data = b"\x1e" + gzip.compress(plain)[1:]
+    damage = contents(data, 1 << 20)[1]
+    assert "more work than Limits(file_bytes=1048576)" in damage
+    assert damage_problem(damage, "a.gz").kind == "limit"
+    assert contents(data, 1 << 26) == (plain, "gzip: damaged first bytes")

@@ -226,6 +226,43 @@ def test_x_can_be_chosen(two_axes):
         load(two_axes, x="epohc")
 
 
+def two_logs(root, *axes):
+    for seed, axis in enumerate(axes):
+        rows = [{axis: i, "loss": 1 / (i + 1)} for i in range(4)]
+        jsonl(root / f"s{seed}" / "log.jsonl", [{"config": {"lr": 0.1, "seed": seed}}, *rows])
+
+
+@pytest.mark.parametrize("argument", ["x", "run", "split", "metrics", "config"])
+@pytest.mark.parametrize("loader", [rc.load_runs, rc.load_tree, rc.scan])
+def test_a_name_of_the_reader_that_no_log_has_raises_with_the_nearest(tmp_path, argument, loader):
+    two_logs(tmp_path, "step", "step")
+    name = {"config": "confg", "metrics": "los"}.get(argument, "stpe")
+    near = {"config": "config", "metrics": "loss"}.get(argument, "step")
+    with pytest.raises(rc.UnknownNameError, match=f"^{argument}='{name}'.*'{near}'"):
+        load(tmp_path, loader, reader=rc.JsonlReader(**{argument: name}))
+
+
+def test_a_log_that_alone_lacks_the_x_of_the_reader_is_named(tmp_path):
+    two_logs(tmp_path, "step", "epoch")
+    ds = load(tmp_path, reader=rc.JsonlReader(x="step"))
+    assert (ds.curve.dims[-1], ds.step.size, ds.seed.size) == ("step", 4, 1)
+    assert skipped(ds) == [("s1", "not_a_log")]
+
+
+def test_where_no_file_is_a_log_no_name_is_to_blame(tmp_path):
+    jsonl(tmp_path / "a.jsonl", [{"name": "x", "count": 1}, {"name": "y", "count": 2}])
+    with pytest.raises(rc.NoRunsError):
+        load(tmp_path, reader=rc.JsonlReader(x="step"))
+
+
+def test_an_x_that_stands_behind_a_long_header_is_found(tmp_path):
+    for seed in range(2):
+        configs = [{"config": {"seed": seed}}, {"notes": ["x" * 50_000]}]
+        jsonl(tmp_path / f"s{seed}.jsonl", [*configs, *({"words": i, "loss": i} for i in range(4))])
+    ds = load(tmp_path, reader=rc.JsonlReader(x="words"))
+    assert ds.words.values.tolist() == [0, 1, 2, 3]
+
+
 def test_expected_overrules_what_the_configuration_promises(grid):
     assert set(load(grid).status.values.flat) == {"complete"}
     assert set(load(grid, expected=4).status.values.flat) == {"incomplete"}

@@ -82,6 +82,37 @@ def test_a_tree_carries_nothing(logs):
     assert not tree["step"].logged.sel(metric="acc").any()
 
 
+def test_what_is_in_no_node_of_a_tree_is_in_its_problems(tmp_path):
+    for seed in (0, 1):
+        rows = [{"step": i, "loss": 1 / (i + 1)} for i in range(30)]
+        rows[10:10] = [{"epoch": 0, "acc": 0.5}]
+        rows += [{"epoch": 1, "acc": 0.75}, {"loss": 7.0}, {"final": 0.5}, {"late": 1.0, "step": 0}]
+        rows += [{"late": 2.0, "step": 0}, {"late": 3.0, "step": 0}]
+        write(tmp_path / f"s{seed}.jsonl", [config_of(seed), *rows])
+    with pytest.warns(rc.SweepWarning, match="2 missing_x, 2 repeated_x; rc.problems") as caught:
+        tree = rc.load_tree(tmp_path)
+    assert len(caught) == 1
+    assert list(tree.children) == ["step", "epoch"]
+    found = rc.problems(tree)
+    assert found["path"].tolist() == ["s0.jsonl", "s0.jsonl", "s1.jsonl", "s1.jsonl"]
+    assert found["message"].tolist()[:2] == [
+        "2 records without step or epoch left out, lines 34 to 35: 'loss', 'final' (all)",
+        "'late' (all): 3 rows in no node, since no axis keeps their points apart, lines 36 to 38",
+    ]
+    assert found.equals(rc.problems(tree["step"].to_dataset()))
+    with pytest.raises(rc.PlanError, match="not a runcube cube"):
+        rc.problems(tree["epoch"].to_dataset().drop_vars("problems"))
+
+
+def test_a_tree_of_two_axes_has_no_problem(tmp_path):
+    rows = [{"step": i, "loss": 1 / (i + 1)} for i in range(30)]
+    rows[10:10] = [{"epoch": 0, "acc": 0.5}, {"epoch": 1, "acc": 0.75}]
+    write(tmp_path / "log.jsonl", [config_of(0), *rows])
+    tree = rc.load_tree(tmp_path, errors="raise")
+    assert not len(rc.problems(tree))
+    assert int(tree["step"].logged.sum() + tree["epoch"].logged.sum()) == 32
+
+
 def test_what_was_superseded_is_named_by_its_lines_and_metrics(tmp_path):
     rows = [{"step": s, "loss": float(s)} for s in (1, 2, 3, 1, 2, 3, 4)]
     rows[1:1] = [{"acc": 0.5}]

@@ -30,7 +30,7 @@ def records(*texts):
 
 def test_topics_stand_in_the_order_in_which_a_log_is_read():
     own = [
-        ("says the same", 'JsonlReader(config=["_meta"], x="spawn_step")'),
+        *(("says the same", text) for text in ("", "header='_meta'", "x='spawn_step'")),
         ("x", "spawn_step: whole numbers that rise"),
         ("records", "1 header, 9 rows, 1 trailer"),
         ("left out", "'note': text that changes on every row"),
@@ -39,8 +39,26 @@ def test_topics_stand_in_the_order_in_which_a_log_is_read():
         "  records        2 logs  1 header, 9 rows, 1 trailer",
         "  x              2 logs  spawn_step: whole numbers that rise",
         "  left out       2 logs  'note': text that changes on every row",
-        '  says the same  2 logs  JsonlReader(config=["_meta"], x="spawn_step")',
+        "  says the same  2 logs  JsonlReader(header='_meta', x='spawn_step')",
     ]
+
+
+def said(*readings):
+    """What is printed of logs for each of which these arguments say the same."""
+    headers = [
+        header(f"{i}.jsonl", ("records", "9 rows"), *(("says the same", text) for text in own))
+        for i, own in enumerate(readings)
+    ]
+    found = count_readings([*headers, header("9.jsonl", ("records", "none"))])
+    return [text for _, text in found.get("says the same", [])]
+
+
+def test_what_says_the_same_does_so_of_all_logs():
+    assert said(["", "x='a'", "run='r'"], ["", "x='b'", "run='r'"]) == ["JsonlReader(run='r')"]
+    assert said(["", "x='a'"], [""]) == ["JsonlReader()"]
+    assert said(["config='a'", "x='a'"], ["config='a'"]) == ["JsonlReader(config='a')"]
+    # Another reader, or one with other arguments, read one of them.
+    assert said(["", "x='a'"], []) == said(["x='a'"], ["", "x='a'"]) == []
 
 
 def test_texts_that_differ_are_counted_and_the_most_frequent_come_first():

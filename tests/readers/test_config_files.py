@@ -73,18 +73,63 @@ def test_keys_in_which_files_of_one_folder_differ_are_named_with_both_files(tmp_
     first = '{"lr": 1, "o": {"a": 1, "b": true, "n": NaN}}'
     second = "lr: 2\no: {a: 1.0, b: 1, n: .nan}\n"
     config, problems = load(tmp_path, {"config.json": first, "hparams.yaml": second})
-    (problem,) = problems
-    assert problem.kind == "config_conflict"
-    assert "'lr', 'o.b': config.json and hparams.yaml differ, config.json" in problem.message
+    what = "config.json and hparams.yaml differ, config.json counts"
+    assert [(p.kind, p.path, p.message) for p in problems] == [
+        ("config_conflict", "hparams.yaml", f"configuration: '{key}': {what}")
+        for key in ("lr", "o.b")
+    ]
     assert (config["lr"], config["o"]["b"]) == (1, True)
 
 
-def test_a_nearer_file_overrides_one_above_without_a_problem(tmp_path):
+def test_a_nearer_file_overrides_one_above_key_by_key_and_each_is_named(tmp_path):
     above = '{"lr": 1, "seed": 0, "o": {"a": 1, "b": 1}, "gone": {"x": 1}}'
     files = {"config.json": above, "a/config.yaml": "lr: 2\no: {b: 2}\ngone: null\n"}
-    config, problems = load(tmp_path, files, "a/deep/er")
-    assert config == {"lr": 2, "seed": 0, "o": {"a": 1, "b": 2}, "gone": None}
-    assert not problems
+    config, problems = load(tmp_path, files | {"a/deep/args.json": '{"lr": 3}'}, "a/deep/er")
+    assert config == {"lr": 3, "seed": 0, "o": {"a": 1, "b": 2}, "gone": None}
+    assert [(p.kind, p.path, p.message.split(": ", 1)[1]) for p in problems] == [
+        ("config_conflict", path, f"'{key}': {counts} and {path} differ, {counts} counts")
+        for path, key, counts in (
+            ("a/config.yaml", "lr", "a/deep/args.json"),
+            ("config.json", "lr", "a/deep/args.json"),
+            ("config.json", "o.b", "a/config.yaml"),
+            ("config.json", "gone", "a/config.yaml"),
+        )
+    ]
+
+
+def leaves(value, above=""):
+    for key, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            yield from leaves(inner, f"{above}{key}.")
+        else:
+            yield above + key, inner
+
+
+NESTED = st.recursive(
+    st.integers(0, 1) | st.sampled_from((None, True, "a")),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), NESTED, max_size=3), max_size=4))
+def test_every_value_of_every_file_counts_or_is_named(tmp_path_factory, configs):
+    root = tmp_path_factory.mktemp("logs")
+    folders = ["", "a/", "a/b/", "a/b/c/"]
+    files = {
+        f"{folder}config.json": json.dumps(config)
+        for folder, config in zip(folders, configs, strict=False)
+    }
+    merged, problems = load(root, files, "a/b/c")
+    counts = {key: json.dumps(value) for key, value in leaves(merged)}
+    named = [(p.path, p.message.split("'")[1]) for p in problems]
+    assert len(set(named)) == len(named)
+    for path, text in files.items():
+        for key, value in leaves(json.loads(text)):
+            above = {key[:end] for end, at in enumerate(key + ".") if at == "."}
+            is_named = any((path, part) in named for part in above)
+            is_empty = value == {}
+            assert is_named != (counts.get(key) == json.dumps(value)) or is_empty
 
 
 def test_what_a_null_replaces_does_not_come_back_below_it(tmp_path):

@@ -139,4 +139,8 @@ def test_files_beside_and_above_the_log_are_configuration_too(tmp_path):
     (tmp_path / "config.json").write_text('{"data": "cifar", "wd": 9}')
     (run,) = load(tmp_path)
     assert run.header.config == {"data": "cifar", "wd": 0.5, "lr": 0.1, "tags": ["x"]}
-    assert not run.problems
+    assert [(p.kind, p.path) for p in run.problems] == [
+        ("config_conflict", "runs/resnet_a1/hparams.yaml"),
+        ("config_conflict", "config.json"),
+    ]
+    assert "'lr': jobs/a1.json and runs/resnet_a1/hparams.yaml differ" in run.problems[0].message

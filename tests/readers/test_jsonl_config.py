@@ -132,6 +132,49 @@ def test_header_and_trailer_that_are_named(tmp_path):
     assert guessed.metrics == ("loss", "end/lr", "end/acc")
 
 
+TRAILERS = {
+    "a configuration": ({"lr": 0.5, "opt": "adam", "dims": [[1, 2], [3]]}, True),
+    "texts": ({"gpu": "a100", "amp": True}, True),
+    "numbers": ({"top": 0.5, "best": 3}, False),
+    "numbers as text": ({"top": "0.5"}, False),
+    "short lists": ({"top": [0.5, 0.75]}, False),
+    "a boolean": ({"top": 0.5, "grokked": True}, False),
+    "a measure and a text": ({"val_acc": 0.5, "note": "early"}, False),
+    "a metric of the rows and a text": ({"widget": 0.5, "note": "early"}, False),
+    "a clock and a text": ({"elapsed_sec": 9.5, "note": "early"}, False),
+}
+
+
+@pytest.mark.parametrize("case", TRAILERS)
+def test_an_object_behind_the_rows_is_configuration_by_what_it_holds(tmp_path, case):
+    held, is_configuration = TRAILERS[case]
+    rows = [{"step": i, "loss": 1 / (i + 1), "widget": i / 8} for i in range(4)]
+    write(tmp_path / "a.jsonl", [*rows, {"unheard": held}])
+    (run,) = load(tmp_path)
+    assert dict(run.header.config) == ({"unheard": held} if is_configuration else {})
+    assert (run.metrics == ("loss", "widget") and not run.messages) == is_configuration
+    assert not run.problems or not is_configuration
+
+
+def test_a_familiar_object_behind_the_rows_is_the_configuration(tmp_path):
+    write(tmp_path / "a.jsonl", [*epochs(4), {"config": {"lr": 0.5, "seed": 3}}])
+    (run,) = load(tmp_path)
+    assert dict(run.header.config) == {"lr": 0.5, "seed": 3}
+    assert (run.metrics, run.problems) == (("loss",), [])
+
+
+def test_where_a_configuration_is_known_a_trailer_adds_none(tmp_path):
+    # A run that crashed has no trailer, and would be of another configuration than the others.
+    ends = {"environment": {"gpu": "a100", "cards": 4}}
+    for seed in range(3):
+        rows = epochs(4 - seed // 2)
+        records = [{"config": {"seed": seed}}, *rows, *([ends] if seed < 2 else [])]
+        write(tmp_path / f"{seed}.jsonl", records)
+    runs = load(tmp_path)
+    assert [dict(run.header.config) for run in runs] == [{"seed": seed} for seed in range(3)]
+    assert (runs[0].metrics, runs[0].messages) == (("loss", "cards"), ["a100"])
+
+
 def test_the_configuration_of_each_run_of_a_log_is_looked_for_once(tmp_path, monkeypatch):
     records = [{"run_id": f"r{r}", "epoch": e, "loss": e / 7} for e in range(2) for r in range(20)]
     write(tmp_path / "a.jsonl", records)

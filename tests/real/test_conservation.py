@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from conservation import cells, curves, load, lost
-from hostile_jsonl import sweeps, write, write_lines
+from hostile_jsonl import Log, hostile_values, sweeps, write, write_lines
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 TESTS = Path(__file__).parents[1]
 REPORTED = sorted(p for p in (TESTS / "data" / "reported-logs").iterdir() if p.is_dir())
@@ -65,6 +66,14 @@ def missing(root, logs):
 @given(logs=sweeps())
 def test_nothing_of_a_hostile_sweep_is_lost(tmp_path_factory, logs):
     assert missing(tmp_path_factory.mktemp("sweep"), logs) == []
+
+
+@settings(print_blob=True, derandomize=True)
+@given(held=st.dictionaries(st.sampled_from(["lr", "top", "acc", "opt", "note"]), hostile_values))
+def test_nothing_of_an_object_behind_the_rows_is_lost(tmp_path_factory, held):
+    rows = [{"epoch": e, "loss": e / 11} for e in range(4)]
+    log = Log("r0/log.jsonl", (*rows, {"unheard": held}), x="epoch")
+    assert missing(tmp_path_factory.mktemp("sweep"), (log,)) == []
 
 
 SMALL = {

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 from runcube.core import PlanError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     import xarray as xr
 
 _LINE = re.compile(r"(?:line (\d+)(?: of (.+?))?: |in (.+?): )?([a-z_]+): (.*)", re.DOTALL)
 
 
-def problems(ds: xr.Dataset) -> pd.DataFrame:
+def problems(ds: xr.Dataset | xr.DataTree) -> pd.DataFrame:
     """Return a table of what is wrong with the logs of a cube, or was decided by a policy.
 
     Parameters
     ----------
-    ds : Dataset
-        A cube, in either layout, whole or selected.
+    ds : Dataset or DataTree
+        A cube, in either layout, whole or selected; or a tree of them, with each problem once.
 
     Returns
     -------
@@ -46,19 +48,26 @@ def problems(ds: xr.Dataset) -> pd.DataFrame:
     0  sweep/010/json_out.jsonl  <NA>  duplicate_run
     """
     import pandas as pd
+    import xarray as xr
 
-    if "problems" not in ds.coords:
-        raise PlanError("not a runcube cube: no coordinate 'problems'")
-    rows: list[tuple[str, str, int | None, str, str]] = [
-        (item["path"], "", None, item["kind"], item["message"])
-        for item in json.loads(ds.attrs.get("skipped", "[]"))
-    ]
-    texts, paths, names = (ds[n].values.reshape(-1) for n in ("problems", "path", "run_id"))
-    for text, path, name in zip(texts, paths, names, strict=True):
-        if text:
-            rows += [_row(line, str(path), str(name)) for line in str(text).split("\n")]
+    if isinstance(ds, xr.DataTree):
+        cubes = [node.to_dataset() for node in ds.subtree if node.has_data]
+        rows = [*dict.fromkeys(row for cube in cubes for row in _rows(cube))]
+    else:
+        rows = [*_rows(ds)]
     table = pd.DataFrame(rows, columns=["path", "run_id", "line", "kind", "message"])
     return table.astype({"line": "Int64"})
+
+
+def _rows(ds: xr.Dataset) -> Iterator[tuple[str, str, int | None, str, str]]:
+    if "problems" not in ds.coords:
+        raise PlanError("not a runcube cube: no coordinate 'problems'")
+    for item in json.loads(ds.attrs.get("skipped", "[]")):
+        yield item["path"], "", None, item["kind"], item["message"]
+    texts, paths, names = (ds[n].values.reshape(-1) for n in ("problems", "path", "run_id"))
+    for text, path, name in zip(texts, paths, names, strict=True):
+        for line in str(text).split("\n") if text else ():
+            yield _row(line, str(path), str(name))
 
 
 def _row(line: str, path: str, run_id: str) -> tuple[str, str, int | None, str, str]:

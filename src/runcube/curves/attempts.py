@@ -178,7 +178,7 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
     carried, alone = _beside(missing, anchors) if missing_x == "carry" else ({}, missing)
     carrier = Carrier(log, shown(x), carried, anchors) if carried else None
     if alone:
-        problems.append(_dropped(log, shown(x), [*alone.values()]))
+        problems.append(dropped_records(log, shown(x), [*alone.values()]))
     # Splits mostly share one array of x: look at each array once.
     is_rising = all(_rising(x) for x in {id(track.x): track.x for track in tracks}.values())
     if is_rising and carrier is None:
@@ -257,7 +257,7 @@ def _take_other_unit(
     return taken
 
 
-def _dropped(log: RunLog, x: str, missing: Sequence[Track]) -> Problem:
+def dropped_records(log: RunLog, x: str, missing: Sequence[Track]) -> Problem:
     """Return the problem of records without x that are left out."""
     lines = np.unique(np.concatenate([track.lines for track in missing]))
     names = named_values(missing)

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.core import is_time_like
-from runcube.curves.attempts import Attempt, attempts_of
+from runcube.core import Problem, is_time_like
+from runcube.curves.attempts import Attempt, attempts_of, dropped_records
 from runcube.curves.own_x import Choice
 from runcube.curves.selection import KeptRun, Selection, taken_names
+from runcube.curves.tracks import counted, named_curves, named_lines, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_axis import align_x, identifier
 from runcube.curves.x_choice import axis_names, inner_counters, separable_curves
 from runcube.curves.x_values import shown, x_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from runcube.core import Curves, RunLog
+    from runcube.curves.tracks import Track
     from runcube.curves.x_values import X
     from runcube.plan import Sweep
 
@@ -31,8 +33,9 @@ def tree_selections(
 ) -> Iterator[tuple[str, Selection]]:
     """Yield the kept runs on each axis, with a name for it: the same runs, attempts and status.
 
-    A curve is on each axis that keeps its points apart; no record is carried. Rows whose x is in
-    another unit than that of most have a selection of their own. The logs of ``main`` stay whole.
+    A curve is on each axis that keeps its points apart; no record is carried, and what is on no
+    axis is named once, on the first. Rows whose x is in another unit than that of most have a
+    selection of their own. The logs of ``main`` stay whole.
 
     Parameters
     ----------
@@ -43,11 +46,16 @@ def tree_selections(
     sweep : Sweep
     """
     names: list[str] = []
-    for x in _tree_axes(logs, main):
-        kept = separable_curves([kept_run.attempt.log for kept_run in main.kept_runs], x)
+    kept_logs = [kept_run.attempt.log for kept_run in main.kept_runs]
+    on_axes = {x: separable_curves(kept_logs, x) for x in _tree_axes(logs, main)}
+    for x, kept in on_axes.items():
         if not kept and x != main.axis.x:
             continue
         for selection in _on_axis(main, x, sweep, kept):
+            for kept_run, log in zip(
+                selection.kept_runs, kept_logs if not names else (), strict=False
+            ):
+                kept_run.attempt.problems += _on_no_axis(log, on_axes)
             axis = selection.axis
             first = axis.dim if axis.align == "union" else identifier(axis.name, ())
             name, number = first, 2
@@ -91,13 +99,13 @@ def _on_axis(
 ) -> Iterator[Selection]:
     """Yield the kept runs on an axis; then those of their rows that have it in another unit."""
     logs = [_restricted(kept_run.attempt.log, kept) for kept_run in main.kept_runs]
-    others = [other_unit(log.curves, x_values(log, x)) for log in logs]
     usual, apart = [], []
-    for log, masks in zip(logs, others, strict=True):
-        none = [np.zeros(len(curves.lines), dtype=bool) for curves in log.curves]
-        at = none if masks is None else masks
-        usual.append(_with_rows(log, [~mask for mask in at]))
-        apart.append(_with_rows(log, at))
+    for log in logs:
+        values = x_values(log, x)
+        known = [~np.isnan(own) for own in values]
+        others = other_unit(log.curves, values) or [~mask for mask in known]
+        usual.append(_with_rows(log, [a & ~b for a, b in zip(known, others, strict=True)]))
+        apart.append(_with_rows(log, [a & b for a, b in zip(known, others, strict=True)]))
     for part in [usual, apart] if any(log.curves for log in apart) else [usual]:
         kept_runs = [
             KeptRun(kept_run.run, _attempt(kept_run, log, x), kept_run.status)
@@ -110,6 +118,37 @@ def _on_axis(
         if part is usual:
             notes = []
         yield Selection(axis, kept_runs, notes=notes, statuses=main.statuses)
+
+
+def _on_no_axis(log: RunLog, on_axes: Mapping[X, frozenset[tuple[str, str]]]) -> list[Problem]:
+    """Return the problems of records that are on no axis.
+
+    They lack the x of each axis on which their curve is, or no axis keeps their points apart.
+    """
+    lacking: list[Track] = []
+    merged: list[Track] = []
+    known = {x: [~np.isnan(own) for own in x_values(log, x)] for x in on_axes}
+    for number, curves in enumerate(log.curves):
+        has_any = np.any([known[x][number] for x in on_axes], axis=0)
+        for track in raw_tracks(curves, np.arange(len(curves.lines))):
+            by_axes: dict[tuple[X, ...], list[int]] = {}
+            for at in track.metrics.tolist():
+                curve = curves.split, curves.metrics[at]
+                by_axes.setdefault(tuple(x for x in on_axes if curve in on_axes[x]), []).append(at)
+            for axes, metrics in by_axes.items():
+                part = replace(track, metrics=np.array(metrics))
+                has = np.any([known[x][number] for x in axes], axis=0) if axes else has_any
+                if (without := part.keep(~has[part.indices])).lines.size:
+                    lacking.append(without)
+                if not axes and (together := part.keep(has[part.indices])).lines.size:
+                    merged.append(together)
+    names = " or ".join(map(shown, on_axes))
+    problems = [dropped_records(log, names, lacking)] if lacking else []
+    for track in merged:
+        rows = f"{counted(len(track.x), 'row')} in no node, since no axis keeps their points apart"
+        message = f"{named_curves([track])}: {rows}, {named_lines(log, track.lines)}"
+        problems.append(Problem("repeated_x", message, *log.place(int(track.lines.min()))))
+    return problems
 
 
 def _attempt(kept_run: KeptRun, log: RunLog, x: X) -> Attempt:

@@ -35,10 +35,11 @@ _TELLTALES = (
 _WHOLE_MAGIC = (*((magic, 0, name) for name, magic in _MAGIC.items()), (b"\x2a\x4d\x18", 1, "zstd"))
 # Bytes that are unpacked at a time: 3 of them can become 128 kB.
 _STEP = 1 << 10
-# The memory that an xz file may ask for; its strongest preset asks for 65 MiB.
-_XZ_BYTES = 1 << 28
-# Whether a file goes on with text behind a packed part shows in so many bytes.
-_LOOK = 64
+# The memory that an xz file may ask for in any case; its strongest preset asks for 65 MiB.
+_XZ_BYTES = 1 << 31
+# Bytes in and out that looking behind damage may cost in any case.
+_WORK = 1 << 28
+_LOOK = 64  # in so many bytes it shows whether a file goes on with text behind a packed part
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # UTF-8 without control characters, from its end on: what precedes the text is unknown.
 _TEXT_REVERSED = re.compile(
@@ -182,8 +183,8 @@ class _Unpacking:
         self._last = b""
         self._format = ""
         self._found: dict[bytes, tuple[int, int]] = {}
-        # Bytes in and out for looking behind damage: linear in the size of the file.
-        self._budget = max(1 << 28, 16 * len(data))
+        # Linear in the size of the file, or in what it may become.
+        self._budget = max(_WORK, 16 * len(data), most // 8)
 
     def run(self) -> None:
         """Unpack everything into ``out``."""
@@ -262,6 +263,8 @@ class _Unpacking:
             spend(b"")
             end, fault = self._unpack(part, len(self._data), spend)
         except _SpentError:
+            spent = f"{part.format}: damage takes more work than Limits(file_bytes={self._most})"
+            self.faults += [] if spent in self.faults else [spent]
             return False
         if fault == _CUT and self._cautious:
             raise _UnsureError
@@ -315,7 +318,7 @@ class _Unpacking:
         """
         at, piece = part.start, memoryview(part.magic)
         try:
-            opened = _OPEN[part.format]()
+            opened = _OPEN[part.format](max(_XZ_BYTES, self._most))
             while True:
                 take(opened.decompress(piece))
                 at += len(piece)
@@ -326,7 +329,7 @@ class _Unpacking:
                 step = _STEP if slow is None or at < slow else 1
                 piece = self._view[at : min(at + step, stop)]
         except _errors() as error:
-            return min(at + len(piece), stop), _reason(error)
+            return min(at + len(piece), stop), _reason(error, max(_XZ_BYTES, self._most))
 
     def _plain(self, at: int, stop: int) -> None:
         """Take what is in no packed part: text, or padding or damage behind a part."""
@@ -402,15 +405,15 @@ def _end_of_padding(data: bytes, at: int, stop: int) -> int:
     return at if match is None else match.end()
 
 
-def _open_gzip() -> _Decompressor:
+def _open_gzip(_: int) -> _Decompressor:
     return zlib.decompressobj(wbits=31)
 
 
-def _open_xz() -> _Decompressor:
-    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_BYTES)
+def _open_xz(memory: int) -> _Decompressor:
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory)
 
 
-def _open_zstd() -> _Decompressor:
+def _open_zstd(_: int) -> _Decompressor:
     library = _zstd_library()
     if library is None:
         message = "packed by zstd, which this Python cannot unpack: pip install runcube[zstd]"
@@ -435,8 +438,11 @@ def _zstd_library() -> Any | None:
 @lru_cache(maxsize=1)
 def _errors() -> tuple[type[Exception], ...]:
     library = _zstd_library()
-    return (zlib.error, lzma.LZMAError, *(() if library is None else (library.ZstdError,)))
+    more = () if library is None else (library.ZstdError,)
+    return (zlib.error, lzma.LZMAError, MemoryError, *more)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, memory: int) -> str:
+    if isinstance(error, MemoryError) or str(error) == "Memory usage limit exceeded":
+        return f"it takes more memory than Limits(file_bytes={memory}), or than there is"
     return str(error).removeprefix("Error -3 while decompressing data: ")

@@ -205,7 +205,8 @@ class RemoteStore:
             level = [f for f in below if f.rstrip("/").rpartition("/")[2] not in PRUNED]
             if not level:
                 break
-        found.unreadable.extend((folder, "too many directories deep") for folder in level)
+        too_deep = f"more than {_DEEPEST} directories deep: pass the address of this one"
+        found.unreadable.extend((folder, too_deep) for folder in level)
         for name, file in zip(names, self._map(self.look, names), strict=True):
             if isinstance(file, OSError):
                 found.unreadable.append((name, file.strerror or str(file)))

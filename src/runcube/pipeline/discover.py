@@ -8,7 +8,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runcube.core import NoRunsError, Problem, RunHeader, RunLog, Source, natural_key
+from runcube.core import (
+    NoRunsError,
+    Problem,
+    RunHeader,
+    RunLog,
+    Source,
+    UnknownNameError,
+    natural_key,
+)
 from runcube.files import (
     PACKED_ENDINGS,
     Tree,
@@ -156,6 +164,8 @@ def discover(
         If there is no such path.
     NoRunsError
         If nothing under it is a log that the reader knows.
+    UnknownNameError
+        If that is since no log has the ``x`` of the reader.
     """
     readers = resolve_reader(reader)
     fingerprints = [*map(reader_fingerprint, readers)]
@@ -190,6 +200,7 @@ def discover(
         if _is_log_like(file) and foreign_logger(file.path, tree.head(file.path)) is None
     ]
     if not found.headers and not found.unread:
+        _raise_unknown_x(readers, tree)
         raise NoRunsError(_nothing(path, tree, found.skipped, readers))
     found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
     found.digests = _digests(found.headers)
@@ -303,6 +314,19 @@ def _problem_of(tree: Tree, file: LogFile) -> Problem:
         return Problem("empty", "the file holds nothing but blanks", file.path)
     message = "no training log that a reader knows; JsonlReader(...) says outright what is what"
     return Problem("not_a_log", message, file.path)
+
+
+def _raise_unknown_x(readers: Sequence[Reader], tree: Tree) -> None:
+    """Raise if the one reader that was asked takes no file as a log since each lacks its ``x``.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    unknown_x = getattr(readers[0], "unknown_x", None)
+    message = unknown_x(tree) if len(readers) == 1 and unknown_x is not None else None
+    if message is not None:
+        raise UnknownNameError(message)
 
 
 def _nothing(

@@ -9,11 +9,11 @@ import xarray as xr
 
 from runcube.core import gc_paused
 from runcube.cube import build_cube
-from runcube.curves import SelectionPolicy, tree_selections, unseparated_curves
+from runcube.curves import SelectionPolicy
 from runcube.pipeline.discover import discover
 from runcube.pipeline.parse import parse_logs, read_statuses, scan_sweep
 from runcube.pipeline.policy import Policy, names_tuple
-from runcube.pipeline.summary import finish_load
+from runcube.pipeline.summary import finish_load, finish_tree
 from runcube.pipeline.tasks import check_parallel
 from runcube.plan import PlanPolicy
 
@@ -359,18 +359,13 @@ def load_tree(
     )
     discovery = discover(path, reader, path_keys)
     parsed = parse_logs(discovery, policy, progress, parallel)
-    finished = finish_load(discovery, parsed, policy)
-    main, summary = finished.selection, finished.summary
-    main.notes = [note for note in main.notes if "load_tree()" not in note]
+    finished, selections = finish_tree(discovery, parsed, policy)
     nodes = {}
-    for name, selection in tree_selections(parsed.logs, main, parsed.sweep):
-        main.notes += [f"{name!r}: {note}" for note in selection.notes]
+    for name, selection in selections:
         node = build_cube(parsed.sweep, selection, finished.labels, messages=messages)
         node.attrs = finished.attrs | node.attrs
         nodes[name] = node
-    if lost := unseparated_curves(parsed.logs, main):
-        main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs = finished.attrs
-    replace(summary, notes=(*parsed.sweep.notes, *main.notes)).warn(stacklevel=2)
+    finished.summary.warn(stacklevel=2)
     return tree

@@ -75,6 +75,8 @@ def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False)
     ------
     NoRunsError
         If no log could be read.
+    UnknownNameError
+        If an argument of a reader names what is in none of its logs.
     """
     unread = discovery.unread
     if not unread:
@@ -82,6 +84,7 @@ def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False)
     jobs = [job for job in discovery.jobs if job.source.path in unread]
     alone = Request(metrics=frozenset())
     by_job, failures = _read_jobs(jobs, [alone] * len(jobs), NoLogStore([]), None, parallel)
+    _raise_unknown(jobs, by_job)
     discovery.skipped += failures
     return _planned(discovery, policy, by_job, failures)
 

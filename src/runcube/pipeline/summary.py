@@ -14,7 +14,7 @@ import numpy as np
 
 from runcube.core import LogError, SweepWarning, UnknownNameError, clean_text, nearest
 from runcube.cube import InnerLabels
-from runcube.curves import select_runs
+from runcube.curves import select_runs, tree_selections, unseparated_curves
 from runcube.files import display_root
 from runcube.pipeline.provenance import provenance
 
@@ -202,8 +202,47 @@ def finish_load(discovery: Discovery, parsed: Parsed, policy: Policy) -> Finishe
     LogError
         With ``errors="raise"``.
     """
+    selection = _selected(parsed, policy)
+    return _finished(discovery, parsed, policy, selection)
+
+
+def finish_tree(
+    discovery: Discovery, parsed: Parsed, policy: Policy
+) -> tuple[FinishedLoad, list[tuple[str, Selection]]]:
+    """Do what ``finish_load`` does for a tree: its problems are those of all its nodes, once each.
+
+    Returns
+    -------
+    finished : FinishedLoad
+        With the selection on the main axis.
+    nodes : list of (str, Selection)
+        The selection on each axis, with the name of its node.
+
+    Raises
+    ------
+    UnknownNameError, PlanError, LogError
+        As ``finish_load``.
+    """
+    main = _selected(parsed, policy)
+    nodes = [*tree_selections(parsed.logs, main, parsed.sweep)]
+    main.notes = [note for note in main.notes if "load_tree()" not in note]
+    main.notes += [f"{name!r}: {note}" for name, node in nodes for note in node.notes]
+    if lost := unseparated_curves(parsed.logs, main):
+        main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
+    for number, kept_run in enumerate(main.kept_runs):
+        own = [node.kept_runs[number].attempt.problems for _, node in nodes]
+        kept_run.attempt.problems = [*dict.fromkeys(p for problems in own for p in problems)]
+    return _finished(discovery, parsed, policy, main), nodes
+
+
+def _selected(parsed: Parsed, policy: Policy) -> Selection:
     check_names(parsed.logs, policy)
-    selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
+    return select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
+
+
+def _finished(
+    discovery: Discovery, parsed: Parsed, policy: Policy, selection: Selection
+) -> FinishedLoad:
     skipped = [*parsed.sweep.skipped, *parsed.failures, *selection.superseded]
     if policy.errors == "raise":
         raise_first(skipped, parsed.sweep, selection)

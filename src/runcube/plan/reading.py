@@ -27,19 +27,39 @@ def count_readings(headers: Iterable[RunHeader]) -> dict[str, list[tuple[int, st
     -------
     dict of str to list of (int, str)
         Topics in the order in which a log is read, texts from the most frequent on. Texts of
-        ``records`` that differ in numbers alone are one, with ranges.
+        ``records`` that differ in numbers alone are one, with ranges. Of what says the same there
+        is one text at most, the last: the arguments that do so of all logs.
     """
+    headers = list(headers)
     found: dict[str, dict[str, set[str]]] = {topic: {} for topic in _TOPICS}
     for header in headers:
         for topic, text in header.reading:
             found.setdefault(topic, {}).setdefault(text, set()).add(header.source.path)
     found["records"] = _with_ranges(found["records"])
-    found[_SAYS_THE_SAME] = found.pop(_SAYS_THE_SAME, {})  # the last
+    found.pop(_SAYS_THE_SAME, None)
+    if (said := _said_of_all(headers)) is not None:
+        found[_SAYS_THE_SAME] = {f"JsonlReader({said})": {h.source.path for h in headers}}
     return {
         topic: sorted(((len(logs), text) for text, logs in texts.items()), key=lambda t: -t[0])
         for topic, texts in found.items()
         if texts
     }
+
+
+def _said_of_all(headers: Iterable[RunHeader]) -> str | None:
+    """Return the arguments of a reader that say the same of all logs; None if none do.
+
+    Of each log the first are those that the reader had, and the others change nothing. A log that
+    another reader read has none. One without records is read by any.
+    """
+    own = [
+        [text for topic, text in header.reading if topic == _SAYS_THE_SAME]
+        for header in headers
+        if ("records", "none") not in header.reading
+    ]
+    if not own or any(texts[:1] != own[0][:1] for texts in own) or not own[0]:
+        return None
+    return ", ".join(text for text in own[0] if text and all(text in texts for texts in own))
 
 
 def _with_ranges(texts: Mapping[str, set[str]]) -> dict[str, set[str]]:

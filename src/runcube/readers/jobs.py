@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import Problem, Request, RunHeader, RunLog, Source, Status
+from runcube.core import (
+    DEFAULT_LIMITS,
+    Limits,
+    Problem,
+    Request,
+    RunHeader,
+    RunLog,
+    Source,
+    Status,
+)
 from runcube.files import PACKED_ENDINGS
-from runcube.readers.config_files import find_sidecars, load_sidecars, merge, shown_keys
+from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
 from runcube.readers.jsonl import Options, read_headers, read_log
 
 if TYPE_CHECKING:
@@ -38,9 +47,12 @@ class JobsReader:
     ----------
     name : str
         Name for ``reader=``.
+    limits : Limits
+        Bounds on what one log may cost.
     """
 
     name: str = "native-jobs"
+    limits: Limits = DEFAULT_LIMITS
 
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each ``metrics.jsonl`` that has a job file."""
@@ -52,15 +64,15 @@ class JobsReader:
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
         """Return the header of the one run of a log, with the configuration of its job."""
-        job, _ = _job(source)
-        headers = read_headers(replace(source, files=source.files[:1]), _OPTIONS)
+        job, _ = _job(source, self.limits)
+        headers = read_headers(replace(source, files=source.files[:1]), self._options)
         return [_with_config(header, source, job) for header in headers]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a log."""
-        job, problems = _job(source)
+        job, problems = _job(source, self.limits)
         problems += _left_out(job, source.files[1].path)
-        _, runs = read_log(replace(source, files=source.files[:1]), _OPTIONS, request)
+        _, runs = read_log(replace(source, files=source.files[:1]), self._options, request)
         for run in runs:
             run.header = _with_config(run.header, source, job)
             run.problems = [p for p in run.problems if p.kind != "no_config"] + problems
@@ -69,6 +81,10 @@ class JobsReader:
                 run.problems.append(Problem("no_config", "the job has no configuration", path))
             run.marker = _STATUS.get(_word(job.get("status")))
         return runs
+
+    @property
+    def _options(self) -> Options:
+        return replace(_OPTIONS, limits=self.limits)
 
 
 def _job_file(tree: Tree, folder: str) -> LogFile | None:
@@ -84,13 +100,16 @@ def _job_file(tree: Tree, folder: str) -> LogFile | None:
     return None
 
 
-def _job(source: Source) -> tuple[dict[str, Any], list[Problem]]:
+def _job(source: Source, limits: Limits) -> tuple[dict[str, Any], list[Problem]]:
     """Return what the job's file holds; in its ``config``, also what other files say of the run."""
-    job, problems = load_sidecars(source, source.files[1:2])
-    beside, others = load_sidecars(source, source.files[2:])
-    own = job.get("config")
-    if beside and (own is None or isinstance(own, dict)):
-        job["config"] = merge(beside, own or {})
+    job, problems = load_sidecars(source, source.files[1:2], limits)
+    config = job.get("config")
+    own = config if isinstance(config, dict) else {}
+    merged, others = load_sidecars(
+        source, source.files[2:], limits, own=(source.files[1].path, own)
+    )
+    if merged and (config is None or isinstance(config, dict)):
+        job["config"] = merged
     return job, [*problems, *others]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from runcube.core import DEFAULT_LIMITS
+from runcube.core import DEFAULT_LIMITS, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +31,7 @@ _NUMBER = re.compile(
 )
 # A quote with the backslashes before it, or a bracket, in a line that is read backwards.
 _BACKWARDS = re.compile(rb'"\\*|[{}\[\]]')
-_JSON = json.JSONDecoder()
-# Python refuses to convert longer texts to whole numbers.
+# No bound of ours: Python converts no longer texts to whole numbers, and float64 holds none.
 _INT_DIGITS = 4_300
 
 
@@ -135,15 +134,13 @@ def decode_line(line: bytes, limits: Limits = DEFAULT_LIMITS, *, deep: bool = Fa
     BadLine
         If it is not one JSON value, or beyond a bound.
     """
-    if len(line) > limits.line_bytes:
-        bound = f"more than Limits(line_bytes={limits.line_bytes})"
-        raise BadLine(f"line of {len(line):,} bytes, {bound}: left out", "limit")
+    check_bounds(len(line), limits)
     try:
         value = _decode(line, limits)
     except RecursionError as error:
-        raise _too_deep(limits) from error
+        raise too_deep(limits) from error
     if not deep and is_deep_line(line, value, limits.depth):
-        raise _too_deep(limits)
+        raise too_deep(limits)
     return value
 
 
@@ -153,23 +150,66 @@ def _decode(line: bytes, limits: Limits) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
 
-    def whole(text: str) -> float:
-        if len(text) > limits.digits:
-            bound = f"more than Limits(digits={limits.digits})"
-            raise BadLine(f"number of {len(text):,} digits, {bound}: left out", "limit")
-        return int(text) if len(text) <= _INT_DIGITS else float(text)
-
     # Python writes NaN and Infinity, which msgspec rightly refuses: only such lines get here.
     try:
-        return json.loads(line, parse_int=whole)
+        return json.loads(line, parse_int=whole_number(limits))
     except BadLine:
         raise
     except ValueError as error:
         raise BadLine(str(error)) from error
 
 
-def _too_deep(limits: Limits) -> BadLine:
+def whole_number(limits: Limits) -> Callable[[str], float]:
+    """Return what makes whole numbers of their digits, and raises `BadLine` for too many."""
+
+    def whole(text: str) -> float:
+        if len(text) > limits.digits:
+            bound = f"more than Limits(digits={limits.digits})"
+            raise BadLine(f"number of {len(text):,} digits, {bound}: left out", "limit")
+        return int(text) if len(text) <= _INT_DIGITS else float(text)
+
+    return whole
+
+
+def check_bounds(size: int, limits: Limits, value: Any = None) -> None:
+    """Raise if one value takes more than ``limits.line_bytes``, or is nested too deeply.
+
+    Parameters
+    ----------
+    size : int
+        Length of its JSON in bytes.
+    limits : Limits
+    value : object
+        The value, if its depth is to be checked.
+
+    Raises
+    ------
+    BadLine
+        Of kind ``limit``.
+    """
+    if size > limits.line_bytes:
+        bound = f"more than Limits(line_bytes={limits.line_bytes})"
+        raise BadLine(f"line of {size:,} bytes, {bound}: left out", "limit")
+    if is_deep(value, limits.depth):
+        raise too_deep(limits)
+
+
+def too_deep(limits: Limits) -> BadLine:
+    """Return the error of a value that is nested deeper than ``limits.depth``."""
     return BadLine(f"nested deeper than Limits(depth={limits.depth}): left out", "limit")
+
+
+def nul_problem(data: bytes, path: str) -> list[Problem]:
+    """Return the one problem of a file that holds NULs, which a cut of the power leaves behind.
+
+    They are blanks around records; within a record they make it a bad line.
+    """
+    count = data.count(b"\0")
+    if not count:
+        return []
+    line = data.count(b"\n", 0, data.find(b"\0")) + 1
+    message = f"{count:,} NUL byte{'s' * (count > 1)} from this line on, taken for blanks"
+    return [Problem("nul_bytes", message, path, line)]
 
 
 def is_deep(value: Any, depth: int) -> bool:
@@ -188,7 +228,9 @@ def is_deep_line(line: bytes, value: Any, depth: int) -> bool:
     return line.count(b"{") + line.count(b"[") > depth and is_deep(value, depth)
 
 
-def salvage(line: bytes, is_record: Callable[[Any], bool]) -> tuple[int, Any] | None:
+def salvage(
+    line: bytes, is_record: Callable[[Any], bool], limits: Limits = DEFAULT_LIMITS
+) -> tuple[int, Any] | None:
     """Return the whole record at the end of a line that begins with half of another one.
 
     A killed run ends in half a line, and a run resumed for append continues on that very line.
@@ -198,23 +240,24 @@ def salvage(line: bytes, is_record: Callable[[Any], bool]) -> tuple[int, Any] | 
     line : bytes
     is_record : callable
         Distinguishes a record of the log from an inner object of a broken one.
+    limits : Limits
 
     Returns
     -------
     start, record : (int, object) or None
         Where the record begins; None if there is no whole record.
     """
-    start = _last_object(line)
+    start = _last_object(line, limits.depth)
     if start < 1:
         return None
     try:
-        value = decode_line(line[start:])
+        value = decode_line(line[start:], limits)
     except BadLine:
         return None
     return (start, value) if is_record(value) else None
 
 
-def _last_object(line: bytes) -> int:
+def _last_object(line: bytes, most: int) -> int:
     """Return where the object begins that ends with the line; -1 if there is none.
 
     Backwards, quotes can be told from escaped ones whatever the first half of the line holds, and
@@ -231,25 +274,26 @@ def _last_object(line: bytes) -> int:
             depth += 1 if token in b"}]" else -1
             if depth == 0:
                 return len(line) - found.end()
-            if depth > DEFAULT_LIMITS.depth:
+            if depth > most:
                 return -1
     return -1
 
 
-def concatenated(line: bytes) -> list[dict[str, Any]]:
+def concatenated(line: bytes, limits: Limits = DEFAULT_LIMITS) -> list[dict[str, Any]]:
     """Return whole records that follow each other without a newline; none if any is broken."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
         return []
+    decoder = json.JSONDecoder(parse_int=whole_number(limits))
     values: list[dict[str, Any]] = []
     at = 0
     while at < len(text):
         try:
-            value, at = _JSON.raw_decode(text, at)
+            value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             return []
-        if not isinstance(value, dict) or is_deep(value, DEFAULT_LIMITS.depth):
+        if not isinstance(value, dict) or is_deep(value, limits.depth):
             return []
         values.append(value)
         while at < len(text) and text[at] in " \t\r\0":

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import (
+    DEFAULT_LIMITS,
+    Limits,
     Problem,
     Request,
     Roles,
@@ -18,7 +20,7 @@ from runcube.core import (
     Status,
     natural_key,
 )
-from runcube.files import read_bytes
+from runcube.files import damage_problem, read_bytes
 from runcube.readers.config_files import (
     find_sidecars,
     is_sidecar_name,
@@ -72,9 +74,12 @@ class RayReader:
     ----------
     name : str
         Name for ``reader=``.
+    limits : Limits
+        Bounds on what one log may cost.
     """
 
     name: str = "ray"
+    limits: Limits = DEFAULT_LIMITS
 
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each trial directory."""
@@ -90,17 +95,17 @@ class RayReader:
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
         """Return the header of the run of a trial, from its first results and ``params.json``."""
-        params, _ = _params(source)
+        params, _ = self._params(source)
         if not _has_result(source):
             return [_lone(source, params)]
-        headers = read_headers(_log_only(source), _OPTIONS)
+        headers = read_headers(_log_only(source), self._options)
         return [_merged(header, params, source) for header in headers]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a trial; ``error.txt`` or ``done`` is the marker of its end."""
-        params, problems = _params(source)
+        params, problems = self._params(source)
         error = _beside(source, ERROR)
-        texts, damage = ([], []) if error is None else _error_lines(source, error)
+        texts, damage = ([], []) if error is None else _error_lines(source, error, self.limits)
         problems = [*problems, *damage]
         if not _has_result(source):
             marker = None if error is None else Status.FAILED
@@ -108,7 +113,7 @@ class RayReader:
             lone.roles = Roles()
             lone.messages = texts if request.messages else []
             return [lone]
-        log, runs = read_log(_log_only(source), _OPTIONS, request)
+        log, runs = read_log(_log_only(source), self._options, request)
         for run in runs:
             conflict = _conflict(params, run.header.config)
             if conflict:
@@ -119,6 +124,14 @@ class RayReader:
             run.marker = _done(log) if error is None else Status.FAILED
             run.messages += texts if request.messages else []
         return runs
+
+    @property
+    def _options(self) -> Options:
+        return replace(_OPTIONS, limits=self.limits)
+
+    def _params(self, source: Source) -> tuple[dict[str, Any], list[Problem]]:
+        files = [f for f in source.files if is_sidecar_name(f.path)]
+        return load_sidecars(source, files, self.limits)
 
 
 def _is_result(tree: Tree, file: LogFile) -> bool:
@@ -170,17 +183,13 @@ def _log_only(source: Source) -> Source:
     return replace(source, files=source.files[:1])
 
 
-def _params(source: Source) -> tuple[dict[str, Any], list[Problem]]:
-    return load_sidecars(source, [f for f in source.files if is_sidecar_name(f.path)])
-
-
-def _error_lines(source: Source, path: str) -> tuple[list[str], list[Problem]]:
+def _error_lines(source: Source, path: str, limits: Limits) -> tuple[list[str], list[Problem]]:
     """Return the lines of ``error.txt``, and what is wrong with the file."""
     try:
-        data, damage = read_bytes(source.root, path)
+        data, damage = read_bytes(source.root, path, limits=limits)
     except OSError as error:
         return [], [Problem("unreadable", error.strerror or str(error), path)]
-    problems = [Problem("unreadable", damage, path)] if damage else []
+    problems = [damage_problem(damage, path)] if damage else []
     return data.decode("utf-8", "backslashreplace").splitlines(), problems
 
 

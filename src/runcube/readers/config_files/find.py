@@ -63,10 +63,3 @@ def _upwards(folder: str) -> Iterator[str]:
 def is_sidecar_name(path: str) -> bool:
     """Return whether a file of this name holds a configuration, not a log."""
     return any(path == name or path.endswith("/" + name) for name in SIDECARS)
-
-
-def folder_of(path: str) -> str:
-    """Return the folder that a configuration file counts for: the one that holds ``.hydra``."""
-    folder = path.rpartition("/")[0]
-    above, _, last = folder.rpartition("/")
-    return above if last == ".hydra" else folder

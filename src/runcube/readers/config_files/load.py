@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache, reduce
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.files import read_bytes
+from runcube.files import damage_problem, read_bytes
 from runcube.readers.config_files.carry import Carrier, Note, Parsed, shown_keys
-from runcube.readers.config_files.find import folder_of
 from runcube.readers.config_files.json_text import parse_json
 from runcube.readers.config_files.yaml_text import parse_yaml
 
@@ -22,7 +20,11 @@ _DESCRIBED = Note("config_value", "the description is left out")
 
 
 def load_sidecars(
-    source: Source, files: Sequence[LogFile], limits: Limits = DEFAULT_LIMITS
+    source: Source,
+    files: Sequence[LogFile],
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    own: tuple[str, dict[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Read the configuration files of a source and merge them, key by key.
 
@@ -30,8 +32,11 @@ def load_sidecars(
     ----------
     source : Source
     files : sequence of LogFile
-        As of `find_sidecars`: the nearest first. A nearer one counts; keys in which two of one
-        folder differ are problems as well.
+        As of `find_sidecars`, the nearest first: it counts. Each key of which another one says
+        something else is a problem.
+    limits : Limits
+    own : (str, dict), optional
+        A configuration that counts more than all files, with the path of where it is from.
     limits : Limits
 
     Returns
@@ -41,23 +46,27 @@ def load_sidecars(
     problems : list of Problem
         What is wrong with the files, and what of them cannot be carried.
     """
-    found: list[dict[str, Any]] = []
+    read = [] if own is None else [own]
     problems: list[Problem] = []
-    for _, beside in groupby(files, key=lambda file: folder_of(file.path)):
-        read: list[tuple[str, dict[str, Any]]] = []
-        for file in beside:
-            config, named = _load(source.root, file, limits)
-            problems += named
-            for path, other in read:
-                keys = list(_differing(other, config))
-                if keys:
-                    what = f"{path} and {file.path} differ, {path} counts"
-                    message = f"configuration: {shown_keys(keys)}: {what}"
-                    problems.append(Problem("config_conflict", message, file.path))
-            read.append((file.path, config))
-        found += [config for _, config in read]
+    for file in files:
+        config, named = _load(source.root, file, limits)
+        read.append((file.path, config))
+        problems += named
     # What counts least first: what a null above replaces does not come back below it.
-    return reduce(merge, reversed(found), {}), problems
+    merged: dict[str, Any] = reduce(merge, (config for _, config in reversed(read)), {})
+    return merged, [*problems, *_conflicts(read, merged)]
+
+
+def _conflicts(
+    read: Sequence[tuple[str, dict[str, Any]]], merged: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Yield a problem for each key of a file that gives way to one of a file that counts more."""
+    for number, (path, config) in enumerate(read):
+        for keys in _lost(config, merged):
+            counts = next(other for other, nearer in read[:number] if _decides(nearer, keys))
+            what = f"{counts} and {path} differ, {counts} counts"
+            message = f"configuration: {shown_keys(['.'.join(keys)])}: {what}"
+            yield Problem("config_conflict", message, path)
 
 
 def _load(root: str, file: LogFile, limits: Limits) -> tuple[dict[str, Any], Sequence[Problem]]:
@@ -74,8 +83,8 @@ def _load(root: str, file: LogFile, limits: Limits) -> tuple[dict[str, Any], Seq
 def _parse(root: str, file: LogFile, limits: Limits) -> tuple[dict[str, Any], Sequence[Problem]]:
     """Return what one file holds, and what of it is wrong or cannot be carried."""
     path = file.path
-    data, damage = read_bytes(root, path)
-    problems = [Problem("unreadable", damage, path)] if damage else []
+    data, damage = read_bytes(root, path, limits=limits)
+    problems = [damage_problem(damage, path)] if damage else []
     parse = parse_json if path.removesuffix(".gz").endswith(".json") else parse_yaml
     try:
         parsed = parse(data, limits)
@@ -118,16 +127,27 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _differing(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted keys that both mappings have, with other values."""
-    for key, left in one.items():
-        if key not in other:
-            continue
-        right = other[key]
-        if isinstance(left, dict) and isinstance(right, dict):
-            yield from _differing(left, right, f"{prefix}{key}.")
-        elif not _same(left, right):
-            yield prefix + key
+def _lost(
+    config: Mapping[str, Any], merged: Mapping[str, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    """Yield the keys, outermost first, of what one configuration holds and the merged one lacks."""
+    for key, value in config.items():
+        other = merged.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            yield from _lost(value, other, (*above, key))
+        elif key not in merged or not _same(value, other):
+            yield (*above, key)
+
+
+def _decides(config: Any, keys: Sequence[str]) -> bool:
+    """Return whether a configuration has a value of nested keys, or one in place of an object."""
+    for key in keys:
+        if not isinstance(config, dict):
+            return True
+        if key not in config:
+            return False
+        config = config[key]
+    return True
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -3,7 +3,8 @@
 ``source`` takes a log to headers and runs; start there. ``run_table`` is a decoded log as runs
 (``run_rows``), ``log`` adds what runs along them (``x_columns`` by name, ``rising`` by what they
 hold) and ``names`` the splits and metrics in names of columns. ``configuration`` makes the header
-of a run, ``runs`` its curves (``numbers``) on ``axes``, ``advice`` says what is likely wrong.
+of a run (``trailer``), ``runs`` its curves (``numbers``) on ``axes``, ``advice`` says what is
+likely wrong.
 ``reader`` finds the files by ``claims``, and joins those of one log (``parts``). Ray's layout and
 the newer native one use ``source`` as well. May import ``core``, ``files``, ``readers.table`` and
 the modules beside this folder.

@@ -28,16 +28,17 @@ def whole_lines(head: bytes, size: int) -> bytes:
 
 
 def is_lone(file: LogFile, head: bytes) -> bool:
-    """Return whether a file is JSON of one line alone: a summary, unless its siblings are logs."""
+    """Return whether a file is one JSON object: a summary, unless its siblings are logs."""
     endings = tuple(".json" + packed for packed in PACKED_ENDINGS)
-    return file.path.lower().endswith(endings) and b"\n" not in head.strip()
+    is_one_line = b"\n" not in head.strip() and not has_documents(head)
+    return file.path.lower().endswith(endings) and is_one_line
 
 
 def is_object(data: bytes) -> bool:
-    """Return whether one of the first lines ends with a whole JSON object."""
+    """Return whether one of the lines of a head ends with a whole JSON object."""
     if has_documents(data):
         return True
-    for line in data.removeprefix(BOM).split(b"\n", 4)[:4]:
+    for line in data.removeprefix(BOM).split(b"\n"):
         start = line.find(b"{")
         try:
             if start >= 0 and isinstance(decode_line(line[start:].strip(b" \t\r\0")), dict):

@@ -17,6 +17,7 @@ from runcube.readers.jsonl.names import (
 )
 from runcube.readers.jsonl.rising import may_be_axes
 from runcube.readers.jsonl.splits import names_of_run
+from runcube.readers.jsonl.trailer import trailer_configuration
 from runcube.readers.table import OTHER, TEXT_AROUND, flatten
 
 if TYPE_CHECKING:
@@ -64,8 +65,11 @@ def run_header(
             if cells is not None:
                 row = int(log.runs.rows[run][cells.at[0]])
                 _set(config, name, log.value(name, row))
+    if not config and not constants:
+        config = trailer_configuration(log, run)
     _add_facts(config, log, run)
-    owed = log.options.config is not None or not is_sound
+    # A log without records is a run that wrote nothing, whatever it would have written.
+    owed = (len(log.table) > 0 and log.options.config is not None) or not is_sound
     return RunHeader(
         source,
         log.runs.keys[run],
@@ -83,6 +87,15 @@ def known_configuration(log: Log, run: int) -> dict[str, Any]:
     """Return the configuration that objects and header records of a run hold."""
     if not log.options.in_log:
         return {}
+    config = objects_of_run(log, run)
+    if log.options.config is None:
+        for record in _header_records(log, run):
+            config = merge(record, config)
+    return config
+
+
+def objects_of_run(log: Log, run: int) -> dict[str, Any]:
+    """Return the configuration that objects of a run hold."""
     config: dict[str, Any] = {}
     rows = log.runs.rows[run]
     for name, objects in log.table.objects.items():
@@ -94,9 +107,6 @@ def known_configuration(log: Log, run: int) -> dict[str, Any]:
         inside = value if is_plain else {name: value}
         clash = any(key in config and config[key] != inside[key] for key in inside)
         config = merge(config, {name: value} if clash else inside)
-    if log.options.config is None:
-        for record in _header_records(log, run):
-            config = merge(record, config)
     return config
 
 

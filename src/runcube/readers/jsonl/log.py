@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.core import is_time_like
-from runcube.readers.jsonl.names import metric_names
+from runcube.readers.jsonl.names import last_segment, metric_names, split_and_metric
 from runcube.readers.jsonl.parts import splits_of_files
 from runcube.readers.jsonl.rising import rising_columns
 from runcube.readers.jsonl.run_table import RunTable
@@ -92,6 +92,12 @@ class Log(RunTable):
             splits_elsewhere=self.split is not None,
             whole=self.whole_kinds,
         )
+
+    @cached_property
+    def row_metrics(self) -> frozenset[str]:
+        """Last names, without the split, of the numbers on rows with an x."""
+        on_rows = (n for n in self.numeric if self.has_x[self.columns[n].rows].any())
+        return frozenset(split_and_metric(last_segment(name))[1] for name in on_rows)
 
     @property
     def every_metric(self) -> Options:

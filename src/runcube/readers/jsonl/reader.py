@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
-from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Source
+from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Request, Source, nearest
 from runcube.files import PACKED_ENDINGS, read_head
 from runcube.readers.config_files import SIDECARS, find_sidecars, is_sidecar_name
 from runcube.readers.jsonl.advice import unknown_names
@@ -14,21 +14,24 @@ from runcube.readers.jsonl.claims import is_lone, is_object, looks_like_training
 from runcube.readers.jsonl.names import RUN_KEYS
 from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts, rotated_base
-from runcube.readers.jsonl.source import open_log, read_headers, read_log
+from runcube.readers.jsonl.reading import arguments
+from runcube.readers.jsonl.source import open_log, read_log
 from runcube.readers.lines import BOM
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, Request, RunHeader, RunLog
+    from runcube.core import LogFile, RunHeader, RunLog
     from runcube.files import Tree
+    from runcube.readers.jsonl.log import Log
 
 _ENDINGS = tuple(
     ending + packed
     for packed in PACKED_ENDINGS
     for ending in (".jsonl", ".ndjson", ".json", ".log", ".txt")
 )
+# No bound on what is read, but how far a file is searched for what shows that it is a log.
 LONG_HEAD_BYTES = 1 << 20
 _SIDECAR_ENDINGS = (".json", ".yaml", ".yml")
 
@@ -123,19 +126,10 @@ class JsonlReader:
         Source
             The log, and its configuration file if it has one; in natural path order.
         """
-        files = [f for f in tree.unclaimed() if _may_be_log(f.path)]
-        claimed: list[LogFile] = []
-        silent: list[LogFile] = []
-        for file in files:
-            if is_sidecar_name(file.path):
-                continue
-            head = tree.head(file.path)
-            if self._claims(file, head) or self._claims_longer(tree, file, head):
-                # One line in a .json is a summary, unless its siblings are logs.
-                lone = self._guesses() and is_lone(file, head)
-                (silent if lone else claimed).append(file)
-            elif not head.removeprefix(BOM).lstrip().startswith((b"{", b"[")):
-                silent.append(file)
+        claimed, silent = self._claimed(tree, by_name=False)
+        if not claimed and (self.x or self.run):
+            # Nothing looks like a log by itself: what has the columns that were named is one.
+            claimed, silent = self._claimed(tree, by_name=True)
         # An empty log beside logs of its name is a run that wrote nothing, not another file.
         names = {file.path.rpartition("/")[2] for file in claimed}
         claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
@@ -159,7 +153,7 @@ class JsonlReader:
         OSError
             If the log cannot be read.
         """
-        return read_headers(source, self._options())
+        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse a source.
@@ -183,10 +177,35 @@ class JsonlReader:
         log, runs = read_log(source, self._options(), request)
         if len(log.table):
             runs[0].problems += unknown_names(log, source.path)
+            said = [("says the same", text) for text in (self._given, *arguments(log, runs))]
+            for run in runs:
+                run.header = replace(run.header, reading=(*run.header.reading, *said))
         return runs
 
-    def _guesses(self) -> bool:
-        return all(v is None for v in (self.config, self.run, self.x, self.split, self.metrics))
+    @property
+    def _given(self) -> str:
+        """The arguments of this reader that are not left out."""
+        values = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        del values["name"]
+        return ", ".join(
+            f"{name}={own!r}" for name, (own, default) in values.items() if own != default
+        )
+
+    def unknown_x(self, tree: Tree) -> str | None:
+        """Return that no log has the column ``x``, with the nearest names that they have.
+
+        None where nothing is a log without it either.
+        """
+        if self.x is None:
+            return None
+        options = replace(self._options(), x=None)
+        files = [f for f in tree.unclaimed() if _may_be_log(f.path) and not is_sidecar_name(f.path)]
+        logs = (_beginning(file, tree.head(file.path), options) for file in files)
+        found = [log for log in logs if log is not None and looks_like_training(log)]
+        names = {name: None for log in found for name in log.table.columns}
+        if not names:
+            return None
+        return f"x={self.x!r}: nothing in the logs has this name{nearest(self.x, names)}"
 
     def _options(self) -> Options:
         config = (self.config,) if isinstance(self.config, str) else self.config
@@ -214,27 +233,59 @@ class JsonlReader:
         beside = find_sidecars(tree, path.rpartition("/")[0], names)
         return Source(tree.root, path, (*parts, *beside))
 
-    def _claims_longer(self, tree: Tree, file: LogFile, head: bytes) -> bool:
-        """Return whether a longer head shows a log, as of runs that take turns, one row each."""
-        if len(head) >= file.size or not any(b'"%s"' % k.encode() in head for k in RUN_KEYS):
+    def _claimed(self, tree: Tree, *, by_name: bool) -> tuple[list[LogFile], list[LogFile]]:
+        """Return the files that are logs, and those that are if others of their name are.
+
+        With ``by_name`` the columns of x and runs make a log, else what looks like one.
+        """
+        claimed: list[LogFile] = []
+        silent: list[LogFile] = []
+        for file in tree.unclaimed():
+            if not _may_be_log(file.path) or is_sidecar_name(file.path):
+                continue
+            head = tree.head(file.path)
+            if self._claims(file, head, by_name) or self._claims_longer(tree, file, head, by_name):
+                # One object in a .json is a summary, unless its siblings are logs.
+                lone = not by_name and is_lone(file, head)
+                (silent if lone else claimed).append(file)
+            elif not head.removeprefix(BOM).lstrip().startswith((b"{", b"[")):
+                silent.append(file)
+        return claimed, silent
+
+    def _claims_longer(self, tree: Tree, file: LogFile, head: bytes, by_name: bool) -> bool:
+        """Return whether a longer head shows a log, as of runs that take turns, one row each.
+
+        Or one whose header is so long that no row with the x that was asked for is in the head.
+        """
+        if len(head) >= file.size:
+            return False
+        if self.x is None and not any(b'"%s"' % k.encode() in head for k in RUN_KEYS):
             return False
         try:
-            return self._claims(file, read_head(tree.root, file.path, LONG_HEAD_BYTES))
+            return self._claims(file, read_head(tree.root, file.path, LONG_HEAD_BYTES), by_name)
         except OSError:
             return False
 
-    def _claims(self, file: LogFile, head: bytes) -> bool:
-        lines = whole_lines(head, file.size)
-        if not lines or not is_object(lines):
+    def _claims(self, file: LogFile, head: bytes, by_name: bool) -> bool:
+        options = self._options()
+        if not by_name:
+            run = None if isinstance(self.run, str) else self.run
+            options = replace(options, x=None, run=run)
+        log = _beginning(file, head, options)
+        if log is None or (self.x is not None and self.x not in log.table.columns):
             return False
-        log = open_log([Part(file.path, lines)], self._options())
-        if not len(log.table):
-            return False
-        if self.x is not None:
-            return self.x in log.table.columns
-        if self.run and self.run in log.table.columns:
+        if by_name and (self.x is not None or self.run in log.table.columns):
             return True
         return looks_like_training(log)
+
+
+def _beginning(file: LogFile, head: bytes, options: Options) -> Log | None:
+    """Return what the first lines of a file hold; None if that is no records."""
+    lines = whole_lines(head, file.size)
+    if not lines or not is_object(lines):
+        return None
+    log = open_log([Part(file.path, lines)], options)
+    return log if len(log.table) else None
 
 
 def _may_be_log(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""How a log was read, for people: what was found, by which evidence, and how to say it outright."""
+"""How a log was read, for people: what was found, by which evidence; what says so outright."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from runcube.core import is_time_like
-from runcube.readers.jsonl.configuration import header_rows
-from runcube.readers.jsonl.names import split_in
+from runcube.readers.jsonl.configuration import header_rows, objects_of_run
+from runcube.readers.jsonl.names import CONFIG_KEYS, split_in
 from runcube.readers.jsonl.parts import splits_of_files
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def how_it_was_read(
         Names of its configuration files.
     """
     if not len(log.table):
-        return ()
+        return (("records", "none"),)
     objects = [n for n, o in log.table.objects.items() if len(o.on(log.runs.rows[number])[0])]
     left = Counter(problem.kind for problem in run.problems)
     return (
@@ -45,7 +45,49 @@ def how_it_was_read(
         ("splits", _splits(log)),
         ("metrics", _some(run.metrics)),
         *((("left out", ", ".join(f"{n} {kind}" for kind, n in left.items())),) if left else ()),
-        ("says the same", _arguments(log, number, objects)),
+    )
+
+
+def arguments(log: Log, runs: Sequence[RunLog]) -> Iterator[str]:
+    """Yield each argument of ``JsonlReader`` that pins what was found in a log, changing nothing.
+
+    None is for files beside a log, flat records before the rows, columns that never move and
+    several axes: what is configuration then, and what is x, no argument says in the same words.
+
+    Parameters
+    ----------
+    log : Log
+    runs : sequence of RunLog, (runs,)
+        The runs of the log.
+    """
+    options, objects = log.options, [*log.table.objects]
+    if options.run is None and log.runs.column is not None:
+        yield f"run={log.runs.column!r}"
+    if options.split is None and log.split is not None:
+        yield f"split={log.split!r}"
+    if options.config is None and options.header is None and objects:
+        if objects[0] not in CONFIG_KEYS and len(objects) == 1:
+            yield f"header={objects[0]!r}"
+        elif all(name in CONFIG_KEYS for name in objects) and _is_all(log, runs):
+            yield f"config={objects!r}"
+    named = {name for name in log.x if not is_time_like(name)}
+    axes = named.union(*log.rising)
+    is_one = options.x is None and len(axes) == 1 and axes <= log.table.columns.keys()
+    if is_one and (named or all(_moves_beside(log, run, axes) for run in range(len(runs)))):
+        yield f"x={axes.pop()!r}"
+
+
+def _moves_beside(log: Log, run: int, axes: set[str]) -> bool:
+    """Return whether a number but the x moves in a run: else a sweep tells what is a metric."""
+    cells = (log.cells(name, run) for name in log.numeric if name not in axes)
+    return any(found is not None and not found.is_one_value for found in cells)
+
+
+def _is_all(log: Log, runs: Sequence[RunLog]) -> bool:
+    """Return whether the configuration of each run is what the objects of its log hold."""
+    return all(
+        run.header.config and dict(run.header.config) == objects_of_run(log, number)
+        for number, run in enumerate(runs)
     )
 
 
@@ -106,19 +148,6 @@ def _splits(log: Log) -> str:
         return "one a file"
     found = {split for name in log.numeric if (split := split_in(name))}
     return f"in the names of metrics: {_some(sorted(found))}" if found else "none"
-
-
-def _arguments(log: Log, run: int, objects: Sequence[str]) -> str:
-    axes = [name for name in log.x if not is_time_like(name)] + sorted(log.rising[run])
-    said = {
-        "config": [*objects] or None,
-        "run": log.runs.column,
-        # Which of several axes it is, the sweep decides.
-        "x": axes[0] if len(axes) == 1 else None,
-        "split": log.split,
-    }
-    shown = ", ".join(f"{name}={value!r}" for name, value in said.items() if value is not None)
-    return f"JsonlReader({shown})"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -118,7 +118,7 @@ def files_of_log(source: Source, options: Options) -> tuple[Sequence[LogFile], S
 
 def open_log(parts: Sequence[Part], options: Options) -> Log:
     """Return the log that some files hold together; those written at the same time in order."""
-    raw = raw_keys([r for part in parts for r in first_records(part.data)], options)
+    raw = raw_keys([r for part in parts for r in first_records(part.data, options.limits)], options)
     log = _open_whole(parts, options, raw)
     ordered = interleaved(log)
     if ordered:

@@ -83,7 +83,7 @@ def read_entries(data: bytes, path: str, limits: Limits) -> list[Entry]:
         try:
             value = decode_record(line.data, limits)
         except BadLine as error:
-            found = _unreadable(line, path, error)
+            found = _unreadable(line, path, error, limits)
             if is_open and found[-1].record is None and not line.data.startswith(b"{"):
                 # The rest of the line before, which a damaged byte cut in two.
                 entries[-1].problems += found[0].problems
@@ -111,9 +111,9 @@ def _readable(line: Line, path: str, value: Any) -> Entry:
     return entry
 
 
-def _unreadable(line: Line, path: str, error: BadLine) -> list[Entry]:
+def _unreadable(line: Line, path: str, error: BadLine, limits: Limits) -> list[Entry]:
     """Return the entries of the records that are whole on a bad line, and of what is not."""
-    start, records = whole_records(line, error)
+    start, records = whole_records(line, error, limits)
     broken = line.data[:start]
     marker = _marker_on(broken)
     entries = [_entry(line.number, record) for record in ([marker] if marker else []) + records]

@@ -19,7 +19,15 @@ from runcube.core import (
     Source,
     Status,
 )
-from runcube.files import PACKED_ENDINGS, TAIL_BYTES, read_bytes, read_ends, read_from
+from runcube.files import (
+    PACKED_ENDINGS,
+    TAIL_BYTES,
+    damage_problem,
+    read_bytes,
+    read_ends,
+    read_from,
+)
+from runcube.readers.lines import nul_problem
 from runcube.readers.native.appended import joined
 from runcube.readers.native.epochs import add_epochs, as_axis
 from runcube.readers.native.exact import read_sections
@@ -111,8 +119,11 @@ class NativeReader:
         except NotPlainError:
             sections = read_sections(data, source.path, self.limits)
             logs = [_log(source, number, a, ended, request) for number, a in enumerate(sections)]
+            logs[0].problems += nul_problem(data, source.path)
         if damage is not None:
-            logs[-1].problems.append(Problem("truncated_tail", damage, source.path))
+            found = damage_problem(damage, source.path)
+            kind = found.kind if found.kind == "limit" else "truncated_tail"
+            logs[-1].problems.append(replace(found, kind=kind))
         return logs
 
     def read_more(self, source: Source, request: Request, before: RunLog) -> RunLog | None:

@@ -78,16 +78,16 @@ def decode_record(line: bytes, limits: Limits) -> Any:
     return decode_line(line, limits)
 
 
-def whole_records(line: Line, error: BadLine) -> tuple[int, list[Any]]:
+def whole_records(line: Line, error: BadLine, limits: Limits) -> tuple[int, list[Any]]:
     """Return where the records begin that are whole on a bad line, and these records.
 
     Either several follow each other, or one whole record follows half of another one.
     """
     if error.kind != "limit" and line.data.endswith(b"}"):
-        several = concatenated(line.data)
+        several = concatenated(line.data, limits)
         if several and all(map(is_record, several)):
             return 0, several
-        found = salvage(line.data, is_record)
+        found = salvage(line.data, is_record, limits)
         if found is not None:
             return found[0], [found[1]]
     return len(line.data), []
@@ -130,7 +130,7 @@ def find_config(data: bytes, limits: Limits) -> Any:
             try:
                 records = [decode_record(line.data, limits)]
             except BadLine as error:
-                _, records = whole_records(line, error)
+                _, records = whole_records(line, error, limits)
             for record in filter(is_config, records):
                 deep = is_deep_line(line.data, record, limits.depth + 1)
                 return (within_depth(record, limits)[0] if deep else record)["value"]

@@ -33,7 +33,7 @@ _PROBE_LINES = 12
 # Patterns kept for each set of keys: the logs of a sweep have few, unless each was cut elsewhere.
 _MAX_PATTERNS = 16
 _NAN = float("nan")
-# A type with more fields takes longer to make than it saves.
+# No bound on what is read: a type with more fields takes longer to make than it saves.
 _MAX_METRICS = 2_000
 
 

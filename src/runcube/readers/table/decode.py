@@ -16,7 +16,15 @@ import msgspec
 import numpy as np
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.readers.lines import BOM, BadLine, Line, count_plain, decode_line, split_lines
+from runcube.readers.lines import (
+    BOM,
+    BadLine,
+    Line,
+    count_plain,
+    decode_line,
+    nul_problem,
+    split_lines,
+)
 from runcube.readers.table.column import Column, GrowingColumn, ObjectPool, Objects
 from runcube.readers.table.documents import has_documents, read_documents
 from runcube.readers.table.odd_lines import Splitter
@@ -123,12 +131,15 @@ class Table:
         return dict(decode_line(data[start:end].removeprefix(BOM).strip(b" \t\r\0"), deep=True))
 
 
-def first_records(data: bytes) -> list[dict[str, Any]]:
+def first_records(data: bytes, limits: Limits = DEFAULT_LIMITS) -> list[dict[str, Any]]:
     """Return the records on the first ``SAMPLE_LINES`` lines of a log, decoded exactly."""
+    if has_documents(data):
+        found, _ = read_documents(data, "", limits, most=SAMPLE_LINES)
+        return [record for _, record in found]
     records = []
     for line in islice(split_lines(data), SAMPLE_LINES):
         try:
-            record = decode_line(line.data)
+            record = decode_line(line.data, limits)
         except BadLine:
             continue
         if isinstance(record, dict):
@@ -233,14 +244,15 @@ class _Builder:
         """Begin another file: its lines are numbered from 1."""
         self.n_lines = part.before
         self.splitter.path = part.path
-        for record in first_records(part.data):
+        self.splitter.problems += nul_problem(part.data, part.path)
+        for record in first_records(part.data, self.limits):
             self.shape.learn(record)
             self.splitter.learn(record)
         self.shape.rebuild()
 
     def documents(self, part: Part) -> None:
         """Add objects that are printed over several lines, or stand in one array."""
-        records, problems = read_documents(part.data, part.path)
+        records, problems = read_documents(part.data, part.path, self.limits)
         for _, record in records:
             self._exact(record, odd=True)
         self.numbers.append(np.array([line for line, _ in records], dtype=np.int64))

@@ -73,13 +73,14 @@ class Splitter:
             self.odd = True
             self.texts.add(self.path, line.number)
             return [around]
-        several = _literal_newlines(line.data) or concatenated(line.data)
+        several = _literal_newlines(line.data, self.limits)
+        several = several or concatenated(line.data, self.limits)
         if several:
             self.odd = True
             self._note("joined_lines", f"{len(several)} records on one line, all kept", line)
             return several
         self.odd = True
-        whole = salvage(line.data, self._is_record)
+        whole = salvage(line.data, self._is_record, self.limits)
         if whole is not None:
             self._note("bad_line", "half a record before a whole one, which is kept", line)
             return [whole[1]]
@@ -98,7 +99,7 @@ class Splitter:
         self.problems.append(Problem(kind, message, self.path, line.number))
 
 
-def _literal_newlines(line: bytes) -> list[dict[str, Any]]:
+def _literal_newlines(line: bytes, limits: Limits) -> list[dict[str, Any]]:
     r"""Return records that an over-escaping writer separated by the two characters ``\n``."""
     if _LITERAL not in line:
         return []
@@ -106,7 +107,7 @@ def _literal_newlines(line: bytes) -> list[dict[str, Any]]:
     first, last = 0, len(parts) - 1
     try:
         values = [
-            decode_line((b"{" if i > first else b"") + part + (b"}" if i < last else b""))
+            decode_line((b"{" if i > first else b"") + part + (b"}" if i < last else b""), limits)
             for i, part in enumerate(parts)
         ]
     except BadLine:

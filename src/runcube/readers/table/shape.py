@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from runcube.core import DEFAULT_LIMITS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-MAX_DEPTH = DEFAULT_LIMITS.depth
-# A type of more keys takes longer to make than it saves.
+# No bounds on what is read: for records with more keys, or nested deeper, a type takes longer to
+# make than it saves. They are decoded key by key.
 _MAX_LEAVES = 4096
+_MAX_DEPTH = 100
 # Keys with their kinds, or with the signature of the object below.
 Signature: TypeAlias = "tuple[tuple[str, str | Signature], ...]"
 
@@ -33,8 +32,7 @@ def flatten(record: Mapping[str, Any], raw: frozenset[str] = frozenset()) -> dic
     """Return the leaves of a record that are not null, as ``{"info/lr": 0.1}``.
 
     Blanks around a key are dropped. A leaf that would get the name of an earlier one is numbered
-    (``"a/b (2)"`` of ``{"a": {"b": 1}, "a/b": 2}``), so that neither is lost. Objects inside more
-    than ``MAX_DEPTH`` others stay whole.
+    (``"a/b (2)"`` of ``{"a": {"b": 1}, "a/b": 2}``), so that neither is lost.
 
     Parameters
     ----------
@@ -49,23 +47,24 @@ def flatten(record: Mapping[str, Any], raw: frozenset[str] = frozenset()) -> dic
     """
     found: dict[str, Any] = {}
     counts: dict[str, int] = {}
-    for key, value in record.items():
-        _collect(found, counts, key.strip(), value, MAX_DEPTH if key in raw else 0)
+    # The objects that are open, outermost first: what stands before their keys, what is left.
+    inside = [("", iter(record.items()))]
+    while inside:
+        prefix, items = inside[-1]
+        for key, value in items:
+            name = prefix + key.strip()
+            if isinstance(value, dict) and (len(inside) > 1 or key not in raw):
+                inside.append((name + "/", iter(value.items())))
+                break
+            if value is not None:
+                own = name
+                while own in found:
+                    counts[name] = counts.get(name, 1) + 1
+                    own = f"{name} ({counts[name]})"
+                found[own] = value
+        else:
+            inside.pop()
     return found
-
-
-def _collect(
-    found: dict[str, Any], counts: dict[str, int], name: str, value: Any, depth: int
-) -> None:
-    if isinstance(value, dict) and depth < MAX_DEPTH:
-        for key, below in value.items():
-            _collect(found, counts, f"{name}/{key.strip()}", below, depth + 1)
-    elif value is not None:
-        own = name
-        while own in found:
-            counts[name] = counts.get(name, 1) + 1
-            own = f"{name} ({counts[name]})"
-        found[own] = value
 
 
 def kind_of(value: Any) -> str:
@@ -99,7 +98,7 @@ class _Node:
             new: str | _Node
             if key in raw:
                 new = "raw"
-            elif isinstance(value, dict) and depth < MAX_DEPTH:
+            elif isinstance(value, dict) and depth < _MAX_DEPTH:
                 new = "any" if isinstance(old, str) and old != "null" else old or _Node()
                 new = _Node() if new == "null" else new
                 if isinstance(new, _Node):
