@@ -195,7 +195,7 @@ def _constants(log: Log, run: int, *, alone: bool) -> tuple[dict[str, Any], froz
     fixed = _fixed_objects(present, moving) if alone else frozenset()
     varying, constants = set(moving), {}
     for name, cells in present.items():
-        is_label = name in log.texts or is_seed_column(name) or name in fixed
+        is_label = name in log.texts or is_seed_column(name) or name in (fixed | log.runs.told)
         is_label |= bool((cells.kinds == OTHER).all())  # a list that never moves
         if not _may_label(log, name):
             varying.add(name)

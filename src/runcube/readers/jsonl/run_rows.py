@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.core import is_count_like
+from runcube.readers.jsonl.blocks import runs_in_blocks
 from runcube.readers.jsonl.names import RUN_KEYS
 from runcube.readers.table import NUMBER, OTHER, TEXT, flatten
 
@@ -34,25 +35,36 @@ class RunRows:
         What that column holds for each run, in order of first appearance; without one ``""``,
         ``"@2"``, …: a configuration that changes begins the next run.
     rows : list of ndarray of int64, (runs,)
-        Row numbers of each run, in file order.
+        Row numbers of each run, in file order. Those before the first row may be of several.
     lost : ndarray of int64, (lost,)
         Rows like those that name their run, but without its name: of no run.
+    told : frozenset of str
+        Columns that together tell apart runs that follow each other.
     """
 
     column: str | None
     keys: list[str]
     rows: list[NDArray[np.int64]]
     lost: NDArray[np.int64]
+    told: frozenset[str] = frozenset()
 
 
-def group_runs(table: Table, options: Options) -> RunRows:
-    """Return the rows of each run; one run with the key ``""`` where nothing tells runs apart."""
+def group_runs(table: Table, options: Options, split: str | None = None) -> RunRows:
+    """Return the rows of each run; one run with the key ``""`` where nothing tells runs apart.
+
+    Parameters
+    ----------
+    table : Table
+    options : Options
+    split : str, optional
+        Column of splits.
+    """
     name = options.run if isinstance(options.run, str) else None
     if options.run is None:
         name = next((k for k in RUN_KEYS if _tells_runs(table.columns.get(k), len(table))), None)
     column = table.columns.get(name) if name is not None else None
     if name is None or column is None:
-        return RunRows(None, *_sections(table, options), np.empty(0, dtype=np.int64))
+        return _sections(table, options, split)
     keys: dict[str, int] = {}
     codes = np.full(len(table), -1, dtype=np.int64)
     codes[column.rows] = _run_codes(table, name, column, keys)
@@ -92,10 +104,10 @@ def _nameless(table: Table, column: Column) -> NDArray[np.int64]:
     return without[like[without]]
 
 
-def _sections(table: Table, options: Options) -> tuple[list[str], list[NDArray[np.int64]]]:
-    """Return keys and rows of the runs that their configurations tell apart."""
+def _sections(table: Table, options: Options, split: str | None) -> RunRows:
+    """Return the runs that their configurations tell apart."""
     every = np.arange(len(table), dtype=np.int64)
-    found = [every]
+    found, told = [every], list[str]()
     if options.run is None:
         for objects in table.objects.values():
             if len(objects.rows) * 2 <= len(table):
@@ -107,7 +119,11 @@ def _sections(table: Table, options: Options) -> tuple[list[str], list[NDArray[n
                 break
         if not table.objects:
             found = np.split(every, _header_records(table))
-    return ["", *(f"@{number}" for number in range(2, len(found) + 1))], found
+        if len(found) == 1 and options.in_log:
+            told, blocks = runs_in_blocks(table, {split, *options.known})
+            found = blocks or found
+    keys = ["", *(f"@{number}" for number in range(2, len(found) + 1))]
+    return RunRows(None, keys, found, every[:0], frozenset(told))
 
 
 def _header_records(table: Table) -> list[int]:

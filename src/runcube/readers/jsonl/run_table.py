@@ -75,8 +75,8 @@ class RunTable:
         self.options = options
         # The record that was flattened last: columns that never move are all on one.
         self._flat: tuple[int, dict[str, Any]] = (-1, {})
-        self.runs: RunRows = group_runs(table, options)
         self.split = None if options.split is False else _split_column(table, options.split)
+        self.runs: RunRows = group_runs(table, options, self.split)
         taken = {self.runs.column, self.split, *options.known}
         self.columns = {name: c for name, c in table.columns.items() if name not in taken}
         self.x = find_x(self.columns, options, self.runs)
