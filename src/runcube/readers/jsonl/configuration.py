@@ -203,7 +203,9 @@ def _constants(log: Log, run: int, *, alone: bool) -> tuple[dict[str, Any], froz
         if is_time_like(name) or (alone and not is_label):
             continue
         where = None
-        if name not in moving:
+        if np.isnan(cells.values).all():  # a metric of a run that diverged
+            varying.add(name)
+        elif name not in moving:
             where = int(cells.at[0])
             if not (_is_held(cells, counted) or int(rows[where]) in head):
                 where = None
