@@ -135,3 +135,52 @@ def test_many_records_behind_one_x_are_all_kept(tmp_path):
     ds = rc.load_runs(tmp_path)
     assert ds.curve.values.ravel().tolist() == [e + i / 7 for e in (1, 2) for i in range(3)]
     assert ds.epoch.values.ravel().tolist() == [1, 1, 1, 2, 2, 2]
+
+
+def test_a_count_that_goes_up_and_down_is_no_axis_beside_one_that_rises(tmp_path):
+    rows = []
+    for i in range(40):
+        rows.append({"type": "game", "episode": i, "reward": 1.0 * i, "steps": 3 + 7 * i % 20})
+        rows.append({"type": "net", "episode": i, "critic_loss": 1 / (i + 1)})
+    write(tmp_path / "a.jsonl", rows)
+    (run,) = load(tmp_path)
+    assert run.header.rising == {"episode"}
+
+
+def test_whole_numbers_that_rise_go_before_a_fractional_epoch(tmp_path):
+    rows = [{"current_steps": 5 * i, "loss": 1 / i, "epoch": i / 7} for i in range(1, 9)]
+    write(tmp_path / "a.jsonl", rows)
+    assert load(tmp_path)[0].header.rising == {"current_steps"}
+
+
+def test_a_count_behind_a_split_is_the_axis_of_that_split(tmp_path):
+    rows = []
+    for i in range(1, 5):
+        rows.append({"train_num_updates": str(10 * i), "train_loss": 1 / i})
+        rows.append({"valid_num_updates": 10 * i + 1, "valid_loss": 2 / i, "valid_samples": 50})
+    write(tmp_path / "a.jsonl", rows)
+    (run,) = load(tmp_path)
+    assert curve(run, "loss", "train")[2].x["num_updates"].tolist() == [10, 20, 30, 40]
+    assert curve(run, "loss", "valid")[2].x["num_updates"].tolist() == [11, 21, 31, 41]
+
+
+def test_counts_in_a_list_are_an_axis_each(tmp_path):
+    rows = [{"step": [e, i], "loss": e + i / 10} for e in range(3) for i in range(4)]
+    head = {"step": "PARAMETER", "data": {"lr": 0.1, "seed": 3}}
+    write(tmp_path / "a.jsonl", [head, *rows, {"step": [], "val_acc": 0.5}])
+    (run,) = load(tmp_path)
+    x = curve(run, "loss")[2].x
+    assert x["step_0"].tolist()[:5] == [0, 0, 0, 0, 1]
+    assert x["step_1"].tolist()[:5] == [0, 1, 2, 3, 0]
+    assert "loss" not in run.header.constants
+    assert {"data/lr", "data/seed"} <= run.header.constants.keys() | {
+        f"data/{key}" for key in run.header.config.get("data", {})
+    }
+
+
+def test_names_with_leading_zeros_are_no_numbers(tmp_path):
+    write(tmp_path / "log.jsonl", epochs(3))
+    saved = [{"name": f"{i:06}", "batch": i, "path": f"x/{i}"} for i in (5, 10)]
+    write(tmp_path / "checkpoints.jsonl", saved)
+    (run,) = load(tmp_path)
+    assert run.header.source.path == "log.jsonl"

@@ -16,7 +16,7 @@ from runcube.readers.jsonl.names import (
     split_in,
 )
 from runcube.readers.jsonl.rising import may_be_axes
-from runcube.readers.table import OTHER, TEXT_AROUND, flatten
+from runcube.readers.table import OTHER, TEXT, TEXT_AROUND, flatten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -279,14 +279,23 @@ def _mostly(cells: Cells) -> int | None:
 
 
 def _fixed_objects(present: Mapping[str, Cells], moving: set[str]) -> frozenset[str]:
-    """Return the columns of objects none of whose columns moves, and which are on several rows."""
+    """Return the columns of objects none of whose columns moves, and which are on several rows.
+
+    Of objects within others, those that hold a text: ``{"process": {"id": 7, "name": "main"}}``.
+    """
     inside: dict[str, list[str]] = {}
     for name, cells in present.items():
-        first, slash, _ = name.partition("/")
-        if slash and len(cells.at) > 1:
-            inside.setdefault(first, []).append(name)
-    moved = {name.partition("/")[0] for name in moving}
-    return frozenset(n for first, names in inside.items() if first not in moved for n in names)
+        if "/" in name and len(cells.at) > 1:
+            for key in {name.partition("/")[0], name.rpartition("/")[0]}:
+                inside.setdefault(key, []).append(name)
+    moved = {key for name in moving for key in (name.partition("/")[0], name.rpartition("/")[0])}
+    fixed = {key: names for key, names in inside.items() if key not in moved}
+    return frozenset(
+        name
+        for key, names in fixed.items()
+        if "/" not in key or any((present[n].kinds == TEXT).any() for n in names)
+        for name in names
+    )
 
 
 def _nulls(log: Log, run: int, present: Mapping[str, Cells]) -> dict[str, Any]:
