@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.core import is_time_like
-from runcube.readers.jsonl.names import metric_names
+from runcube.readers.jsonl.names import last_segment, metric_names, split_and_metric
 from runcube.readers.jsonl.rising import rising_columns
 from runcube.readers.jsonl.run_table import RunTable
 
@@ -77,6 +78,11 @@ class Log(RunTable):
             splits_elsewhere=self.split is not None,
             whole=self.whole_kinds,
         )
+
+    @cached_property
+    def last_names(self) -> Counter[str]:
+        """How many columns have a name, but for the objects and the split that they are in."""
+        return Counter(split_and_metric(last_segment(name))[1] for name in self.columns)
 
     @property
     def every_metric(self) -> Options:
