@@ -89,7 +89,19 @@ def test_without_any_x_the_records_of_a_split_are_counted(tmp_path):
     records = [{"split": s, "loss": 1.0 * i} for i in range(3) for s in ("train", "val")]
     write(tmp_path / "a.jsonl", records)
     (run,) = load(tmp_path)
-    assert curve(run, "loss", "val")[2].x["epoch"].tolist() == [0, 1, 2]
+    assert curve(run, "loss", "val")[2].x["row"].tolist() == [0, 1, 2]
+
+
+def test_the_rows_of_a_run_without_x_are_no_steps(tmp_path):
+    for lr in (0.1, 0.2, 0.3):
+        step = [{"step": 10 * i} if lr < 0.3 else {} for i in range(5)]
+        rows = [s | {"loss": lr + i} for i, s in enumerate(step)]
+        write(tmp_path / f"{lr}.jsonl", [{"config": {"lr": lr}}, *rows])
+    with pytest.warns(rc.SweepWarning, match="numbered in the order of row: no step"):
+        ds = rc.load_runs(tmp_path)
+    assert ds.curve.dims[-1] == "step"
+    (problem,) = rc.problems(ds).itertuples()
+    assert (problem.path, problem.kind) == ("0.3.jsonl", "missing_x")
 
 
 def test_a_row_without_x_stays_a_row(tmp_path):

@@ -117,9 +117,7 @@ def _sections(table: Table, options: Options, split: str | None) -> RunRows:
     """Return the runs that their configurations tell apart."""
     every = np.arange(len(table), dtype=np.int64)
     found, told = [every], list[str]()
-    if options.run is None and _records_are_runs(table):
-        found = np.split(every, every[1:])
-    elif options.run is None:
+    if options.run is None:
         for objects in table.objects.values():
             if len(objects.rows) * 2 <= len(table):
                 begins = objects.rows[1:][objects.codes[1:] != objects.codes[:-1]]
@@ -135,18 +133,6 @@ def _sections(table: Table, options: Options, split: str | None) -> RunRows:
             found = blocks or found
     keys = ["", *(f"@{number}" for number in range(2, len(found) + 1))]
     return RunRows(None, keys, found, {}, frozenset(told))
-
-
-def _records_are_runs(table: Table) -> bool:
-    """Return whether each record has a configuration of its own, and nothing runs along them."""
-    codes = [o.codes for o in table.objects.values() if len(o.rows) == len(table) > 1]
-    if not codes or any(
-        not _steps_back(column, column.rows) and len(np.unique(column.values)) > 1
-        for name, column in table.columns.items()
-        if is_count_like(name)
-    ):
-        return False
-    return len(np.unique(np.column_stack(codes), axis=0)) * 2 > len(table)
 
 
 def _header_records(table: Table) -> list[int]:
