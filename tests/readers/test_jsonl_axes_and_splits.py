@@ -196,3 +196,10 @@ def test_names_with_leading_zeros_are_no_numbers(tmp_path):
     write(tmp_path / "checkpoints.jsonl", saved)
     (run,) = load(tmp_path)
     assert run.header.source.path == "log.jsonl"
+
+
+def test_of_axes_that_do_equally_well_the_first_of_the_record_is_x(tmp_path):
+    for lr in (0.1, 0.2):
+        rows = [dict.fromkeys("zqbxka", 5 * i) | {"loss": lr / i} for i in range(1, 6)]
+        write(tmp_path / f"{lr}.jsonl", [{"config": {"lr": lr}}, *rows])
+    assert rc.load_runs(tmp_path).curve.dims[-1] == "z"

@@ -15,7 +15,7 @@ from runcube.readers.jsonl.rising import rising_columns
 from runcube.readers.jsonl.run_table import RunTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from numpy.typing import NDArray
 
@@ -36,10 +36,11 @@ class Log(RunTable):
         named = frozenset(name for name in self.x_columns if not is_time_like(name))
         return named | frozenset().union(*self.rising)
 
-    def x_with(self, others: Iterable[str]) -> dict[str, list[str]]:
+    def x_with(self, others: Collection[str]) -> dict[str, list[str]]:
         """Return the axes, with columns that the sweep found to be axes."""
-        extra = {name: [name] for name in others if name in self.columns and name not in self.x}
-        return self.x | {k: v for k, v in extra.items() if k not in self.x_columns}
+        known = {*self.x, *self.x_columns}
+        # In the order of the log: of axes that are equally good the first one is taken.
+        return self.x | {n: [n] for n in self.columns if n in others and n not in known}
 
     @cached_property
     def has_x(self) -> NDArray[np.bool_]:

@@ -98,11 +98,12 @@ def _runs_along(name: str, axis: str, column: Column, runs: RunRows) -> bool:
     """
     numbers = column.kinds == NUMBER
     if not is_time_like(name):
-        if _BUDGET.fullmatch(axis.lower()) is not None and not any(
-            len(np.unique(_numbers(column, rows, numbers))) > 1 for rows in runs.rows
-        ):
+        is_plain = is_count_like(name)
+        if is_plain and _BUDGET.fullmatch(axis.lower()) is None:
+            return True
+        if not any(len(np.unique(_numbers(column, rows, numbers))) > 1 for rows in runs.rows):
             return False
-        if is_count_like(name):
+        if is_plain:
             return True
     falls = steps = 0
     for rows in runs.rows:
