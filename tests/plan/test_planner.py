@@ -247,6 +247,14 @@ def test_labels_are_preferred_to_drawn_seeds():
     assert list(s.excluded) == ["seed"]
 
 
+def test_a_seed_with_which_hyperparameters_were_drawn_is_not_the_replicate():
+    drawn = (3e-4, 7.1e-4, 1.3e-3)
+    s = sweep(
+        [{"hparams_seed": h, "trial_seed": t, "lr": drawn[h]} for h in range(3) for t in range(3)]
+    )
+    assert s.seed_axis.key == "trial_seed"
+
+
 def test_a_constant_seed_is_the_only_label():
     s = sweep([{"lr": i, "seed": 42} for i in range(3)])
     assert (s.seed_axis.kind, s.seed_axis.labels.tolist()) == ("labels", [42])

@@ -89,7 +89,19 @@ def test_without_any_x_the_records_of_a_split_are_counted(tmp_path):
     records = [{"split": s, "loss": 1.0 * i} for i in range(3) for s in ("train", "val")]
     write(tmp_path / "a.jsonl", records)
     (run,) = load(tmp_path)
-    assert curve(run, "loss", "val")[2].x["epoch"].tolist() == [0, 1, 2]
+    assert curve(run, "loss", "val")[2].x["row"].tolist() == [0, 1, 2]
+
+
+def test_the_rows_of_a_run_without_x_are_no_steps(tmp_path):
+    for lr in (0.1, 0.2, 0.3):
+        step = [{"step": 10 * i} if lr < 0.3 else {} for i in range(5)]
+        rows = [s | {"loss": lr + i} for i, s in enumerate(step)]
+        write(tmp_path / f"{lr}.jsonl", [{"config": {"lr": lr}}, *rows])
+    with pytest.warns(rc.SweepWarning, match="numbered in the order of row: no step"):
+        ds = rc.load_runs(tmp_path)
+    assert ds.curve.dims[-1] == "step"
+    (problem,) = rc.problems(ds).itertuples()
+    assert (problem.path, problem.kind) == ("0.3.jsonl", "missing_x")
 
 
 def test_a_row_without_x_stays_a_row(tmp_path):
@@ -135,3 +147,59 @@ def test_many_records_behind_one_x_are_all_kept(tmp_path):
     ds = rc.load_runs(tmp_path)
     assert ds.curve.values.ravel().tolist() == [e + i / 7 for e in (1, 2) for i in range(3)]
     assert ds.epoch.values.ravel().tolist() == [1, 1, 1, 2, 2, 2]
+
+
+def test_a_count_that_goes_up_and_down_is_no_axis_beside_one_that_rises(tmp_path):
+    rows = []
+    for i in range(40):
+        rows.append({"type": "game", "episode": i, "reward": 1.0 * i, "steps": 3 + 7 * i % 20})
+        rows.append({"type": "net", "episode": i, "critic_loss": 1 / (i + 1)})
+    write(tmp_path / "a.jsonl", rows)
+    (run,) = load(tmp_path)
+    assert run.header.rising == {"episode"}
+
+
+def test_whole_numbers_that_rise_go_before_a_fractional_epoch(tmp_path):
+    rows = [{"current_steps": 5 * i, "loss": 1 / i, "epoch": i / 7} for i in range(1, 9)]
+    write(tmp_path / "a.jsonl", rows)
+    assert load(tmp_path)[0].header.rising == {"current_steps"}
+
+
+def test_a_count_behind_a_split_is_the_axis_of_that_split(tmp_path):
+    rows = []
+    for i in range(1, 5):
+        rows.append({"train_num_updates": str(10 * i), "train_loss": 1 / i})
+        rows.append({"valid_num_updates": 10 * i + 1, "valid_loss": 2 / i, "valid_samples": 50})
+    write(tmp_path / "a.jsonl", rows)
+    (run,) = load(tmp_path)
+    assert curve(run, "loss", "train")[2].x["num_updates"].tolist() == [10, 20, 30, 40]
+    assert curve(run, "loss", "valid")[2].x["num_updates"].tolist() == [11, 21, 31, 41]
+
+
+def test_counts_in_a_list_are_an_axis_each(tmp_path):
+    rows = [{"step": [e, i], "loss": e + i / 10} for e in range(3) for i in range(4)]
+    head = {"step": "PARAMETER", "data": {"lr": 0.1, "seed": 3}}
+    write(tmp_path / "a.jsonl", [head, *rows, {"step": [], "val_acc": 0.5}])
+    (run,) = load(tmp_path)
+    x = curve(run, "loss")[2].x
+    assert x["step_0"].tolist()[:5] == [0, 0, 0, 0, 1]
+    assert x["step_1"].tolist()[:5] == [0, 1, 2, 3, 0]
+    assert "loss" not in run.header.constants
+    assert {"data/lr", "data/seed"} <= run.header.constants.keys() | {
+        f"data/{key}" for key in run.header.config.get("data", {})
+    }
+
+
+def test_names_with_leading_zeros_are_no_numbers(tmp_path):
+    write(tmp_path / "log.jsonl", epochs(3))
+    saved = [{"name": f"{i:06}", "batch": i, "path": f"x/{i}"} for i in (5, 10)]
+    write(tmp_path / "checkpoints.jsonl", saved)
+    (run,) = load(tmp_path)
+    assert run.header.source.path == "log.jsonl"
+
+
+def test_of_axes_that_do_equally_well_the_first_of_the_record_is_x(tmp_path):
+    for lr in (0.1, 0.2):
+        rows = [dict.fromkeys("zqbxka", 5 * i) | {"loss": lr / i} for i in range(1, 6)]
+        write(tmp_path / f"{lr}.jsonl", [{"config": {"lr": lr}}, *rows])
+    assert rc.load_runs(tmp_path).curve.dims[-1] == "z"

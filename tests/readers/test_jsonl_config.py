@@ -224,3 +224,34 @@ def test_a_metric_that_is_called_like_a_configuration_is_a_metric(tmp_path):
     (run,) = load(tmp_path)
     assert curve(run, "config")[0][:3].tolist() == [0, 1 / 7, 2 / 7]
     assert "config/lr" in run.metrics
+
+
+@pytest.mark.parametrize("event", [{}, {"event": "config"}])
+def test_settings_of_a_split_in_a_header_are_configuration(tmp_path, event):
+    head = event | {"lr": 0.1, "seed": 0, "train_batch_size": 4, "eval_every": 50}
+    rows = [{"step": i, "train_loss": 1.0 / (i + 1), "eval_top1": 0.1 * i} for i in range(4)]
+    write(tmp_path / "a.jsonl", [head, *rows])
+    (run,) = load(tmp_path)
+    said = run.header.config | run.header.constants
+    assert (said["train_batch_size"], said["eval_every"]) == (4, 50)
+    assert run.metrics == ("loss", "top1")
+
+
+def test_results_before_the_first_step_are_no_configuration(tmp_path):
+    head = {"lr": 0.1, "seed": 0, "val_loss": 2.5, "test_top1": 0.1}
+    rows = [{"step": i, "train_loss": 1.0 / (i + 1), "eval_top1": 0.1 * i} for i in range(4)]
+    write(tmp_path / "a.jsonl", [head, *rows])
+    (run,) = load(tmp_path)
+    assert {*run.splits} == {"val", "test", "train", "eval"}
+    assert curve(run, "loss", "val")[0].tolist() == [2.5]
+
+
+def test_a_text_beside_numbers_that_never_move_makes_them_a_description(tmp_path):
+    rows = [
+        {"record": {"process": {"id": 7, "name": "main"}, "extra": {"epoch": i, "loss": 1.0 / i}}}
+        for i in range(1, 5)
+    ]
+    first = {"record": {"process": {"id": 7, "name": "main"}, "extra": {"lr": 0.1}}}
+    write(tmp_path / "a.jsonl", [first, *rows])
+    (run,) = load(tmp_path)
+    assert run.metrics == ("loss",)

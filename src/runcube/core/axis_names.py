@@ -45,7 +45,7 @@ _TIME = re.compile(
     |_?runtime(?:_(?:s|sec|secs|seconds|ms|min|minutes|h|hours))?
     |(?:time_)?(?:total|elapsed|since_restore|since_start|so_far)_time(?:_(?:s|sec|secs|seconds|ms|min|minutes|h|hours))?
     |time_(?:total|elapsed|since_restore|since_start|so_far)(?:_(?:s|sec|secs|seconds|ms|min|minutes|h|hours))?
-    |(?:total_|train_|training_|relative_)?elapsed(?:_(?:time|s|sec|secs|seconds|ms|min|mins|minutes|h|hours))*
+    |(?:total_|train_|training_|relative_)?elapsed(?:_?time)?(?:_(?:time|s|sec|secs|seconds|ms|min|mins|minutes|h|hours))*
     |(?:total|cumulative|cum|accumulated|accum|relative|rel)_(?:train_|training_|run)?time(?:_(?:s|sec|secs|seconds|ms|min|minutes|h|hours))?
     |unix_?time
     |date_?time|date
@@ -68,12 +68,15 @@ _LENGTH_IN_STEPS = frozenset(
     "total_iterations num_updates max_updates total_updates".split()
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_UNITS = frozenset("s sec secs seconds ms min mins minutes h hours".split())
 _SECONDS = {"ms": 1e-3, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hours": 3600.0}
 
 
 def _last_segment(name: str) -> str:
-    """Return the last part of a column name, in snake case."""
-    last = re.split(r"[/.]", name)[-1]
+    """Return the last part of a column name, in snake case; a unit goes with what it is of."""
+    *above, last = re.split(r"[/.]", name)
+    if above and last.lower() in _UNITS:
+        last = f"{above[-1]}_{last}"
     return _CAMEL.sub("_", last).lower().replace("-", "_").replace(" ", "_")
 
 
@@ -90,8 +93,9 @@ def is_time_like(name: str) -> bool:
 
     Examples
     --------
-    >>> [is_time_like(n) for n in ("wall_clock_sec", "time_total_s", "time_this_iter_s", "step")]
-    [True, True, False, False]
+    >>> names = ("wall_clock_sec", "time_total_s", "elapsed/seconds", "time_this_iter_s", "step")
+    >>> [is_time_like(n) for n in names]
+    [True, True, True, False, False]
     """
     return _TIME.fullmatch(_last_segment(name)) is not None
 

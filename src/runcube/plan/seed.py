@@ -105,17 +105,25 @@ class _Judged:
         Whether its values are labels; else they were drawn.
     sharing : int
         Number of runs in the largest group that agrees on all other keys.
+    decides : bool
+        Whether another key has a value of its own for each of its values: hyperparameters that
+        were drawn with it.
     """
 
     column: Column
     is_labels: bool
     sharing: int
+    decides: bool
 
     @property
-    def rank(self) -> tuple[bool, int, bool, int, int]:
+    def rank(self) -> tuple[bool, int, bool, bool, int, int]:
         path, _, last = self.column.key.rpartition(".")
         depth = path.count(".") + bool(path)
-        return (not self.is_labels, -self.sharing, last != "seed", depth, self.column.n_labels)
+        is_named = last == "seed"
+        return (
+            *(not self.is_labels, -self.sharing, self.decides, not is_named),
+            *(depth, self.column.n_labels),
+        )
 
 
 def _judge(
@@ -128,7 +136,8 @@ def _judge(
         # Codes go by first appearance: equal codes are one-to-one values.
         keys = [codes for codes in keys if not np.array_equal(codes, column.codes)]
     sharing = largest_group(group(keys, n_runs))
-    return _Judged(column, size <= max(2 * sharing, n_runs / 10), sharing)
+    decides = any(np.array_equal(c.codes, column.codes) for c in others)
+    return _Judged(column, size <= max(2 * sharing, n_runs / 10), sharing, decides)
 
 
 def constant_seed(candidates: Sequence[Column]) -> Column | None:

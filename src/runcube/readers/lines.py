@@ -26,7 +26,7 @@ BOM = b"\xef\xbb\xbf"
 _LIST_LENGTH = 32
 # Each character can be matched in one way only: else a long text of digits takes hours.
 _NUMBER = re.compile(
-    r"\s*[-+]?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*",
+    r"\s*[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*",
     re.IGNORECASE,
 )
 # A quote with the backslashes before it, or a bracket, in a line that is read backwards.
@@ -302,7 +302,10 @@ def concatenated(line: bytes, limits: Limits = DEFAULT_LIMITS) -> list[dict[str,
 
 
 def is_number_text(text: str) -> bool:
-    """Return whether a text reads as one number, ``nan`` and ``inf`` among them."""
+    """Return whether a text reads as one number, ``nan`` and ``inf`` among them.
+
+    One with leading zeros (``"000020"``) is a name.
+    """
     return _NUMBER.fullmatch(text) is not None
 
 

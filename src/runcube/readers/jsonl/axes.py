@@ -70,7 +70,8 @@ class Axes:
     def of(self, split: str, at: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """Return each x on some rows of a split, as logged.
 
-        Without any x the records of the split are counted, from 0.
+        Without any x the records of the split are counted, from 0: ``row``, since what a step or
+        an epoch is to them is not known.
 
         Parameters
         ----------
@@ -87,7 +88,7 @@ class Axes:
             for axis, values in self._whole.items()
         }
         if self._counted is not None:
-            name = self._counted or ("epoch" if split != "all" else "step")
+            name = self._counted or "row"
             found = {name: np.arange(len(at), dtype=np.float64), **found}
         return found
 

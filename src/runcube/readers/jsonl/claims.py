@@ -8,8 +8,8 @@ import numpy as np
 
 from runcube.files import PACKED_ENDINGS
 from runcube.readers.jsonl.names import is_measure, split_in
-from runcube.readers.lines import BOM, BadLine, decode_line
-from runcube.readers.table import NUMBER, has_documents
+from runcube.readers.lines import BOM
+from runcube.readers.table import NUMBER, has_documents, holds_record
 
 if TYPE_CHECKING:
     from runcube.core import LogFile
@@ -35,17 +35,10 @@ def is_lone(file: LogFile, head: bytes) -> bool:
 
 
 def is_object(data: bytes) -> bool:
-    """Return whether one of the lines of a head ends with a whole JSON object."""
+    """Return whether one of the lines of a head ends with a whole record."""
     if has_documents(data):
         return True
-    for line in data.removeprefix(BOM).split(b"\n"):
-        start = line.find(b"{")
-        try:
-            if start >= 0 and isinstance(decode_line(line[start:].strip(b" \t\r\0")), dict):
-                return True
-        except BadLine:
-            continue
-    return False
+    return any(map(holds_record, data.removeprefix(BOM).split(b"\n")))
 
 
 def looks_like_training(log: Log) -> bool:

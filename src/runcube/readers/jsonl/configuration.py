@@ -11,17 +11,20 @@ from runcube.readers.config_files import merge
 from runcube.readers.jsonl.names import (
     CONFIG_KEYS,
     EVENT_KEYS,
+    is_measure,
     is_seed_column,
+    last_segment,
     only_names_runs,
+    split_and_metric,
     split_in,
 )
 from runcube.readers.jsonl.rising import may_be_axes
 from runcube.readers.jsonl.splits import names_of_run
 from runcube.readers.jsonl.trailer import trailer_configuration
-from runcube.readers.table import OTHER, TEXT_AROUND, flatten
+from runcube.readers.table import OTHER, TEXT, TEXT_AROUND, flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -124,12 +127,30 @@ def _header_records(log: Log, run: int) -> list[dict[str, Any]]:
         if any(key in record for key in EVENT_KEYS) or len(leaves) < 2:
             continue
         kept: dict[str, Any] = {}
+        settings = _settings(log, own)
         for name in own:
-            if isinstance(leaves[name], str) or split_in(name) is None:
+            if isinstance(leaves[name], str) or split_in(name) is None or name in settings:
                 _set(kept, name, leaves[name])
         nulls = [key for key, value in record.items() if value is None and own]
         found.append(kept | dict.fromkeys(nulls))
     return found
+
+
+def _settings(log: Log, own: Collection[str]) -> set[str]:
+    """Return those keys of a header alone that are settings of a split: ``train_batch_size``.
+
+    They stand beside two others without a split, and nothing else in the log has that name: a
+    ``val_loss`` before the first step is a result.
+    """
+    plain = [name for name in own if split_in(name) is None and name not in EVENT_KEYS]
+    if len(plain) < 2:
+        return set()
+    metrics = {name: split_and_metric(last_segment(name))[1] for name in own}
+    return {
+        name
+        for name, metric in metrics.items()
+        if split_in(name) is not None and not is_measure(metric) and log.last_names[metric] < 2
+    }
 
 
 def header_rows(log: Log, run: int) -> list[int]:
@@ -205,17 +226,21 @@ def _constants(log: Log, run: int, *, alone: bool) -> tuple[dict[str, Any], froz
     head = set(header_rows(log, run)) if log.options.in_log else set()
     rows = log.runs.rows[run]
     fixed = _fixed_objects(present, moving) if alone else frozenset()
+    own = [n for n, c in present.items() if int(rows[c.at[0]]) in head]
+    settings = _settings(log, [n for n in own if _only_in(log, run, n, [*head])])
     varying, constants = set(moving), {}
     for name, cells in present.items():
-        is_label = name in log.texts or is_seed_column(name) or name in fixed
+        is_label = name in log.texts or is_seed_column(name) or name in (fixed | log.runs.told)
         is_label |= bool((cells.kinds == OTHER).all())  # a list that never moves
-        if not _may_label(log, name):
+        if not _may_label(log, name) and name not in settings:
             varying.add(name)
             continue
         if is_time_like(name) or (alone and not is_label):
             continue
         where = None
-        if name not in moving:
+        if np.isnan(cells.values).all():  # a metric of a run that diverged
+            varying.add(name)
+        elif name not in moving:
             where = int(cells.at[0])
             if not (_is_held(cells, counted) or int(rows[where]) in head):
                 where = None
@@ -289,14 +314,23 @@ def _mostly(cells: Cells) -> int | None:
 
 
 def _fixed_objects(present: Mapping[str, Cells], moving: set[str]) -> frozenset[str]:
-    """Return the columns of objects none of whose columns moves, and which are on several rows."""
+    """Return the columns of objects none of whose columns moves, and which are on several rows.
+
+    Of objects within others, those that hold a text: ``{"process": {"id": 7, "name": "main"}}``.
+    """
     inside: dict[str, list[str]] = {}
     for name, cells in present.items():
-        first, slash, _ = name.partition("/")
-        if slash and len(cells.at) > 1:
-            inside.setdefault(first, []).append(name)
-    moved = {name.partition("/")[0] for name in moving}
-    return frozenset(n for first, names in inside.items() if first not in moved for n in names)
+        if "/" in name and len(cells.at) > 1:
+            for key in {name.partition("/")[0], name.rpartition("/")[0]}:
+                inside.setdefault(key, []).append(name)
+    moved = {key for name in moving for key in (name.partition("/")[0], name.rpartition("/")[0])}
+    fixed = {key: names for key, names in inside.items() if key not in moved}
+    return frozenset(
+        name
+        for key, names in fixed.items()
+        if "/" not in key or any((present[n].kinds == TEXT).any() for n in names)
+        for name in names
+    )
 
 
 def _nulls(log: Log, run: int, present: Mapping[str, Cells]) -> dict[str, Any]:

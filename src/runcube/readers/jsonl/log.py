@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from runcube.readers.jsonl.rising import rising_columns
 from runcube.readers.jsonl.run_table import RunTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from numpy.typing import NDArray
 
@@ -44,10 +45,11 @@ class Log(RunTable):
         named = frozenset(name for name in self.x_columns if not is_time_like(name))
         return named | frozenset().union(*self.rising)
 
-    def x_with(self, others: Iterable[str]) -> dict[str, list[str]]:
+    def x_with(self, others: Collection[str]) -> dict[str, list[str]]:
         """Return the axes, with columns that the sweep found to be axes."""
-        extra = {name: [name] for name in others if name in self.columns and name not in self.x}
-        return self.x | {k: v for k, v in extra.items() if k not in self.x_columns}
+        known = {*self.x, *self.x_columns}
+        # In the order of the log: of axes that are equally good the first one is taken.
+        return self.x | {n: [n] for n in self.columns if n in others and n not in known}
 
     @cached_property
     def has_x(self) -> NDArray[np.bool_]:
@@ -98,6 +100,11 @@ class Log(RunTable):
         """Last names, without the split, of the numbers on rows with an x."""
         on_rows = (n for n in self.numeric if self.has_x[self.columns[n].rows].any())
         return frozenset(split_and_metric(last_segment(name))[1] for name in on_rows)
+
+    @cached_property
+    def last_names(self) -> Counter[str]:
+        """How many columns have a name, but for the objects and the split that they are in."""
+        return Counter(split_and_metric(last_segment(name))[1] for name in self.columns)
 
     @property
     def every_metric(self) -> Options:

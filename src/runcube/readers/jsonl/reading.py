@@ -109,6 +109,8 @@ def _records(log: Log, run: int) -> Iterator[str]:
 def _runs(log: Log) -> str:
     if log.runs.column is not None:
         return f"column {log.runs.column!r}"
+    if log.runs.told:
+        return f"columns that change where x begins anew: {_some(sorted(log.runs.told))}"
     if len(log.runs.keys) > 1:
         return "a configuration that changes begins the next"
     count = len(log.table.parts)

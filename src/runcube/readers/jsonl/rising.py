@@ -11,6 +11,8 @@ from runcube.readers.jsonl.names import is_measure, is_seed_column, split_and_me
 from runcube.readers.table import NUMBER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from runcube.readers.jsonl.run_table import Cells, RunTable
@@ -19,12 +21,15 @@ if TYPE_CHECKING:
 _APART = 0.95
 # Resumes and restarts: so many steps of an axis may go back.
 _STEPS_BACK = 0.05
+# A count that falls more often is an outcome: the steps of an episode.
+_UP_AND_DOWN = 0.25
 
 
 def rising_columns(log: RunTable) -> list[frozenset[str]]:
     """Return for each run the columns of whole numbers that rise along its rows.
 
-    Empty where a column whose name says so is an axis already, and keeps the points apart.
+    Empty where a column whose name says so is an axis already: whole numbers that keep the points
+    apart, and do not go up and down.
     """
     named = [name for name in log.x_columns if not is_time_like(name)]
     nothing: frozenset[str] = frozenset()
@@ -32,17 +37,19 @@ def rising_columns(log: RunTable) -> list[frozenset[str]]:
         return [nothing for _ in log.runs.keys]
     found = []
     for run in range(len(log.runs.keys)):
-        points = _points(log, run)
-        if any(_distinct(log, name, run, points) >= _APART * len(points) for name in named):
+        points, kinds = _points(log, run)
+        if any(_runs_along(log, name, run, points, kinds, named) for name in named):
             found.append(nothing)
             continue
-        found.append(frozenset(_but_metrics(log, run, points)))
+        found.append(frozenset(_but_metrics(log, run, points, kinds)))
     return found
 
 
-def _but_metrics(log: RunTable, run: int, points: NDArray[np.int64]) -> list[str]:
+def _but_metrics(
+    log: RunTable, run: int, points: NDArray[np.int64], kinds: NDArray[np.uint64]
+) -> list[str]:
     """Return the columns that rise; where all that moves does, the first of them alone."""
-    rising = [name for name in log.numeric if _rises(log, name, run, points)]
+    rising = [name for name in log.numeric if _rises(log, name, run, points, kinds)]
     others = [
         name
         for name in log.numeric
@@ -67,55 +74,83 @@ def may_be_axes(log: RunTable, run: int) -> frozenset[str]:
     )
 
 
-def _points(log: RunTable, run: int) -> NDArray[np.int64]:
-    """Return the rows of a run that are points: those of numbers that are not on one row alone."""
-    rows = np.zeros(len(log.runs.rows[run]), dtype=bool)
-    for name in log.numeric:
+def _points(log: RunTable, run: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return the rows of a run that are points, and of which kind each row is.
+
+    Points have numbers that are not on one row alone. Rows are of one kind if they have the same
+    split, and the same columns of numbers.
+    """
+    count = len(log.runs.rows[run])
+    rows = np.zeros(count, dtype=bool)
+    kinds = np.zeros(count, dtype=np.uint64)
+    # One number for each set of columns.
+    weights = np.random.default_rng(0).integers(1 << 63, size=len(log.numeric), dtype=np.uint64)
+    for weight, name in zip(weights, log.numeric, strict=True):
         cells = log.cells(name, run)
-        if cells is not None and len(cells.at) > 1:
-            rows[cells.at] = True
-    return np.flatnonzero(rows)
-
-
-def _distinct(log: RunTable, name: str, run: int, points: NDArray[np.int64]) -> int:
-    """Return the number of points whose x, or split, is another than at the point before."""
-    cells = log.cells(name, run)
-    if cells is None or not len(points):
-        return 0
-    at = np.isin(cells.at, points)
-    same = (np.diff(cells.values[at]) == 0) & (np.diff(_splits(log, run, cells)[at]) == 0)
-    return int(at.sum() - same.sum())
-
-
-def _splits(log: RunTable, run: int, cells: Cells) -> NDArray[np.float64]:
-    """Return for each cell a number of the split of its row."""
-    found = np.full(len(log.runs.rows[run]), -1.0)
+        if cells is not None:
+            rows[cells.at] |= len(cells.at) > 1
+            kinds[cells.at] ^= weight
     split = None if log.split is None else log.cells(log.split, run)
     if split is not None:
-        found[split.at] = split.values
-    return found[cells.at]
+        kinds[split.at] += split.values.astype(np.uint64) + np.uint64(1)
+    return np.flatnonzero(rows), kinds
 
 
-def _rises(log: RunTable, name: str, run: int, points: NDArray[np.int64]) -> bool:
+def _runs_along(
+    log: RunTable,
+    name: str,
+    run: int,
+    points: NDArray[np.int64],
+    kinds: NDArray[np.uint64],
+    named: Sequence[str],
+) -> bool:
+    """Return whether an axis by its name is one: see `rising_columns`."""
+    cells = log.cells(name, run)
+    if cells is None or not len(points):
+        return False
+    at = np.isin(cells.at, points)
+    same = (np.diff(cells.values[at]) == 0) & (np.diff(kinds[cells.at[at]]) == 0)
+    if at.sum() - same.sum() < _APART * len(points) or not _are_whole(cells):
+        return False
+    falls = np.flatnonzero(np.diff(cells.values) < 0)
+    if len(falls) <= _UP_AND_DOWN * len(cells.at):
+        return True
+    # A count that starts anew in each epoch falls where another one goes on.
+    for other in (log.cells(n, run) for n in named if n != name):
+        if other is not None and len(falls):
+            ends = np.searchsorted(other.at, cells.at, side="right") - 1
+            goes_on = other.values[ends[falls + 1]] > other.values[ends[falls]]
+            falls = falls[~(goes_on & (ends[falls] >= 0))]
+    return len(falls) <= _UP_AND_DOWN * len(cells.at)
+
+
+def _are_whole(cells: Cells) -> bool:
+    values = cells.values[cells.kinds == NUMBER]
+    return bool((np.abs(values) < 2**53).all() and (values == np.floor(values)).all())
+
+
+def _rises(
+    log: RunTable,
+    name: str,
+    run: int,
+    points: NDArray[np.int64],
+    kinds: NDArray[np.uint64],
+) -> bool:
     cells = log.cells(name, run)
     if cells is None or is_seed_column(name) or is_measure(split_and_metric(name)[1]):
         return False
     if split_in(name) is not None:
         return False
     values = cells.values
-    if not (cells.kinds == NUMBER).all() or not np.isfinite(values).all():
+    if not (cells.kinds == NUMBER).all() or not _are_whole(cells) or len(values) < 2:
         return False
-    if (np.abs(values) >= 2**53).any() or (values != np.floor(values)).any():
-        return False
-    if len(values) < 2:
-        return False
-    splits = _splits(log, run, cells)
+    mine = kinds[cells.at]
     steps = np.diff(values)
-    stays = (steps == 0) & (np.diff(splits) == 0)
+    stays = (steps == 0) & (np.diff(mine) == 0)
     back = int((steps < 0).sum() + stays.sum())
-    # Where splits take turns, what never moves stays in each of them.
-    order = np.argsort(splits, kind="stable")
-    inside = np.diff(values[order])[np.diff(splits[order]) == 0]
+    # Where kinds of rows take turns, what never moves stays in each of them.
+    order = np.argsort(mine, kind="stable")
+    inside = np.diff(values[order])[np.diff(mine[order]) == 0]
     back = max(back, int((inside <= 0).sum()))
     rises = bool((steps > 0).any()) and back <= _STEPS_BACK * len(steps)
     return rises and np.isin(points, cells.at).mean() >= _APART

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.core import is_count_like
+from runcube.readers.jsonl.blocks import runs_in_blocks
 from runcube.readers.jsonl.names import RUN_KEYS
+from runcube.readers.jsonl.run_ids import damaged_ids
 from runcube.readers.table import NUMBER, OTHER, TEXT, flatten
 
 if TYPE_CHECKING:
@@ -34,43 +36,62 @@ class RunRows:
         What that column holds for each run, in order of first appearance; without one ``""``,
         ``"@2"``, …: a configuration that changes begins the next run.
     rows : list of ndarray of int64, (runs,)
-        Row numbers of each run, in file order.
-    lost : ndarray of int64, (lost,)
-        Rows like those that name their run, but without its name: of no run.
+        Row numbers of each run, in file order. Those before the first row may be of several.
+    lost : dict of int to str
+        Rows of no run, with what is wrong with the name of theirs.
+    told : frozenset of str
+        Columns that together tell apart runs that follow each other.
     """
 
     column: str | None
     keys: list[str]
     rows: list[NDArray[np.int64]]
-    lost: NDArray[np.int64]
+    lost: dict[int, str]
+    told: frozenset[str] = frozenset()
 
 
-def group_runs(table: Table, options: Options) -> RunRows:
-    """Return the rows of each run; one run with the key ``""`` where nothing tells runs apart."""
+def group_runs(table: Table, options: Options, split: str | None = None) -> RunRows:
+    """Return the rows of each run; one run with the key ``""`` where nothing tells runs apart.
+
+    Parameters
+    ----------
+    table : Table
+    options : Options
+    split : str, optional
+        Column of splits.
+    """
     name = options.run if isinstance(options.run, str) else None
     if options.run is None:
         name = next((k for k in RUN_KEYS if _tells_runs(table.columns.get(k), len(table))), None)
     column = table.columns.get(name) if name is not None else None
     if name is None or column is None:
-        return RunRows(None, *_sections(table, options), np.empty(0, dtype=np.int64))
+        return _sections(table, options, split)
     keys: dict[str, int] = {}
+    own = np.array(_run_codes(table, name, column, keys), dtype=np.int64)
+    names = list(keys)
+    damaged = damaged_ids(table, column, own, names)
+    lost = dict.fromkeys(_nameless(table, column), "is not on this line, but on all like it")
+    for cell, meant in damaged.items():
+        lost[int(column.rows[cell])] = f"is {names[own[cell]]!r}, not {names[meant]!r}"
+        own[cell] = meant
+    kept, own = np.unique(own, return_inverse=True)
+    names = [names[code] for code in kept.tolist()]
     codes = np.full(len(table), -1, dtype=np.int64)
-    codes[column.rows] = _run_codes(table, name, column, keys)
+    codes[column.rows] = own
     # A row that names no run belongs to the run before it, at the top to the first one.
     last = np.maximum.accumulate(np.where(codes >= 0, np.arange(len(table)), -1))
     codes = codes[np.where(last >= 0, last, column.rows[0])]
-    lost = _nameless(table, column)
-    codes[lost] = len(keys)
+    codes[[*lost]] = len(names)
     order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(1, len(keys) + 1))
-    return RunRows(name, list(keys), np.split(order, starts)[: len(keys)], lost)
+    starts = np.searchsorted(codes[order], np.arange(1, len(names) + 1))
+    return RunRows(name, names, np.split(order, starts)[: len(names)], lost)
 
 
 def _few(count: int, column: Column) -> bool:
     return count <= max(1, _FEW * len(column))
 
 
-def _nameless(table: Table, column: Column) -> NDArray[np.int64]:
+def _nameless(table: Table, column: Column) -> list[int]:
     """Return the rows that name no run though they have all that only rows with a name have.
 
     A byte of the key was damaged: of the runs that take turns, any may be theirs.
@@ -79,7 +100,7 @@ def _nameless(table: Table, column: Column) -> NDArray[np.int64]:
     named[column.rows] = True
     without = np.flatnonzero(~named)
     if not _few(len(without), column):
-        return without[:0]
+        return []
     like = np.zeros(len(table), dtype=bool)
     for other in table.columns.values():
         # A key of rows that name their run, and of next to no others.
@@ -89,13 +110,13 @@ def _nameless(table: Table, column: Column) -> NDArray[np.int64]:
         # A configuration without a name beside others that have one.
         if named[objects.rows].any():
             like[objects.rows] = True
-    return without[like[without]]
+    return without[like[without]].tolist()  # type: ignore[no-any-return]
 
 
-def _sections(table: Table, options: Options) -> tuple[list[str], list[NDArray[np.int64]]]:
-    """Return keys and rows of the runs that their configurations tell apart."""
+def _sections(table: Table, options: Options, split: str | None) -> RunRows:
+    """Return the runs that their configurations tell apart."""
     every = np.arange(len(table), dtype=np.int64)
-    found = [every]
+    found, told = [every], list[str]()
     if options.run is None:
         for objects in table.objects.values():
             if len(objects.rows) * 2 <= len(table):
@@ -107,7 +128,11 @@ def _sections(table: Table, options: Options) -> tuple[list[str], list[NDArray[n
                 break
         if not table.objects:
             found = np.split(every, _header_records(table))
-    return ["", *(f"@{number}" for number in range(2, len(found) + 1))], found
+        if len(found) == 1 and options.in_log:
+            told, blocks = runs_in_blocks(table, {split, *options.known})
+            found = blocks or found
+    keys = ["", *(f"@{number}" for number in range(2, len(found) + 1))]
+    return RunRows(None, keys, found, {}, frozenset(told))
 
 
 def _header_records(table: Table) -> list[int]:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import is_x_like
+from runcube.core import is_count_like
 from runcube.readers.jsonl.names import SPLIT_KEYS, SPLIT_WORDS, last_segment
 from runcube.readers.jsonl.run_rows import group_runs
-from runcube.readers.jsonl.x_columns import find_x
+from runcube.readers.jsonl.x_columns import axis_of, find_x
 from runcube.readers.lines import is_number_text, is_short_list
 from runcube.readers.table import NUMBER, OTHER, TEXT, TEXT_AROUND, flatten
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from runcube.readers.jsonl.options import Options
@@ -70,16 +72,16 @@ class RunTable:
     """
 
     def __init__(self, table: Table, options: Options) -> None:
-        table = _with_read_axes(table)
+        table, listed = _with_counts(_with_read_axes(table))
         self.table = table
         self.options = options
         # The record that was flattened last: columns that never move are all on one.
         self._flat: tuple[int, dict[str, Any]] = (-1, {})
-        self.runs: RunRows = group_runs(table, options)
         self.split = None if options.split is False else _split_column(table, options.split)
+        self.runs: RunRows = group_runs(table, options, self.split)
         taken = {self.runs.column, self.split, *options.known}
         self.columns = {name: c for name, c in table.columns.items() if name not in taken}
-        self.x = find_x(self.columns, options, self.runs)
+        self.x = find_x(self.columns, options, self.runs, listed)
 
     @cached_property
     def x_columns(self) -> frozenset[str]:
@@ -128,9 +130,49 @@ def _with_read_axes(table: Table) -> Table:
     read = {
         name: _read(column)
         for name, column in table.columns.items()
-        if is_x_like(name) and set(column.kinds.tolist()) == {TEXT} and _is_numeric(column)
+        if axis_of(name) is not None
+        and set(column.kinds.tolist()) == {TEXT}
+        and _is_numeric(column)
     }
     return replace(table, columns=table.columns | read) if read else table
+
+
+def _with_counts(table: Table) -> tuple[Table, list[str]]:
+    """Return a table where an axis of several counts (``"step": [epoch, iter]``) is a column each.
+
+    And the names of these columns.
+    """
+    columns, listed = dict(table.columns), list[str]()
+    for name, column in table.columns.items():
+        if not column.items or not is_count_like(name) or not all(map(_are_counts, column.items)):
+            continue
+        lists = np.flatnonzero(column.kinds == OTHER)
+        items = [column.items[code] for code in column.values[lists].astype(np.intp)]
+        for place in range(max(map(len, items))):
+            has = lists[[len(item) > place for item in items]]
+            values = np.array([item[place] for item in items if len(item) > place], np.float64)
+            kinds = np.full(len(values), NUMBER, column.kinds.dtype)
+            new = _unused(f"{name}_{place}", columns)
+            columns[new] = replace(column, rows=column.rows[has], kinds=kinds, values=values)
+            listed.append(new)
+        rest = np.flatnonzero(column.kinds != OTHER)
+        columns[name] = replace(
+            column, rows=column.rows[rest], kinds=column.kinds[rest], values=column.values[rest]
+        )
+    if not listed:
+        return table, []
+    return replace(table, columns={n: c for n, c in columns.items() if len(c)}), listed
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _are_counts(item: Any) -> bool:
+    """Return whether a value is a list of some counts: of epochs, and of iterations."""
+    return isinstance(item, list) and len(item) < 4 and all(type(v) is int and v >= 0 for v in item)
 
 
 def _read(column: Column) -> Column:

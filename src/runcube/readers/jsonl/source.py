@@ -195,9 +195,9 @@ def _share_problems(log: Log, runs: Sequence[RunLog]) -> None:
     owner = np.zeros(len(table), dtype=np.int64)
     for index in range(len(runs)):
         owner[log.runs.rows[index]] = index
-    for row in log.runs.lost.tolist():
+    for row, what in log.runs.lost.items():
         path, line = table.place(row)
-        message = f"{log.runs.column!r} is not on this line, but on all like it: it is left out"
+        message = f"{log.runs.column!r} {what}: its record is left out"
         table.problems.append(Problem("bad_line", message, path, line))
     for problem in table.problems:
         line = problem.line or 0

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.core import is_count_like, is_time_like, is_x_like
-from runcube.readers.jsonl.names import last_segment
+from runcube.readers.jsonl.names import last_segment, split_and_metric
 from runcube.readers.table import NUMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,25 @@ _BUDGET = re.compile(
 )
 
 
-def find_x(columns: Mapping[str, Column], options: Options, runs: RunRows) -> dict[str, list[str]]:
+def axis_of(name: str) -> str | None:
+    """Return the axis that the name of a column shows; None if it shows none.
+
+    Examples
+    --------
+    >>> [axis_of(n) for n in ("train/epoch", "val_num_updates", "elapsed/seconds", "val_time")]
+    ['epoch', 'num_updates', 'elapsed_seconds', None]
+    """
+    last = last_segment(name)
+    if is_x_like(name):
+        # A mere unit goes with what it is of.
+        return last if is_x_like(last) else "_".join(re.split(r"[/.]", name)[-2:])
+    split, rest = split_and_metric(last)
+    return rest if split is not None and is_count_like(rest) else None
+
+
+def find_x(
+    columns: Mapping[str, Column], options: Options, runs: RunRows, listed: Collection[str] = ()
+) -> dict[str, list[str]]:
     """Return the axes that their names show, with the columns of each.
 
     Parameters
@@ -35,15 +53,18 @@ def find_x(columns: Mapping[str, Column], options: Options, runs: RunRows) -> di
     columns : mapping of str to Column
     options : Options
     runs : RunRows
+    listed : collection of str
+        Columns of the counts that an axis has as a list.
     """
     axes: dict[str, list[str]] = {}
     for name, column in columns.items():
         if not column.has(NUMBER) or (options.metrics and name in options.metrics):
             continue
-        if name == options.x:
+        axis = axis_of(name)
+        if name == options.x or name in listed:
             axes.setdefault(name, []).append(name)
-        elif is_x_like(name) and _runs_along(name, column, runs):
-            axes.setdefault(last_segment(name), []).append(name)
+        elif axis is not None and _runs_along(name, axis, column, runs):
+            axes.setdefault(axis, []).append(name)
     asked = options.x
     if asked in columns and asked not in axes and last_segment(str(asked)) in axes:
         axes[str(asked)] = axes.pop(last_segment(str(asked)))
@@ -70,16 +91,20 @@ def _without_results(
     return {axis: names for axis, names in kept.items() if names}
 
 
-def _runs_along(name: str, column: Column, runs: RunRows) -> bool:
-    """Return whether the values behave like an axis: clocks mostly rise, and budgets never move."""
+def _runs_along(name: str, axis: str, column: Column, runs: RunRows) -> bool:
+    """Return whether the values behave like an axis.
+
+    Clocks mostly rise, and so does what counts the work of one split; budgets never move.
+    """
     numbers = column.kinds == NUMBER
-    last = last_segment(name).lower()
-    if is_count_like(name):
-        if _BUDGET.fullmatch(last) is None:
-            return True
-        return any(len(np.unique(_numbers(column, rows, numbers))) > 1 for rows in runs.rows)
     if not is_time_like(name):
-        return False
+        is_plain = is_count_like(name)
+        if is_plain and _BUDGET.fullmatch(axis.lower()) is None:
+            return True
+        if not any(len(np.unique(_numbers(column, rows, numbers))) > 1 for rows in runs.rows):
+            return False
+        if is_plain:
+            return True
     falls = steps = 0
     for rows in runs.rows:
         values = _numbers(column, rows, numbers)

@@ -3,12 +3,13 @@
 May import ``core`` and ``readers.lines``. Start in ``decode`` (`read_table`); ``shape`` makes the
 types that decode a log quickly, ``column`` is one key over the rows that have it, ``odd_lines``
 finds what is whole on a line that is not JSON, ``documents`` what is not one record a line,
-``text_lines`` what stands around records.
+``text_lines`` what stands around records, ``python_text`` reads dicts as Python prints them.
 """
 
 from runcube.readers.table.column import NUMBER, OTHER, TEXT, Column, Objects, spelling
 from runcube.readers.table.decode import Part, Table, first_records, read_table
 from runcube.readers.table.documents import has_documents
+from runcube.readers.table.odd_lines import holds_record
 from runcube.readers.table.shape import flatten
 from runcube.readers.table.text_lines import TEXT_AROUND
 
@@ -24,6 +25,7 @@ __all__ = [
     "first_records",
     "flatten",
     "has_documents",
+    "holds_record",
     "read_table",
     "spelling",
 ]

@@ -389,7 +389,9 @@ class _Builder:
                 grow.put(row, value)
         numbers = np.concatenate(self.numbers) if self.numbers else np.empty(0, dtype=np.int64)
         table = Table(parts, ends, numbers, {}, {}, self.odd)
-        table.problems = self.splitter.problems + self.splitter.texts.problems()
+        splitter = self.splitter
+        counted = [*splitter.texts.problems(), *splitter.printed.problems()]
+        table.problems = splitter.problems + counted
         done = {name: grow.column() for name, grow in columns.items()}
         table.columns = _in_order(table, {k: c for k, c in done.items() if len(c)})
         table.objects = {name: self._objects(objects[name]) for name in sorted(objects)}

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Problem
 from runcube.readers.lines import BadLine, Line, concatenated, decode_line, salvage
-from runcube.readers.table.text_lines import TextLines, record_of_text
+from runcube.readers.table.python_text import python_record
+from runcube.readers.table.text_lines import TEXT_AROUND, TextLines, record_of_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +29,8 @@ class Splitter:
 
     Attributes
     ----------
-    texts : TextLines
-        Lines of text so far.
+    texts, printed : TextLines
+        Lines of text, and of dicts as Python prints them, so far.
     problems : list of Problem
         What was wrong so far, in file order.
     odd : bool
@@ -39,7 +40,9 @@ class Splitter:
     def __init__(self, path: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self.path = path
         self.limits = limits
-        self.texts = TextLines()
+        what = "of text, or with text before the record: kept as messages"
+        self.texts = TextLines("text_line", what)
+        self.printed = TextLines("python_line", "as Python prints a dict, read as such")
         self.problems: list[Problem] = []
         self.odd = False
         self._known: set[str] = set()
@@ -68,6 +71,11 @@ class Splitter:
         if error.kind == "limit":
             self._note("limit", str(error), line)
             return []
+        printed = python_record(line.data)
+        if printed is not None:
+            self.odd = True
+            self.printed.add(self.path, line.number)
+            return [printed]
         around = record_of_text(line.data, self.limits)
         if around is not None:
             self.odd = True
@@ -97,6 +105,18 @@ class Splitter:
 
     def _note(self, kind: str, message: str, line: Line) -> None:
         self.problems.append(Problem(kind, message, self.path, line.number))
+
+
+def holds_record(line: bytes) -> bool:
+    """Return whether a line is a record, or text with a record at its end."""
+    data = line.strip(b" \t\r\0")
+    if b"{" not in data:
+        return False
+    try:
+        return isinstance(decode_line(data), dict)
+    except BadLine:
+        around = python_record(data) or record_of_text(data, DEFAULT_LIMITS) or {}
+        return len(around) > 1 or bool(around.keys() - {TEXT_AROUND})
 
 
 def _literal_newlines(line: bytes, limits: Limits) -> list[dict[str, Any]]:
