@@ -35,3 +35,11 @@ def test_the_reader_can_be_pickled_and_has_a_name():
     reader = JsonlReader(config=["a"], metrics=["loss"], name="ours")
     assert pickle.loads(pickle.dumps(reader)) == reader
     assert reader.name == "ours"
+
+
+def test_what_is_called_like_the_logs_is_one_though_it_tells_nothing(tmp_path):
+    telling = [{"epoch": e, "val_loss": e / 7} for e in range(3)]
+    for name, rows in {"a": telling, "b": telling, "c": [{"note": "x", "loss": 0}] * 2}.items():
+        write(tmp_path / name / "log.jsonl", rows)
+    sources = JsonlReader().find(Tree(list_files(tmp_path)))
+    assert [s.path for s in sources] == [f"{name}/log.jsonl" for name in "abc"]

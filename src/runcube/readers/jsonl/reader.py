@@ -16,7 +16,6 @@ from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts, rotated_base
 from runcube.readers.jsonl.reading import arguments
 from runcube.readers.jsonl.source import open_log, read_log
-from runcube.readers.lines import BOM
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ class JsonlReader:
         if not claimed and (self.x or self.run):
             # Nothing looks like a log by itself: what has the columns that were named is one.
             claimed, silent = self._claimed(tree, by_name=True)
-        # An empty log beside logs of its name is a run that wrote nothing, not another file.
+        # What is called like the logs is one: of a run that wrote nothing, or nothing telling.
         names = {file.path.rpartition("/")[2] for file in claimed}
         claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
         for parts in group_parts(tree, claimed):
@@ -248,7 +247,7 @@ class JsonlReader:
                 # One object in a .json is a summary, unless its siblings are logs.
                 lone = not by_name and is_lone(file, head)
                 (silent if lone else claimed).append(file)
-            elif not head.removeprefix(BOM).lstrip().startswith((b"{", b"[")):
+            else:
                 silent.append(file)
         return claimed, silent
 
