@@ -104,6 +104,18 @@ LAYOUTS = {
         "s1.jsonl": headed({"seed": 1}, [{"epoch": r["step"], "loss": 0.5} for r in ROWS]),
     },
     "nothing but x moves": {"s0.jsonl": headed({}, [{"task": i, "loss": 0.5} for i in range(3)])},
+    "a run that does not show x": {
+        "s0.jsonl": [
+            {"loss": 0.0},
+            {},
+            *[
+                {"run_id": run, "config": {}} if i < 0 else {"run_id": run, "split": "train"} | row
+                for run, count in (("a", 4), ("b", 2))
+                for i in range(-1, count)
+                for row in [{"task": i, "loss": float(i == count - 1) / 2}]
+            ],
+        ]
+    },
     "an empty log": {"s0/log.jsonl": headed({"seed": 0}), "s1/log.jsonl": []},
     "what is no log beside": {
         "s0.jsonl": headed({"seed": 0}),

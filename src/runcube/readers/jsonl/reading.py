@@ -73,16 +73,15 @@ def arguments(log: Log, runs: Sequence[RunLog]) -> Iterator[str]:
     named = {name for name in log.x if not is_time_like(name)}
     axes = named.union(*log.rising)
     is_one = options.x is None and len(axes) == 1 and axes <= log.table.columns.keys()
-    if is_one and (named or all(_only_runs(log, run, axes) for run in range(len(runs)))):
+    if is_one and (named or all(_is_plain_axis(log, run, axes) for run in range(len(runs)))):
         yield f"x={axes.pop()!r}"
 
 
-def _only_runs(log: Log, run: int, axes: set[str]) -> bool:
-    """Return whether an axis is one in a run, and another number moves: else the sweep tells."""
-    if log.rising[run] != axes:
-        return False
+def _is_plain_axis(log: Log, run: int, axes: set[str]) -> bool:
+    """Return whether a run shows the axis itself, and what its metrics are: else a sweep tells."""
     cells = (log.cells(name, run) for name in log.numeric if name not in axes)
-    return any(found is not None and not found.is_one_value for found in cells)
+    moves = any(found is not None and not found.is_one_value for found in cells)
+    return moves and log.rising[run] == axes
 
 
 def _is_all(log: Log, runs: Sequence[RunLog]) -> bool:
