@@ -1,5 +1,7 @@
 """Axes and splits of JSONL logs."""
 
+import warnings
+
 import numpy as np
 import pytest
 from jsonl_logs import curve, epochs, kinds, load, write
@@ -203,3 +205,16 @@ def test_of_axes_that_do_equally_well_the_first_of_the_record_is_x(tmp_path):
         rows = [dict.fromkeys("zqbxka", 5 * i) | {"loss": lr / i} for i in range(1, 6)]
         write(tmp_path / f"{lr}.jsonl", [{"config": {"lr": lr}}, *rows])
     assert rc.load_runs(tmp_path).curve.dims[-1] == "z"
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize("name", ["epoch", "round", "task", "lr"])
+def test_infinite_counts_are_read_without_a_word_of_numpy(tmp_path, odd, name):
+    rows = [{"hp": {"lr": lr}, name: x, "loss": x} for lr in (1, 2) for x in (0, odd, odd, 1)]
+    write(tmp_path / "a.jsonl", rows)
+    (tmp_path / "b").mkdir()
+    for split in ("train", "val"):
+        write(tmp_path / "b" / f"{split}.jsonl", [{"lr": 1}, {"lr": 1}, *rows])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        rc.load_runs(tmp_path)

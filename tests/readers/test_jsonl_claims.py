@@ -5,6 +5,7 @@ import pickle
 import pytest
 from jsonl_logs import epochs, write
 
+import runcube as rc
 from runcube.files.tree import Tree, list_files
 from runcube.readers.jsonl.reader import JsonlReader
 
@@ -43,3 +44,12 @@ def test_what_is_called_like_the_logs_is_one_though_it_tells_nothing(tmp_path):
         write(tmp_path / name / "log.jsonl", rows)
     sources = JsonlReader().find(Tree(list_files(tmp_path)))
     assert [s.path for s in sources] == [f"{name}/log.jsonl" for name in "abc"]
+
+
+def test_a_table_of_results_is_no_log_but_by_name(tmp_path):
+    rows = [{"config": {"lr": lr, "seed": s}, "test_acc": lr + s} for lr in (1, 2) for s in (0, 1)]
+    write(tmp_path / "results.jsonl", rows)
+    with pytest.raises(rc.NoRunsError, match="JsonlReader"):
+        rc.load_runs(tmp_path)
+    ds = rc.load_runs(tmp_path, reader=JsonlReader(config="config"))
+    assert ds.curve.sel(split="test", metric="acc").squeeze().values.tolist() == [[1, 2], [2, 3]]

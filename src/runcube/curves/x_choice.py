@@ -171,13 +171,15 @@ def _restarts(log: RunLog, name: str, outer: str) -> bool | None:
             continue
         for mask in _masks(curves).values():
             both = mask & ~np.isnan(inner) & ~np.isnan(other)
-            onward, falls = np.diff(other[both]), np.diff(inner[both]) < 0
-            steps += int((onward > 0).sum())
+            own, outside = inner[both], other[both]
+            falls, stays = own[1:] < own[:-1], outside[1:] == outside[:-1]
+            onward = outside[1:] > outside[:-1]
+            steps += int(onward.sum())
             # A row in each epoch, at its end, has no restarts; what goes on at each row no epochs.
-            moved += int((onward > 0).sum()) if falls.any() else 0
+            moved += int(onward.sum()) if falls.any() else 0
             # Where both step back a run starts again, or is resumed.
-            back += int((falls & (onward >= 0)).sum())
-            inside += int((falls & (onward == 0)).sum())
+            back += int((falls & (onward | stays)).sum())
+            inside += int((falls & stays).sum())
     if not steps:
         return None
     return bool(back) and inside <= (1 - KEEPS_APART) * back and moved <= 2 * back

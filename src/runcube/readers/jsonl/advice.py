@@ -64,7 +64,7 @@ def mixed_rows(log: Log, run: int, curves: Sequence[Curves]) -> Iterator[Problem
         row = int(np.argmax(part.logged.sum(axis=1)))
         mask = part.logged[row]
         at = np.column_stack([values[mask].astype(np.float64) for values in x])
-        again = (np.diff(at, axis=0) == 0).all(axis=1)
+        again = (at[1:] == at[:-1]).all(axis=1)
         # Where x begins anew instead, attempts follow each other.
         if len(np.unique(at, axis=0)) > _MIXED * len(at) or again.mean() < 0.5 * (1 - _MIXED):
             continue

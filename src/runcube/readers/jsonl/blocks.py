@@ -137,7 +137,7 @@ def _between_restarts(
     values = column.values[cells]
     if len(at) < _MOST * len(rows) or (column.kinds[cells] == OTHER).any():
         return None
-    if np.count_nonzero(np.diff(values)) > len(anew) + 2:
+    if np.count_nonzero(values[1:] != values[:-1]) > len(anew) + 2:
         return None
     pairs = np.column_stack([column.kinds[cells], values])
     codes = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)

@@ -46,7 +46,7 @@ def interleaved(log: Log) -> list[Part]:
         return []
     least = min(sorted(common), key=lambda name: max(len(np.unique(own[name])) for own in counters))
     keys = [own[least] for own in counters]
-    if any((np.diff(key) < 0).any() for key in keys):
+    if any((key[1:] < key[:-1]).any() for key in keys):
         return []
     # Of equal counts, the file that counts more was written first.
     rank = np.argsort(np.argsort([-len(own) for own in counters], kind="stable"))

@@ -126,7 +126,7 @@ class JsonlReader:
             The log, and its configuration file if it has one; in natural path order.
         """
         claimed, silent = self._claimed(tree, by_name=False)
-        if not claimed and (self.x or self.run):
+        if not claimed and (self.x or self._named):
             # Nothing looks like a log by itself: what has the columns that were named is one.
             claimed, silent = self._claimed(tree, by_name=True)
         # What is called like the logs is one: of a run that wrote nothing, or nothing telling.
@@ -206,6 +206,13 @@ class JsonlReader:
             return None
         return f"x={self.x!r}: nothing in the logs has this name{nearest(self.x, names)}"
 
+    @property
+    def _named(self) -> set[str]:
+        """Columns and keys of objects that the arguments name, but for x."""
+        options = self._options()
+        own = {options.run, *(options.config or ()), *(options.metrics or ())}
+        return {name for name in own if isinstance(name, str)}
+
     def _options(self) -> Options:
         config = (self.config,) if isinstance(self.config, str) else self.config
         file = next((c for c in config or () if c.endswith(_SIDECAR_ENDINGS)), None)
@@ -273,7 +280,8 @@ class JsonlReader:
         log = _beginning(file, head, options)
         if log is None or (self.x is not None and self.x not in log.table.columns):
             return False
-        if by_name and (self.x is not None or self.run in log.table.columns):
+        held = log.table.columns.keys() | log.table.objects.keys()
+        if by_name and (self.x is not None or not held.isdisjoint(self._named)):
             return True
         return looks_like_training(log)
 

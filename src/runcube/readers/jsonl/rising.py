@@ -109,10 +109,11 @@ def _runs_along(
     if cells is None or not len(points):
         return False
     at = np.isin(cells.at, points)
-    same = (np.diff(cells.values[at]) == 0) & (np.diff(kinds[cells.at[at]]) == 0)
+    values, mine = cells.values[at], kinds[cells.at[at]]
+    same = (values[1:] == values[:-1]) & (mine[1:] == mine[:-1])
     if at.sum() - same.sum() < _APART * len(points) or not _are_whole(cells):
         return False
-    falls = np.flatnonzero(np.diff(cells.values) < 0)
+    falls = np.flatnonzero(cells.values[1:] < cells.values[:-1])
     if len(falls) <= _UP_AND_DOWN * len(cells.at):
         return True
     # A count that starts anew in each epoch falls where another one goes on.

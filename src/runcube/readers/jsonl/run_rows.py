@@ -9,7 +9,7 @@ import numpy as np
 
 from runcube.core import is_count_like
 from runcube.readers.jsonl.blocks import runs_in_blocks
-from runcube.readers.jsonl.names import RUN_KEYS
+from runcube.readers.jsonl.names import CONFIG_KEYS, RUN_KEYS
 from runcube.readers.jsonl.run_ids import damaged_ids
 from runcube.readers.table import NUMBER, OTHER, TEXT, flatten
 
@@ -118,12 +118,13 @@ def _sections(table: Table, options: Options, split: str | None) -> RunRows:
     every = np.arange(len(table), dtype=np.int64)
     found, told = [every], list[str]()
     if options.run is None:
-        for objects in table.objects.values():
+        known = options.config or CONFIG_KEYS
+        for name, objects in table.objects.items():
             if len(objects.rows) * 2 <= len(table):
                 begins = objects.rows[1:][objects.codes[1:] != objects.codes[:-1]]
                 found = np.split(every, begins)
             elif len(set(objects.codes.tolist())) > 1:
-                found = _by_configuration(table, objects, every)
+                found = _by_configuration(table, objects, every, is_known=name in known)
             if len(found) > 1:
                 break
         if not table.objects:
@@ -164,24 +165,27 @@ def _header_records(table: Table) -> list[int]:
 
 
 def _by_configuration(
-    table: Table, objects: Objects, every: NDArray[np.int64]
+    table: Table, objects: Objects, every: NDArray[np.int64], *, is_known: bool
 ) -> list[NDArray[np.int64]]:
     """Return the rows of each configuration that stands on the rows themselves.
 
-    They are runs if that takes away steps back of x; else a configuration changes within its run.
+    They are runs if that takes away steps back of x, or nothing counts at all and the object is
+    known for a configuration, as in a table of results; else a configuration changes within its
+    run.
     """
     last = np.searchsorted(objects.rows, every, side="right") - 1
     codes = objects.codes[np.maximum(last, 0)]
     parts = [every[codes == code] for code in dict.fromkeys(codes.tolist())]
-    for name, column in table.columns.items():
-        if is_count_like(name) and _steps_back(column, every):
+    counts = [column for name, column in table.columns.items() if is_count_like(name)]
+    for column in counts:
+        if _steps_back(column, every):
             return [every] if any(_steps_back(column, part) for part in parts) else parts
-    return [every]
+    return parts if is_known and not counts else [every]
 
 
 def _steps_back(column: Column, rows: NDArray[np.int64]) -> bool:
     values = column.values[column.on(rows)[1]]
-    return bool((np.diff(values) < 0).any())
+    return bool((values[1:] < values[:-1]).any())
 
 
 def _tells_runs(column: Column | None, n_rows: int) -> bool:
