@@ -127,8 +127,8 @@ class JsonlReader:
             The log, and its configuration file if it has one; in natural path order.
         """
         claimed, silent = self._claimed(tree, by_name=False)
-        if not claimed and (self.x or self.run):
-            # Nothing looks like a log by itself: what has the columns that were named is one.
+        if not claimed and self._given:
+            # Nothing looks like a log by itself: what has the names that were given may be one.
             claimed, silent = self._claimed(tree, by_name=True)
         # An empty log beside logs of its name is a run that wrote nothing, not another file.
         names = {file.path.rpartition("/")[2] for file in claimed}
@@ -198,14 +198,18 @@ class JsonlReader:
         """
         if self.x is None:
             return None
-        options = replace(self._options(), x=None)
         files = [f for f in tree.unclaimed() if _may_be_log(f.path) and not is_sidecar_name(f.path)]
-        logs = (_beginning(file, tree.head(file.path), options) for file in files)
+        logs = (_beginning(file, tree.head(file.path), self._alone) for file in files)
         found = [log for log in logs if log is not None and looks_like_training(log)]
         names = {name: None for log in found for name in log.table.columns}
         if not names:
             return None
         return f"x={self.x!r}: nothing in the logs has this name{nearest(self.x, names)}"
+
+    @property
+    def _alone(self) -> Options:
+        """Options that leave to the file itself whether it is a log."""
+        return Options(run=False if self.run is False else None, limits=self.limits)
 
     def _options(self) -> Options:
         config = (self.config,) if isinstance(self.config, str) else self.config
@@ -236,7 +240,7 @@ class JsonlReader:
     def _claimed(self, tree: Tree, *, by_name: bool) -> tuple[list[LogFile], list[LogFile]]:
         """Return the files that are logs, and those that are if others of their name are.
 
-        With ``by_name`` the columns of x and runs make a log, else what looks like one.
+        With ``by_name`` the arguments help to find them.
         """
         claimed: list[LogFile] = []
         silent: list[LogFile] = []
@@ -246,7 +250,7 @@ class JsonlReader:
             head = tree.head(file.path)
             if self._claims(file, head, by_name) or self._claims_longer(tree, file, head, by_name):
                 # One object in a .json is a summary, unless its siblings are logs.
-                lone = not by_name and is_lone(file, head)
+                lone = is_lone(file, head) and not by_name
                 (silent if lone else claimed).append(file)
             elif not head.removeprefix(BOM).lstrip().startswith((b"{", b"[")):
                 silent.append(file)
@@ -267,11 +271,7 @@ class JsonlReader:
             return False
 
     def _claims(self, file: LogFile, head: bytes, by_name: bool) -> bool:
-        options = self._options()
-        if not by_name:
-            run = None if isinstance(self.run, str) else self.run
-            options = replace(options, x=None, run=run)
-        log = _beginning(file, head, options)
+        log = _beginning(file, head, self._options() if by_name else self._alone)
         if log is None or (self.x is not None and self.x not in log.table.columns):
             return False
         if by_name and (self.x is not None or self.run in log.table.columns):
