@@ -255,6 +255,13 @@ def test_a_seed_with_which_hyperparameters_were_drawn_is_not_the_replicate():
     assert s.seed_axis.key == "trial_seed"
 
 
+def test_a_seed_that_most_runs_lack_takes_none_from_the_others():
+    configs = [{"config": {"lr": lr, "seed": 10 + lr}} for lr in range(3)]
+    planned = sweep([{"con_ig": {"lr": 3, "seed": 17}}, *configs])
+    assert planned.seed_axis.key == "config.seed"
+    assert planned.seed_axis.kind == "drawn"
+
+
 def test_a_constant_seed_is_the_only_label():
     s = sweep([{"lr": i, "seed": 42} for i in range(3)])
     assert (s.seed_axis.kind, s.seed_axis.labels.tolist()) == ("labels", [42])

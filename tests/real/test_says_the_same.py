@@ -116,6 +116,23 @@ LAYOUTS = {
             ],
         ]
     },
+    "one record with a clock before x": {
+        f"s{seed}.jsonl": [{"loss": 0.0, "acc": 0.0, "time": seed / 2, "epoch": 0}]
+        for seed in (0, 1)
+    },
+    "a header that makes a log": {
+        f"s{seed}/log.jsonl": [
+            *[{"acc": "a"}] * seed,
+            {"_meta": {"loss": 0.0}},
+            {"task": 0, "loss": 0.0},
+            {"_summary": {"loss": 0.0, "final": 0.5, "elapsed_sec": 3.25}},
+        ]
+        for seed in (0, 1)
+    },
+    "records that lack x and have a clock": {
+        "s0.jsonl": headed({"seed": 0}, [{"time": 0.5, "loss": 1.0}])
+        + [{"time": 0.75, "step": i // 2, "loss": 0.5} for i in range(4)]
+    },
     "an empty log": {"s0/log.jsonl": headed({"seed": 0}), "s1/log.jsonl": []},
     "what is no log beside": {
         "s0.jsonl": headed({"seed": 0}),

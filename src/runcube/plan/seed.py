@@ -108,20 +108,23 @@ class _Judged:
     decides : bool
         Whether another key has a value of its own for each of its values: hyperparameters that
         were drawn with it.
+    is_rare : bool
+        Whether most runs lack it: one whose key is damaged takes no seed from the others.
     """
 
     column: Column
     is_labels: bool
     sharing: int
     decides: bool
+    is_rare: bool
 
     @property
-    def rank(self) -> tuple[bool, int, bool, bool, int, int]:
+    def rank(self) -> tuple[bool, bool, int, bool, bool, int, int]:
         path, _, last = self.column.key.rpartition(".")
         depth = path.count(".") + bool(path)
         is_named = last == "seed"
         return (
-            *(not self.is_labels, -self.sharing, self.decides, not is_named),
+            *(self.is_rare, not self.is_labels, -self.sharing, self.decides, not is_named),
             *(depth, self.column.n_labels),
         )
 
@@ -137,7 +140,9 @@ def _judge(
         keys = [codes for codes in keys if not np.array_equal(codes, column.codes)]
     sharing = largest_group(group(keys, n_runs))
     decides = any(np.array_equal(c.codes, column.codes) for c in others)
-    return _Judged(column, size <= max(2 * sharing, n_runs / 10), sharing, decides)
+    is_labels = size <= max(2 * sharing, n_runs / 10)
+    is_rare = 2 * int((column.codes == column.absent_code).sum()) > n_runs
+    return _Judged(column, is_labels, sharing, decides, is_rare)
 
 
 def constant_seed(candidates: Sequence[Column]) -> Column | None:

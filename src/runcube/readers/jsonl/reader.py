@@ -127,7 +127,7 @@ class JsonlReader:
         """
         claimed, silent = self._claimed(tree, by_name=False)
         if not claimed and (self.x or self._named):
-            # Nothing looks like a log by itself: what has the columns that were named is one.
+            # Nothing looks like a log by itself: what has the names that were given is one.
             claimed, silent = self._claimed(tree, by_name=True)
         # What is called like the logs is one: of a run that wrote nothing, or nothing telling.
         names = {file.path.rpartition("/")[2] for file in claimed}
@@ -197,9 +197,8 @@ class JsonlReader:
         """
         if self.x is None:
             return None
-        options = replace(self._options(), x=None)
         files = [f for f in tree.unclaimed() if _may_be_log(f.path) and not is_sidecar_name(f.path)]
-        logs = (_beginning(file, tree.head(file.path), options) for file in files)
+        logs = (_beginning(file, tree.head(file.path), self._alone) for file in files)
         found = [log for log in logs if log is not None and looks_like_training(log)]
         names = {name: None for log in found for name in log.table.columns}
         if not names:
@@ -212,6 +211,11 @@ class JsonlReader:
         options = self._options()
         own = {options.run, *(options.config or ()), *(options.metrics or ())}
         return {name for name in own if isinstance(name, str)}
+
+    @property
+    def _alone(self) -> Options:
+        """Options that leave to the file itself whether it is a log."""
+        return Options(run=False if self.run is False else None, limits=self.limits)
 
     def _options(self) -> Options:
         config = (self.config,) if isinstance(self.config, str) else self.config
@@ -242,7 +246,7 @@ class JsonlReader:
     def _claimed(self, tree: Tree, *, by_name: bool) -> tuple[list[LogFile], list[LogFile]]:
         """Return the files that are logs, and those that are if others of their name are.
 
-        With ``by_name`` the columns of x and runs make a log, else what looks like one.
+        With ``by_name`` the arguments help to find them.
         """
         claimed: list[LogFile] = []
         silent: list[LogFile] = []
@@ -252,7 +256,7 @@ class JsonlReader:
             head = tree.head(file.path)
             if self._claims(file, head, by_name) or self._claims_longer(tree, file, head, by_name):
                 # One object in a .json is a summary, unless its siblings are logs.
-                lone = not by_name and is_lone(file, head)
+                lone = is_lone(file, head) and not by_name
                 (silent if lone else claimed).append(file)
             else:
                 silent.append(file)
@@ -273,11 +277,7 @@ class JsonlReader:
             return False
 
     def _claims(self, file: LogFile, head: bytes, by_name: bool) -> bool:
-        options = self._options()
-        if not by_name:
-            run = None if isinstance(self.run, str) else self.run
-            options = replace(options, x=None, run=run)
-        log = _beginning(file, head, options)
+        log = _beginning(file, head, self._options() if by_name else self._alone)
         if log is None or (self.x is not None and self.x not in log.table.columns):
             return False
         held = log.table.columns.keys() | log.table.objects.keys()

@@ -73,7 +73,8 @@ def arguments(log: Log, runs: Sequence[RunLog]) -> Iterator[str]:
     named = {name for name in log.x if not is_time_like(name)}
     axes = named.union(*log.rising)
     is_one = options.x is None and len(axes) == 1 and axes <= log.table.columns.keys()
-    if is_one and (named or all(_is_plain_axis(log, run, axes) for run in range(len(runs)))):
+    is_plain = not log.x and all(_is_plain_axis(log, run, axes) for run in range(len(runs)))
+    if is_one and (named or is_plain):
         yield f"x={axes.pop()!r}"
 
 

@@ -69,6 +69,8 @@ def find_x(
     if asked in columns and asked not in axes and last_segment(str(asked)) in axes:
         axes[str(asked)] = axes.pop(last_segment(str(asked)))
     axes = _without_results(axes, columns, runs)
+    if all(is_time_like(name) for name in axes if name != asked):
+        return axes
     # What was asked for goes first: of axes that are equally good the first one is taken.
     return dict(sorted(axes.items(), key=lambda item: item[0] != asked))
 
