@@ -193,8 +193,7 @@ def test_two_records_on_one_line_are_both_kept(tmp_path, between):
     (log,) = read(tmp_path, [*lines[:at], joined, *lines[at + 2 :]])
     assert curve(log, "train") == {0: 0, 1: 1, 2: 2}
     assert curve(log, "val") == {0: 0.1, 1: 1.1, 2: 2.1}
-    nuls = [("nul_bytes", at + 1)] if between == "\0" else []
-    assert kinds(log) == [("joined_lines", at + 1), *nuls]
+    assert kinds(log) == [("joined_lines", at + 1)]
 
 
 @pytest.mark.parametrize("place", [1, 2, 12, 20, 30, 40, 60, -1])

@@ -200,14 +200,21 @@ def too_deep(limits: Limits) -> BadLine:
 
 
 def nul_problem(data: bytes, path: str) -> list[Problem]:
-    """Return the one problem of a file that holds NULs, which a cut of the power leaves behind.
+    """Return the one problem of a file with NULs around records: a cut of the power leaves them.
 
-    They are blanks around records; within a record they make it a bad line.
+    Within a record they make it a bad line, which is named as such.
     """
-    count = data.count(b"\0")
+    if b"\0" not in data:
+        return []
+    lines = enumerate(data.split(b"\n"), 1)
+    counts = {
+        number: line.count(b"\0") - line.strip(b" \t\r\0").count(b"\0")
+        for number, line in lines
+        if b"\0" in line
+    }
+    count, line = sum(counts.values()), next((n for n, count in counts.items() if count), 0)
     if not count:
         return []
-    line = data.count(b"\n", 0, data.find(b"\0")) + 1
     message = f"{count:,} NUL byte{'s' * (count > 1)} from this line on, taken for blanks"
     return [Problem("nul_bytes", message, path, line)]
 

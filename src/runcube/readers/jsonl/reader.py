@@ -16,6 +16,7 @@ from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts, rotated_base
 from runcube.readers.jsonl.reading import arguments
 from runcube.readers.jsonl.source import open_log, read_log
+from runcube.readers.lines import BOM
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class JsonlReader:
                 # One object in a .json is a summary, unless its siblings are logs.
                 lone = is_lone(file, head) and not by_name
                 (silent if lone else claimed).append(file)
-            else:
+            elif self.x is None or not head.removeprefix(BOM).lstrip().startswith((b"{", b"[")):
                 silent.append(file)
         return claimed, silent
 
