@@ -8,7 +8,10 @@ is whole.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
+# Names that are judged once: the logs of a sweep have the same ones.
+_NAMES = 4096
 # Counts of work done so far. What counts the work of one iteration (``timesteps_this_iter``), or
 # counts something that is an outcome (``episodes``), is a metric.
 _COUNT = re.compile(
@@ -72,6 +75,7 @@ _UNITS = frozenset("s sec secs seconds ms min mins minutes h hours".split())
 _SECONDS = {"ms": 1e-3, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hours": 3600.0}
 
 
+@lru_cache(_NAMES)
 def _last_segment(name: str) -> str:
     """Return the last part of a column name, in snake case; a unit goes with what it is of."""
     *above, last = re.split(r"[/.]", name)
@@ -80,11 +84,13 @@ def _last_segment(name: str) -> str:
     return _CAMEL.sub("_", last).lower().replace("-", "_").replace(" ", "_")
 
 
+@lru_cache(_NAMES)
 def is_count_like(name: str) -> bool:
     """Return whether a column name counts work done so far (``epoch``, ``tokens_seen``, …)."""
     return _COUNT.fullmatch(_last_segment(name)) is not None
 
 
+@lru_cache(_NAMES)
 def is_time_like(name: str) -> bool:
     """Return whether a column of this name is a clock or an elapsed time.
 
@@ -111,6 +117,7 @@ def is_x_like(name: str) -> bool:
     return is_count_like(name) or is_time_like(name)
 
 
+@lru_cache(_NAMES)
 def elapsed_seconds(name: str) -> float | None:
     """Return the seconds in one unit of an elapsed-time column; None for any other column.
 

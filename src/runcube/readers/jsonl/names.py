@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
     from runcube.readers.jsonl.options import Options
 
+# Names that are judged once: the logs of a sweep have the same ones.
+_NAMES = 4096
 _SPLITS = "train training val valid validation dev test testing eval evaluation"
 SPLIT_WORDS = frozenset(_SPLITS.split())
 SPLIT_KEYS = ("split", "mode", "phase", "stage", "subset", "data_name", "partition", "set")
@@ -43,11 +46,13 @@ _SUFFIX = re.compile(
 )
 
 
+@lru_cache(_NAMES)
 def is_seed_column(name: str) -> bool:
     """Return whether a column of this name may hold the seed."""
     return _SEED.fullmatch(name) is not None
 
 
+@lru_cache(_NAMES)
 def is_measure(name: str) -> bool:
     """Return whether a column of this name is a result, never an axis."""
     return _MEASURE.fullmatch(last_segment(name).lower()) is not None
@@ -58,11 +63,13 @@ def only_names_runs(name: str | None) -> bool:
     return name is not None and not is_seed_column(name)
 
 
+@lru_cache(_NAMES)
 def last_segment(name: str) -> str:
     """Return the last part of a column's name: ``global_step`` of ``train/global_step``."""
     return re.split(r"[/.]", name)[-1]
 
 
+@lru_cache(_NAMES)
 def split_and_metric(name: str) -> tuple[str | None, str]:
     """Return the split in the name of a metric, None without one, and the rest of the name.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ _BUDGET = re.compile(
 )
 
 
+@lru_cache(4096)
 def axis_of(name: str) -> str | None:
     """Return the axis that the name of a column shows; None if it shows none.
 
