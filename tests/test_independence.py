@@ -3,8 +3,8 @@
 import json
 import warnings
 
-import numpy as np
 import pytest
+from cubes_by_run import keys_by_run, values_by_run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,28 +18,6 @@ def quietly(function, *arguments, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rc.SweepWarning)
         return function(*arguments, **options)
-
-
-def values_by_run(ds):
-    """What each run logged, by path and run id: split, metric and x to value."""
-    found = {}
-    for index, path in np.ndenumerate(ds.path.transpose("config", "seed").values):
-        if path:
-            cell = ds.isel(config=index[0], seed=index[1])
-            values = cell.curve.to_series()[cell.logged.to_series()]
-            found[str(path), str(cell.run_id.values)] = {at: repr(v) for at, v in values.items()}
-    return found
-
-
-def keys_by_run(ds):
-    """Keys of the configuration that a cube has of each run, wherever they stand."""
-    coords = {c.attrs["hparam"] for c in ds.coords.values() if "hparam" in c.attrs}
-    coords |= json.loads(ds.attrs["constant_hparams"]).keys()
-    return {
-        str(path): coords | json.loads(config).keys()
-        for path, config in zip(ds.path.values.flat, ds.run_config.values.flat, strict=True)
-        if path
-    }
 
 
 def write_jsonl(root, logs):

@@ -6,8 +6,8 @@ import re
 import warnings
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
+from cubes_by_run import keys_by_run, values_by_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from native_logs import config, curve, epochs, kinds, read, record, text
@@ -15,27 +15,6 @@ from native_logs import config, curve, epochs, kinds, read, record, text
 import runcube as rc
 
 PINNED = {"x": "epoch", "align": "union", "layout": "configs"}
-
-
-def values_by_run(ds):
-    """What each run logged, by path: split, metric and epoch to value."""
-    found = {}
-    for index, path in np.ndenumerate(ds.path.transpose("config", "seed").values):
-        if path:
-            cell = ds.isel(config=index[0], seed=index[1])
-            values = cell.curve.to_series()[cell.logged.to_series()]
-            found[str(path)] = {at: repr(float(v)) for at, v in values.items()}
-    return found
-
-
-def keys_by_run(ds):
-    coords = {c.attrs["hparam"] for c in ds.coords.values() if "hparam" in c.attrs}
-    coords |= json.loads(ds.attrs["constant_hparams"]).keys()
-    return {
-        str(path): coords | json.loads(rest).keys()
-        for path, rest in zip(ds.path.values.flat, ds.run_config.values.flat, strict=True)
-        if path
-    }
 
 
 def load(root):
@@ -112,7 +91,9 @@ def test_a_damaged_byte_costs_only_its_own_line(tmp_path_factory, way, n, place,
     at = int(place * len(whole))
     path.write_bytes(whole[:at] + bytes([whole[at] ^ byte]) + whole[at + 1 :])
     after = load(root)
-    values, now = values_by_run(before), values_by_run(after)
+    values, now = (
+        {path: found for (path, _), found in values_by_run(ds).items()} for ds in (before, after)
+    )
     other, mine = "r1/json_out.jsonl", "r0/json_out.jsonl"
     assert now[other] == values[other]
     assert keys_by_run(after)[other] >= keys_by_run(before)[other]
