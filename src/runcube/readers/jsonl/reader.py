@@ -16,7 +16,6 @@ from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts, rotated_base
 from runcube.readers.jsonl.reading import arguments
 from runcube.readers.jsonl.source import open_log, read_log
-from runcube.readers.lines import BOM
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
@@ -259,9 +258,13 @@ class JsonlReader:
                 # One object in a .json is a summary, unless its siblings are logs.
                 lone = is_lone(file, head) and not by_name
                 (silent if lone else claimed).append(file)
-            elif self.x is None or not head.removeprefix(BOM).lstrip().startswith((b"{", b"[")):
+            elif self.x is None or self._may_have_x(file, head):
                 silent.append(file)
         return claimed, silent
+
+    def _may_have_x(self, file: LogFile, head: bytes) -> bool:
+        log = _beginning(file, head, self._alone)
+        return log is None or self.x in log.table.columns
 
     def _claims_longer(self, tree: Tree, file: LogFile, head: bytes, by_name: bool) -> bool:
         """Return whether a longer head shows a log, as of runs that take turns, one row each.
