@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runcube.plan.exclude import BY_ARGUMENT
+from runcube.plan.exclude import BY_ARGUMENT, BY_NAME, is_fact
+from runcube.plan.partitions import group, n_groups
 from runcube.plan.path_template import suggest_template
+from runcube.plan.run_names import FEW, OWN_TEXT, is_of_each_run
 from runcube.plan.seed import is_seed_name
 
 if TYPE_CHECKING:
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def plan_notes(
-    sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str], columns: Sequence[Column]
+    sweep: Sweep,
+    chosen: LayoutChoice,
+    unplaced: Sequence[str],
+    columns: Sequence[Column],
+    swept: Sequence[str],
 ) -> tuple[str, ...]:
     """Return the notes of a plan.
 
@@ -30,19 +36,25 @@ def plan_notes(
         Full keys that no set of dims determines.
     columns : sequence of Column
         All keys of the sweep.
+    swept : sequence of str
+        Full keys of dims that would be excluded by name, but for the evidence of their values.
     """
-    notes = []
+    notes = [_swept(sweep, key) for key in swept]
     if chosen.noteworthy:
         other = "grid" if chosen.layout == "configs" else "configs"
         notes.append(
             f'layout "{chosen.layout}": {chosen.reason}; layout="{chosen.layout}" keeps it,'
             f' layout="{other}" overrules it'
         )
-    # Another seed that is a function of this one (data_seed = seed) is no second quantity.
+    # Another seed that is a function of this one (data_seed = seed) is no second quantity, and what
+    # is of each run (a measured time) is no setting.
+    measured = {c.key for c in columns if c.n_labels > FEW and is_of_each_run(c)}
     with_seed = [
         c.name
         for c in sweep.coords
-        if "seed" in c.dims and not (len(c.dims) == 1 and is_seed_name(c.key))
+        if "seed" in c.dims
+        and not (len(c.dims) == 1 and is_seed_name(c.key))
+        and c.key not in measured
     ]
     if with_seed:
         dims = [*(axis.name for axis in sweep.axes), *with_seed]
@@ -52,12 +64,62 @@ def plan_notes(
             f' mean("seed") averages over {"it" if one else "them"};'
             f" {_dims_argument(dims)} makes {'it a dim' if one else 'them dims'} instead"
         )
+    notes += _averaged(sweep, columns)
     # About a rerun or two beside a seed key on_duplicate decides, once the logs are parsed.
     if sweep.shared_cells and (sweep.separate or sweep.seed_axis.kind == "none"):
         notes.append(_shared(sweep, columns))
     if unplaced and not sweep.shared_cells:
         notes.append(f"{_join(unplaced)}: not decided by dims, so only in run_config")
     return tuple(notes)
+
+
+def _swept(sweep: Sweep, key: str) -> str:
+    """Return the note on a dim whose name is that of no hyperparameter."""
+    axis = next((axis for axis in sweep.axes if axis.key == key), None)
+    name = sweep.names[key]
+    what = "varies" if axis is None else f"is a dim, {len(axis.labels)} labels"
+    return (
+        f"{name} {what}: keys of this name are mostly no hyperparameters, but nothing else decides"
+        f' its values, each of several runs; exclude="{name}" leaves it out'
+    )
+
+
+def _averaged(sweep: Sweep, columns: Sequence[Column]) -> list[str]:
+    """Return the notes on keys outside the cube over which a mean over seeds averages.
+
+    What has a value of its own in nearly every run is no setting, but where nothing besides tells
+    runs apart.
+    """
+    excluded = sweep.excluded
+    alone = not sweep.axes
+    hidden = [
+        c
+        for c in columns
+        if excluded.get(c.key, BY_ARGUMENT) != BY_ARGUMENT
+        and n_groups(group([sweep.rows, c.codes], len(sweep))) > sweep.n_configs
+        and (
+            not is_of_each_run(c)
+            or (alone and c.n_labels <= FEW and excluded[c.key].startswith(OWN_TEXT))
+        )
+    ]
+    facts = [c for c in hidden if excluded[c.key] == BY_NAME and is_fact(c.key)]
+    settings = [c for c in hidden if c not in facts]
+    differ = "between the seeds of a configuration"
+    notes = []
+    if settings:
+        names = [sweep.names[c.key] for c in settings]
+        one = len(names) == 1
+        dims = [*(axis.name for axis in sweep.axes), *names]
+        notes.append(
+            f"{_join(names)} {'differs' if one else 'differ'} {differ}, but"
+            f' {"is" if one else "are"} excluded: mean("seed") averages over'
+            f" {'it' if one else 'them'}; {_dims_argument(dims)} makes"
+            f" {'it a dim' if one else 'them dims'}"
+        )
+    if facts:
+        names = [sweep.names[c.key] for c in facts]
+        notes.append(f"{_join(names)} {'differs' if len(names) == 1 else 'differ'} {differ}")
+    return notes
 
 
 def _shared(sweep: Sweep, columns: Sequence[Column]) -> str:

@@ -1,7 +1,7 @@
 """Headers to ``Sweep``: what varies, what is constant, coupled or excluded, seed and layout.
 
-Pure: no file is read here. Each rule has a module: ``headers`` (1, 2), ``exclude`` (3, 4),
-``seed`` (5), ``dims`` (6, 7), ``layout`` (8, 9); this one puts them in order.
+Pure: no file is read here. Each rule has a module: ``headers`` (1, 2), ``exclude`` (3),
+``run_names`` (4), ``seed`` (5), ``dims`` (6, 7), ``layout`` (8, 9); this one puts them in order.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ def plan(
     roles = assign_roles(table, policy)
     cells = _place_runs(table, roles)
     coords, unplaced = _place_coords(table, roles, cells)
+    excluded = roles.excluded | {k: v for k, v in roles.run_names.items() if k in unplaced}
+    unplaced = [key for key in unplaced if key not in excluded]
     chosen = choose_layout(
         cells.codes,
         math.prod(cells.sizes),
@@ -103,16 +105,17 @@ def plan(
         layout_reason=chosen.reason,
         fill=chosen.fill,
         constant=constant,
-        excluded=roles.excluded,
+        excluded=excluded,
         rest=_rest(table, typed, constant),
         roles=configs.roles,
         skipped=configs.skipped,
         problems=(*configs.problems, *_collisions(table, typed, configs)),
-        shared_cells=_shared_cells(table, cells.codes, [*roles.excluded, *unplaced]),
+        shared_cells=_shared_cells(table, cells.codes, [*excluded, *unplaced]),
         policy=policy,
         names=roles.names,
     )
-    return replace(sweep, notes=plan_notes(sweep, chosen, unplaced, list(columns)))
+    notes = plan_notes(sweep, chosen, unplaced, list(columns), roles.swept)
+    return replace(sweep, notes=notes)
 
 
 def _may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
@@ -171,7 +174,8 @@ def _place_coords(
 ) -> tuple[tuple[Coord, ...], list[str]]:
     """Return the coordinates (rule 7), and the keys that no set of dims determines.
 
-    The labels are added to ``cells.typed``.
+    A run's name that needs the seed is none of the coordinates either. The labels are added to
+    ``cells.typed``.
     """
     dims_of_cells = {*roles.axes}
     keys = [key for key in roles.live if key not in dims_of_cells]
@@ -182,7 +186,7 @@ def _place_coords(
     unplaced: list[str] = []
     for i, column in enumerate(columns):
         dims = placement.place(i)
-        if dims is None:
+        if dims is None or (column.key in roles.run_names and dims[-1:] == (len(cells.axes),)):
             unplaced.append(column.key)
             continue
         labels = cells.typed[column.key] = make_labels(column)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from runcube.core import PlanError
 from runcube.plan.dims import choose_dims
-from runcube.plan.exclude import BY_ARGUMENT, is_excluded_name, texts_of_a_run
+from runcube.plan.exclude import (
+    BY_ARGUMENT,
+    BY_NAME,
+    is_excluded_name,
+    swept_in_spite_of_names,
+)
+from runcube.plan.run_names import measured_in_runs, run_names
 from runcube.plan.seed import choose_seed, constant_seed, is_seed_name
 from runcube.plan.values import Column
 
@@ -32,6 +38,11 @@ class KeyRoles:
     seed : SeedChoice
     excluded : dict
         Full key to reason.
+    run_names : dict
+        Full key to reason, of those of ``live`` that name a run: coordinates where dims decide
+        them without the seed, else excluded.
+    swept : list of str
+        Full keys of dims that would be excluded by name, but for the evidence of their values.
     names : dict
         Full key to short name, of the keys that vary, of the dims and of the seed.
     """
@@ -41,6 +52,8 @@ class KeyRoles:
     seed: SeedChoice
     excluded: dict[str, str]
     names: dict[str, str]
+    run_names: dict[str, str]
+    swept: list[str]
 
 
 def assign_roles(table: KeyTable, policy: PlanPolicy) -> KeyRoles:
@@ -67,18 +80,21 @@ def assign_roles(table: KeyTable, policy: PlanPolicy) -> KeyRoles:
     both = sorted(out & kept)
     if both:
         raise PlanError(f"exclude: {', '.join(both)} is asked for by dims or seed as well")
-    seed, excluded = _seed_and_exclusions(table, wanted, out, kept, asked)
+    left_out = _left_out(table, wanted, out, kept, asked)
+    excluded, seed = left_out.excluded, left_out.seed
     live = [c for c in table.varying if c.key not in excluded and c.key != seed.key]
     if asked is None:
         codes = table.columns[seed.key].codes if seed.key and seed.kind == "labels" else None
-        axes = [live[i].key for i in choose_dims(live, codes)]
+        eligible = [c for c in live if c.key not in left_out.run_names]
+        axes = [eligible[i].key for i in choose_dims(eligible, codes)]
     else:
         axes = [key for key in asked if key != seed.key]
     names = {c.key: table.names[c.key] for c in table.varying}
     names |= {key: table.names[key] for key in axes}
     if seed.key is not None:
         names[seed.key] = "seed"
-    return KeyRoles(axes, [c.key for c in live], seed, excluded, names)
+    keys = [c.key for c in live]
+    return KeyRoles(axes, keys, seed, excluded, names, left_out.run_names, left_out.swept)
 
 
 def _asked_dims(table: KeyTable, policy: PlanPolicy) -> list[str] | None:
@@ -102,14 +118,24 @@ def _wanted_seed(table: KeyTable, policy: PlanPolicy) -> WantedSeed:
     return wanted
 
 
-def _seed_and_exclusions(
+@dataclass(frozen=True)
+class _LeftOut:
+    """The seed, and what is no dim by rules 3 to 5; fields as in ``KeyRoles``."""
+
+    seed: SeedChoice
+    excluded: dict[str, str]
+    run_names: dict[str, str]
+    swept: list[str]
+
+
+def _left_out(
     table: KeyTable,
     wanted: WantedSeed,
     out: Collection[str],
     kept: Collection[str],
     asked: Collection[str] | None,
-) -> tuple[SeedChoice, dict[str, str]]:
-    """Return the seed and the excluded keys (rules 3 to 5).
+) -> _LeftOut:
+    """Return the seed and what is no dim (rules 3 to 5).
 
     Of the keys that the user names, ``out`` are to be excluded, ``kept`` are to stay, and
     ``asked`` are to be dims.
@@ -117,14 +143,14 @@ def _seed_and_exclusions(
     excluded = {c.key: BY_ARGUMENT for c in table.varying if c.key in out}
     varying = [c for c in table.varying if c.key not in excluded]
     candidates = [c for c in varying if is_seed_name(c.key) and c.key not in kept]
-    safe = {*kept, *(c.key for c in candidates)}
-    for column in varying:
-        name = table.names[column.key] if column.key in table.renamed else column.key
-        if column.key not in safe and is_excluded_name(name):
-            excluded[column.key] = "by name"
+    seeds = {c.key for c in candidates}
+    by_name = [c for c in varying if c.key not in {*kept, *seeds} and _is_excluded(c, table)]
+    excluded |= {c.key: BY_NAME for c in by_name}
     varying = [c for c in varying if c.key not in excluded]
-    excluded |= texts_of_a_run(varying, safe, table.n_runs)
-    others = [c for c in varying if c.key not in excluded and c not in candidates]
+    called = run_names(varying, seeds, kept, table.n_runs)
+    others = [c for c in varying if c.key not in called and c not in candidates]
+    measured = measured_in_runs(others, candidates, table.n_runs)
+    others = [c for c in others if c.key not in measured]
     if asked is not None:
         others = [c for c in others if c.key in asked]
     if wanted == "auto" and not candidates:
@@ -132,4 +158,18 @@ def _seed_and_exclusions(
         found = constant_seed([c for c in constants if is_seed_name(c.key) and c.key not in kept])
         wanted = "auto" if found is None else found
     choice = choose_seed(candidates, others, table.n_runs, wanted)
-    return choice, excluded | dict(choice.excluded)
+    swept: list[Column] = []
+    if asked is None:
+        standing = [c for c in varying if c.key not in called and c.key != choice.key]
+        codes = None if choice.key is None else table.columns[choice.key].codes
+        swept = swept_in_spite_of_names(by_name, standing, codes, table.n_runs)
+    if swept:
+        choice = choose_seed(candidates, [*others, *swept], table.n_runs, wanted)
+    keys = [c.key for c in swept]
+    excluded = {key: why for key, why in excluded.items() if key not in keys}
+    return _LeftOut(choice, excluded | dict(choice.excluded), called, keys)
+
+
+def _is_excluded(column: Column, table: KeyTable) -> bool:
+    name = table.names[column.key] if column.key in table.renamed else column.key
+    return is_excluded_name(name)
