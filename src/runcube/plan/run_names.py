@@ -133,16 +133,19 @@ def _calls(column: Column, part: Column) -> bool:
 
 def _is_written_in(part: Column, column: Column) -> bool:
     """Return whether the text of each run that has both has the value of another key in it."""
-    pairs = dict.fromkeys(zip(part.codes.tolist(), column.codes.tolist(), strict=True))
-    seen = 0
-    for own, text in pairs:
-        value, name = part.values[own], column.values[text]
-        if value is ABSENT or value is None or type(name) is not str:
-            continue
-        if not _places(value, name, part.key):
-            return False
-        seen += 1
-    return seen > 1
+    seen: set[tuple[int, int]] = set()
+    found = 0
+    for start, stop in ((0, 8), (8, len(column.codes))):  # most texts have not even the first ones
+        own, text = part.codes[start:stop].tolist(), column.codes[start:stop].tolist()
+        for pair in {*zip(own, text, strict=True)} - seen:
+            value, name = part.values[pair[0]], column.values[pair[1]]
+            if value is ABSENT or value is None or type(name) is not str:
+                continue
+            if not _places(value, name, part.key):
+                return False
+            found += 1
+            seen.add(pair)
+    return found > 1
 
 
 def _places(value: Any, text: str, key: str) -> list[int]:
