@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import numpy as np
 
-from runcube.core import LogFile, Names, Problem, Resume, Roles, RunHeader, RunLog, Source, Status
+from runcube.core import (
+    LogFile,
+    Names,
+    Problem,
+    Remarks,
+    Resume,
+    Roles,
+    RunHeader,
+    RunLog,
+    Source,
+    Status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -237,6 +248,7 @@ def _log_record(log: RunLog, table: ArrayTable) -> Record:
         "splits": log.splits,
         "metrics": log.metrics,
         "resume": None if log.resume is None else _resume_record(log.resume, table),
+        "remarks": None if (r := log.remarks) is None else [sorted(r.before), sorted(r.behind)],
         "curves": [_curves_record(curves, table) for curves in log.curves],
     }
 
@@ -369,9 +381,15 @@ def to_logs(
                 _own_roles(record, item),
                 tuple((path, lines, skipped) for path, lines, skipped in item.get("parts", ())),
                 item.get("parallel", False),
+                remarks=_remarks_of(item),
             )
         )
     return logs
+
+
+def _remarks_of(item: Record) -> Remarks | None:
+    found = item.get("remarks")  # an older record has none
+    return None if found is None else Remarks(*map(frozenset, found))
 
 
 def _own_roles(record: Record, item: Record) -> Roles | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Problem
+from runcube.readers.last_words import remarks_of
 from runcube.readers.native.entries import MARKER_SHAPE, read_entries
 from runcube.readers.native.epochs import UNREADABLE, epochs_by_marker, repaired
 from runcube.readers.native.records import beside, within_depth
@@ -21,13 +22,14 @@ from runcube.readers.native.texts import (
     MARKER_NUMBER,
     TRAIN_TIME,
     is_damaged_marker,
+    kind_of_text,
     seconds_of,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runcube.core import Limits
+    from runcube.core import Limits, Remarks
     from runcube.readers.native.entries import Entry
 
 _TEXT_KEYS = frozenset({"type", "value"})
@@ -103,6 +105,8 @@ class Section:
         Text lines; markers are among them.
     train_time : float or None
         Seconds, summed over the sessions of a resumed run; None if no line holds it.
+    behind : list of str
+        Texts behind the last record of metrics, but for markers; so is the training time.
     problems : list of Problem
         What is wrong with the lines.
     """
@@ -113,6 +117,8 @@ class Section:
         self.markers: list[int | None] = []
         self.messages: list[str] = []
         self.train_time: float | None = None
+        self.behind: list[str] = []
+        self._before: set[str] = set()
         self.problems: list[Problem] = []
         self._path = path
         self._limits = limits
@@ -147,6 +153,11 @@ class Section:
                 epochs = np.arange(len(rows.lines), dtype=np.int64)
             found[split] = epochs[np.array(rows.kept, dtype=bool)]
         return found
+
+    @property
+    def remarks(self) -> Remarks:
+        """What the section says beside its values."""
+        return remarks_of(self._before, map(kind_of_text, self.behind))
 
     def finish(self) -> None:
         """Correct the markers, and name what was found odd."""
@@ -189,9 +200,11 @@ class Section:
             self._mark(line, int(value[len(MARKER) :]))
             message = f"'{value}' read as '{MARKER}{value[len(MARKER) :]}'"
             self.problems.append(Problem("bad_marker", message, self._path, line))
-        elif value.startswith("Training time") and (found := TRAIN_TIME.match(value)):
-            # A run that was resumed logs the time of each of its sessions.
-            self.train_time = seconds_of(found) + (self.train_time or 0.0)
+        else:
+            self.behind.append(value)
+            if found := TRAIN_TIME.match(value):
+                # A run that was resumed logs the time of each of its sessions.
+                self.train_time = seconds_of(found) + (self.train_time or 0.0)
         if value:
             self.messages.append(value)
 
@@ -221,6 +234,8 @@ class Section:
         self._marker_lines.append(line)
 
     def _row(self, split: str, line: int, *, kept: bool = True) -> None:
+        self._before.update(map(kind_of_text, self.behind))
+        self.behind.clear()
         rows = self.rows.setdefault(split, SplitRows())
         rows.lines.append(line)
         rows.ordinals.append(len(self.markers))
