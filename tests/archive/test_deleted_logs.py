@@ -175,11 +175,6 @@ def test_values_that_gave_way_in_a_log_that_is_gone_are_named_as_lost(root, path
     np.testing.assert_array_equal(still, np.arange(41) + 0.2)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="superseded attempts count as runs where a status is judged by the majority",
-)
 def test_a_run_of_a_log_that_is_gone_keeps_its_status(root, path):
     native(root, "other", [config_line(lr=0.1), *two(0, "val")])
     native(root, "again", [config_line(lr=0.3), *two(0), config_line(lr=0.3), *two(0)])

@@ -14,7 +14,7 @@ import numpy as np
 from runcube.core.roles import Names, Roles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -284,6 +284,15 @@ class Remarks:
 
     before: frozenset[str] = frozenset()
     behind: frozenset[str] = frozenset()
+
+    def to_lists(self) -> list[list[str]]:
+        """Return both as plain lists, as JSON has them."""
+        return [sorted(self.before), sorted(self.behind)]
+
+    @classmethod
+    def from_lists(cls, stored: Iterable[Iterable[str]] | None) -> Remarks | None:
+        """Return remarks from plain lists; None, as an older record has, is none."""
+        return None if stored is None else cls(*map(frozenset, stored))
 
 
 @dataclass(slots=True)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runcube.curves.attempts import Attempt
-    from runcube.curves.status import Candidate
     from runcube.curves.x_axis import XAxis
 
 # A run that ends short of this part of its promise did not just miss the last point.
@@ -60,11 +59,14 @@ class Promises:
 
     Parameters
     ----------
-    candidates : sequence of Candidate
+    runs : sequence of (Attempt, mapping), (runs,)
+        Attempts with their flat configurations.
+    votes : sequence of bool, (runs,)
+        Which of them were not superseded.
     axis : XAxis
     expected : float, optional
         Length that every run should have, in units of x.
-    said : sequence of Status or None, (candidates,)
+    said : sequence of Status or None, (runs,)
         How each run ended by the word of its logger.
 
     Attributes
@@ -75,13 +77,14 @@ class Promises:
 
     def __init__(
         self,
-        candidates: Sequence[Candidate],
+        runs: Sequence[tuple[Attempt, Mapping[str, Any]]],
+        votes: Sequence[bool],
         axis: XAxis,
         expected: float | None,
         said: Sequence[Status | None],
     ) -> None:
         self.notes: list[str] = []
-        self._candidates, self._axis, self._said = candidates, axis, said
+        self._runs, self._axis, self._said = runs, axis, said
         self._expected = expected
         # Of two counters the outer one is what is promised; ``expected`` counts points, as x does.
         self._unit = axis.counters[0] if axis.counters else axis.name
@@ -89,20 +92,21 @@ class Promises:
         in_points = expected is not None and axis.counters is not None
         is_open = expected is not None or axis.align != "order"
         self._made: list[Promise | None] = [
-            (_promise(e.config, keys) if expected is None else Promise("expected", expected))
+            (_promise(config, keys) if expected is None else Promise("expected", expected))
             if is_open
             else None
-            for e in candidates
+            for _, config in runs
         ]
         self._extents = [
-            _extents(e.attempt, in_points) if made is not None else {}
-            for e, made in zip(candidates, self._made, strict=True)
+            _extents(attempt, in_points) if made is not None else {}
+            for (attempt, _), made in zip(runs, self._made, strict=True)
         ]
+        self._votes = [i for i, own in enumerate(self._extents) if votes[i] and own]
 
     def statuses(self) -> list[Status | None]:
-        """Return the status of each candidate by its promise; None where that tells nothing."""
-        nothing: list[Status | None] = [None] * len(self._candidates)
-        votes = [i for i, e in enumerate(self._candidates) if e.votes and self._extents[i]]
+        """Return the status of each run by its promise; None where that tells nothing."""
+        nothing: list[Status | None] = [None] * len(self._runs)
+        votes = self._votes
         if not votes or (self._expected is None and self._is_other_unit(votes)):
             return nothing
         shift = _shifts([(self._extents[i], self._goal(i)) for i in votes])
@@ -128,11 +132,11 @@ class Promises:
         Parameters
         ----------
         compared : sequence of int
-            The candidates that were compared.
+            The runs that were compared.
         """
         named: dict[str, None] = {}
         for i in compared:
-            keys = () if self._made[i] else self._candidates[i].config.items()
+            keys = () if self._made[i] else self._runs[i][1].items()
             named |= {f"{k}={v}": None for k, v in keys if _is_length(k, v)}
         if named:
             what = f"{', '.join([*named][:3])} cannot be compared with x={self._axis.name!r}"
@@ -178,7 +182,7 @@ class Promises:
 
     def _may_have_stopped(self, i: int) -> bool:
         points = max((e.points for e in self._extents[i].values()), default=0)
-        return may_stop_early(self._candidates[i].config, points)
+        return may_stop_early(self._runs[i][1], points)
 
     def _note_short(
         self, votes: Sequence[int], found: Sequence[Status | None], *, any_kept: bool

@@ -78,7 +78,9 @@ def statuses(
         found = [None if one is Status.COMPLETE else one for one in found]
     else:
         found = done
-    promises = Promises(candidates, axis, expected, done)
+    votes = [e.votes for e in candidates]
+    runs = [(e.attempt, e.config) for e in candidates]
+    promises = Promises(runs, votes, axis, expected, done)
     found = _filled(found, promises.statuses())
     if expected is None:
         found = _filled(found, word.unsaid())

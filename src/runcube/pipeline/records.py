@@ -248,7 +248,7 @@ def _log_record(log: RunLog, table: ArrayTable) -> Record:
         "splits": log.splits,
         "metrics": log.metrics,
         "resume": None if log.resume is None else _resume_record(log.resume, table),
-        "remarks": None if (r := log.remarks) is None else [sorted(r.before), sorted(r.behind)],
+        "remarks": None if log.remarks is None else log.remarks.to_lists(),
         "curves": [_curves_record(curves, table) for curves in log.curves],
     }
 
@@ -381,15 +381,10 @@ def to_logs(
                 _own_roles(record, item),
                 tuple((path, lines, skipped) for path, lines, skipped in item.get("parts", ())),
                 item.get("parallel", False),
-                remarks=_remarks_of(item),
+                remarks=Remarks.from_lists(item.get("remarks")),
             )
         )
     return logs
-
-
-def _remarks_of(item: Record) -> Remarks | None:
-    found = item.get("remarks")  # an older record has none
-    return None if found is None else Remarks(*map(frozenset, found))
 
 
 def _own_roles(record: Record, item: Record) -> Roles | None:

@@ -1,11 +1,11 @@
 """Readers: the files of one layout on disk to runs, behind one protocol.
 
 This is the public place for authors of readers: the protocol `Reader`, the terms in which it
-speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Remarks`,
-`Resume`), the files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine
-or a URL (`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module
-or a folder of its own; ``lines``, ``table``, ``last_words`` and ``config_files`` are what several
-of them share. Start in ``base``, then ``jobs``, the shortest reader. May import ``core`` and
+speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
+files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
+(`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module or a
+folder of its own; ``lines``, ``table``, ``last_words`` and ``config_files`` are what several of
+them share. Start in ``base``, then ``jobs``, the shortest reader. May import ``core`` and
 ``files``.
 """
 
@@ -14,7 +14,6 @@ from runcube.core import (
     Limits,
     LogFile,
     Problem,
-    Remarks,
     Request,
     Resume,
     Roles,
@@ -46,7 +45,6 @@ __all__ = [
     "Problem",
     "RayReader",
     "Reader",
-    "Remarks",
     "Request",
     "Resume",
     "Roles",

@@ -65,7 +65,11 @@ def ending_said(texts: Iterable[str]) -> Status | None:
     Status or None
         ``FAILED`` for an exception, ``INCOMPLETE`` for an interruption; None if they tell of none.
     """
-    return strongest(*map(_said, texts))
+    lines = [line for text in texts for line in text.splitlines()]
+    said = strongest(*map(_said, lines))
+    # A traceback alone does not tell what ended it.
+    is_raised = said is None and any(_TRACEBACK in line for line in lines)
+    return Status.FAILED if is_raised else said
 
 
 def strongest(*words: Status | None) -> Status | None:
@@ -74,16 +78,10 @@ def strongest(*words: Status | None) -> Status | None:
     return next((rank for rank in ranks if rank in words), None)
 
 
-def _said(text: str) -> Status | None:
-    if text.startswith(FAILED):
-        first = text.partition("\n")[0]
-        return Status.INCOMPLETE if _is_interruption(first) else Status.FAILED
-    lines = text.splitlines()
-    if any(map(_is_exception, lines)):
-        return Status.FAILED
-    if any(map(_is_interruption, lines)):
+def _said(line: str) -> Status | None:
+    if _is_interruption(line):
         return Status.INCOMPLETE
-    return Status.FAILED if _TRACEBACK in text else None
+    return Status.FAILED if line.startswith(FAILED) or _is_exception(line) else None
 
 
 def _is_interruption(line: str) -> bool:
@@ -91,9 +89,9 @@ def _is_interruption(line: str) -> bool:
 
 
 def _is_exception(line: str) -> bool:
-    """Return whether a line is the last one of a traceback, or the name of a signal of a crash."""
+    """Return whether a line has the form of the last one of a traceback."""
     found = _NAME.match(line[:_LONGEST_LINE].strip())
-    if found is None or _is_interruption(line):
+    if found is None:
         return False
     name = found[1].rpartition(".")[2]
     is_number = found[2] is not None and _NUMBER.fullmatch(found[2].strip()) is not None

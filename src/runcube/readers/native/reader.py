@@ -196,7 +196,10 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
         message = "no configuration line in this log"
         log.problems.insert(0, Problem("no_config", message, source.path))
     own = {split: _axes(columns.own(split)) for split in columns.splits}
-    x = add_epochs(own, section.epochs(), marked=bool(section.markers))
+    x = add_epochs(own, section.epochs(), marked=section.is_marked)
+    if not section.is_marked:
+        counted = [s for s in x if "epoch" in x[s] and np.isnan(own[s].get("epoch", np.nan)).any()]
+        log.problems += _doubts(section, counted)
     found = []
     for split in columns.splits:
         rows = section.rows[split]
@@ -207,6 +210,17 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
         log.train_time = section.train_time
     log.marker, log.remarks = marker_of(section.behind), section.remarks
     return log
+
+
+def _doubts(section: Section, counted: Sequence[str]) -> Iterator[Problem]:
+    """Yield a problem if an unreadable line may have shifted the epochs, which are counted."""
+    for line in section.doubtful:
+        shifted = [s for s in counted if max(section.rows[s].lines) > line]
+        if shifted:
+            names = " or ".join(map(repr, shifted))
+            message = f"may have been a record of {names}, whose epochs are counted: those behind"
+            message += " it may be one too low"
+            yield Problem("counted_epochs", message, section.path, line)
 
 
 def _axes(own: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
