@@ -45,13 +45,22 @@ class Extent(NamedTuple):
     points: int
 
     @property
-    def is_whole(self) -> bool:
-        """Whether whole numbers are counted."""
-        return all(x.is_integer() for x in (self.first, self.last, self.spacing))
+    def is_from_zero(self) -> bool:
+        """Whether whole numbers are counted, from 0 on: 0, 1, 2 or 0, 5, 10 or 4, 9, 14."""
+        is_whole = all(x.is_integer() for x in (self.first, self.last, self.spacing))
+        return is_whole and (self.first <= 0 or self.first == self.spacing - 1)
 
-    def reaches(self, goal: float) -> bool:
-        """Return whether the goal was reached, or the next point would be beyond it."""
-        return self.last >= goal or self.last + self.spacing > goal
+    @property
+    def has_last_point(self) -> bool:
+        """Whether the last point is out of step with the others: one more at the end."""
+        return self.spacing > 0 and (self.last - self.first) % self.spacing != 0
+
+    def reaches(self, goal: float, *, at_goal: bool = False) -> bool:
+        """Return whether the goal was reached, or the next point would be beyond it.
+
+        With ``at_goal`` there has to be a point at the goal itself.
+        """
+        return self.last >= goal or (not at_goal and self.last + self.spacing > goal)
 
 
 class Promises:
@@ -109,9 +118,9 @@ class Promises:
         votes = self._votes
         if not votes or (self._expected is None and self._is_other_unit(votes)):
             return nothing
-        shift = _shifts([(self._extents[i], self._goal(i)) for i in votes])
+        ways = _conventions([(self._extents[i], self._goal(i)) for i in votes])
         kept = [
-            {s for s, e in own.items() if e.reaches(self._goal(i) - shift.get(s, 0.0))}
+            {split for split, one in own.items() if self._is_kept(i, one, ways.get(split))}
             for i, own in enumerate(self._extents)
         ]
         # A split that no run takes so far need not come there.
@@ -143,6 +152,10 @@ class Promises:
             self.notes.append(
                 f"status: {what}: runs are compared with each other; expected= says how far they go"
             )
+
+    def _is_kept(self, i: int, extent: Extent, way: _Convention | None) -> bool:
+        shift, at_goal = way or _Convention()
+        return extent.reaches(self._goal(i) - shift, at_goal=at_goal)
 
     def _goal(self, i: int) -> float:
         made = self._made[i]
@@ -212,25 +225,36 @@ def _extents(attempt: Attempt, in_points: bool) -> dict[str, Extent]:
     return found
 
 
-def _shifts(runs: Sequence[tuple[Mapping[str, Extent], float]]) -> dict[str, float]:
-    """Return per split 1 if x mostly counts from 0: epochs 0 to 14 are fifteen, as are 1 to 15.
+class _Convention(NamedTuple):
+    """How a split counts: what is taken from the goal, and whether there is a point at it."""
 
-    Not where as many runs come to the promised number itself as stop one before it: their last
-    point is behind the end.
+    shift: float = 0.0
+    at_goal: bool = False
+
+
+def _conventions(
+    runs: Sequence[tuple[Mapping[str, Extent], float]],
+) -> dict[str, _Convention]:
+    """Return how each split counts: epochs 0 to 14 are fifteen, as are 1 to 15.
+
+    Where as many runs come to the promised number itself as stop one before it, their last point is
+    behind the end. Where it is out of step with the others, it is due whatever lies between them.
     """
     from_zero: dict[str, Counter[bool]] = defaultdict(Counter)
     ends: dict[str, Counter[str]] = defaultdict(Counter)
     for own, goal in runs:
         for split, extent in own.items():
-            from_zero[split][extent.is_whole and extent.first <= 0] += 1
+            from_zero[split][extent.is_from_zero] += 1
             if extent.reaches(goal - 1):
                 ends[split]["at" if extent.last >= goal else "before"] += 1
-    return {
-        split: float(
-            counts[True] > counts[False] and not 0 < ends[split]["at"] >= ends[split]["before"]
-        )
-        for split, counts in from_zero.items()
-    }
+            ends[split]["extra"] += extent.last == goal and extent.has_last_point
+    found = {}
+    for split, counts in from_zero.items():
+        is_behind = 0 < ends[split]["at"] >= ends[split]["before"]
+        is_extra = 0 < ends[split]["extra"] >= ends[split]["before"]
+        shift = float(counts[True] > counts[False] and not is_behind)
+        found[split] = _Convention(shift, is_extra)
+    return found
 
 
 def _is_length(key: str, value: Any) -> bool:

@@ -244,7 +244,7 @@ def _typed_log(
     log.marker, log.remarks = typed.marker, typed.remarks
     times = [seconds_of(match) for match in filter(None, map(TRAIN_TIME.match, typed.times))]
     if before is not None and not np.isnan(before.train_time):
-        times.append(before.train_time)
+        times.insert(0, before.train_time)
     if times:
         log.train_time = sum(times)
     return log
