@@ -370,7 +370,10 @@ class _History:
     def resolve(self, track: Track) -> Track:
         """Return a track with each x once: a resume replaces later rows, else the last wins."""
         x, values = shown(self._x), track.x
-        if len(values) > 1 and (values == values[0]).all() and self._moves(track):
+        is_one_x = (
+            len(values) > 1 and (values == values[0]).all() and not self._in_left(track).any()
+        )
+        if is_one_x and self._moves(track):
             what = f"{x} stays {values[0]}; {len(values)} values numbered by order"
             self._note("repeated_x", track, f"{track.named}: {what}")
             numbers = np.arange(len(values))
@@ -396,15 +399,12 @@ class _History:
 
     def _after_resumes(self, track: Track) -> Track:
         """Return the rows that no resume replaced."""
-        gone_before = np.zeros(len(track.x), dtype=bool)
-        for branch in self._left:
-            gone_before |= branch.holds(track)
         values = track.x
         # Where x steps back a resume begins: it replaces every earlier row from its own x on.
         back = np.append(np.zeros(len(values[:1]), bool), values[1:] < values[:-1])
         resumed = np.where(back, values.astype(np.float64), np.inf)
         lowest_after = np.append(np.minimum.accumulate(resumed[::-1])[::-1][1:], np.inf)
-        remaining = (values < lowest_after[: len(values)]) & ~gone_before
+        remaining = (values < lowest_after[: len(values)]) & ~self._in_left(track)
         if not remaining.all():
             gone = track.keep(~remaining)
             what = f"{counted(len(gone.x), 'row')} replaced by those after a resume"
@@ -412,6 +412,13 @@ class _History:
             self._gone.append(gone.lines)
             track = track.keep(remaining)
         return track
+
+    def _in_left(self, track: Track) -> NDArray[np.bool_]:
+        """Return which rows (rows,) of a track are of a branch that was left."""
+        held = np.zeros(len(track.x), dtype=bool)
+        for branch in self._left:
+            held |= branch.holds(track)
+        return held
 
     def resolve_apart(self, track: Track, at: int) -> Track:
         """Return the rows in another unit of the track ``at``: its own values go first."""
