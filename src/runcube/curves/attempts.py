@@ -13,7 +13,7 @@ import numpy as np
 
 from runcube.core import Problem
 from runcube.curves.carry import Carrier
-from runcube.curves.resumes import left_branches
+from runcube.curves.resumes import in_branches, left_branches
 from runcube.curves.tracks import Track, counted, named_lines, named_values, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_choice import outer_counter
@@ -371,7 +371,9 @@ class _History:
         """Return a track with each x once: a resume replaces later rows, else the last wins."""
         x, values = shown(self._x), track.x
         is_one_x = (
-            len(values) > 1 and (values == values[0]).all() and not self._in_left(track).any()
+            len(values) > 1
+            and (values == values[0]).all()
+            and not in_branches(self._left, track).any()
         )
         if is_one_x and self._moves(track):
             what = f"{x} stays {values[0]}; {len(values)} values numbered by order"
@@ -404,7 +406,7 @@ class _History:
         back = np.append(np.zeros(len(values[:1]), bool), values[1:] < values[:-1])
         resumed = np.where(back, values.astype(np.float64), np.inf)
         lowest_after = np.append(np.minimum.accumulate(resumed[::-1])[::-1][1:], np.inf)
-        remaining = (values < lowest_after[: len(values)]) & ~self._in_left(track)
+        remaining = (values < lowest_after[: len(values)]) & ~in_branches(self._left, track)
         if not remaining.all():
             gone = track.keep(~remaining)
             what = f"{counted(len(gone.x), 'row')} replaced by those after a resume"
@@ -412,13 +414,6 @@ class _History:
             self._gone.append(gone.lines)
             track = track.keep(remaining)
         return track
-
-    def _in_left(self, track: Track) -> NDArray[np.bool_]:
-        """Return which rows (rows,) of a track are of a branch that was left."""
-        held = np.zeros(len(track.x), dtype=bool)
-        for branch in self._left:
-            held |= branch.holds(track)
-        return held
 
     def resolve_apart(self, track: Track, at: int) -> Track:
         """Return the rows in another unit of the track ``at``: its own values go first."""

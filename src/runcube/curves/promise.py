@@ -164,8 +164,8 @@ class Promises:
     def _is_other_unit(self, votes: Sequence[int]) -> bool:
         """Return whether what is promised is not counted by x, and note it.
 
-        Either most runs go well beyond it. Or all those that are done, by the word of their
-        logger, end at the same x well short of it: runs that stop early do not.
+        Either most runs go well beyond it. Or most are done, by the word of their logger, and end
+        at the same x well short of it: runs that stop early do not.
         """
         furthest = {i: max(self._extents[i].values(), key=lambda e: e.last) for i in votes}
         beyond = [
@@ -176,7 +176,7 @@ class Promises:
         done = [i for i in votes if self._said[i] is Status.COMPLETE]
         ends = {(furthest[i].last, self._goal(i)) for i in done}
         is_short = (
-            len(done) > 1
+            2 * len(done) > len(votes) > 1
             and len(ends) == 1
             and all(
                 furthest[i].last + furthest[i].spacing < _WELL_SHORT * self._goal(i) for i in done

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,13 +32,14 @@ class LeftBranch(NamedTuple):
     end: int
     x: float
 
-    def holds(self, track: Track) -> NDArray[np.bool_]:
-        """Return which rows (rows,) of a track are of the branch."""
-        lines = track.lines
-        held: NDArray[np.bool_] = (
-            (lines >= self.first) & (lines < self.end) & (track.x.astype(np.float64) >= self.x)
-        )
-        return held
+
+def in_branches(left: Iterable[LeftBranch], track: Track) -> NDArray[np.bool_]:
+    """Return which rows (rows,) of a track are of a branch that was left."""
+    held = np.zeros(len(track.x), dtype=bool)
+    for branch in left:
+        lines = (track.lines >= branch.first) & (track.lines < branch.end)
+        held |= lines & (track.x.astype(np.float64) >= branch.x)
+    return held
 
 
 def left_branches(tracks: Sequence[Track]) -> list[LeftBranch]:
