@@ -58,3 +58,11 @@ def test_what_a_whole_configuration_does_is_no_late_start(tmp_path):
 
 def test_where_runs_share_no_beginning_none_is_late(tmp_path):
     assert late(written(tmp_path, [0, 2, 4, 6])).empty
+
+
+def test_a_tree_names_it_as_well(tmp_path):
+    with pytest.warns(rc.SweepWarning, match="1 late_start"):
+        written(tmp_path, [0, 0, 7, 0])
+    with pytest.warns(rc.SweepWarning, match="1 late_start"):
+        tree = rc.load_tree(tmp_path, parallel=False)
+    assert late(tree).path.tolist() == ["r02/json_out.jsonl"]

@@ -157,8 +157,8 @@ def test_a_promise_far_below_what_runs_do_is_none():
 def test_runs_that_end_well_short_by_their_own_word_are_counted_in_another_unit():
     word = {"config": {"epochs": 90}}
     done = [run(20, marker=C, **word) for _ in range(3)]
-    found, notes = noted(*done, run(20, **word))
-    assert found == [C, C, C, N]
+    found, notes = noted(*done, run(20, **word), run(9, **word))
+    assert found == [C, C, C, C, N]
     assert "epochs=90 is in another unit" in notes[0]
     found, notes = noted(*done[:2], run(20, **word), run(20, **word))
     assert found == [C, C, N, N]

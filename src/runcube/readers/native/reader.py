@@ -199,7 +199,7 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
     x = add_epochs(own, section.epochs(), marked=section.is_marked)
     if not section.is_marked:
         counted = [s for s in x if "epoch" in x[s] and np.isnan(own[s].get("epoch", np.nan)).any()]
-        log.problems += _doubts(section, counted)
+        _name_doubts(section, counted)
     found = []
     for split in columns.splits:
         rows = section.rows[split]
@@ -212,15 +212,21 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
     return log
 
 
-def _doubts(section: Section, counted: Sequence[str]) -> Iterator[Problem]:
-    """Yield a problem if an unreadable line may have shifted the epochs, which are counted."""
+def _name_doubts(section: Section, counted: Sequence[str]) -> None:
+    """Say of unreadable lines that they may have shifted the epochs of splits that are counted."""
     for line in section.doubtful:
-        shifted = [s for s in counted if max(section.rows[s].lines) > line]
-        if shifted:
-            names = " or ".join(map(repr, shifted))
-            message = f"may have been a record of {names}, whose epochs are counted: those behind"
-            message += " it may be one too low"
-            yield Problem("counted_epochs", message, section.path, line)
+        shifted = [split for split in counted if max(section.rows[split].lines) > line]
+        if not shifted:
+            continue
+        names = " or ".join(map(repr, shifted))
+        doubt = f"it may have been a record of {names}: epochs are counted, and may be one too low"
+        doubt += " behind it"
+        own = [i for i, problem in enumerate(section.problems) if problem.line == line]
+        if own:
+            problem = section.problems[own[0]]
+            section.problems[own[0]] = replace(problem, message=f"{problem.message}; {doubt}")
+        else:
+            section.problems.append(Problem("bad_line", doubt, section.path, line))
 
 
 def _axes(own: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
