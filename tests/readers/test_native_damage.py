@@ -195,3 +195,43 @@ def test_a_title_says_which_split_a_damaged_name_was(tmp_path):
     assert curve(log, "val") == {1: 1.0}
     assert curve(log, "vbl") == {0: 0.0}
     assert ("odd_split", 2) in kinds(log)
+
+
+def doubtful(log):
+    return [p.line for p in log.problems if "epochs are counted" in p.message]
+
+
+@pytest.mark.parametrize("splits", [("train",), ("train", "val"), ("train", "val", "test")])
+@given(data=st.data())
+def test_a_lost_record_shifts_no_epoch_in_silence(tmp_path_factory, splits, data):
+    """Each value is its epoch: where nothing else tells an epoch, records are counted."""
+    n = data.draw(st.integers(4, 7))
+    lines = [record(s, loss=float(e)) for e in range(n) for s in splits]
+    at = data.draw(st.integers(0, len(lines) - 1))
+    whole = lines[at]
+    named = whole.replace(f'"data_name": "{splits[at % len(splits)]}"', '"data_name": "w"')
+    broken = ["{", '"}{', whole[:3], whole[:-20], whole.replace("a", "#"), named]
+    lines[at] = data.draw(st.sampled_from(broken))
+    (log,) = read(tmp_path_factory.mktemp("logs"), [config(), *lines])
+    # The configuration is on line 1.
+    moved = {
+        line
+        for curves in log.curves
+        for line, epoch in zip(curves.lines.tolist(), curves.x["epoch"].tolist(), strict=True)
+        if line != at + 2 and epoch != (line - 2) // len(splits)
+    }
+    assert not moved or at + 2 in doubtful(log)
+    if len(splits) > 1 and 0 < at < len(lines) - 1:
+        assert not moved  # the order of the splits tells which one was lost
+
+
+def test_an_unreadable_line_is_no_doubt_where_markers_or_records_tell_the_epoch(tmp_path):
+    marked = [config(), *epochs(4, splits=("train",))]
+    (log,) = read(tmp_path, [*marked[:4], "{", *marked[4:]])
+    assert not doubtful(log)
+    own = [json.dumps({**json.loads(record("train", loss=1.0)), "epoch": e}) for e in range(4)]
+    (log,) = read(tmp_path, [config(), *own[:2], "{", *own[2:]])
+    assert not doubtful(log)
+    plain = [record("train", loss=float(e)) for e in range(4)]
+    (log,) = read(tmp_path, [config(), record("val", loss=1.0), *plain[:2], "{", *plain[2:]])
+    assert doubtful(log) == [5]

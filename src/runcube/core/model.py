@@ -14,7 +14,7 @@ import numpy as np
 from runcube.core.roles import Names, Roles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -266,6 +266,35 @@ class Resume:
     markers: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What a log says beside its values, by kind: evidence of how its run ended.
+
+    A kind is the keys of records that hold no point (``_summary``), or a text without its digits,
+    in quotes. A text that speaks of an error is of no kind.
+
+    Parameters
+    ----------
+    before : frozenset of str
+        Kinds that stand before the last value. Those that do not stand behind it may be left out,
+        unless the log has a `Resume`.
+    behind : frozenset of str
+        Kinds that stand behind it.
+    """
+
+    before: frozenset[str] = frozenset()
+    behind: frozenset[str] = frozenset()
+
+    def to_lists(self) -> list[list[str]]:
+        """Return both as plain lists, as JSON has them."""
+        return [sorted(self.before), sorted(self.behind)]
+
+    @classmethod
+    def from_lists(cls, stored: Iterable[Iterable[str]] | None) -> Remarks | None:
+        """Return remarks from plain lists; None, as an older record has, is none."""
+        return None if stored is None else cls(*map(frozenset, stored))
+
+
 @dataclass(slots=True)
 class RunLog:
     """One parsed run, or one attempt of it if a log holds several.
@@ -282,7 +311,8 @@ class RunLog:
     train_time : float
         How long the run trained, in seconds; NaN if unknown.
     marker : Status or None
-        How the run ended according to the logger itself; None if the log does not show it.
+        How the run ended according to the logger itself; None if the log does not show it. What
+        values follow is taken back.
     problems : list of Problem
         What is wrong with the log.
     attempt : int
@@ -304,6 +334,8 @@ class RunLog:
     hashes : tuple of (str, str) or None
         Hash of the source, and of the ends of the part that ``resume`` continues from (``""``
         without ``resume``). Set by runcube, not by readers, when an archive needs them.
+    remarks : Remarks or None
+        What the log says beside its values; None if the reader does not tell.
     """
 
     header: RunHeader
@@ -320,6 +352,7 @@ class RunLog:
     parallel: bool = False
     resume: Resume | None = None
     hashes: tuple[str, str] | None = None
+    remarks: Remarks | None = None
 
     def place(self, line: int) -> tuple[str, int]:
         """Return the file, and the line in it, of a line that is counted through all files."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from runcube.core import Problem
 from runcube.curves.carry import Carrier
+from runcube.curves.resumes import in_branches, left_branches
 from runcube.curves.tracks import Track, counted, named_lines, named_values, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_choice import outer_counter
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.core import RunLog
+    from runcube.curves.resumes import LeftBranch
     from runcube.curves.x_values import MissingX, X
 
 
@@ -47,6 +49,8 @@ class Attempt:
         Whether its points are numbered in the order of this x, which others do not have.
     outer : str or None
         What counts the epochs, where x starts anew in each of them.
+    is_last : bool
+        Whether no other attempt follows in the log: what stands behind its last value is of it.
     """
 
     log: RunLog
@@ -56,6 +60,7 @@ class Attempt:
     x: X = ()
     is_numbered: bool = False
     outer: str | None = None
+    is_last: bool = True
 
     @property
     def points(self) -> int:
@@ -88,13 +93,23 @@ class Attempt:
         """
         found: dict[str, tuple[float, float]] = {}
         for track in self.own_tracks:
-            values = track.x
-            if not isinstance(self.x, str) and self.x and not in_points:
-                values = track.curves.x[self.x[0]][track.rows]
+            values = self._counted(track, in_points)
             first, last = found.get(track.curves.split, (np.inf, -np.inf))
             own = min(first, float(values.min())), max(last, float(values.max()))
             found[track.curves.split] = own
         return found
+
+    def positions(self, *, in_points: bool = False) -> dict[str, NDArray[Any]]:
+        """Return each x of each split once, rising; as ``spans`` counts them."""
+        parts: dict[str, list[NDArray[Any]]] = {}
+        for track in self.own_tracks:
+            parts.setdefault(track.curves.split, []).append(self._counted(track, in_points))
+        return {split: np.unique(np.concatenate(own)) for split, own in parts.items()}
+
+    def _counted(self, track: Track, in_points: bool) -> NDArray[Any]:
+        if not isinstance(self.x, str) and self.x and not in_points:
+            return track.curves.x[self.x[0]][track.rows]
+        return track.x
 
     @property
     def extent(self) -> str:
@@ -192,8 +207,11 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
     attempts = []
     for number in range(len(starts) + 1):
         attempt = Attempt(log, [], list(problems), log.attempt + number, x, outer=outer)
-        history = _History(attempt, x)
-        found = [history.resolve(_part(track, starts, number)) for track in tracks]
+        attempt.is_last = number == len(starts)
+        parts = [_part(track, starts, number) for track in tracks]
+        left = [] if is_rising or outer or log.parallel else left_branches(parts)
+        history = _History(attempt, x, left)
+        found = [history.resolve(part) for part in parts]
         for at, track in apart.items():
             found.append(history.resolve_apart(_part(track, starts, number), at))
         if carrier is not None:
@@ -326,6 +344,8 @@ class _History:
         Its problems get what gives way.
     x : str or tuple of str
         What is x.
+    left : sequence of LeftBranch
+        The branches that it left for a resume.
 
     Attributes
     ----------
@@ -333,9 +353,10 @@ class _History:
         The x at which each track has a value, and the one that stays where its values are numbered.
     """
 
-    def __init__(self, attempt: Attempt, x: X) -> None:
+    def __init__(self, attempt: Attempt, x: X, left: Sequence[LeftBranch] = ()) -> None:
         self._attempt = attempt
         self._x = x
+        self._left = left
         self.taken: list[NDArray[np.float64]] = []
         self._gone: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         self._remaining: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
@@ -349,7 +370,12 @@ class _History:
     def resolve(self, track: Track) -> Track:
         """Return a track with each x once: a resume replaces later rows, else the last wins."""
         x, values = shown(self._x), track.x
-        if len(values) > 1 and (values == values[0]).all() and self._moves(track):
+        is_one_x = (
+            len(values) > 1
+            and (values == values[0]).all()
+            and not in_branches(self._left, track).any()
+        )
+        if is_one_x and self._moves(track):
             what = f"{x} stays {values[0]}; {len(values)} values numbered by order"
             self._note("repeated_x", track, f"{track.named}: {what}")
             numbers = np.arange(len(values))
@@ -380,7 +406,7 @@ class _History:
         back = np.append(np.zeros(len(values[:1]), bool), values[1:] < values[:-1])
         resumed = np.where(back, values.astype(np.float64), np.inf)
         lowest_after = np.append(np.minimum.accumulate(resumed[::-1])[::-1][1:], np.inf)
-        remaining = values < lowest_after[: len(values)]
+        remaining = (values < lowest_after[: len(values)]) & ~in_branches(self._left, track)
         if not remaining.all():
             gone = track.keep(~remaining)
             what = f"{counted(len(gone.x), 'row')} replaced by those after a resume"

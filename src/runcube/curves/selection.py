@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from runcube.core import Problem, Status
 from runcube.curves.attempts import Attempt, AttemptResolver
+from runcube.curves.late_start import name_late_starts
 from runcube.curves.own_x import choose_for_runs, numbered_note
-from runcube.curves.status import RANK, Candidate, statuses, winner
+from runcube.curves.status import RANK, Candidate, outright, statuses, winner
 from runcube.curves.tracks import along_x, counted, named_lines
 from runcube.curves.units import curves_in_another_unit
 from runcube.curves.x_axis import align_x
 from runcube.curves.x_choice import LOSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from runcube.core import RunLog
     from runcube.curves.own_x import Choice
@@ -136,22 +137,43 @@ def select_runs(
     taken = taken_names(sweep)
     axis = align_x([attempt for _, attempt in attempts], choice, policy.align, taken)
     _, groups = np.unique(sweep.cells[:, :-1], axis=0, return_inverse=True)
-    groups_of = groups.reshape(-1)[[run for run, _ in attempts]].tolist()
-    candidates = [
-        Candidate(attempt, run, group)
-        for (run, attempt), group in zip(attempts, groups_of, strict=True)
-    ]
-    status = statuses(candidates, axis, policy.expected)
-    selection = _compete(candidates, status, sweep, policy, axis)
+    groups_of = groups.reshape(-1).tolist()
+    candidates = [Candidate(attempt, run, groups_of[run]) for run, attempt in attempts]
+    cells: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, candidate in enumerate(candidates):
+        cells[_cell(sweep, candidate.run)].append(index)
+    candidates = _with_votes(candidates, cells.values(), policy.on_duplicate)
+    notes: list[str] = []
+    status = statuses(candidates, axis, policy.expected, notes)
+    selection = _compete(candidates, cells.values(), status, sweep, policy, axis)
+    selection.notes += notes
     for (run, _), one in sorted(zip(attempts, status, strict=True), key=lambda t: RANK[t[1]]):
         selection.statuses[run] = one
+    kept = [kept_run.attempt for kept_run in selection.kept_runs]
     if selection.superseded:
-        kept = [kept_run.attempt for kept_run in selection.kept_runs]
         selection.axis = align_x(kept, choice, axis.align, taken)
-    for kept_run in selection.kept_runs:
-        _name_displaced(kept_run.attempt, axis)
+    name_late_starts(kept, [groups_of[kept_run.run] for kept_run in selection.kept_runs], axis)
+    for attempt in kept:
+        _name_displaced(attempt, axis)
     selection.notes += _axis_notes(selection, choice, policy)
     return selection
+
+
+def _with_votes(
+    candidates: list[Candidate], cells: Iterable[Sequence[int]], policy: OnDuplicate
+) -> list[Candidate]:
+    """Return the candidates of which one in each cell has a vote: others are no runs.
+
+    It is the one that would stay by what each log shows alone, since no status is known yet.
+    """
+    alone = [outright(one.attempt) or Status.INCOMPLETE for one in candidates]
+    by: OnDuplicate = "prefer_complete" if policy == "raise" else policy
+    for rivals in cells:
+        stays = rivals[0] if len(rivals) == 1 else winner(rivals, candidates, alone, by)
+        for index in rivals:
+            if index != stays:
+                candidates[index] = replace(candidates[index], votes=False)
+    return candidates
 
 
 def _name_displaced(attempt: Attempt, axis: XAxis) -> None:
@@ -199,16 +221,14 @@ def _axis_notes(selection: Selection, choice: Choice, policy: SelectionPolicy) -
 
 def _compete(
     candidates: Sequence[Candidate],
+    cells: Iterable[Sequence[int]],
     status: Sequence[Status],
     sweep: Sweep,
     policy: SelectionPolicy,
     axis: XAxis,
 ) -> Selection:
-    cells: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for index, candidate in enumerate(candidates):
-        cells[_cell(sweep, candidate.run)].append(index)
     selection = Selection(axis, [])
-    for rivals in cells.values():
+    for rivals in cells:
         best = rivals[0]
         if len(rivals) > 1:
             best = winner(rivals, candidates, status, policy.on_duplicate)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from runcube.core import PlanError, Status, length_names
+from runcube.core import PlanError, Status
+from runcube.curves.promise import Promises, may_stop_early
 from runcube.plan import flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from runcube.curves.attempts import Attempt
     from runcube.curves.x_axis import XAxis
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 OnDuplicate = Literal["prefer_complete", "first", "last", "raise"]
 # A run is whole if each split comes this near to the longest of its configuration.
 ENOUGH = 0.95
+# So few points do not show that what stands behind the last one stands nowhere else.
+_FEW_POINTS = 2
 RANK = {Status.COMPLETE: 2, Status.INCOMPLETE: 1, Status.FAILED: 0}
 
 
@@ -35,11 +38,14 @@ class Candidate:
         Position of the run in ``sweep.headers``.
     group : int
         Number of its cell without the seed: runs of one group have the same dims.
+    votes : bool
+        Whether others are compared with it: an attempt that was superseded is no run.
     """
 
     attempt: Attempt
     run: int
     group: int
+    votes: bool = True
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -48,7 +54,10 @@ class Candidate:
 
 
 def statuses(
-    candidates: Sequence[Candidate], axis: XAxis, expected: float | None = None
+    candidates: Sequence[Candidate],
+    axis: XAxis,
+    expected: float | None = None,
+    notes: list[str] | None = None,
 ) -> list[Status]:
     """Return the status of each attempt by the first part of rule 15 that applies.
 
@@ -59,97 +68,130 @@ def statuses(
     expected : float, optional
         Length that every run should have, in units of x; it overrides the logger's own marker
         that a run is complete.
+    notes : list of str, optional
+        What the user should know is added to it.
     """
-    found: list[Status | None] = [_outright(e.attempt, expected) for e in candidates]
-    parts: tuple[Callable[[], list[Status | None]], ...] = (
-        lambda: _by_promise(candidates, axis, expected),
-        lambda: _by_order(candidates, axis),
-        lambda: _by_group(candidates),
-        lambda: _by_majority(candidates),
-    )
-    for part in parts:
-        if None not in found:
-            break
-        found = [old if old is not None else new for old, new in zip(found, part(), strict=True)]
+    found = [outright(e.attempt) for e in candidates]
+    word = _Trailers(candidates, found)
+    done = [one or two for one, two in zip(found, word.statuses(), strict=True)]
+    if expected is not None:
+        found = [None if one is Status.COMPLETE else one for one in found]
+    else:
+        found = done
+    votes = [e.votes for e in candidates]
+    runs = [(e.attempt, e.config) for e in candidates]
+    promises = Promises(runs, votes, axis, expected, done)
+    found = _filled(found, promises.statuses())
+    if expected is None:
+        found = _filled(found, word.unsaid())
+    found = _filled(found, _by_order(candidates, axis))
+    compared = [i for i, one in enumerate(found) if one is None]
+    if compared:
+        promises.note_unfit(compared)
+        found = _filled(_filled(found, _by_group(candidates)), _by_majority(candidates))
+    if notes is not None:
+        notes += promises.notes
     return [status or Status.COMPLETE for status in found]
 
 
-def _outright(attempt: Attempt, expected: float | None) -> Status | None:
+def _filled(found: Sequence[Status | None], more: Sequence[Status | None]) -> list[Status | None]:
+    return [old if old is not None else new for old, new in zip(found, more, strict=True)]
+
+
+def outright(attempt: Attempt) -> Status | None:
+    """Return the status of an attempt by itself; None if it does not show it."""
     if not attempt.log.metrics:
         return Status.FAILED
-    marker = attempt.log.marker
+    # What stands at the end of a log is of the last attempt in it.
+    marker = attempt.log.marker if attempt.is_last else None
     if not attempt.ends and marker is not Status.FAILED:
         return Status.INCOMPLETE  # it logged metrics, but none on this axis
-    return None if marker is Status.COMPLETE and expected is not None else marker
+    return marker
 
 
-def _by_promise(
-    candidates: Sequence[Candidate], axis: XAxis, expected: float | None
-) -> list[Status | None]:
-    if axis.align == "order" and expected is None:
-        return [None] * len(candidates)
-    # Of two counters the outer one is what is promised; ``expected`` counts points, as x does.
-    keys = length_names(axis.counters[0] if axis.counters else axis.name)
-    in_points = expected is not None and axis.counters is not None
-    spans = [e.attempt.spans(in_points=in_points) for e in candidates]
-    shift = _shifts(spans)
-    goals = [expected if expected is not None else _promise(e.config, keys) for e in candidates]
-    required = {
-        split
-        for own, goal in zip(spans, goals, strict=True)
-        if goal is not None
-        for split, (_, end) in own.items()
-        if end >= goal - shift[split]
-    }
-    if expected is not None and not required:
-        return [Status.INCOMPLETE] * len(candidates)
-    return [
-        None
-        if goal is None or not required
-        else _whole(
-            {split: end for split, (_, end) in own.items()},
-            {split: goal - shift[split] for split in required},
-        )
-        for own, goal in zip(spans, goals, strict=True)
-    ]
+class _Trailers:
+    """What most runs log when they are done, and nowhere else.
 
-
-def _shifts(spans: Sequence[Mapping[str, tuple[float, float]]]) -> dict[str, float]:
-    """Return per split 1 if it mostly starts at 0: epochs 0 to 14 are fifteen, as are 1 to 15."""
-    starts: dict[str, Counter[bool]] = defaultdict(Counter)
-    for own in spans:
-        for split, (first, _) in own.items():
-            starts[split][first <= 0] += 1
-    return {split: float(counts[True] > counts[False]) for split, counts in starts.items()}
-
-
-def _promise(config: Mapping[str, Any], keys: frozenset[str]) -> float | None:
-    """Return the length that a configuration promises, in units of x.
-
-    The least nested key decides; None without one, or where two of them disagree.
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+    found : sequence of Status or None, (candidates,)
+        What is known of each.
     """
-    found: dict[int, set[float]] = defaultdict(set)
-    for key, value in config.items():
-        last = key.rsplit(".", 1)[-1]
-        if last in keys and isinstance(value, int | float) and not isinstance(value, bool):
-            found[key.count(".")].add(float(value))
-    values = found[min(found)] if found else set()
-    return values.pop() if len(values) == 1 and min(values) > 0 else None
+
+    def __init__(self, candidates: Sequence[Candidate], found: Sequence[Status | None]) -> None:
+        self._said = [
+            _said_at_end(e.attempt, one) for e, one in zip(candidates, found, strict=True)
+        ]
+        votes = [
+            i
+            for i, (e, said) in enumerate(zip(candidates, self._said, strict=True))
+            if e.votes and said is not None
+        ]
+        shown = Counter(
+            kind for i in votes for kind in _shown(candidates[i].attempt, self._said[i] or ())
+        )
+        self._kinds = {
+            kind
+            for kind, count in shown.items()
+            # One text, of one run alone, is not yet a habit.
+            if 2 * count > len(votes) and (count > 1 or not _is_text(kind))
+        }
+        self._is_certain = any(not _is_text(kind) for kind in self._kinds)
+
+    def statuses(self) -> list[Status | None]:
+        """Return which runs are complete for they have one, or incomplete for they have none.
+
+        A text may be missing where a run came to its end in another way, as by early stopping:
+        its promise is asked first.
+        """
+        without = Status.INCOMPLETE if self._is_certain else None
+        return [
+            None if said is None else Status.COMPLETE if said & self._kinds else without
+            for said in self._said
+        ]
+
+    def unsaid(self) -> list[Status | None]:
+        """Return ``INCOMPLETE`` for runs without a trailer where there is one."""
+        return [
+            Status.INCOMPLETE if self._kinds and said is not None else None for said in self._said
+        ]
+
+
+# The kind of an end that the layout itself has a marker for.
+_MARKER = "a marker"
+
+
+def _said_at_end(attempt: Attempt, found: Status | None) -> frozenset[str] | None:
+    """Return the kinds of what a log says at its end; None if that is unknown, or of trouble."""
+    remarks = attempt.log.remarks
+    if found is Status.COMPLETE:
+        return frozenset({_MARKER}) | (remarks.behind if remarks else frozenset())
+    if found is not None or remarks is None or not attempt.is_last:
+        return None
+    return remarks.behind
+
+
+def _shown(attempt: Attempt, said: Collection[str]) -> frozenset[str]:
+    """Return the kinds that a run shows to be of its end: they stand nowhere else in its log.
+
+    One of two points does not show that: the kind may be of every epoch, or of every second one.
+    """
+    longest = max((len(track.x) for track in attempt.own_tracks), default=0)
+    remarks = attempt.log.remarks
+    kinds = frozenset(said) - (remarks.before if remarks else frozenset())
+    return kinds if longest > _FEW_POINTS else kinds & {_MARKER}
+
+
+def _is_text(kind: str) -> bool:
+    return kind.startswith("'")
 
 
 def _by_order(candidates: Sequence[Candidate], axis: XAxis) -> list[Status | None]:
     return [
-        Status.COMPLETE if axis.align == "order" or _may_stop_early(e.config) else None
+        Status.COMPLETE if axis.align == "order" or may_stop_early(e.config) else None
         for e in candidates
     ]
-
-
-def _may_stop_early(config: Mapping[str, Any]) -> bool:
-    for key, value in config.items():
-        for part in key.split("."):
-            if part.endswith("patience") or part.startswith(("early_stop", "earlystop")):
-                return bool(value) and value != "None"
-    return False
 
 
 def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
@@ -157,7 +199,7 @@ def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
     largest: dict[int, dict[str, float]] = defaultdict(dict)
     members: dict[int, set[int]] = defaultdict(set)
     for candidate in candidates:
-        if candidate.attempt.ends:
+        if candidate.votes and candidate.attempt.ends:
             members[candidate.group].add(candidate.run)
             goals = largest[candidate.group]
             for split, end in candidate.attempt.ends.items():
@@ -172,7 +214,7 @@ def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
 
 def _by_majority(candidates: Sequence[Candidate]) -> list[Status | None]:
     """Return statuses by comparing runs with the end that at least half of all runs share."""
-    with_points = [e for e in candidates if e.attempt.ends]
+    with_points = [e for e in candidates if e.votes and e.attempt.ends]
     counts: dict[str, Counter[float]] = defaultdict(Counter)
     for candidate in with_points:
         for split, end in candidate.attempt.ends.items():

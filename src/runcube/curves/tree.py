@@ -52,10 +52,12 @@ def tree_selections(
         if not kept and x != main.axis.x:
             continue
         for selection in _on_axis(main, x, sweep, kept):
-            for kept_run, log in zip(
-                selection.kept_runs, kept_logs if not names else (), strict=False
+            for kept_run, of_main in zip(
+                selection.kept_runs, main.kept_runs if not names else (), strict=False
             ):
-                kept_run.attempt.problems += _on_no_axis(log, on_axes)
+                whole = of_main.attempt
+                late = [p for p in whole.problems if p.kind == "late_start"]
+                kept_run.attempt.problems += [*late, *_on_no_axis(whole.log, on_axes)]
             axis = selection.axis
             first = axis.dim if axis.align == "union" else identifier(axis.name, ())
             name, number = first, 2

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runcube.files import Listing
     from runcube.pipeline import Job, Record
 
-FORM = 8
+FORM = 9
 _NOWHERE = Source("", "", ())
 
 
@@ -94,6 +94,7 @@ class _Form:
                     like.roles,
                     like.parts,
                     like.parallel,
+                    remarks=like.remarks,
                 )
             )
         return made

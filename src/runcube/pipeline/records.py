@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import numpy as np
 
-from runcube.core import LogFile, Names, Problem, Resume, Roles, RunHeader, RunLog, Source, Status
+from runcube.core import (
+    LogFile,
+    Names,
+    Problem,
+    Remarks,
+    Resume,
+    Roles,
+    RunHeader,
+    RunLog,
+    Source,
+    Status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -237,6 +248,7 @@ def _log_record(log: RunLog, table: ArrayTable) -> Record:
         "splits": log.splits,
         "metrics": log.metrics,
         "resume": None if log.resume is None else _resume_record(log.resume, table),
+        "remarks": None if log.remarks is None else log.remarks.to_lists(),
         "curves": [_curves_record(curves, table) for curves in log.curves],
     }
 
@@ -369,6 +381,7 @@ def to_logs(
                 _own_roles(record, item),
                 tuple((path, lines, skipped) for path, lines, skipped in item.get("parts", ())),
                 item.get("parallel", False),
+                remarks=Remarks.from_lists(item.get("remarks")),
             )
         )
     return logs

@@ -18,6 +18,7 @@ from runcube.core import (
 from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
 from runcube.readers.jsonl import Options, read_headers, read_log
+from runcube.readers.last_words import strongest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +80,7 @@ class JobsReader:
             if not run.header.has_config:
                 path = source.files[1].path
                 run.problems.append(Problem("no_config", "the job has no configuration", path))
-            run.marker = _STATUS.get(_word(job.get("status")))
+            run.marker = strongest(run.marker, _STATUS.get(_word(job.get("status"))))
         return runs
 
     @property

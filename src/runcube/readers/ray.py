@@ -29,6 +29,7 @@ from runcube.readers.config_files import (
     shown_keys,
 )
 from runcube.readers.jsonl import Options, differing_keys, read_headers, read_log
+from runcube.readers.last_words import strongest
 from runcube.readers.lines import BadLine, decode_line
 from runcube.readers.table import NUMBER, TEXT
 
@@ -121,7 +122,7 @@ class RayReader:
             run.problems = [p for p in run.problems if p.kind != "no_config" or not params]
             run.problems += [*problems, *_left_out(log, run)]
             run.header = _merged(run.header, params, source)
-            run.marker = _done(log) if error is None else Status.FAILED
+            run.marker = strongest(run.marker, _done(log) if error is None else Status.FAILED)
             run.messages += texts if request.messages else []
         return runs
 

@@ -12,6 +12,7 @@ from runcube.core import Curves, Problem, Roles, RunLog, elapsed_seconds, is_tim
 from runcube.readers.jsonl.advice import mixed_rows
 from runcube.readers.jsonl.axes import Axes
 from runcube.readers.jsonl.configuration import header_rows
+from runcube.readers.jsonl.ending import ending_of
 from runcube.readers.jsonl.names import ALL, SPLIT_WORDS
 from runcube.readers.jsonl.numbers import Numbers, told_apart
 from runcube.readers.jsonl.splits import split_rows
@@ -82,6 +83,7 @@ class _RunBuilder:
         used = np.zeros(len(self.rows), dtype=bool)
         for numbers in (one for part in parts.values() for ones in part.values() for one in ones):
             used[numbers.at] = True
+        out.marker, out.remarks = ending_of(self.log, self.run, used)
         self.used = used | self.damaged
         self.announced = axes.announce(used)
         for split, part in parts.items():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runcube.core import Remarks
+from runcube.readers.last_words import joined_remarks, strongest
 from runcube.readers.native.epochs import misplaced, repaired
 from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, epochs_of
 
@@ -70,6 +72,10 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
         marker_lines=marker_lines,
         markers=markers,
         count=shift + more.count,
+        marker=more.marker if more.splits else strongest(before.marker, more.marker),
+        remarks=joined_remarks(
+            before.remarks or Remarks(), more.remarks, has_values=bool(more.splits)
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem
 from runcube.readers.lines import BadLine, split_lines
-from runcube.readers.native.epochs import lost_records, misplaced, one_byte_apart
+from runcube.readers.native.epochs import lost_records, misplaced
 from runcube.readers.native.records import (
     decode_record,
     is_config,
@@ -48,6 +48,8 @@ class Entry:
     shape : str or None
         What recurs of the line: ``"split val"``, the words of a text. Of a line without a record
         what it probably was; None if nothing tells.
+    is_doubtful : bool
+        Whether a line without a record may have been something else than its shape says.
     due : str or None
         The split that belongs there, if the name of this one is probably damaged.
     problems : list of Problem
@@ -61,10 +63,16 @@ class Entry:
     record: Any = None
     split: str | None = None
     shape: str | None = None
+    is_doubtful: bool = False
     due: str | None = None
     problems: list[Problem] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     foreign: Any = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the line is unreadable."""
+        return self.record is None and self.foreign is None
 
 
 def read_entries(data: bytes, path: str, limits: Limits) -> list[Entry]:
@@ -84,7 +92,8 @@ def read_entries(data: bytes, path: str, limits: Limits) -> list[Entry]:
             value = decode_record(line.data, limits)
         except BadLine as error:
             found = _unreadable(line, path, error, limits)
-            if is_open and found[-1].record is None and not line.data.startswith(b"{"):
+            is_rest = is_open or (entries and entries[-1].is_lost and b'"' not in line.data)
+            if is_rest and found[-1].record is None and not line.data.startswith(b"{"):
                 # The rest of the line before, which a damaged byte cut in two.
                 entries[-1].problems += found[0].problems
                 entries[-1].hints += found[0].hints
@@ -169,8 +178,10 @@ def _guess_lost(entries: Sequence[Entry]) -> None:
         if entry.record is None:
             named = (f"split {hint}" for hint in entry.hints)
             entry.shape = next((shape for shape in named if shape in known), None)
-    for index, shape in lost_records([entry.shape for entry in entries]).items():
-        entries[index].shape = shape
+    guesses, doubtful = lost_records([entry.shape for entry in entries])
+    for index in guesses.keys() | doubtful:
+        entries[index].shape = guesses.get(index)
+        entries[index].is_doubtful = index in doubtful
 
 
 def _find_moved(entries: Sequence[Entry]) -> None:
@@ -182,5 +193,5 @@ def _find_moved(entries: Sequence[Entry]) -> None:
         # The split is nowhere else, and the title has the name of another one.
         if entry.split and counts[entry.split] == 1:
             title = str(entry.record.get("title")).removeprefix("agg_")
-            if title in counts and one_byte_apart(title, entry.split):
+            if title != entry.split and title in counts:
                 entry.due = title

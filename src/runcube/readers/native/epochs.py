@@ -15,7 +15,7 @@ import numpy as np
 from runcube.core import is_time_like
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -109,10 +109,11 @@ def one_byte_apart(one: str, other: str) -> bool:
 
 
 def misplaced(splits: Sequence[str | None]) -> dict[int, str]:
-    """Return records whose split is probably another one, of which one byte was damaged.
+    """Return records whose split is probably another one, of which some bytes were damaged.
 
     Such a name differs in one character from that of a split which stands beside the same
-    neighbours elsewhere, while its own does not.
+    neighbours elsewhere, while its own does not. Or it is there once, and the order of the splits
+    leaves room for one other alone.
 
     Parameters
     ----------
@@ -125,13 +126,15 @@ def misplaced(splits: Sequence[str | None]) -> dict[int, str]:
         The split that belongs there, by position.
     """
     twins = _twins({split for split in splits if split and len(split) <= _NAME})
-    if not twins:
-        return {}
     counts = Counter(splits)
+    lone = {split for split, count in counts.items() if split and count == 1}
+    if not twins and not lone:
+        return {}
     padded = [None, *splits, None]
     triples = list(zip(padded, splits, padded[2:], strict=False))
     seen = Counter(triples)
     pairs = set(pairwise(padded))
+    order = _Order(pair for pair in pairs if not lone.intersection(pair))
     found = {}
     for at, (before, split, after) in enumerate(triples):
         for twin in twins.get(split or "", ()):
@@ -142,7 +145,33 @@ def misplaced(splits: Sequence[str | None]) -> dict[int, str]:
                     found[at] = twin
             elif seen[before, twin, after] > 2 and seen[before, split, after] == 1:
                 found[at] = twin
+        if split in lone and at not in found:
+            fitting = order.between(before, after) - {""}
+            if len(fitting) == 1 and (before, after) not in pairs:
+                found[at] = fitting.pop()
     return found
+
+
+class _Order:
+    """What stands behind what in a log.
+
+    Parameters
+    ----------
+    pairs : iterable of (str or None, str or None)
+        Neighbours; None is nothing that could be named.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str | None, str | None]]) -> None:
+        self._behind: dict[str, set[str]] = {}
+        self._before: dict[str, set[str]] = {}
+        for one, other in pairs:
+            if one is not None and other is not None:
+                self._behind.setdefault(one, set()).add(other)
+                self._before.setdefault(other, set()).add(one)
+
+    def between(self, before: str | None, after: str | None) -> set[str]:
+        """Return what stands behind one neighbour, and before the other one, elsewhere."""
+        return self._behind.get(before or "", set()) & self._before.get(after or "", set())
 
 
 def _twins(names: set[str]) -> dict[str, list[str]]:
@@ -205,7 +234,7 @@ def as_axis(values: NDArray[np.float64]) -> NDArray[Any]:
     return values
 
 
-def lost_records(shapes: Sequence[str | None]) -> dict[int, str]:
+def lost_records(shapes: Sequence[str | None]) -> tuple[dict[int, str], set[int]]:
     """Return a guess of what each unreadable line was, from lines with the same neighbours.
 
     Parameters
@@ -215,24 +244,34 @@ def lost_records(shapes: Sequence[str | None]) -> dict[int, str]:
 
     Returns
     -------
-    dict of int to str
+    guesses : dict of int to str
         Kind by position, for each unreadable line whose kind the rest of the log determines.
+    doubtful : set of int
+        Positions of unreadable lines that may have been of another kind, or of any.
     """
     between: dict[tuple[str, str], Counter[str]] = {}
     pairs: Counter[tuple[str | None, str | None]] = Counter()
     padded = [None, *shapes, None]
     for before, shape, after in zip(padded, shapes, padded[2:], strict=False):
-        if shape is not None and before is not None and after is not None:
-            between.setdefault((before, after), Counter())[shape] += 1
+        if shape is not None and before is not None:
             pairs[before, shape] += 1
+            if after is not None:
+                between.setdefault((before, after), Counter())[shape] += 1
+    order = _Order(pairs)
     guesses: dict[int, str] = {}
+    doubtful: set[int] = set()
     for index, shape in enumerate(shapes):
-        if shape is None:
-            around = padded[index], padded[index + 2]
-            found = between.get(around)  # type: ignore[arg-type]
-            if found:
-                guess, count = found.most_common(1)[0]
-                # Neighbours that also follow each other elsewhere: the bad line was an extra one.
-                if pairs[around] <= count:
-                    guesses[index] = guess
-    return guesses
+        if shape is not None:
+            continue
+        around = padded[index], padded[index + 2]
+        found = between.get(around)  # type: ignore[arg-type]
+        fitting = order.between(*around)
+        # Neighbours that also follow each other elsewhere: the bad line was an extra one.
+        if found and pairs[around] <= found.most_common(1)[0][1]:
+            guesses[index] = found.most_common(1)[0][0]
+        elif len(fitting) == 1 and not pairs[around]:
+            guesses[index] = str(next(iter(fitting)))
+        sure = [s for s in fitting if min(pairs[around[0], s], pairs[s, around[1]]) > 1]
+        if len(fitting) != 1 or not sure or pairs[around]:
+            doubtful.add(index)
+    return guesses, doubtful

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Problem
+from runcube.readers.last_words import remarks_of
 from runcube.readers.native.entries import MARKER_SHAPE, read_entries
 from runcube.readers.native.epochs import UNREADABLE, epochs_by_marker, repaired
 from runcube.readers.native.records import beside, within_depth
@@ -21,13 +22,14 @@ from runcube.readers.native.texts import (
     MARKER_NUMBER,
     TRAIN_TIME,
     is_damaged_marker,
+    kind_of_text,
     seconds_of,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runcube.core import Limits
+    from runcube.core import Limits, Remarks
     from runcube.readers.native.entries import Entry
 
 _TEXT_KEYS = frozenset({"type", "value"})
@@ -103,6 +105,10 @@ class Section:
         Text lines; markers are among them.
     train_time : float or None
         Seconds, summed over the sessions of a resumed run; None if no line holds it.
+    doubtful : list of int
+        Unreadable lines that may have been a record of any split.
+    behind : list of str
+        Texts behind the last record of metrics, but for markers; so is the training time.
     problems : list of Problem
         What is wrong with the lines.
     """
@@ -113,8 +119,11 @@ class Section:
         self.markers: list[int | None] = []
         self.messages: list[str] = []
         self.train_time: float | None = None
+        self.doubtful: list[int] = []
+        self.behind: list[str] = []
+        self._before: set[str] = set()
         self.problems: list[Problem] = []
-        self._path = path
+        self.path = path
         self._limits = limits
         self._marker_lines: list[int] = []
         self._odd = Oddities(path)
@@ -127,6 +136,7 @@ class Section:
             self._foreign(entry.number, entry.foreign)
         if entry.record is None:
             self._lost(entry.number, entry.shape or "")
+            self.doubtful += [entry.number] * entry.is_doubtful
         elif entry.split is None:
             self._configure(entry.number, entry.record)
         elif entry.split:
@@ -141,12 +151,22 @@ class Section:
         markers = [marker for marker in self.markers if marker is not None]
         found = {}
         for split, rows in self.rows.items():
-            if markers:
+            if self.is_marked:
                 epochs = epochs_by_marker(before[rows.ordinals], markers)
             else:
                 epochs = np.arange(len(rows.lines), dtype=np.int64)
             found[split] = epochs[np.array(rows.kept, dtype=bool)]
         return found
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether epoch markers tell the epochs: else records are counted."""
+        return any(marker is not None for marker in self.markers)
+
+    @property
+    def remarks(self) -> Remarks:
+        """What the section says beside its values."""
+        return remarks_of(self._before, map(kind_of_text, self.behind))
 
     def finish(self) -> None:
         """Correct the markers, and name what was found odd."""
@@ -156,7 +176,7 @@ class Section:
                 unreadable = logged is None or logged == UNREADABLE
                 what = "an unreadable one" if unreadable else f"'{MARKER} {logged}'"
                 message = f"{what} among the epoch markers: read as epoch {number}"
-                self.problems.append(Problem("bad_marker", message, self._path, line))
+                self.problems.append(Problem("bad_marker", message, self.path, line))
         self.markers = numbers
         self.columns.finish()
         self.problems += self._odd.problems()
@@ -172,7 +192,7 @@ class Section:
         self.config = record["value"]
         for name in cut:
             message = f"'{shown(name)}': nested deeper than Limits(depth={self._limits.depth})"
-            self.problems.append(Problem("limit", f"{message}: left out", self._path, line))
+            self.problems.append(Problem("limit", f"{message}: left out", self.path, line))
         self._name_others(line, record)
 
     def _text(self, line: int, record: dict[str, Any]) -> None:
@@ -188,10 +208,12 @@ class Section:
         elif is_damaged_marker(value):
             self._mark(line, int(value[len(MARKER) :]))
             message = f"'{value}' read as '{MARKER}{value[len(MARKER) :]}'"
-            self.problems.append(Problem("bad_marker", message, self._path, line))
-        elif value.startswith("Training time") and (found := TRAIN_TIME.match(value)):
-            # A run that was resumed logs the time of each of its sessions.
-            self.train_time = seconds_of(found) + (self.train_time or 0.0)
+            self.problems.append(Problem("bad_marker", message, self.path, line))
+        else:
+            self.behind.append(value)
+            if found := TRAIN_TIME.match(value):
+                # A run that was resumed logs the time of each of its sessions.
+                self.train_time = seconds_of(found) + (self.train_time or 0.0)
         if value:
             self.messages.append(value)
 
@@ -221,6 +243,8 @@ class Section:
         self._marker_lines.append(line)
 
     def _row(self, split: str, line: int, *, kept: bool = True) -> None:
+        self._before.update(map(kind_of_text, self.behind))
+        self.behind.clear()
         rows = self.rows.setdefault(split, SplitRows())
         rows.lines.append(line)
         rows.ordinals.append(len(self.markers))
@@ -235,7 +259,7 @@ class Section:
         is_new = split not in self.rows
         kept = f"its values stand in '{split}'" if is_new else "its values are left out"
         message = f"'{split}' where '{due}' stands elsewhere: {kept}"
-        self.problems.append(Problem("odd_split", message, self._path, line))
+        self.problems.append(Problem("odd_split", message, self.path, line))
         if is_new:
             known = self.rows.get(due, SplitRows())
             lost = [False] * len(known.lines)

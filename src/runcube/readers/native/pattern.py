@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ class Pattern:
     members, text_of, other_of : callable
         Pick from a list (records,): those with a split, split after split; the texts; the texts
         that are no markers.
+    before : int
+        Number of the texts that are no markers and stand before the last record with a split.
     """
 
     def __init__(self, splits: list[str], titles: list[str], texts: list[str | None]) -> None:
@@ -71,7 +74,9 @@ class Pattern:
         self._marker_of = _picker(marked)
         self._markers = self._marker_of(texts)
         is_marked = set(marked)
-        self.other_of = _picker([row for row in text_rows if row not in is_marked])
+        others = [row for row in text_rows if row not in is_marked]
+        self.other_of = _picker(others)
+        self.before = bisect(others, max(order, default=-1))
         self.marker_lines = _read_only(np.array(marked, dtype=np.int64) + FIRST_LINE)
         self.markers = _read_only(self._numbers())
         self.epochs = {split: _read_only(self._epochs(at)) for split, at in self.splits.items()}

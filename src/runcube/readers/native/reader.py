@@ -17,7 +17,6 @@ from runcube.core import (
     RunHeader,
     RunLog,
     Source,
-    Status,
 )
 from runcube.files import (
     PACKED_ENDINGS,
@@ -33,7 +32,7 @@ from runcube.readers.native.epochs import add_epochs, as_axis
 from runcube.readers.native.exact import read_sections
 from runcube.readers.native.pattern import NotPlainError
 from runcube.readers.native.records import find_config
-from runcube.readers.native.texts import TRAIN_TIME, seconds_of
+from runcube.readers.native.texts import TRAIN_TIME, marker_of, seconds_of
 from runcube.readers.native.typed import read_records, read_typed
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class NativeReader:
         has_metrics = True if b'"agg_stats"' in head else None
         if has_metrics is None and whole:
             has_metrics = False
-        return [_header(source, config, has_metrics, _ENDED in tail)]
+        return [_header(source, config, has_metrics, _has_ended(tail))]
 
     def remembered(self, headers: Sequence[RunHeader]) -> list[RunHeader]:
         """Return what ``headers`` would, for an unchanged log that was read; nothing if in doubt.
@@ -110,7 +109,7 @@ class NativeReader:
     def read(self, source: Source, request: Request) -> list[RunLog]:
         """Parse a log: one ``RunLog`` for each configuration line in it."""
         data, damage = read_bytes(source.root, source.path, limits=self.limits)
-        ended = not source.path.endswith(_PACKED) and _ENDED in data[-TAIL_BYTES:]
+        ended = not source.path.endswith(_PACKED) and _has_ended(data[-TAIL_BYTES:])
         try:
             config, typed = read_typed(data, self.limits, texts=request.messages)
             logs = [_typed_log(_header(source, config, bool(typed.splits), ended), typed, request)]
@@ -157,7 +156,7 @@ class NativeReader:
             typed = joined(before, resume, more)
         except NotPlainError:
             return None
-        ended = _ENDED in data[-TAIL_BYTES:]
+        ended = _has_ended(data[-TAIL_BYTES:])
         header = _header(source, before.header.config, bool(typed.splits), ended)
         log = _typed_log(header, typed, request, before)
         if data.endswith(b"\n"):
@@ -167,6 +166,11 @@ class NativeReader:
 
 def _looks_native(head: bytes) -> bool:
     return b'"dict_config"' in head or b'"agg_stats"' in head or head.startswith(b'{"type": "str"')
+
+
+def _has_ended(tail: bytes) -> bool:
+    """Return whether the training time stands behind the last record of metrics."""
+    return tail.rfind(_ENDED) > tail.rfind(b'"agg_stats"')
 
 
 def _header(
@@ -192,7 +196,10 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
         message = "no configuration line in this log"
         log.problems.insert(0, Problem("no_config", message, source.path))
     own = {split: _axes(columns.own(split)) for split in columns.splits}
-    x = add_epochs(own, section.epochs(), marked=bool(section.markers))
+    x = add_epochs(own, section.epochs(), marked=section.is_marked)
+    if not section.is_marked:
+        counted = [s for s in x if "epoch" in x[s] and np.isnan(own[s].get("epoch", np.nan)).any()]
+        _name_doubts(section, counted)
     found = []
     for split in columns.splits:
         rows = section.rows[split]
@@ -201,8 +208,25 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
     _finish(log, found, columns.metrics(), request)
     if section.train_time is not None:
         log.train_time = section.train_time
-        log.marker = Status.COMPLETE
+    log.marker, log.remarks = marker_of(section.behind), section.remarks
     return log
+
+
+def _name_doubts(section: Section, counted: Sequence[str]) -> None:
+    """Say of unreadable lines that they may have shifted the epochs of splits that are counted."""
+    for line in section.doubtful:
+        shifted = [split for split in counted if max(section.rows[split].lines) > line]
+        if not shifted:
+            continue
+        names = " or ".join(map(repr, shifted))
+        doubt = f"it may have been a record of {names}: epochs are counted, and may be one too low"
+        doubt += " behind it"
+        own = [i for i, problem in enumerate(section.problems) if problem.line == line]
+        if own:
+            problem = section.problems[own[0]]
+            section.problems[own[0]] = replace(problem, message=f"{problem.message}; {doubt}")
+        else:
+            section.problems.append(Problem("bad_line", doubt, section.path, line))
 
 
 def _axes(own: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
@@ -223,11 +247,12 @@ def _typed_log(
     log = RunLog(header, roles=Roles())
     _finish(log, _typed_curves(typed), typed.names, request)
     log.messages = typed.texts
-    if before is not None:
-        log.train_time, log.marker = before.train_time, before.marker
-    for match in filter(None, map(TRAIN_TIME.match, typed.times)):
-        log.train_time = seconds_of(match) + (0.0 if log.marker is None else log.train_time)
-        log.marker = Status.COMPLETE
+    log.marker, log.remarks = typed.marker, typed.remarks
+    times = [seconds_of(match) for match in filter(None, map(TRAIN_TIME.match, typed.times))]
+    if before is not None and not np.isnan(before.train_time):
+        times.insert(0, before.train_time)
+    if times:
+        log.train_time = sum(times)
     return log
 
 

@@ -1,10 +1,16 @@
-"""Text lines that mean something: the epoch marker, and the training time."""
+"""Text lines that mean something: the epoch marker, the training time, and the last ones."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from runcube.core import Status
+from runcube.readers.last_words import ending_said, kind_of
 from runcube.readers.native.epochs import one_byte_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MARKER = ">> Start Epoch:"
 # Longer numbers are no epochs; they would be no int64 either. Words may follow, after a blank.
@@ -26,3 +32,15 @@ def seconds_of(found: re.Match[str]) -> float:
     """Return the seconds of a matched training time."""
     days, hours, minutes, seconds = found.groups(default="0")
     return int(days) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def kind_of_text(text: str) -> str:
+    """Return the kind of a text that may be remarkable; ``""`` of the training time, as of none."""
+    return "" if TRAIN_TIME.match(text) else kind_of(text)
+
+
+def marker_of(behind: Sequence[str]) -> Status | None:
+    """Return how a run ended by the texts behind its last record, the training time among them."""
+    said = ending_said(behind)
+    is_closed = said is None and any(map(TRAIN_TIME.match, behind))
+    return Status.COMPLETE if is_closed else said

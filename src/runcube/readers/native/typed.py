@@ -16,17 +16,18 @@ import msgspec
 import numpy as np
 
 from runcube.core import is_x_like
+from runcube.readers.last_words import remarks_of
 from runcube.readers.lines import BOM, count_plain, is_deep_line
 from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, Pattern
 from runcube.readers.native.records import OWN_KEYS, is_config
-from runcube.readers.native.texts import is_damaged_marker
+from runcube.readers.native.texts import is_damaged_marker, kind_of_text, marker_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from runcube.core import Limits
+    from runcube.core import Limits, Remarks, Status
 
 # Lines that are searched for the log's own keys; what first appears later takes the exact road.
 _PROBE_LINES = 12
@@ -67,6 +68,9 @@ class TypedLog:
         Text lines; empty unless they are asked for.
     times : list of str
         Text lines that hold the training time.
+    marker : Status or None
+        How the run ended by the texts behind the last record with statistics.
+    remarks : Remarks
 
     Notes
     -----
@@ -86,6 +90,8 @@ class TypedLog:
     count: int
     texts: list[str]
     times: list[str]
+    marker: Status | None
+    remarks: Remarks
 
 
 class _Layout:
@@ -289,6 +295,7 @@ def read_records(
         raise NotPlainError("a text beside metrics")
     if any(is_damaged_marker(text) for text in {*others} if text[-1:].isdecimal()):
         raise NotPlainError("a text that is a marker but for one character")
+    before, behind = {*others[: pattern.before]}, [*others[pattern.before :]]
     members = pattern.members(records) if extras else ()
     own = [[getattr(m, field) for m in members] for field in layout.extras]
     if any(getattr(t, f) == getattr(t, f) for f in layout.extras for t in pattern.text_of(records)):
@@ -306,6 +313,8 @@ def read_records(
         len(records),
         [text for text in pattern.text_of(values) if text] if texts else [],
         [text for text in others if text and text.startswith("Training time")],
+        marker_of(behind),
+        remarks_of(map(kind_of_text, before), map(kind_of_text, behind)),
     )
 
 
