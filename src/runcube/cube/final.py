@@ -100,12 +100,13 @@ def final(
     _check(how, mode, last)
     values, logged, x = _curves(ds, "final")
     if how == "best":
-        return _taken(values, _best_at(values, logged, x, mode), x, "best").rename("final")
-    at = _along(_last_of, x, logged, dtype=np.intp)
+        at = _along(_best_of, (x,), values, logged, dtype=np.intp, mode=mode)
+        return _taken(values, at, x, "best").rename("final")
+    at = _along(_last_of, (x,), logged, dtype=np.intp)
     end = _taken(values, at, x, "last").rename("final")
     if how == "last":
         return end
-    mean = _along(_mean_of_last, x, values, logged, dtype=float, last=last)
+    mean = _along(_mean_of_last, (x,), values, logged, dtype=float, last=last)
     end = end.copy(data=mean.transpose(*end.dims).astype(end.dtype).data)
     return _beside(end, "n_values", logged.sum(x).clip(max=last))
 
@@ -167,10 +168,14 @@ def at_best(ds: xr.Dataset | xr.DataArray, *, metric: str, split: str, mode: Mod
     """
     check_choice("mode", mode, get_args(Mode))
     values, logged, x = _curves(ds, "at_best")
-    for dim, name in (("metric", metric), ("split", split)):
-        _check_label(values, dim, name)
-    one = {dim: name for dim, name in (("metric", metric), ("split", split)) if dim in values.dims}
-    at = _best_at(values.sel(one, drop=True), logged.sel(one, drop=True), x, mode)
+    asked = {"split": split, "metric": metric}
+    places = {dim: _place(values, dim, label) for dim, label in asked.items()}
+    here = {dim: place for dim, place in places.items() if dim in values.dims}
+    values, logged = (_one_block(array, *here) for array in (values, logged))
+    # Selected in the kernel: a second selection of a lazy cube would read what is around it.
+    at = _along(
+        _best_of, (*here, x), values, logged, dtype=np.intp, mode=mode, at=(*here.values(),)
+    )
     return _taken(values, at, x, "best").rename("at_best")
 
 
@@ -244,10 +249,12 @@ def _check(how: How, mode: Mode | None, last: int | None) -> None:
             raise PlanError(f'{name}={value!r} means nothing with how="{how}", only with "{of}"')
 
 
-def _check_label(values: xr.DataArray, dim: str, asked: str) -> None:
+def _place(values: xr.DataArray, dim: str, asked: str) -> int:
+    """Return the place of a label along a dim, 0 where it is all that was selected."""
     known = np.atleast_1d(values[dim].values).tolist() if dim in values.coords else []
     if asked not in known:
         raise UnknownNameError(f"at_best: {dim}={asked!r} is not there{nearest(asked, known)}")
+    return int(known.index(asked))
 
 
 def _curves(ds: xr.Dataset | xr.DataArray, asking: str) -> tuple[xr.DataArray, xr.DataArray, str]:
@@ -274,12 +281,9 @@ def _logged(ds: xr.Dataset) -> xr.DataArray:
     return logged
 
 
-def _one_block(array: xr.DataArray, x: str) -> xr.DataArray:
-    return array.chunk({x: -1}) if len(array.chunksizes.get(x, ())) > 1 else array
-
-
-def _best_at(values: xr.DataArray, logged: xr.DataArray, x: str, mode: Mode | None) -> xr.DataArray:
-    return _along(_best_of, x, values, logged, dtype=np.intp, mode=mode)
+def _one_block(array: xr.DataArray, *dims: str) -> xr.DataArray:
+    cut = {dim: -1 for dim in dims if len(array.chunksizes.get(dim, ())) > 1}
+    return array.chunk(cut) if cut else array
 
 
 def _taken(values: xr.DataArray, at: xr.DataArray, x: str, choice: str) -> xr.DataArray:
@@ -308,7 +312,7 @@ def _at(values: xr.DataArray, at: xr.DataArray, x: str) -> xr.DataArray:
 
 def _along(
     kernel: Callable[..., NDArray[Any]],
-    x: str,
+    dims: tuple[str, ...],
     *arrays: xr.DataArray,
     dtype: Any,
     **arguments: Any,
@@ -316,7 +320,7 @@ def _along(
     reduced: xr.DataArray = xr.apply_ufunc(
         kernel,
         *arrays,
-        input_core_dims=[[x]] * len(arrays),
+        input_core_dims=[dims] * len(arrays),
         kwargs=arguments,
         dask="parallelized",
         output_dtypes=[dtype],
@@ -339,8 +343,15 @@ def _last_of(logged: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.where(logged.any(axis=-1), at, -1)
 
 
-def _best_of(values: NDArray[Any], logged: NDArray[np.bool_], mode: Mode) -> NDArray[np.intp]:
-    """Return the place of the first best finite value along the last axis, -1 without one."""
+def _best_of(
+    values: NDArray[Any], logged: NDArray[np.bool_], mode: Mode, at: tuple[int, ...] = ()
+) -> NDArray[np.intp]:
+    """Return the place of the first best finite value along the last axis, -1 without one.
+
+    With ``at``, of the curve that stands there on the axes before the last.
+    """
+    curve: tuple[Any, ...] = (..., *at, slice(None))
+    values, logged = values[curve], logged[curve]
     usable = logged & np.isfinite(values)
     if not usable.shape[-1]:
         return np.full(usable.shape[:-1], -1)
