@@ -270,6 +270,23 @@ def test_each_runs_own_x_stands_beside_the_choice(tmp_path):
     mean = rc.final(rc.to_configs(ds), how="mean", last=2).squeeze()
     assert mean.last_step.values.tolist() == [31, 17]
     assert mean.n_values.values.tolist() == [2, 2]
+    for lazy in (ds.chunk({"point": 1}), ds.chunk({"seed": 1})):
+        cut = rc.final(lazy.assign_coords(step=lazy.step)).squeeze()
+        assert cut.last_step.values.tolist() == [31, 17]
+
+
+def test_a_row_for_each_run_keeps_its_index(ds):
+    rows = rc.to_configs(ds).stack(run=("config", "seed"))
+    end = rc.final(rows.curve.sel(metric="acc1", split="val").assign_coords(status=rows.status))
+    assert end.dims == ("run",)
+    assert float(end.sel(config=0, seed=1)) == sweeps.logged_value(0, 1, "val", "acc1", 2)
+
+
+def test_coordinates_in_memory_stay_there(ds):
+    chunked = ds.assign(curve=ds.curve.variable.chunk({"epoch": 1}))
+    end = rc.final(chunked)
+    assert end.chunks is not None
+    assert end.status.chunks is None
 
 
 def test_a_hyperparameter_of_the_same_name_stays_what_it_is(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 How = Literal["last", "best", "mean"]
 Mode = Literal["max", "min"]
+_Array = TypeVar("_Array", xr.DataArray, xr.Variable)
 
 
 def final(
@@ -108,7 +109,7 @@ def final(
         return end
     mean = _along(_mean_of_last, (x,), values, logged, dtype=float, last=last)
     end = end.copy(data=mean.transpose(*end.dims).astype(end.dtype).data)
-    return _beside(end, "n_values", logged.sum(x).clip(max=last))
+    return _beside(end, {"n_values": logged.sum(x).clip(max=last).variable})
 
 
 def at_best(ds: xr.Dataset | xr.DataArray, *, metric: str, split: str, mode: Mode) -> xr.DataArray:
@@ -282,29 +283,34 @@ def _logged(ds: xr.Dataset) -> xr.DataArray:
 
 
 def _one_block(array: xr.DataArray, *dims: str) -> xr.DataArray:
-    cut = {dim: -1 for dim in dims if len(array.chunksizes.get(dim, ())) > 1}
-    return array.chunk(cut) if cut else array
+    whole = _whole(array.variable, *dims)
+    return array if whole is array.variable else array.copy(data=whole.data)
+
+
+def _whole(variable: xr.Variable, *dims: str) -> xr.Variable:
+    """Return a variable whose blocks, where it has any, are not cut along these dims."""
+    cut = {dim: -1 for dim in dims if len(variable.chunksizes.get(dim, ())) > 1}
+    return variable.chunk(cut) if cut else variable
 
 
 def _taken(values: xr.DataArray, at: xr.DataArray, x: str, choice: str) -> xr.DataArray:
     """Return the values at a place along x, and beside them each quantity along x, there."""
-    taken = _at(values, at, x)
-    for name in dict.fromkeys([x, *map(str, values.coords)]):
-        along = values[name]
-        if x in along.dims and along.dtype.kind in "iuf":
-            taken = _beside(taken, f"{choice}_{name}", _at(along, at, x))
-    return taken
+    # Variables: a DataArray of each would carry all other coordinates, of which there may be many.
+    along = {x: values[x].variable}
+    along |= {str(n): v for n, v in values.coords.variables.items() if x in v.dims}
+    quantities = {name: v for name, v in along.items() if v.dtype.kind in "iuf"}
+    beside = {f"{choice}_{n}": _at(_whole(v, x), at.variable, x) for n, v in quantities.items()}
+    return _beside(_at(values, at, x), beside)
 
 
-def _at(values: xr.DataArray, at: xr.DataArray, x: str) -> xr.DataArray:
-    kept = values.dtype if values.dtype.kind == "f" else np.dtype(float)
-    taken: xr.DataArray = xr.apply_ufunc(
+def _at(values: _Array, at: _Array, x: str) -> _Array:
+    taken: _Array = xr.apply_ufunc(
         _take,
         values,
         at,
         input_core_dims=[[x], []],
         dask="parallelized",
-        output_dtypes=[kept],
+        output_dtypes=[values.dtype if values.dtype.kind == "f" else float],
         keep_attrs="override",
     )
     return taken
@@ -328,11 +334,14 @@ def _along(
     return reduced
 
 
-def _beside(array: xr.DataArray, name: str, coord: xr.DataArray) -> xr.DataArray:
-    while name in array.coords or name in array.dims:
-        name += "_"
-    order = [dim for dim in array.dims if dim in coord.dims]
-    return array.assign_coords({name: coord.transpose(*order).variable})
+def _beside(array: xr.DataArray, coords: dict[str, xr.Variable]) -> xr.DataArray:
+    taken = {*map(str, array.coords), *map(str, array.dims)}
+    named = {}
+    for name, coord in coords.items():
+        while name in taken:
+            name += "_"  # noqa: PLW2901, until it is free
+        named[name] = coord.transpose(*(dim for dim in array.dims if dim in coord.dims))
+    return array.assign_coords(named)
 
 
 def _last_of(logged: NDArray[np.bool_]) -> NDArray[np.intp]:
