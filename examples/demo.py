@@ -36,9 +36,8 @@ def mean_and_error(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def diverged(ds: xr.Dataset) -> xr.DataArray:
-    """Tell the runs that logged a loss which is no finite number: (*hyperparameters*, seed)."""
-    loss, logged = (array.sel(metric="loss", drop=True) for array in (ds.curve, ds.logged))
-    return (logged & ~np.isfinite(loss)).any(["split", "epoch"])
+    """Tell the runs with a loss that is no finite number: (*hyperparameters*, seed)."""
+    return rc.diverged(ds.sel(metric="loss", drop=True)).any("split")
 
 
 def results(ds: xr.Dataset) -> pd.DataFrame:
@@ -47,13 +46,14 @@ def results(ds: xr.Dataset) -> pd.DataFrame:
     A diverged run counts with the accuracy it logged (chance): leaving it out would praise a
     learning rate for the one seed that survived it.
     """
-    complete = ds.status == "complete"
-    final = ds.curve.sel(metric="acc1", drop=True).isel(epoch=-1, drop=True).where(complete)
+    end = rc.final(ds.sel(metric="acc1", drop=True))
+    end = end.where(end.status == "complete")
     columns: dict[str, xr.DataArray] = {}
     for name, split in {"val": "val", "test": "eval"}.items():
-        columns[name], columns[f"{name} ±"] = mean_and_error(final.sel(split=split, drop=True))
-    columns["complete"] = complete.sum("seed")
-    columns["diverged"] = (diverged(ds) & complete).sum("seed")
+        columns[name], columns[f"{name} ±"] = mean_and_error(end.sel(split=split, drop=True))
+    bad = diverged(ds)
+    columns["complete"] = (bad.status == "complete").sum("seed")
+    columns["diverged"] = (bad & (bad.status == "complete")).sum("seed")
     table = xr.Dataset(columns).reset_coords(drop=True).to_dataframe()
     return table.sort_values("val", ascending=False)
 
@@ -75,7 +75,8 @@ def plot(ds: xr.Dataset, weight_decay: float, path: Path) -> None:
     ds = ds.sel(weight_decay=weight_decay)
     complete = ds.status == "complete"
     lost = (diverged(ds) & complete).sum("seed")
-    accuracy = ds.curve.sel(split="val", metric="acc1").where(complete)
+    accuracy = ds.curve.sel(split="val", metric="acc1")
+    accuracy = accuracy.where(accuracy.status == "complete")
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, ds.sizes["lr"]))
     figure, axes = plt.subplots(
         1, ds.sizes["init"], figsize=(10, 5), sharey=True, squeeze=False, layout="constrained"
@@ -96,8 +97,8 @@ def plot(ds: xr.Dataset, weight_decay: float, path: Path) -> None:
     figure.suptitle(f"Digits, weight decay {weight_decay:g}: mean ± standard error over the seeds")
     out = int((ds.status == "incomplete").sum())
     figure.supxlabel(
-        "n: complete runs. Runs that diverged (NaN loss) count with the accuracy they logged; "
-        f"incomplete runs are left out ({out}).",
+        "n: complete runs. Runs that diverged (loss NaN or infinite) count with the accuracy they "
+        f"logged; incomplete runs are left out ({out}).",
         fontsize="small",
         color="0.35",
     )

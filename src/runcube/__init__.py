@@ -25,7 +25,7 @@ from runcube.core import (
     SweepWarning,
     UnknownNameError,
 )
-from runcube.cube import problems, to_configs, to_grid
+from runcube.cube import at_best, diverged, final, problems, to_configs, to_grid
 from runcube.lazy import open_runs
 from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
@@ -49,6 +49,9 @@ __all__ = [
     "SweepWarning",
     "UnknownNameError",
     "archive_runs",
+    "at_best",
+    "diverged",
+    "final",
     "load_runs",
     "load_tree",
     "merge_archives",
@@ -63,3 +66,7 @@ __all__ = [
     "update_archive",
     "verify_archive",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__", "readers"])

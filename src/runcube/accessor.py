@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from runcube.cube import final, problems, report, to_configs, to_grid
+from runcube.cube import at_best, diverged, final, problems, report, to_configs, to_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from runcube.cube import How, Mode
 
 
 @xr.register_dataset_accessor("sweep")  # type: ignore[no-untyped-call]
@@ -26,7 +28,9 @@ class SweepAccessor:
     ``missing``           configurations and seeds without a complete run
     ``missing_configs``   the same as configurations for a launcher
     ``problems``          what is wrong with the logs, by file and line
-    ``final``             last logged value of each curve
+    ``final``             last logged value of each curve, its best, or the mean of its last
+    ``at_best``           all metrics and splits at each run's best epoch on one split
+    ``diverged``          which curves hold a logged NaN or infinity
     ``constant``          hyperparameters that are the same in all runs
     ``to_grid``           one dim for each hyperparameter
     ``to_configs``        one dim ``config`` for all hyperparameters
@@ -265,21 +269,37 @@ class SweepAccessor:
         """
         return report.missing_configs(self._ds, all_combinations=all_combinations)
 
-    def final(self) -> xr.DataArray:
-        """Return the last value that each run logged, of each metric in each split.
+    def final(
+        self, *, how: How = "last", mode: Mode | None = None, last: int | None = None
+    ) -> xr.DataArray:
+        """Return the value that each run ends with, of each metric in each split.
 
         A run that diverged ends with the NaN that it logged, not with its last finite value.
+
+        Parameters
+        ----------
+        how : {"last", "best", "mean"}
+            The last logged value; the best finite one; or the mean of the ``last`` logged values.
+        mode : {"max", "min"}, optional
+            Which values are better; ``how="best"`` needs it.
+        last : int, optional
+            The number of values that ``how="mean"`` is taken of.
 
         Returns
         -------
         DataArray
-            ``curve`` without its x-axis, float64; NaN where nothing was logged, lazy where
-            ``curve`` is. The coordinate ``last_<x>`` holds the x of each value.
+            ``curve`` without its x-axis; NaN where nothing was logged, lazy where ``curve`` is.
+            The coordinate ``last_<x>`` or ``best_<x>`` holds the x of each value, ``n_values`` the
+            number of values of a mean.
 
         Raises
         ------
         PlanError
-            If the Dataset is no cube, or has no x-axis any more.
+            If the Dataset is no cube, has no x-axis any more, or the arguments are not valid.
+
+        See Also
+        --------
+        runcube.final : the same as a function, with all that is to be said of it.
 
         Examples
         --------
@@ -287,13 +307,81 @@ class SweepAccessor:
         >>> with warnings.catch_warnings():
         ...     warnings.simplefilter("ignore", rc.SweepWarning)
         ...     ds = rc.load_runs("examples/logs")
-        >>> last = ds.sel(metric="acc1", split="val").sweep.final()
-        >>> last.dims
+        >>> end = ds.sel(metric="acc1", split="val").sweep.final()
+        >>> end.dims
         ('weights', 'lr', 'weight_decay', 'seed')
-        >>> int(last.last_epoch.min()), int(last.last_epoch.max())
+        >>> int(end.last_epoch.min()), int(end.last_epoch.max())
         (10, 19)
         """
-        return final(self._ds)
+        return final(self._ds, how=how, mode=mode, last=last)
+
+    def at_best(self, *, metric: str, split: str, mode: Mode) -> xr.DataArray:
+        """Return every metric and split of each run where one metric of one split is best.
+
+        Parameters
+        ----------
+        metric, split : str
+            What is compared.
+        mode : {"max", "min"}
+            Whether the highest or the lowest value is the best.
+
+        Returns
+        -------
+        DataArray
+            ``curve`` without its x-axis; NaN where a metric has no value there, or the run has no
+            finite one of what is compared. The coordinate ``best_<x>`` holds the x of each run.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such metric or split.
+        PlanError
+            As ``final``.
+
+        See Also
+        --------
+        runcube.at_best : the same as a function.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> best = ds.sweep.at_best(metric="loss", split="val", mode="min")
+        >>> run = best.sel(weights="DEFAULT", lr=0.2, weight_decay=0.0, seed=0)
+        >>> round(run.sel(metric="acc1", split="eval").item(), 2), int(run.best_epoch)
+        (96.47, 16)
+        """
+        return at_best(self._ds, metric=metric, split=split, mode=mode)
+
+    def diverged(self) -> xr.DataArray:
+        """Return which curves hold a logged NaN or infinity; what is missing does not count.
+
+        Returns
+        -------
+        DataArray
+            Bool, ``curve`` without its x-axis: (*cell dims*, split, metric).
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube.
+
+        See Also
+        --------
+        runcube.diverged : the same as a function.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> int(ds.sel(metric="loss").sweep.diverged().any("split").sum())
+        21
+        """
+        return diverged(self._ds)
 
     @property
     def constant(self) -> dict[str, Any]:

@@ -81,7 +81,12 @@ def test_watch_keeps_an_archive_fresh_and_tells_the_best_run(logs, tmp_path):
     # The values grow with the configuration and the seed.
     assert looks[0]["best"]["seed"] == 2
     assert (looks[0]["best"]["metric"], looks[0]["best"]["split"]) == ("acc1", "val")
-    assert "best val acc1" in ok("watch", logs, out, "--times", "1")
+    assert looks[0]["best"]["mode"] == "max"
+    shown = ok("watch", logs, out, "--times", "1")
+    assert "best val acc1" in shown
+    assert ", the highest at the end of a run (" in shown
+    asked = ok("watch", logs, out, "--times", "1", "--metric", "acc1", "--lowest")
+    assert ", the lowest at the end of a run (" in asked
     with rc.open_archive(out) as back:
         xr.testing.assert_equal(back, quietly_loaded(logs))
 

@@ -10,7 +10,7 @@ import sweeps
 import xarray as xr
 
 import runcube as rc
-from runcube.cube import final, report
+from runcube.cube import report
 from runcube.cube.cells import ABSENT, json_value
 
 FULL = sweeps.product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
@@ -62,7 +62,12 @@ def test_methods_are_the_functions(ds):
     pd.testing.assert_frame_equal(ds.sweep.table(), report.table(ds))
     pd.testing.assert_frame_equal(ds.sweep.missing(), report.missing(ds))
     pd.testing.assert_frame_equal(ds.sweep.problems(), rc.problems(ds))
-    xr.testing.assert_identical(ds.sweep.final(), final(ds))
+    xr.testing.assert_identical(ds.sweep.final(), rc.final(ds))
+    how = {"how": "mean", "last": 2}
+    xr.testing.assert_identical(ds.sweep.final(**how), rc.final(ds, **how))
+    what = {"metric": "acc1", "split": "val", "mode": "max"}
+    xr.testing.assert_identical(ds.sweep.at_best(**what), rc.at_best(ds, **what))
+    xr.testing.assert_identical(ds.sweep.diverged(), rc.diverged(ds))
     assert ds.sweep.missing_configs() == report.missing_configs(ds)
 
 
@@ -82,6 +87,25 @@ def test_html_sums_the_cube_up_and_escapes_labels(tmp_path):
     assert "&lt;b&gt;" in html
     assert "<b>," not in html
     assert "4: 3 complete, 1 incomplete" in html
+
+
+def test_html_counts_what_problems_lists(tmp_path):
+    sweeps.write_sweep(tmp_path, FULL, [0, 1, 2], leave_out=[(1, 2)])
+    with (tmp_path / "001" / "json_out.jsonl").open("a") as log:
+        log.write("no json\n" * 3)
+    sweeps.write_run(tmp_path / "rerun", {**FULL[0], "seed": 0, "epochs": 3})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "json_out.jsonl").write_text("")
+    ds = load(tmp_path)
+    assert json.loads(ds.attrs["skipped"])
+    for cube in (ds, ds.isel(seed=0), ds.sweep.to_configs()):
+        assert f">{len(rc.problems(cube))}: ds.sweep.problems()<" in cube.sweep._repr_html_()
+    assert len(rc.problems(ds)) > int(ds.n_problems.sum())
+
+
+def test_html_tells_the_cells_without_a_run(ds):
+    assert "1 of 12 cells have no run" in ds.sweep._repr_html_()
+    assert "absent" not in ds.sel(seed=0).sweep._repr_html_()
 
 
 def test_html_works_on_a_selection(ds):
@@ -308,51 +332,3 @@ def test_a_label_stands_for_a_value(label, number, value):
     found = json_value(label, number)
     assert found == value
     assert type(found) is type(value)
-
-
-# --- final ------------------------------------------------------------------------------------
-
-
-def test_the_final_value_is_the_last_logged_one(ds):
-    last = ds.sweep.final()
-    assert last.dims == ("lr", "weights", "seed", "split", "metric")
-    whole = last.sel(lr=0.1, weights="None", seed=1, split="val", metric="acc1")
-    assert whole == sweeps.logged_value(0, 1, "val", "acc1", 2)
-    assert whole.last_epoch == 2
-    killed = last.sel(lr=1.0, weights="DEFAULT", seed=0, split="val", metric="acc1")
-    assert killed == sweeps.logged_value(3, 0, "val", "acc1", 0)
-    assert killed.last_epoch == 0
-    absent = last.sel(lr=0.1, weights="DEFAULT", seed=2)
-    assert absent.isnull().all()
-    assert absent.last_epoch.isnull().all()
-
-
-def test_a_diverged_run_ends_with_its_nan(tmp_path):
-    def value(index, seed, split, metric, epoch):
-        return float("nan") if index == 1 and epoch == 2 else 1.0 + epoch
-
-    ds = run_sweep(tmp_path, sweeps.product_configs(lr=[0.1, 9.0]), [0, 1], value=value)
-    last = ds.sweep.final()
-    assert (last.sel(lr=0.1) == 3.0).all()
-    assert last.sel(lr=9.0).isnull().all()
-    assert (last.last_epoch == 2).all()
-
-
-def test_final_keeps_to_a_selection_and_works_in_the_configs_layout(ds):
-    part = ds.sel(metric="loss", split="val")
-    xr.testing.assert_equal(part.sweep.final(), ds.sweep.final().sel(metric="loss", split="val"))
-    configs = part.sweep.to_configs().sweep.final()
-    assert configs.dims == ("config", "seed")
-    with pytest.raises(rc.PlanError, match="no x-axis"):
-        part.isel(epoch=-1).sweep.final()
-
-
-def test_final_of_nothing_is_nan(ds):
-    assert ds.isel(epoch=slice(0)).sweep.final().isnull().all()
-
-
-def test_final_values_can_be_reckoned_with(ds):
-    last = ds.sel(metric="acc1", split="val").sweep.final()
-    best = last.where(ds.status == "complete").mean("seed").idxmax("lr")
-    assert best.dims == ("weights",)
-    assert (last - last == 0).sum() == 11

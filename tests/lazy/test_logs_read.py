@@ -49,6 +49,27 @@ def test_a_selection_reads_its_files_and_no_others(logs, read, forget, chunks, p
     assert sorted(read) == sorted(paths)
 
 
+@pytest.mark.parametrize(
+    "reduced",
+    [
+        lambda ds: rc.final(ds.sel(metric="acc1", split="val")),
+        lambda ds: rc.final(ds, how="best", mode="max"),
+        lambda ds: rc.final(ds, how="mean", last=2),
+        lambda ds: rc.at_best(ds, metric="acc1", split="val", mode="max").sel(metric="loss"),
+        rc.diverged,
+    ],
+    ids=["last", "best", "mean", "at_best", "diverged"],
+)
+def test_the_end_of_selected_runs_reads_their_files_once(logs, read, forget, reduced):
+    ds = opened(logs, layout="grid").sel(lr=0.1, seed=0)
+    forget()
+    read.clear()
+    end = reduced(ds)
+    assert read == []
+    end.compute()
+    assert sorted(read) == sorted(ds.path.values.tolist())
+
+
 def test_a_list_upon_a_selection_reads_its_files_and_no_others(logs, read, forget):
     ds = opened(logs, layout="grid")
     want = loaded(logs, layout="grid")

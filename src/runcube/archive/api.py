@@ -123,8 +123,8 @@ def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False
     ...     warnings.simplefilter("ignore", rc.SweepWarning)
     ...     rc.archive_runs("examples/logs", path)
     >>> with rc.open_archive(path, chunks={}) as ds:
-    ...     acc = ds.curve.sel(metric="acc1", split="val", weights="DEFAULT", lr=0.2)
-    ...     acc.sel(weight_decay=0).isel(epoch=-1).mean("seed").compute().round(2).item()
+    ...     end = rc.final(ds.sel(metric="acc1", split="val", weights="DEFAULT", lr=0.2))
+    ...     end.sel(weight_decay=0).mean("seed").compute().round(2).item()
     95.55
     """
     return read_file(archive_path(path), chunks, messages=messages)

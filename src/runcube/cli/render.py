@@ -253,10 +253,11 @@ def _standing(counts: Mapping[str, int]) -> str:
 def _best(best: Mapping[str, Any]) -> str:
     if not best:
         return "nothing logged yet"
-    own = ("metric", "split", "value", "run_id", "status")
+    own = ("metric", "split", "mode", "value", "run_id", "status")
     labels = ", ".join(f"{k}={_cell(v)}" for k, v in best.items() if k not in own)
     head = f"best {best['split']} {best['metric']} {best['value']:.6g}"
-    return f"{head} ({labels}; {best['run_id']}, {best['status']})"
+    order = "lowest" if best["mode"] == "min" else "highest"
+    return f"{head}, the {order} at the end of a run ({labels}; {best['run_id']}, {best['status']})"
 
 
 def show_remark(text: str) -> None:

@@ -196,7 +196,7 @@ def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()
     x = x_dim(ds)
     values, logged = ds["curve"], ds["logged"]
     if last and x is not None:
-        values, logged = final(ds).drop_vars(f"last_{x}"), logged.any(x)
+        values, logged = final(ds), logged.any(x)
     for dim in over:
         if dim not in values.dims:
             raise UnknownNameError(

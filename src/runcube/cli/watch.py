@@ -12,7 +12,7 @@ from runcube.cube import final, hyperparameters
 if TYPE_CHECKING:
     import xarray as xr
 
-# Parts of the names of metrics of which lower is better.
+# Parts of the names of metrics of which lower is better: the one guess, which `watch` prints.
 _LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mse", "mae", "rmse", "ece")
 _FAVOURITES = ("acc1", "acc", "accuracy", "top1", "f1", "auc", "loss")
 _SPLITS = ("val", "valid", "validation", "dev", "eval", "test", "train", "all")
@@ -65,8 +65,8 @@ def best(
     Returns
     -------
     dict
-        ``metric``, ``split``, ``value``, ``run_id``, ``status`` and the labels of the run; empty
-        if nothing was logged there.
+        ``metric``, ``split``, ``mode`` (``"min"`` where lower is better), ``value``, ``run_id``,
+        ``status`` and the labels of the run; empty if nothing was logged there.
 
     Raises
     ------
@@ -81,8 +81,8 @@ def best(
     ...     warnings.simplefilter("ignore", rc.SweepWarning)
     ...     ds = rc.load_runs("examples/logs", metrics="acc1")
     >>> found = best(ds)
-    >>> found["metric"], found["split"], found["status"]
-    ('acc1', 'val', 'complete')
+    >>> found["metric"], found["split"], found["mode"], found["status"]
+    ('acc1', 'val', 'max', 'complete')
     """
     metric = _chosen("metric", ds["metric"].values.tolist(), metric, _FAVOURITES)
     split = _chosen("split", ds["split"].values.tolist(), split, _SPLITS)
@@ -103,6 +103,7 @@ def best(
     return {
         "metric": metric,
         "split": split,
+        "mode": "min" if lowest else "max",
         "value": float(values.reshape(-1)[flat]),
         "run_id": str(run["run_id"].values),
         "status": str(run["status"].values),

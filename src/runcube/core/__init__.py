@@ -32,6 +32,7 @@ from runcube.core.errors import (
     StoreError,
     SweepWarning,
     UnknownNameError,
+    check_choice,
 )
 from runcube.core.limits import DEFAULT_LIMITS, Limits
 from runcube.core.model import (
@@ -77,6 +78,7 @@ __all__ = [
     "SweepWarning",
     "UnknownNameError",
     "absent_cells",
+    "check_choice",
     "check_memory",
     "clean_text",
     "elapsed_seconds",

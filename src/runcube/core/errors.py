@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class RuncubeError(Exception):
     """Base of the errors that runcube raises on purpose."""
@@ -45,3 +50,9 @@ class StoreError(RuncubeError, ImportError):
 
 class SweepWarning(UserWarning):
     """One warning at the end of a load: what it found and decided."""
+
+
+def check_choice(argument: str, value: object, choices: Sequence[object]) -> None:
+    """Raise `PlanError` unless an argument has one of its values."""
+    if value not in choices:
+        raise PlanError(f"{argument}={value!r}: expected one of {', '.join(map(repr, choices))}")

@@ -9,7 +9,7 @@ for ``report``, ``problems`` and ``final``. Start in ``build``. May import ``cor
 from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values
 from runcube.cube.cells import check_cube, full_key, hyperparameters, laid_out, x_dim
 from runcube.cube.coords import CellIndex
-from runcube.cube.final import final
+from runcube.cube.final import How, Mode, at_best, diverged, final
 from runcube.cube.layouts import to_configs, to_grid
 from runcube.cube.placement import Index, InnerLabels, Part, Scatter
 from runcube.cube.problems import problems
@@ -17,15 +17,19 @@ from runcube.cube.report import table
 
 __all__ = [
     "CellIndex",
+    "How",
     "Index",
     "InnerLabels",
+    "Mode",
     "Part",
     "Scatter",
+    "at_best",
     "build_cube",
     "check_cube",
     "cube_dims",
     "cube_frame",
     "cube_shape",
+    "diverged",
     "final",
     "full_key",
     "hyperparameters",

@@ -11,6 +11,7 @@ import numpy as np
 
 from runcube.core import PlanError, Status
 from runcube.cube.cells import ABSENT, CellRows, full_key, json_value, x_dim
+from runcube.cube.problems import problems
 from runcube.plan import show_labels
 
 if TYPE_CHECKING:
@@ -218,7 +219,8 @@ def as_html(ds: xr.Dataset) -> str:
     Returns
     -------
     str
-        HTML: runs by status, the layout, the labels of each dim, the number of problems.
+        HTML: runs by status, cells without a run, the layout, the labels of each dim, the number
+        of problems as `runcube.problems` lists them.
 
     Raises
     ------
@@ -239,12 +241,14 @@ def as_html(ds: xr.Dataset) -> str:
     counts = Counter(cells.status[cells.held].tolist())
     ends = ", ".join(f"{n} {status}" for status, n in counts.most_common())
     layout = "configs" if "config" in cells.dims else "grid"
-    rows = [("runs", f"{int(cells.held.sum())}: {ends}"), ("layout", layout)]
+    runs, absent = int(cells.held.sum()), int((~cells.held).sum())
+    rows = [("runs", f"{runs}: {ends}"), ("layout", layout)]
+    if absent:
+        rows.insert(1, ("absent", f"{absent} of {cells.held.size} cells have no run"))
     names = (*cells.names, "seed", "split", "metric", x_dim(ds))
     rows += [(name, _labels_of(ds[name])) for name in names if name and name in ds.coords]
-    problems = int(ds["n_problems"].sum()) if "n_problems" in ds.variables else 0
-    if problems:
-        rows.append(("problems", f"{problems}: ds.sweep.problems()"))
+    if {"problems", "path", "run_id"} <= ds.coords.keys() and (count := len(problems(ds))):
+        rows.append(("problems", f"{count}: ds.sweep.problems()"))
     body = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th>'
         f'<td style="text-align:left">{escape(text)}</td></tr>'

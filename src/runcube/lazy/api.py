@@ -117,8 +117,9 @@ parallel
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", rc.SweepWarning)
     ...     ds = rc.open_runs("examples/logs", cache=False)
-    >>> acc = ds.curve.sel(weights="DEFAULT", lr=0.2, weight_decay=0, metric="acc1", split="val")
-    >>> acc.isel(epoch=-1).mean("seed").compute().round(2).item()
+    >>> runs = ds.sel(weights="DEFAULT", lr=0.2, weight_decay=0)
+    >>> end = rc.final(runs.sel(metric="acc1", split="val"))
+    >>> end.mean("seed").compute().round(2).item()
     95.55
     """
     policy = Policy(

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from runcube.core import ArchiveError, Limits, PlanError
+from runcube.core import ArchiveError, Limits, PlanError, check_choice
 from runcube.curves import Align, MissingX, OnDuplicate, SelectionPolicy
 from runcube.plan import PlanPolicy
 from runcube.readers import JsonlReader, registered_readers
@@ -63,11 +63,11 @@ class Policy:
         ------
         PlanError
         """
-        _one_of("errors", self.errors, get_args(Errors))
-        _one_of("layout", self.plan.layout, ("auto", "grid", "configs"))
-        _one_of("align", self.selection.align, get_args(Align))
-        _one_of("missing_x", self.selection.missing_x, get_args(MissingX))
-        _one_of("on_duplicate", self.selection.on_duplicate, get_args(OnDuplicate))
+        check_choice("errors", self.errors, get_args(Errors))
+        check_choice("layout", self.plan.layout, ("auto", "grid", "configs"))
+        check_choice("align", self.selection.align, get_args(Align))
+        check_choice("missing_x", self.selection.missing_x, get_args(MissingX))
+        check_choice("on_duplicate", self.selection.on_duplicate, get_args(OnDuplicate))
         expected: object = self.selection.expected
         if isinstance(expected, bool) or not isinstance(expected, int | float | None):
             raise PlanError(f"expected={expected!r}: expected a number in units of x")
@@ -83,11 +83,6 @@ class Policy:
             "errors": self.errors,
         }
         return json.dumps(own | asdict(self.plan) | asdict(self.selection), default=repr)
-
-
-def _one_of(argument: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise PlanError(f"{argument}={value!r}: expected one of {', '.join(map(repr, choices))}")
 
 
 def names_tuple(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
