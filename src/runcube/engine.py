@@ -63,6 +63,8 @@ class RuncubeBackend(BackendEntrypoint):
         concat_characters: Any = None,
         decode_coords: Any = None,
         reader: str | Reader = "auto",
+        files: str | Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         path_keys: str | None = None,
         dims: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] = (),
@@ -94,8 +96,8 @@ class RuncubeBackend(BackendEntrypoint):
         mask_and_scale, decode_times, decode_timedelta, use_cftime, concat_characters, decode_coords
             Accepted because xarray passes them to every engine, and ignored: logs hold plain
             numbers, there is nothing to decode.
-        reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, missing_x, \
-splits, metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
+        reader, files, ignore, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, \
+missing_x, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
             As for :func:`runcube.open_runs`.
 
         Returns
@@ -136,6 +138,8 @@ splits, metrics, messages, expected, on_duplicate, errors, progress, parallel, c
             os.fspath(filename_or_obj),
             chunks=None,
             reader=reader,
+            files=files,
+            ignore=ignore,
             path_keys=path_keys,
             dims=dims,
             exclude=exclude,

@@ -114,7 +114,9 @@ def _through(
 ) -> LoadSummary:
     policy = archive_job.policy
     known = None if existing is None else existing.headers
-    discovery = discover(archive_job.root, policy.reader, policy.path_keys, known=known)
+    discovery = discover(
+        archive_job.root, **policy.finding, known=known, again=existing is not None
+    )
     logs = absolute_root(archive_job.root)
     source = (
         clean_text(display_root(discovery.root))

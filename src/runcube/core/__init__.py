@@ -47,7 +47,7 @@ from runcube.core.model import (
 )
 from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.roles import Names, Roles
-from runcube.core.text import clean_text, natural_key, nearest
+from runcube.core.text import clean_text, is_printable, natural_key, nearest, printable
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -81,11 +81,13 @@ __all__ = [
     "gc_paused",
     "is_count_like",
     "is_length_name",
+    "is_printable",
     "is_time_like",
     "is_x_like",
     "length_names",
     "natural_key",
     "nearest",
+    "printable",
     "scatter_text",
     "scatter_values",
     "text_array",
