@@ -36,7 +36,7 @@ def check_replaced(path: Path, logs: str) -> None:
     elif facts["logs"] != logs:
         why = "is an archive of other logs"
     elif facts["deleted"]:
-        why = "has runs whose logs are gone"
+        why = "has runs whose logs are gone or cannot be read"
     else:
         return
     raise ArchiveError(

@@ -79,6 +79,7 @@ def command_lines(runs: Sequence[Mapping[str, Any]], form: str, ds: xr.Dataset) 
     'python train.py --lr 0.004 --seed 1 --epochs 20'
     """
     constant = report.constant(ds) if "constant_hparams" in ds.attrs else {}
+    runs = [{**constant, "_path": "", **run} for run in runs]
     parts = _parts(form)
     keys = _keys(ds, constant, runs)
     for _, field in parts:
@@ -87,12 +88,11 @@ def command_lines(runs: Sequence[Mapping[str, Any]], form: str, ds: xr.Dataset) 
     asked = [(text, None if field is None else keys[field]) for text, field in parts]
     lines = []
     for run in runs:
-        known = {**constant, **run}
-        lacking = next((key for _, key in asked if key is not None and key not in known), None)
+        lacking = next((key for _, key in asked if key is not None and key not in run), None)
         if lacking is not None:
-            some = sum(lacking not in {**constant, **other} for other in runs)
+            some = sum(lacking not in other for other in runs)
             raise PlanError(f"--format: {some} of {len(runs)} runs have no value of {lacking!r}")
-        texts = (text + ("" if key is None else _quoted(known[key])) for text, key in asked)
+        texts = (text + ("" if key is None else _quoted(run[key])) for text, key in asked)
         lines.append("".join(texts))
     return lines
 

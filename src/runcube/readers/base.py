@@ -242,10 +242,10 @@ def resolve_reader(reader: str | Reader) -> list[Reader]:
         name = reader.__name__
         raise PlanError(f"reader={name}: a class; expected an object, as in reader={name}()")
     known = registered_readers()
-    if reader == "auto":
+    if isinstance(reader, str) and reader == "auto":
         return known
     for candidate in known:
-        if candidate.name == reader:
+        if isinstance(reader, str) and candidate.name == reader:
             return [candidate]
     names = ", ".join(repr(c.name) for c in known)
     raise PlanError(f"reader={reader!r}: no such reader; known: 'auto', {names}")
