@@ -60,7 +60,7 @@ def test_a_key_that_some_runs_lack_makes_no_command_line(tmp_path):
         {"optim": {"name": "sgd", "momentum": 0.9}, "lr": 0.1},
         {"optim": {"name": "adam"}, "lr": 0.1},
     ]
-    sweeps.write_sweep(tmp_path, configs, [0, 1], leave_out=[(0, 0), (1, 1)])
+    sweeps.write_sweep(tmp_path, configs, [0, 1, 2], leave_out=[(0, 0), (1, 1)])
     assert "no value of 'optim.momentum'" in fails(
         "missing", tmp_path, "--format", "{optim_name} {momentum}"
     )
