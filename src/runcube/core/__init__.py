@@ -14,6 +14,7 @@ from runcube.core.arrays import (
     text_array,
 )
 from runcube.core.axis_names import (
+    clock_seconds,
     elapsed_seconds,
     is_count_like,
     is_length_name,
@@ -77,6 +78,7 @@ __all__ = [
     "absent_cells",
     "check_memory",
     "clean_text",
+    "clock_seconds",
     "elapsed_seconds",
     "gc_paused",
     "is_count_like",

@@ -10,6 +10,7 @@ import numpy as np
 
 from runcube.core import Problem, Status
 from runcube.curves.attempts import Attempt, AttemptResolver
+from runcube.curves.elapsed import ELAPSED, add_elapsed
 from runcube.curves.own_x import choose_for_runs, numbered_note
 from runcube.curves.status import RANK, Candidate, statuses, winner
 from runcube.curves.tracks import along_x, counted, named_lines
@@ -126,6 +127,8 @@ def select_runs(
     UnknownNameError
         If no record carries ``policy.x``.
     """
+    if policy.x == ELAPSED:
+        add_elapsed(logs)
     choice = choose_for_runs(logs, runs, policy.x, policy.missing_x)
     resolver = AttemptResolver(logs, choice.x, policy.missing_x)
     attempts = [

@@ -178,7 +178,8 @@ def load_runs(
         hyperparameters as coordinates. ``"auto"`` chooses, and the warning has the reason.
     x : str, optional
         Axis of the curves (``epoch``, ``step``, …); by default the one that keeps the points apart
-        with the fewest labels.
+        with the fewest labels. Of logs with a clock ``"elapsed"`` is one too: seconds since the
+        first record.
     align : {"auto", "union", "order"}
         ``"union"``: x is the dim, with the sorted union of the runs' values. ``"order"``: the dim
         is ``point`` (0, 1, 2, …) and x a coordinate of each run.
