@@ -1,9 +1,14 @@
-"""The command line called within this process, for the tests."""
+"""The command line, called within this process or in a terminal, for the tests."""
 
 import json
+import os
+import select
+import subprocess
 import sys
+import time
 import warnings
 
+import pytest
 import sweeps
 from click.testing import CliRunner
 
@@ -46,3 +51,31 @@ def quietly_loaded(root, **options):
 
 def command(*args):
     return [sys.executable, "-m", "runcube", *map(str, args)]
+
+
+def in_terminal(*args, width=100, stdout=None):
+    """Run in a pseudo-terminal; returns what it shows and the exit code."""
+    pty = pytest.importorskip("pty")
+    import fcntl
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    hidden = ("NO_COLOR", "COLUMNS", "LINES", "CI", "FORCE_COLOR", "TERM")
+    env = {k: v for k, v in os.environ.items() if k not in hidden} | {"TERM": "xterm-256color"}
+    process = subprocess.Popen(command(*args), stdout=stdout or follower, stderr=follower, env=env)
+    os.close(follower)
+    shown = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if select.select([leader], [], [], 0.2)[0]:
+            try:
+                piece = os.read(leader, 65536)
+            except OSError:  # Linux: the other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+    os.close(leader)
+    return shown.decode(), process.wait(30)

@@ -60,14 +60,14 @@ class SweepAccessor:
     def _repr_html_(self) -> str:
         return report.as_html(self._ds)
 
-    def to_grid(self, *, dims: Sequence[str] | None = None) -> xr.Dataset:
+    def to_grid(self, *, dims: str | Sequence[str] | None = None) -> xr.Dataset:
         """Return the cube with one dim for each hyperparameter that tells its rows apart.
 
         Cells without a run are NaN, ``""``, ``absent``, False or 0; every dtype is kept.
 
         Parameters
         ----------
-        dims : sequence of str, optional
+        dims : str or sequence of str, optional
             Coordinates along ``config`` that become dims. By default those of the plan, which the
             attr ``grid`` names.
 
@@ -81,6 +81,8 @@ class SweepAccessor:
         ------
         PlanError
             If the Dataset is no cube, or two rows fall into one cell.
+        UnknownNameError
+            If a dim is no hyperparameter; the message has the nearest names.
         CubeTooLargeError
             If the grid would not fit in memory; raised before anything is allocated.
 

@@ -63,6 +63,8 @@ class RuncubeBackend(BackendEntrypoint):
         concat_characters: Any = None,
         decode_coords: Any = None,
         reader: str | Reader = "auto",
+        files: str | Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         path_keys: str | None = None,
         dims: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] = (),
@@ -87,15 +89,15 @@ class RuncubeBackend(BackendEntrypoint):
 
         Parameters
         ----------
-        filename_or_obj : path-like or URL
-            Directory of the logs, or one log, or the URL of either.
+        filename_or_obj : path-like or URL, or a list of these
+            Directory of the logs, or one log, or the URL of either; or several.
         drop_variables : str or iterable of str, optional
             Variables to leave out of the Dataset, coordinates included.
         mask_and_scale, decode_times, decode_timedelta, use_cftime, concat_characters, decode_coords
             Accepted because xarray passes them to every engine, and ignored: logs hold plain
             numbers, there is nothing to decode.
-        reader, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, missing_x, \
-splits, metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
+        reader, files, ignore, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, \
+missing_x, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
             As for :func:`runcube.open_runs`.
 
         Returns
@@ -129,13 +131,16 @@ splits, metrics, messages, expected, on_duplicate, errors, progress, parallel, c
         """
         del mask_and_scale, decode_times, decode_timedelta
         del use_cftime, concat_characters, decode_coords
-        if not isinstance(filename_or_obj, str | os.PathLike):
+        is_path = isinstance(filename_or_obj, str | os.PathLike)
+        if not is_path and not isinstance(filename_or_obj, list | tuple):
             got = type(filename_or_obj).__name__
             raise TypeError(f"engine 'runcube' reads a directory or a log by its path, got {got}")
         ds = open_runs(
-            os.fspath(filename_or_obj),
+            os.fspath(filename_or_obj) if is_path else filename_or_obj,
             chunks=None,
             reader=reader,
+            files=files,
+            ignore=ignore,
             path_keys=path_keys,
             dims=dims,
             exclude=exclude,

@@ -28,8 +28,10 @@ from sweeps import write_run
 import runcube as rc
 from runcube.core.errors import RuncubeError
 from runcube.core.text import clean_text
+from runcube.files.local import LocalStore
 from runcube.netcdf import writer
 from runcube.readers import JsonlReader
+from runcube.readers.native import reader as native_reader
 
 
 def taken_away(root, folder, names):
@@ -271,3 +273,54 @@ def test_archives_of_before_are_merged_with_each_other_and_with_new_ones(root, t
         merged = tmp_path / f"merged_{number}.nc"
         quietly(rc.merge_archives, several, merged)
         assert_left_out(opened(merged), names)
+
+
+def refusing(monkeypatch, path, *where):
+    """A file that is there, and that the system does not let one read."""
+
+    def denied(function):
+        def read(root, name, *args, **options):  # root: or the store of it
+            if getattr(name, "path", name) == path:
+                raise PermissionError(13, "Permission denied")
+            return function(root, name, *args, **options)
+
+        return read
+
+    for module, name in where:
+        monkeypatch.setattr(module, name, denied(getattr(module, name)))
+
+
+HEAD = [(LocalStore, "open")]
+WHOLE = [(native_reader, "read_from"), (native_reader, "read_bytes")]
+
+
+@pytest.mark.parametrize("where", [HEAD, WHOLE], ids=["head", "whole"])
+def test_a_log_that_cannot_be_read_keeps_its_run_and_is_named(grid, path, monkeypatch, where):
+    name = "003/json_out.jsonl"
+    want = archive(grid, path)
+    with (grid / name).open("a") as stream:
+        stream.write('{"type": "str", "value": "more"}\n')
+    refusing(monkeypatch, name, *where)
+    with pytest.warns(rc.SweepWarning, match="1 unread_log"):
+        rc.update_archive(path)
+    ds = opened(path)
+    assert_same(ds, want, but=["problems", "n_problems", "skipped"])
+    table = rc.problems(ds)
+    kept = table[table["kind"] == "unread_log"]
+    assert kept["path"].tolist() == [name]
+    assert "Permission denied" in kept["message"].item()
+    [named] = [p for p in json.loads(ds.attrs["skipped"]) if p["kind"] == "unreadable"]
+    assert named["path"] == name
+    # It goes on being kept, and comes back as it is by then.
+    assert_same(update(path), ds)
+    monkeypatch.undo()
+    assert_up_to_date(path, grid)
+
+
+def test_a_log_whose_content_is_not_there_yet_keeps_its_run(grid, path):
+    archive(grid, path)
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    (grid / "003" / "json_out.jsonl").write_text(pointer)
+    table = rc.problems(update(path))
+    kinds = table["kind"][table["path"] == "003/json_out.jsonl"]
+    assert sorted(kinds) == ["lfs_pointer", "unread_log"]

@@ -187,7 +187,7 @@ KILLED = """
     for _ in range(int(os.environ.get("KILLS", "5"))):
         child = os.fork()
         if not child:
-            rc.archive_runs(logs, path)
+            rc.archive_runs(logs, path, overwrite=True)
             os._exit(0)
         time.sleep(dice.uniform(0, float(span)))
         os.kill(child, signal.SIGKILL)
@@ -200,7 +200,7 @@ KILLED = """
     NativeReader.read = lambda *task: (seen.append(task[1].path), read(*task))[1]
     journal = path.with_name(".sweep.nc.journal")
     kept = journal.read_bytes().count(b"\\n") if journal.exists() else 0
-    rc.archive_runs(logs, path)
+    rc.archive_runs(logs, path, overwrite=True)
     print(kept, len(seen), len(set(seen)))
 """
 

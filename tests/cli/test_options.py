@@ -51,7 +51,8 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
 
     monkeypatch.setattr(commands, "load_runs", fake)
     args = (
-        "--reader native --path-keys {a}/{b} --dims lr,weights --dims bn --exclude a,b "
+        "--reader native --files **/a,b.jsonl --files c --ignore x "
+        "--path-keys {a}/{b} --dims lr,weights --dims bn --exclude a,b "
         "--rename a=b --seed none --layout configs --x step --align union --missing-x drop "
         "--splits val --metrics loss,acc1 --expected 20 --on-duplicate last --errors raise "
         "--parallel off"
@@ -60,6 +61,8 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
     assert seen == {
         "path": str(tmp_path),
         "reader": "native",
+        "files": ["**/a,b.jsonl", "c"],
+        "ignore": ["x"],
         "path_keys": "{a}/{b}",
         "dims": ["lr", "weights", "bn"],
         "exclude": ["a", "b"],

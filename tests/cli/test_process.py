@@ -2,16 +2,13 @@
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
-import time
 
-import pytest
 import sweeps
 import xarray as xr
-from shell import FULL, command, ok, quietly_loaded, rows, run
+from shell import FULL, command, in_terminal, ok, quietly_loaded, rows, run
 
 from runcube.cube import report
 
@@ -59,34 +56,6 @@ def test_ctrl_c_is_130_without_a_traceback(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
-
-
-def in_terminal(*args, width=100, stdout=None):
-    """Run in a pseudo-terminal; returns what it shows and the exit code."""
-    pty = pytest.importorskip("pty")
-    import fcntl
-    import struct
-    import termios
-
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-    hidden = ("NO_COLOR", "COLUMNS", "LINES", "CI", "FORCE_COLOR", "TERM")
-    env = {k: v for k, v in os.environ.items() if k not in hidden} | {"TERM": "xterm-256color"}
-    process = subprocess.Popen(command(*args), stdout=stdout or follower, stderr=follower, env=env)
-    os.close(follower)
-    shown = b""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if select.select([leader], [], [], 0.2)[0]:
-            try:
-                piece = os.read(leader, 65536)
-            except OSError:  # Linux: the other end is closed
-                break
-            if not piece:
-                break
-            shown += piece
-    os.close(leader)
-    return shown.decode(), process.wait(30)
 
 
 def test_a_terminal_gets_lines_colours_and_progress(logs):

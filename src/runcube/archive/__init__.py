@@ -2,7 +2,8 @@
 
 ``api`` has the public functions; start there. ``build`` goes from logs to a file, which ``writer``
 fills. A log comes from an existing archive (``existing``) or from what was just read
-(``staging``); ``sources`` is both, ``merge_sources`` several archives for ``merge``. May import
+(``staging``); ``sources`` is both, ``merge_sources`` several archives for ``merge``;
+``older`` keeps what must not be replaced, ``kept`` the runs of logs that are gone. May import
 ``core``, ``files``, ``plan``, ``readers``, ``curves``, ``cube``, ``netcdf`` and ``pipeline``.
 """
 

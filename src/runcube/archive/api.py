@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.archive.build import ArchiveJob, archive_logs
 from runcube.archive.existing import ExistingArchive
+from runcube.archive.older import check_replaced
 from runcube.core import ArchiveError, gc_paused
 from runcube.cube import check_cube
-from runcube.curves import SelectionPolicy
-from runcube.files import archive_path, as_root, locked, replace_atomically
+from runcube.files import absolute_root, archive_path, as_root, locked, replace_atomically
 from runcube.netcdf import CubeShape, Storage, encode, opened, read_file, write_file
-from runcube.pipeline import Policy, check_parallel, names_tuple, policy_of
-from runcube.plan import PlanPolicy
+from runcube.pipeline import check_parallel, load_policy, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from runcube.curves import Align, MissingX, OnDuplicate
+    from runcube.files import Roots
     from runcube.netcdf import Blocks, Region
     from runcube.pipeline import Errors, Parallel, Progress
     from runcube.readers import Reader
@@ -131,10 +131,12 @@ def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False
 
 
 def archive_runs(
-    logs: str | Path,
+    logs: Roots,
     path: str | Path,
     *,
     reader: str | Reader = "auto",
+    files: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     path_keys: str | None = None,
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
@@ -150,6 +152,7 @@ def archive_runs(
     expected: float | None = None,
     on_duplicate: OnDuplicate = "prefer_complete",
     errors: Errors = "warn",
+    overwrite: bool = False,
     dtype: str = "float64",
     significant_digits: int | None = None,
     progress: bool | Progress = False,
@@ -166,13 +169,15 @@ def archive_runs(
 
     Parameters
     ----------
-    logs : path-like or URL
-        Directory of the logs, or one log, or the URL of either; fsspec opens URLs.
+    logs : path-like or URL, or a sequence of these
+        Directory of the logs, or one log, or the URL of either; or several. fsspec opens URLs.
     path : path-like
-        The archive to write; an older one is replaced.
+        The archive to write. One of the same logs is replaced.
     reader : str or Reader
         ``"auto"``, the name of a reader, or a reader. :func:`update_archive` needs one of your own
         again.
+    files, ignore : str or sequence of str
+        Globs of the files that may be logs, and of what is left out.
     path_keys : str, optional
         Template of keys that only the path holds.
     dims, exclude : str or sequence of str, optional
@@ -198,6 +203,9 @@ def archive_runs(
         Which run stays where two share a cell.
     errors : {"warn", "raise"}
         ``"raise"`` makes the first problem an exception.
+    overwrite : bool
+        Whether to replace any other netCDF file as well: an archive of other logs, one with runs
+        whose logs are gone, a cube that was saved.
     dtype : {"float64", "float32"}
         How ``curve`` is stored. ``"float32"`` loses digits, and is recorded in the file.
     significant_digits : int, optional
@@ -224,8 +232,8 @@ def archive_runs(
     LogError
         With ``errors="raise"``, at the first problem.
     ArchiveError
-        If ``path`` cannot be written, another process is writing it, or ``dtype`` or
-        ``significant_digits`` has none of its values.
+        If ``path`` is there and no archive of these logs, cannot be written, or another process is
+        writing it; or ``dtype`` or ``significant_digits`` has none of its values.
 
     Warns
     -----
@@ -244,29 +252,40 @@ def archive_runs(
     {'weights': 2, 'lr': 4, 'weight_decay': 3, 'seed': 5, 'epoch': 20}
     """
     check_parallel(parallel)
-    policy = Policy(
-        reader,
-        path_keys,
-        PlanPolicy(
-            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
-        ),
-        SelectionPolicy(x, align, expected, on_duplicate, missing_x),
-        names_tuple(splits),
-        names_tuple(metrics),
+    policy = load_policy(
+        reader=reader,
+        files=files,
+        ignore=ignore,
+        path_keys=path_keys,
+        dims=dims,
+        exclude=exclude,
+        rename=rename,
+        relabel=relabel,
+        seed=seed,
+        layout=layout,
+        x=x,
+        align=align,
+        missing_x=missing_x,
+        splits=splits,
+        metrics=metrics,
         messages=True,
+        expected=expected,
+        on_duplicate=on_duplicate,
         errors=errors,
     )
     storage = Storage(dtype, significant_digits)
-    target = _resolved(path)
+    target, root = _resolved(path), as_root(logs)
     with locked(target):
-        job = ArchiveJob(as_root(logs), target, policy, storage, progress, parallel=parallel)
+        if not overwrite:
+            check_replaced(target, absolute_root(root))
+        job = ArchiveJob(root, target, policy, storage, progress, parallel=parallel)
         summary = archive_logs(job)
     summary.warn(stacklevel=2)
 
 
 def update_archive(
     path: str | Path,
-    logs: str | Path | None = None,
+    logs: Roots | None = None,
     *,
     reader: str | Reader | None = None,
     progress: bool | Progress = False,
@@ -275,14 +294,16 @@ def update_archive(
     """Update an archive: read the logs that are new or have changed, and no others.
 
     The archive becomes what ``archive_runs`` would make of the logs as they are now, with the
-    arguments it was made with. Logs that are gone keep their runs, with a problem ``deleted_log``.
+    arguments it was made with. Logs that are gone keep their runs, with a problem ``deleted_log``,
+    those that cannot be read with ``unread_log``.
 
     Parameters
     ----------
     path : path-like
         An archive that :func:`archive_runs` made.
-    logs : path-like or URL, optional
-        Directory of the logs; by default the one they came from, of a URL without its password.
+    logs : path-like or URL, or a sequence of these, optional
+        Directory of the logs, or several; by default where they came from, of a URL without its
+        password.
     reader : str or Reader, optional
         The reader of your own with which the archive was made.
     progress : bool or callable

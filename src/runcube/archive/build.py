@@ -6,27 +6,18 @@ come from the records of an ``ExistingArchive`` where a log has not changed sinc
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from runcube.archive.kept import failed_logs, keep_runs, kept_logs
 from runcube.archive.sources import ArchiveSources
 from runcube.archive.staging import StagingStore
 from runcube.archive.writer import Writer
-from runcube.core import (
-    ExecutorError,
-    LogFile,
-    RuncubeError,
-    Source,
-    clean_text,
-    gc_paused,
-    natural_key,
-)
+from runcube.core import ExecutorError, RuncubeError, clean_text, gc_paused
 from runcube.curves import select_runs
-from runcube.files import absolute_root, display_root, file_exists, has_hash, replace_atomically
+from runcube.files import absolute_root, display_root, replace_atomically
 from runcube.pipeline import (
-    Job,
     LoadSummary,
     check_names,
     discover,
@@ -37,15 +28,13 @@ from runcube.pipeline import (
     progress_callback,
     raise_first,
 )
-from runcube.plan import keys_from_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runcube.archive.existing import ExistingArchive
-    from runcube.core import RunHeader
     from runcube.netcdf import Storage
-    from runcube.pipeline import Discovery, Parallel, Policy, Progress
+    from runcube.pipeline import Parallel, Policy, Progress
 
 
 @dataclass(frozen=True)
@@ -114,7 +103,9 @@ def _through(
 ) -> LoadSummary:
     policy = archive_job.policy
     known = None if existing is None else existing.headers
-    discovery = discover(archive_job.root, policy.reader, policy.path_keys, known=known)
+    discovery = discover(
+        archive_job.root, **policy.finding, known=known, again=existing is not None
+    )
     logs = absolute_root(archive_job.root)
     source = (
         clean_text(display_root(discovery.root))
@@ -124,12 +115,23 @@ def _through(
     if existing is not None and existing.is_current(discovery, logs, source):
         return LoadSummary(**existing.facts["told"])
     problems = [[p.path, p.kind, p.message] for p in discovery.skipped]
-    deleted = [] if existing is None else _keep_deleted(discovery, existing, policy)
-    sources = ArchiveSources(staging, existing, deleted)
+    if existing is None:
+        kept: dict[str, str] = {}
+    else:
+        kept = kept_logs(discovery, existing)
+        keep_runs(discovery, existing, kept, policy.path_keys)
+    sources = ArchiveSources(staging, existing, kept)
     while True:
         parsed = parse_logs(
             discovery, policy, archive_job.progress, archive_job.parallel, store=sources
         )
+        failed = {} if existing is None else failed_logs(parsed.failures, existing)
+        if existing is not None and failed:
+            # Named as what could not be read, while their runs stay.
+            discovery.skipped += [p for p in parsed.failures if p.path in failed]
+            keep_runs(discovery, existing, failed, policy.path_keys)
+            sources.keep(failed)
+            continue
         check_names(parsed.logs, policy)
         selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
         if not sources.lost(selection):
@@ -148,7 +150,7 @@ def _through(
         "storage": asdict(archive_job.storage),
         "version": version("runcube"),
         "skipped": problems,
-        "deleted": deleted,
+        "deleted": sources.kept,
         "others": sources.others(discovery.jobs, {p.path for p in parsed.failures}),
         "told": asdict(summary),  # the name in archives
     }
@@ -158,56 +160,3 @@ def _through(
     ):
         writer.write(beside, archive_job.storage, facts, discovery.jobs, step)
     return summary
-
-
-def _keep_deleted(discovery: Discovery, existing: ExistingArchive, policy: Policy) -> list[str]:
-    """Add the logs that are gone and whose values the archive has; return their paths."""
-    there = {file.path for job in discovery.jobs for file in job.source.files}
-    gone = [
-        path
-        for path, record in existing.records.items()
-        if record["files"][0][0] not in there
-        and existing.holds_any(path)
-        and _is_gone(discovery, record["files"][0][0])
-    ]
-    if not gone:
-        return []
-    like = discovery.jobs[0]
-    runs: dict[str, list[tuple[RunHeader, str | None]]] = defaultdict(list)
-    for header, digest in zip(discovery.headers, discovery.digests, strict=True):
-        runs[header.source.path].append((header, digest))
-    for path in gone:
-        files = tuple(LogFile(*file) for file in existing.records[path]["files"])
-        job = Job(like.reader, Source(discovery.root, path, files), like.fingerprint)
-        discovery.jobs.append(job)
-        runs[path] = [(header, None) for header in existing.kept(job)[0]]
-        _match_copies(runs, path, str(existing.records[path]["digest"]))
-    discovery.jobs.sort(key=lambda job: natural_key(job.source.path))
-    pairs = [pair for job in discovery.jobs for pair in runs[job.source.path]]
-    discovery.headers = [header for header, _ in pairs]
-    discovery.digests = [digest for _, digest in pairs]
-    paths = [header.source.path for header in discovery.headers]
-    discovery.path_keys = keys_from_paths(paths, policy.path_keys)
-    return gone
-
-
-def _is_gone(discovery: Discovery, path: str) -> bool:
-    """Return whether a file does not exist; one that no reader claimed may be no log any more."""
-    return not file_exists(discovery.root, path)
-
-
-def _match_copies(
-    runs: dict[str, list[tuple[RunHeader, str | None]]], path: str, digest: str
-) -> None:
-    """Set the hash of a log that is gone to that of its copies, so that they do not compete."""
-    mine = [header for header, _ in runs[path]]
-    if len(mine) != 1 or mine[0].key:
-        return
-    for other, pairs in runs.items():
-        header, known = pairs[0]
-        alike = len(pairs) == 1 and header.source.size == mine[0].source.size
-        if other == path or not alike or header.config != mine[0].config:
-            continue
-        if has_hash(header.source, digest):
-            runs[other] = [(header, known or digest)]
-            runs[path] = [(mine[0], known or digest)]

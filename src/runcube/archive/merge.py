@@ -140,7 +140,7 @@ def _flat_policy(existing: ExistingArchive) -> dict[str, Any]:
     # An archive of before lacks arguments that are newer; it has their defaults.
     facts = policy_facts(policy_of(existing.facts["policy"], "auto"))
     flat = {**facts["plan"], **facts["contest"]}
-    flat |= {name: facts[name] for name in ("path_keys", "splits", "metrics")}
+    flat |= {name: facts[name] for name in ("files", "ignore", "path_keys", "splits", "metrics")}
     flat |= existing.facts["storage"]
     return {name: value for name, value in flat.items() if name != "on_duplicate"}
 

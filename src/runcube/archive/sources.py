@@ -11,13 +11,17 @@ from runcube.netcdf import unpack_text
 from runcube.pipeline import has_repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from runcube.archive.existing import ExistingArchive
     from runcube.archive.staging import StagingStore
     from runcube.core import Request, RunLog
     from runcube.curves import Attempt, KeptRun, Selection
     from runcube.pipeline import ArrayTable, Job, Record
+
+
+# Problems of logs that an update could not read.
+_KEPT = frozenset({"deleted_log", "unread_log"})
 
 
 def lost_values(path: str) -> Problem:
@@ -37,8 +41,9 @@ class ArchiveSources:
         Where logs go that are read.
     existing : ExistingArchive, optional
         The archive that is updated.
-    deleted : collection of str
-        Paths of logs that are gone: what the archive has of them stays valid.
+    kept : mapping of str to str
+        Paths of logs that are gone (``""``) or cannot be read, with the reason: what the archive
+        has of them stays valid.
 
     Attributes
     ----------
@@ -53,19 +58,28 @@ class ArchiveSources:
         self,
         staging: StagingStore,
         existing: ExistingArchive | None = None,
-        deleted: Collection[str] = (),
+        kept: Mapping[str, str] | None = None,
     ) -> None:
         self._staging = staging
         self.existing = existing
-        self._deleted = frozenset(deleted)
+        self._kept = dict(kept or {})
         self._from_existing: set[str] = set()
         self._numbers: dict[int, int] = {}
+
+    @property
+    def kept(self) -> list[str]:
+        """Paths of the logs of which the archive keeps what it has."""
+        return [*self._kept]
+
+    def keep(self, paths: Mapping[str, str]) -> None:
+        """Keep what the archive has of more logs, with what is wrong with them."""
+        self._kept.update(paths)
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Return a log from the existing archive or the staging store; None if it must be read."""
         path = job.source.path
         self._from_existing.discard(path)
-        if self.existing is not None and path in self._deleted:
+        if self.existing is not None and path in self._kept:
             self._from_existing.add(path)
             return self._remembered(job, self.existing)
         logs = None if self.existing is None else self.existing.get(job, request)
@@ -100,12 +114,12 @@ class ArchiveSources:
         return self._staging.put(job, request, [log])
 
     def _remembered(self, job: Job, existing: ExistingArchive) -> Sequence[RunLog]:
-        """Return what the archive keeps of a log that is gone, with a problem that reports it."""
+        """Return what the archive keeps of a log that is not read, with a problem for it."""
         _, held = existing.kept(job)
         for number, log in held.items():
             self._numbers[id(log)] = number
-            if not any(p.kind == "deleted_log" for p in log.problems):
-                log.problems.append(_deleted(job.source.path))
+            log.problems = [p for p in log.problems if p.kind not in _KEPT]
+            log.problems.append(_kept_problem(job.source.path, self._kept[job.source.path]))
         return [*held.values()]
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
@@ -182,7 +196,7 @@ class ArchiveSources:
                 path, self.number(kept_run.attempt.log), kept_run
             ):
                 continue
-            if path in self._deleted:
+            if path in self._kept:
                 kept_run.attempt.problems.append(lost_values(path))
             else:
                 existing.forget(path)
@@ -195,7 +209,9 @@ class ArchiveSources:
         return logs
 
 
-def _deleted(path: str) -> Problem:
-    """Return the problem of a log that is gone and whose values the archive keeps."""
-    message = "the log is gone; the archive keeps what it held when it was last read"
-    return Problem("deleted_log", message, path)
+def _kept_problem(path: str, why: str) -> Problem:
+    """Return the problem of a log whose values the archive keeps: it is gone, or cannot be read."""
+    kept = "the archive keeps what it held when it was last read"
+    if why:
+        return Problem("unread_log", f"the log cannot be read ({why}); {kept}", path)
+    return Problem("deleted_log", f"the log is gone; {kept}", path)

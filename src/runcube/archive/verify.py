@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from runcube.files import Roots
     from runcube.readers import Reader
 
     Finding = tuple[str, str, str]
 
 
 def verify_archive(
-    path: str | Path, logs: str | Path | None = None, *, reader: str | Reader | None = None
+    path: str | Path, logs: Roots | None = None, *, reader: str | Reader | None = None
 ) -> pd.DataFrame:
     """Check an archive, and compare it with the logs.
 
@@ -48,8 +49,8 @@ def verify_archive(
     ----------
     path : path-like
         An archive, or a cube that plain ``ds.to_netcdf`` saved.
-    logs : path-like or URL, optional
-        Directory of the logs, or its URL.
+    logs : path-like or URL, or a sequence of these, optional
+        Directory of the logs, or its URL, or several.
     reader : str or Reader, optional
         The reader of your own with which the archive was made.
 
@@ -159,7 +160,7 @@ def _against(target: Path, root: str, reader: str | Reader | None) -> Iterator[F
     with opened(target) as file:
         existing = ExistingArchive(target, file)
     policy = policy_of(existing.facts["policy"], reader)
-    found = discover(root, policy.reader, policy.path_keys)
+    found = discover(root, **policy.finding, again=True)
     here = {job.source.path: job.source for job in found.jobs}
     for path, record in existing.records.items():
         if path not in here:

@@ -2,7 +2,8 @@
 
 ``commands`` has one function for each command; start there. ``options`` reads their arguments,
 ``select`` reads selections from text, ``render`` draws tables, ``watch`` sums up a sweep in
-progress. May import ``core``, ``files``, ``plan``, ``cube``, ``pipeline`` and ``archive``.
+progress, ``launch`` writes what is missing for a launcher, ``errors`` is how a command fails.
+May import ``core``, ``files``, ``plan``, ``cube``, ``pipeline`` and ``archive``.
 """
 
 from runcube.cli.commands import main

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-import os
 import sys
 import time
 import warnings
@@ -18,9 +16,10 @@ import click
 from click.core import ParameterSource
 
 from runcube.archive import archive_runs, open_archive, update_archive, verify_archive
-from runcube.cli import options, render, select
-from runcube.cli.watch import best, counts
-from runcube.core import RuncubeError, SweepWarning
+from runcube.cli import launch, options, render, select
+from runcube.cli.errors import Commands, Failure, no_such_path
+from runcube.cli.watch import STATUSES, best, counts
+from runcube.core import NoRunsError, SweepWarning
 from runcube.cube import problems as list_problems
 from runcube.cube import report
 from runcube.files import is_netcdf, is_url
@@ -41,43 +40,14 @@ Exit codes: 0 done; 1 something was found (--exit-code, verify); 2 a wrong argum
 or no logs; 130 interrupted; 141 the program that read the output stopped reading."""
 
 
-class _Failure(click.ClickException):
-    exit_code = 2
-
-
-class _Commands(click.Group):
-    """Group that turns every expected error into one line on stderr and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(141)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(130)
-        except (RuncubeError, OSError) as error:
-            raise _Failure(_one_line(error)) from error
-        return result
-
-
-def _one_line(error: Exception) -> str:
-    """Return the message of an error as one line."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
-
-
 @dataclass(frozen=True)
 class Logs:
     """The logs of a command, and how to read them.
 
     Parameters
     ----------
-    path : str
-        Path or URL of the logs, or path of an archive.
+    paths : tuple of str
+        Paths or URLs of the logs, or path of an archive.
     plan : dict of str to object
         Keyword arguments of ``scan``.
     loading : dict of str to object
@@ -86,10 +56,15 @@ class Logs:
         Whether results are written as JSON lines.
     """
 
-    path: str
+    paths: tuple[str, ...]
     plan: dict[str, Any]
     loading: dict[str, Any]
     as_json: bool
+
+    @property
+    def path(self) -> str | list[str]:
+        """The one path, or all of them."""
+        return self.paths[0] if len(self.paths) == 1 else [*self.paths]
 
     def scan(self) -> Sweep:
         """Return the plan of the logs, from their headers."""
@@ -99,22 +74,25 @@ class Logs:
 
     def load(self, **more: Any) -> xr.Dataset:
         """Return the cube of the logs, or of the archive that was given in place of them."""
-        self._check_path()
-        if self._is_archive():
+        self._check_paths()
+        if self._archives():
+            if len(self.paths) > 1:
+                raise Failure(f"{self._archives()[0]}: is an archive; pass it alone")
             self._check_unused()
-            return open_archive(self.path, **more)
+            return open_archive(self.paths[0], **more)
         with render.progress_on(sys.stderr) as step:
             return load_runs(self.path, **self.plan, **self.loading, **more, progress=step)
 
-    def check_logs(self) -> None:
-        """Raise if the path does not exist, or is an archive where logs are needed."""
-        self._check_path()
-        if self._is_archive():
-            raise _Failure(f"{self.path}: is an archive; this command reads logs")
+    def check_logs(self, *, may_come: bool = False) -> None:
+        """Raise if a path is an archive, where logs are needed, or is not there and may not be."""
+        if not may_come:
+            self._check_paths()
+        if self._archives():
+            raise Failure(f"{self._archives()[0]}: is an archive; this command reads logs")
 
-    def _is_archive(self) -> bool:
-        path = Path(self.path)
-        return not is_url(self.path) and path.is_file() and is_netcdf(path)
+    def _archives(self) -> list[str]:
+        files = [path for path in self.paths if not is_url(path) and Path(path).is_file()]
+        return [path for path in files if is_netcdf(Path(path))]
 
     def _check_unused(self) -> None:
         """Raise if an option for reading logs was given: an archive is already made."""
@@ -122,26 +100,16 @@ class Logs:
         for name in (*self.plan, *self.loading):
             if given(name) is ParameterSource.COMMANDLINE:
                 option = f"--{name.replace('_', '-')}"
-                raise click.UsageError(f"{option} is for logs, and {self.path} is an archive")
+                raise click.UsageError(f"{option} is for logs, and {self.paths[0]} is an archive")
 
-    def _check_path(self) -> None:
-        path = Path(self.path)
-        if is_url(self.path) or path.exists():  # a URL is checked when it is listed
-            return
-        # The first part that is wrong, and what is there instead.
-        wrong = path
-        while not wrong.parent.exists():
-            wrong = wrong.parent
-        beside = [p.name for p in wrong.parent.iterdir()] if wrong.parent.is_dir() else []
-        near = difflib.get_close_matches(wrong.name, beside, n=1)
-        hint = "give the directory of the logs"
-        if near:
-            hint = f"did you mean {wrong.parent / near[0] / path.relative_to(wrong)}?"
-        raise _Failure(f"{self.path}: no such file or directory; {hint}")
+    def _check_paths(self) -> None:
+        for path in self.paths:
+            if not is_url(path) and not Path(path).exists():  # a URL is checked when it is listed
+                raise Failure(no_such_path(Path(path)))
 
 
 def _logs(*, load: bool = True) -> Callable[[Command], Command]:
-    """Return a decorator that passes a command its path and common options as one `Logs`.
+    """Return a decorator that passes a command its paths and common options as one `Logs`.
 
     A command that returns True exits with 1. With ``load=False`` the options of loading are left
     out.
@@ -150,13 +118,13 @@ def _logs(*, load: bool = True) -> Callable[[Command], Command]:
 
     def decorate(function: Command) -> Command:
         @functools.wraps(function)
-        def command(path: str, as_json: bool, **values: Any) -> None:
+        def command(paths: tuple[str, ...], as_json: bool, **values: Any) -> None:
             plan = {name: values.pop(name) for name in options.PLAN}
             plan["exclude"] = plan["exclude"] or ()
             rest = {name: values.pop(name) for name in loading}
             # Problems of the logs are reported after the results, and not beside an error.
             with render.warnings_on_stderr():
-                found = function(Logs(path, plan, rest, as_json), **values)
+                found = function(Logs(paths, plan, rest, as_json), **values)
             if found:
                 click.get_current_context().exit(1)
 
@@ -165,7 +133,7 @@ def _logs(*, load: bool = True) -> Callable[[Command], Command]:
         decorated: Command = command
         for option in reversed(offered):
             decorated = option(decorated)
-        return click.argument("path", metavar="PATH")(decorated)
+        return click.argument("paths", metavar="PATH...", nargs=-1, required=True)(decorated)
 
     return decorate
 
@@ -178,7 +146,7 @@ def _example(*lines: str) -> str:
 # --- commands -------------------------------------------------------------------------------
 
 
-@click.group(cls=_Commands, epilog=_EXITS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, epilog=_EXITS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("runcube"), prog_name="runcube")
 def main() -> None:
     """Look at a directory of training logs as one labelled cube.
@@ -220,22 +188,37 @@ def problems(logs: Logs, exit_code: bool) -> bool:
     return exit_code and len(frame) > 0
 
 
-@main.command(epilog=_example("runcube missing logs/", "runcube missing logs/ --json > todo.jsonl"))
+@main.command(
+    epilog=_example(
+        "runcube missing logs/",
+        "runcube missing logs/ --json > todo.jsonl",
+        "runcube missing logs/ --format 'python train.py --lr {lr} --seed {seed}' | sh",
+    )
+)
 @click.option("--all-combinations", is_flag=True, help="Also list configurations without any run.")
+@click.option(
+    "--format",
+    "form",
+    metavar="FORM",
+    help="yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.",
+)
 @options.EXIT_CODE
 @_logs()
-def missing(logs: Logs, all_combinations: bool, exit_code: bool) -> bool:
+def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: bool) -> bool:
     """List the configurations and seeds without a complete run.
 
     With --json, write one object per line for a launcher: full dotted keys, values as the training
-    script had them, the seed, and _status (absent, incomplete, failed).
+    script had them, the seed, and _status (absent, incomplete, failed). --format yaml writes the
+    same as YAML, and a text with fields, which are names or full keys, a line for each run, with
+    every value quoted for the shell.
     """
-    if logs.as_json and logs.plan["relabel"]:
-        raise click.UsageError("missing --json writes the values as logged: leave out --relabel")
+    form = "json" if logs.as_json and form is None else form
+    if form is not None and logs.plan["relabel"]:
+        raise click.UsageError("missing writes the values as logged: leave out --relabel")
     ds = logs.load()
-    if logs.as_json:
+    if form is not None:
         found: Any = report.missing_configs(ds, all_combinations=all_combinations)
-        render.write_json(found)
+        launch.write(found, form, ds)
     else:
         found = report.missing(ds, all_combinations=all_combinations)
         _show(logs, found, f"missing: {_count(len(found), 'run')}", "no run is missing", ds)
@@ -310,7 +293,7 @@ def archive(
     """
     target = Path(output)
     if target.exists() and not target.is_dir() and not force:
-        raise _Failure(
+        raise Failure(
             f"{target}: exists; --force replaces it, `runcube update` brings it up to date"
         )
     logs.check_logs()
@@ -320,6 +303,7 @@ def archive(
             target,
             **logs.plan,
             **logs.loading,
+            overwrite=force,
             dtype=dtype,
             significant_digits=significant_digits,
             progress=step,
@@ -344,15 +328,18 @@ def _shown(found: dict[str, int]) -> str:
 
 
 _ARCHIVE = click.argument("archive_path", metavar="ARCHIVE")
+_LOGS = click.argument(
+    "logs", metavar="[LOGS]...", nargs=-1, callback=lambda _ctx, _argument, given: [*given] or None
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
 
 
 @main.command(epilog=_example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
 @_ARCHIVE
-@click.argument("logs", metavar="[LOGS]", required=False)
+@_LOGS
 @options.PARALLEL
 @_JSON
-def update(archive_path: str, logs: str | None, parallel: Any, as_json: bool) -> None:
+def update(archive_path: str, logs: list[str] | None, parallel: Any, as_json: bool) -> None:
     """Bring an archive up to date, reading only logs that are new or have changed."""
     with render.warnings_on_stderr():
         with render.progress_on(sys.stderr) as step:
@@ -362,9 +349,9 @@ def update(archive_path: str, logs: str | None, parallel: Any, as_json: bool) ->
 
 @main.command(epilog=_example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
 @_ARCHIVE
-@click.argument("logs", metavar="[LOGS]", required=False)
+@_LOGS
 @_JSON
-def verify(archive_path: str, logs: str | None, as_json: bool) -> None:
+def verify(archive_path: str, logs: list[str] | None, as_json: bool) -> None:
     """Check an archive against itself and, with LOGS, against the logs.
 
     Exits with 1 if something is wrong.
@@ -400,9 +387,10 @@ def verify(archive_path: str, logs: str | None, as_json: bool) -> None:
 def watch(logs: Logs, archive_path: str, every: float, times: int | None, **wanted: Any) -> None:
     """Keep an archive up to date while training goes on, and show the state of the sweep.
 
-    Ctrl-C stops the command and leaves a complete archive.
+    It waits for the first log, where the directory is empty or not there yet. Ctrl-C stops the
+    command and leaves a complete archive.
     """
-    logs.check_logs()
+    logs.check_logs(may_come=True)
     target = Path(archive_path)
     updates = 0
     with render.live(as_json=logs.as_json) as show, suppress(KeyboardInterrupt):
@@ -410,22 +398,28 @@ def watch(logs: Logs, archive_path: str, every: float, times: int | None, **want
             if updates:
                 time.sleep(every)
             updates += 1
-            _refresh(logs, target)
-            with open_archive(target) as ds:
-                show(counts(ds), best(ds, **wanted))
+            if _refresh(logs, target):
+                with open_archive(target) as ds:
+                    show(counts(ds), best(ds, **wanted))
+            else:
+                show(dict.fromkeys(STATUSES, 0), {})
     if target.exists():
         render.show_remark(f"{target} is whole, as of the last update")
 
 
-def _refresh(logs: Logs, target: Path) -> None:
-    """Bring the archive of the logs up to date, or make it if there is none."""
+def _refresh(logs: Logs, target: Path) -> bool:
+    """Bring the archive of the logs up to date, or make it; False while there is no log yet."""
     # Every update would repeat the warning: `runcube problems` lists what is wrong.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SweepWarning)
         if target.exists():
             update_archive(target, logs.path, parallel=logs.loading["parallel"])
-        else:
+            return True
+        try:
             archive_runs(logs.path, target, **logs.plan, **logs.loading)
+        except (FileNotFoundError, NoRunsError):
+            return False
+    return True
 
 
 def _count(number: int, what: str) -> str:

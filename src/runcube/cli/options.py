@@ -19,6 +19,10 @@ def _listed(_ctx: click.Context, _option: click.Parameter, given: Sequence[str])
     return [name for name in names if name] if given else None
 
 
+def _globs(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+    return list(given)  # a glob may hold a comma
+
+
 def _pairs(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
     pairs: dict[str, str] = {}
     for text in given:
@@ -125,6 +129,8 @@ PLAN: dict[str, Option] = {
     "reader": click.option(
         "--reader", default="auto", help="Layout of the logs: native, jsonl, ray, …"
     ),
+    "files": many("--files", _globs, "GLOB", "Files that may be logs: '**/metrics.jsonl'."),
+    "ignore": many("--ignore", _globs, "GLOB", "Files to leave out: '**/agg/**'."),
     "path_keys": click.option(
         "--path-keys", metavar="TEMPLATE", help="Keys in the path: '{study}/trial_{trial}'."
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import warnings
 from contextlib import contextmanager
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from runcube.core import SweepWarning
+from runcube.core import SweepWarning, is_printable, printable
 from runcube.pipeline import Progress, progress_bar
 
 if TYPE_CHECKING:
@@ -48,10 +49,11 @@ def show_frame(frame: pd.DataFrame, title: str, *, empty: str, follow: Sequence[
     """
     console = Console(highlight=False)
     if frame.empty:
-        (console if console.is_terminal else _stderr()).print(Text(empty))
+        (console if console.is_terminal else _stderr()).print(Text(printable(empty)))
         return
-    cells = {str(name): [_cell(v) for v in frame[name].tolist()] for name in frame.columns}
-    right = {str(name) for name in frame.columns if _is_number_column(frame[name])}
+    title = printable(title)
+    cells = {_cell(name): [_cell(v) for v in frame[name].tolist()] for name in frame.columns}
+    right = {_cell(name) for name in frame.columns if _is_number_column(frame[name])}
     if not console.is_terminal:
         _write_plain(cells, right)
         return
@@ -117,11 +119,14 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return " ".join(str(value).split()) or ("''" if isinstance(value, str) and value else "")
+    # Not by split(): control characters are blanks to it.
+    text = re.sub(r"[ \t\n]+", " ", printable(str(value))).strip()
+    return text or ("''" if isinstance(value, str) and value else "")
 
 
 def show_text(text: str) -> None:
     """Print lines to stdout; in a terminal those that are not indented are headings."""
+    text = printable(text)
     console = Console(highlight=False)
     if not console.is_terminal:
         sys.stdout.write(text + "\n")
@@ -134,7 +139,10 @@ def show_text(text: str) -> None:
 def write_json(records: Iterable[Mapping[str, Any]]) -> None:
     """Print JSON lines to stdout. A NaN is null, an infinity is the text ``"Infinity"``."""
     for record in records:
-        sys.stdout.write(json.dumps(_strict(record), ensure_ascii=False, default=str) + "\n")
+        text = json.dumps(_strict(record), ensure_ascii=False, default=str)
+        if not is_printable(text):
+            text = json.dumps(_strict(record), default=str).replace("\x7f", "\\u007f")
+        sys.stdout.write(text + "\n")
 
 
 def write_frame_json(frame: pd.DataFrame) -> None:
@@ -223,7 +231,7 @@ def live(*, as_json: bool = False) -> Iterator[Shown]:
             if as_json:
                 write_json([record])
             else:
-                sys.stdout.write(f"{_now()}  {_standing(counts)}  {_best(best)}\n")
+                sys.stdout.write(f"{_now()}  {_standing(counts)}  {_best(counts, best)}\n")
             sys.stdout.flush()
 
         yield line
@@ -231,13 +239,14 @@ def live(*, as_json: bool = False) -> Iterator[Shown]:
     with Live(console=console, auto_refresh=False) as drawn:
 
         def table(counts: Mapping[str, int], best: Mapping[str, Any]) -> None:
-            made = Table(box=SIMPLE_HEAD, title=f"as of {_now()}; Ctrl-C stops")
+            made = Table(box=SIMPLE_HEAD)
             made.add_column("status")
             made.add_column("runs", justify="right")
             for status, count in counts.items():
                 made.add_row(Text(status, style=_STYLES.get(status, "")), f"{count:,}")
-            made.caption = _best(best)
-            drawn.update(made, refresh=True)
+            # Beside the table, which is narrow, they take the whole width.
+            head = Text(f"as of {_now()}; Ctrl-C stops", style="italic")
+            drawn.update(Group(head, made, Text(_best(counts, best))), refresh=True)
 
         yield table
 
@@ -250,19 +259,20 @@ def _standing(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {status}" for status, count in counts.items())
 
 
-def _best(best: Mapping[str, Any]) -> str:
+def _best(counts: Mapping[str, int], best: Mapping[str, Any]) -> str:
     if not best:
-        return "nothing logged yet"
+        return "nothing logged yet" if any(counts.values()) else "waiting for the first log"
     own = ("metric", "split", "mode", "value", "run_id", "status")
     labels = ", ".join(f"{k}={_cell(v)}" for k, v in best.items() if k not in own)
     head = f"best {best['split']} {best['metric']} {best['value']:.6g}"
     order = "lowest" if best["mode"] == "min" else "highest"
-    return f"{head}, the {order} at the end of a run ({labels}; {best['run_id']}, {best['status']})"
+    end = f"{labels}; {best['run_id']}, {best['status']}"
+    return _cell(f"{head}, the {order} at the end of a run ({end})")
 
 
 def show_remark(text: str) -> None:
     """Print a remark to stderr."""
-    _stderr().print(Text(text), soft_wrap=True)
+    _stderr().print(Text(printable(text)), soft_wrap=True)
 
 
 def _stderr() -> Console:
@@ -280,6 +290,7 @@ def warnings_on_stderr() -> Iterator[None]:
         str(w.message) for w in caught if issubclass(w.category, SweepWarning)
     ):
         shown = text.replace("rc.problems(ds) lists them", "`runcube problems` lists them")
+        shown = printable(shown)
         _stderr().print(Text.assemble(("warning: ", "bold yellow"), shown), soft_wrap=True)
     for other in caught:
         if not issubclass(other.category, SweepWarning):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Parts of the names of metrics of which lower is better: the one guess, which `watch` prints.
 _LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mse", "mae", "rmse", "ece")
+STATUSES = ("complete", "incomplete", "failed")
 _FAVOURITES = ("acc1", "acc", "accuracy", "top1", "f1", "auc", "loss")
 _SPLITS = ("val", "valid", "validation", "dev", "eval", "test", "train", "all")
 
@@ -41,7 +42,7 @@ def counts(ds: xr.Dataset) -> dict[str, int]:
     {'complete': 118, 'incomplete': 2, 'failed': 0}
     """
     status = ds["status"].values
-    return {name: int((status == name).sum()) for name in ("complete", "incomplete", "failed")}
+    return {name: int((status == name).sum()) for name in STATUSES}
 
 
 def best(
@@ -117,9 +118,9 @@ def _chosen(what: str, known: list[str], asked: str | None, liked: tuple[str, ..
     Raises
     ------
     UnknownNameError
-        If the name asked for is not known.
+        If the name asked for is not known, though others are.
     """
-    if asked is not None:
+    if asked is not None and known:
         if asked not in known:
             raise UnknownNameError(f"{what}={asked!r}: not in the logs{nearest(asked, known)}")
         return asked

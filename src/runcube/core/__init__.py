@@ -14,6 +14,7 @@ from runcube.core.arrays import (
     text_array,
 )
 from runcube.core.axis_names import (
+    clock_seconds,
     elapsed_seconds,
     is_count_like,
     is_length_name,
@@ -49,7 +50,7 @@ from runcube.core.model import (
 )
 from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.roles import Names, Roles
-from runcube.core.text import clean_text, natural_key, nearest
+from runcube.core.text import clean_text, is_printable, natural_key, nearest, printable
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -81,15 +82,18 @@ __all__ = [
     "check_choice",
     "check_memory",
     "clean_text",
+    "clock_seconds",
     "elapsed_seconds",
     "gc_paused",
     "is_count_like",
     "is_length_name",
+    "is_printable",
     "is_time_like",
     "is_x_like",
     "length_names",
     "natural_key",
     "nearest",
+    "printable",
     "scatter_text",
     "scatter_values",
     "text_array",

@@ -72,7 +72,15 @@ _LENGTH_IN_STEPS = frozenset(
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _UNITS = frozenset("s sec secs seconds ms min mins minutes h hours".split())
-_SECONDS = {"ms": 1e-3, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hours": 3600.0}
+_SECONDS = {
+    "ms": 1e-3,
+    "min": 60.0,
+    "mins": 60.0,
+    "minutes": 60.0,
+    "h": 3600.0,
+    "hours": 3600.0,
+    "ns": 1e-9,
+}
 
 
 @lru_cache(_NAMES)
@@ -130,6 +138,20 @@ def elapsed_seconds(name: str) -> float | None:
     if not is_time_like(name) or "stamp" in last or _ELAPSED.search(last) is None:
         return None
     return _SECONDS.get(last.rpartition("_")[2], 1.0)
+
+
+@lru_cache(_NAMES)
+def clock_seconds(name: str) -> float | None:
+    """Return the seconds in one unit of a column that tells the time of day; None for any other.
+
+    Examples
+    --------
+    >>> clock_seconds("wall_time"), clock_seconds("timestamp_ms"), clock_seconds("time_total_s")
+    (1.0, 0.001, None)
+    """
+    last = _last_segment(name)
+    is_clock = "stamp" in last or "unix" in last or last.lstrip("_").startswith("wall")
+    return _SECONDS.get(last.rpartition("_")[2], 1.0) if is_clock and is_time_like(name) else None
 
 
 def length_names(x: str) -> frozenset[str]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runcube.core.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class RuncubeError(Exception):
-    """Base of the errors that runcube raises on purpose."""
+    """Base of the errors that runcube raises on purpose; their messages are safe to show."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class NoRunsError(RuncubeError, ValueError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core.roles import Names, Roles
+from runcube.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,9 +52,14 @@ class Problem:
     path: str = ""
     line: int | None = None
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """All but the path, as the cube has it; ``str`` is the same, safe to show."""
         where = f"line {self.line}: " if self.line is not None else ""
         return f"{where}{self.kind}: {self.message}"
+
+    def __str__(self) -> str:
+        return printable(self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Text: the natural order of paths, the nearest of several names, what netCDF text can hold."""
+"""Text: the order of paths, the nearest of several names, what netCDF and a terminal can take."""
 
 from __future__ import annotations
 
@@ -22,6 +22,39 @@ def clean_text(text: str) -> str:
     if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+# What makes a terminal do something, or show something else than is there: control characters but
+# for line ends and tabs, marks of the direction of text, line separators, tags, lone surrogates.
+_UNSAFE = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f"
+    "\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Return a text as it may be shown: what a terminal would act on is written as escapes.
+
+    Logs decide about much of what is shown: names, paths, values, messages. Everything of ours
+    that is shown goes through here; what is kept stays exact.
+
+    Examples
+    --------
+    >>> print(printable("lr\x1b[31m=\u202e0.1"), printable("größe 学習\n"), end="")
+    lr\x1b[31m=\u202e0.1 größe 学習
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSAFE.sub(_escaped, text)
+
+
+def is_printable(text: str) -> bool:
+    """Return whether a terminal shows a text as it is."""
+    return _UNSAFE.search(text) is None
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
 
 
 _DIGITS = re.compile(r"(\d+)")

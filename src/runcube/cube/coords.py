@@ -248,7 +248,7 @@ def problem_text(problems: Sequence[Problem], path: str) -> str:
 
 
 def _one_line(problem: Problem, path: str) -> str:
-    text = str(problem)
+    text = problem.text
     if problem.path not in ("", path):
         where = f"line {problem.line} of" if problem.line is not None else "in"
         text = f"{where} {problem.path}: {problem.kind}: {problem.message}"

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, Status, absent_cells, check_memory
-from runcube.cube.cells import check_cube
+from runcube.core import (
+    PlanError,
+    Status,
+    UnknownNameError,
+    absent_cells,
+    check_memory,
+    nearest,
+)
+from runcube.cube.cells import check_cube, hyperparameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +121,7 @@ def _gather(variable: xr.Variable, codes: Mapping[str, NDArray[np.intp]]) -> xr.
     return picked.transpose("config", *others)
 
 
-def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
+def to_grid(ds: xr.Dataset, *, dims: str | Sequence[str] | None = None) -> xr.Dataset:
     """Return a cube with one dim for each of the hyperparameters that tell its rows apart.
 
     Cells without a run are NaN, ``""``, ``absent``, False or 0; every dtype is kept.
@@ -122,7 +130,7 @@ def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
     ----------
     ds : Dataset
         A cube in either layout; one in the grid layout is returned as it is.
-    dims : sequence of str, optional
+    dims : str or sequence of str, optional
         Coordinates along ``config`` that become dims. By default those of the plan, which are in
         the attr ``grid``.
 
@@ -134,8 +142,10 @@ def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
     Raises
     ------
     PlanError
-        If the Dataset is no cube, a dim is no coordinate along ``config``, the dims are unknown
-        since the attr ``grid`` is gone, or two rows fall into one cell.
+        If the Dataset is no cube, a dim is not along ``config`` alone, the dims are unknown since
+        the attr ``grid`` is gone, or two rows fall into one cell.
+    UnknownNameError
+        If a dim is no hyperparameter; the message has the nearest names.
     CubeTooLargeError
         If the grid would not fit in memory; raised before anything is allocated.
 
@@ -149,6 +159,7 @@ def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
     True
     """
     check_cube(ds)
+    dims = None if dims is None else _known_names(ds, dims)
     if "config" not in ds.dims:
         return ds
     labels, partial = _wanted_grid(ds, dims)
@@ -170,6 +181,27 @@ def to_grid(ds: xr.Dataset, *, dims: Sequence[str] | None = None) -> xr.Dataset:
     return out
 
 
+def _known_names(ds: xr.Dataset, dims: object) -> list[str]:
+    """Return the names that ``dims`` has, one or several, each once.
+
+    Raises
+    ------
+    PlanError
+        If it has other things.
+    UnknownNameError
+        If one is no hyperparameter.
+    """
+    given = [dims] if isinstance(dims, str) else [*dims] if isinstance(dims, Iterable) else [None]
+    names = [name for name in given if isinstance(name, str)]
+    if len(names) < len(given):
+        raise PlanError(f"dims={dims!r}: expected a name or a list of names, as in dims=['lr']")
+    known = hyperparameters(ds) + [str(n) for n in ds.coords if ds[n].dims == ("config",)]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"dims: no hyperparameter {name!r}{nearest(name, known)}")
+    return [*dict.fromkeys(names)]
+
+
 def _wanted_grid(
     ds: xr.Dataset, dims: Sequence[str] | None
 ) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
@@ -181,7 +213,7 @@ def _wanted_grid(
     names = list(known) if dims is None else list(dims)
     missing = [n for n in names if n not in ds.coords or ds[n].dims != ("config",)]
     if missing:
-        raise PlanError(f"to_grid: no coordinates along config: {missing}")
+        raise PlanError(f"to_grid: not along config alone: {', '.join(missing)}")
     # After a selection only the labels that are left become dims; the whole keeps empty ones.
     whole = ds.sizes["config"] == plan.get("configs")
     labels = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import PlanError, Status
+from runcube.core import PlanError, Status, printable
 from runcube.cube.cells import ABSENT, CellRows, full_key, json_value, x_dim
 from runcube.cube.problems import problems
 from runcube.plan import show_labels
@@ -250,8 +250,8 @@ def as_html(ds: xr.Dataset) -> str:
     if {"problems", "path", "run_id"} <= ds.coords.keys() and (count := len(problems(ds))):
         rows.append(("problems", f"{count}: ds.sweep.problems()"))
     body = "".join(
-        f'<tr><th style="text-align:left">{escape(name)}</th>'
-        f'<td style="text-align:left">{escape(text)}</td></tr>'
+        f'<tr><th style="text-align:left">{escape(printable(name))}</th>'
+        f'<td style="text-align:left">{escape(printable(text))}</td></tr>'
         for name, text in rows
     )
     return f'<div class="runcube-cube"><b>Sweep</b><table>{body}</table></div>'

@@ -10,6 +10,7 @@ import numpy as np
 
 from runcube.core import Problem, Status
 from runcube.curves.attempts import Attempt, AttemptResolver
+from runcube.curves.elapsed import ELAPSED, add_elapsed
 from runcube.curves.late_start import name_late_starts
 from runcube.curves.own_x import choose_for_runs, numbered_note
 from runcube.curves.status import RANK, Candidate, outright, statuses, winner
@@ -127,6 +128,8 @@ def select_runs(
     UnknownNameError
         If no record carries ``policy.x``.
     """
+    if policy.x == ELAPSED:
+        add_elapsed(logs)
     choice = choose_for_runs(logs, runs, policy.x, policy.missing_x)
     resolver = AttemptResolver(logs, choice.x, policy.missing_x)
     attempts = [

@@ -21,17 +21,21 @@ from runcube.files.access import (
 )
 from runcube.files.atomic import is_netcdf, locked, replace_atomically, write_atomically
 from runcube.files.contents import DAMAGED
+from runcube.files.globs import FileFilter
 from runcube.files.hashing import has_hash, hash_ends, hash_more, hash_prefix
 from runcube.files.listing import Listing
 from runcube.files.local import archive_path
 from runcube.files.packed import PACKED_ENDINGS
 from runcube.files.paths import (
+    Roots,
     absolute_root,
     as_root,
     display_root,
     is_of_this_process,
     is_url,
+    named_roots,
     portable_root,
+    roots_of,
     without_secrets,
 )
 from runcube.files.tree import Tree, list_files
@@ -41,7 +45,9 @@ __all__ = [
     "DAMAGED",
     "PACKED_ENDINGS",
     "TAIL_BYTES",
+    "FileFilter",
     "Listing",
+    "Roots",
     "Tree",
     "absolute_root",
     "archive_path",
@@ -59,6 +65,7 @@ __all__ = [
     "list_files",
     "locked",
     "may_read",
+    "named_roots",
     "portable_root",
     "prefetching",
     "read_bytes",
@@ -66,6 +73,7 @@ __all__ = [
     "read_from",
     "read_head",
     "replace_atomically",
+    "roots_of",
     "stat_file",
     "without_secrets",
     "write_atomically",

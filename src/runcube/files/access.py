@@ -7,14 +7,15 @@ Only ``local`` and ``remote`` touch the files; only this module and ``tree`` cho
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from runcube.core import DEFAULT_LIMITS, Problem
 from runcube.files.contents import beginning, contents, ending
 from runcube.files.local import LocalStore
-from runcube.files.paths import is_url
+from runcube.files.paths import is_url, own_place, roots_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -89,19 +90,41 @@ def store_of(root: str) -> Store:
     return LocalStore(root)
 
 
+def open_file(root: str, path: str) -> AbstractContextManager[Stream]:
+    """Open a file for reading."""
+    own, below = own_place(root, path)
+    return store_of(own).open(below)
+
+
 def stat_file(root: str, path: str) -> LogFile:
     """Return the size and time of a file now."""
-    return store_of(root).look(path)
+    own, below = own_place(root, path)
+    return replace(store_of(own).look(below), path=path)
 
 
 def may_read(root: str, path: str) -> bool:
     """Return whether this user may read a file; True for a remote one, which only reading shows."""
-    return is_url(root) or os.access(f"{root}/{path}", os.R_OK)
+    own, below = own_place(root, path)
+    return is_url(own) or os.access(f"{own}/{below}", os.R_OK)
 
 
 def file_exists(root: str, path: str) -> bool:
     """Return whether a file exists; if remote, whether it is listed and no read failed."""
-    return store_of(root).has(path)
+    try:
+        own, below = own_place(root, path)
+    except FileNotFoundError:  # the archive was made of other roots
+        return False
+    return store_of(own).has(below)
+
+
+def settle(root: str, paths: Iterable[str]) -> None:
+    """Prepare to read the beginnings of these files, and of no others."""
+    by_root: dict[str, list[str]] = {one: [] for one in roots_of(root)}
+    for path in paths:
+        own, below = own_place(root, path)
+        by_root[own].append(below)
+    for own, below_it in by_root.items():
+        store_of(own).begin(below_it)
 
 
 @contextmanager
@@ -113,22 +136,25 @@ def prefetching(
     Parameters
     ----------
     sources : iterable of Source
-        All of one root, in the order in which they will be read.
+        In the order in which they will be read.
     look : bool
         Whether ``stat_file`` will be called for each file after it was read.
     fresh : bool
         Whether bytes kept from an earlier read must not be used.
     """
-    expected = [*sources]
-    if not expected or not is_url(expected[0].root):
+    expected: dict[str, list[list[LogFile]]] = {}
+    for source in sources:
+        # All files of a source are under one root.
+        own = own_place(source.root, source.path)[0]
+        if is_url(own):
+            files = [replace(f, path=own_place(source.root, f.path)[1]) for f in source.files]
+            expected.setdefault(own, []).append(files)
+    with ExitStack() as stack:
+        for own, files_of in expected.items():
+            store = store_of(own)
+            store.expect(files_of, look=look, fresh=fresh)
+            stack.callback(store.rest)
         yield
-        return
-    store = store_of(expected[0].root)
-    store.expect([source.files for source in expected], look=look, fresh=fresh)
-    try:
-        yield
-    finally:
-        store.rest()
 
 
 _failed = 0
@@ -158,7 +184,7 @@ def _counting(root: str) -> Iterator[None]:
 @contextmanager
 def _reading(root: str, path: str) -> Iterator[Stream]:
     """Open a file for reading, and count failures."""
-    with _counting(root), store_of(root).open(path) as stream:
+    with _counting(own_place(root, path)[0]), open_file(root, path) as stream:
         yield stream
 
 
@@ -231,8 +257,9 @@ def read_bytes(
     >>> data[:11], damage
     (b'MIT License', None)
     """
-    with _counting(root):
-        stored = store_of(root).whole(path, limits.file_bytes + 1)
+    own, below = own_place(root, path)
+    with _counting(own):
+        stored = store_of(own).whole(below, limits.file_bytes + 1)
         return contents(stored, limits.file_bytes)
 
 

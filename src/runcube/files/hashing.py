@@ -6,7 +6,7 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runcube.files.access import HEAD_BYTES, store_of
+from runcube.files.access import HEAD_BYTES, open_file
 from runcube.files.contents import is_encoded
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def hash_ends(source: Source, offset: int) -> str:
     A log that was rewritten differs in them: it begins differently, or has other lines there.
     """
     path = source.path
-    with suppress(OSError), store_of(source.root).open(path) as stream:
+    with suppress(OSError), open_file(source.root, path) as stream:
         if is_encoded(stream.read(_FIRST_BYTES) or b""):
             return ""
     ends = [(path, 0, min(HEAD_BYTES, offset)), (path, max(0, offset - HEAD_BYTES), offset)]
@@ -73,11 +73,10 @@ def hash_ends(source: Source, offset: int) -> str:
 
 def _sha256(root: str, spans: Iterable[tuple[str, int, int]]) -> str:
     """Return the SHA-256 of parts of files, each as path, first byte and end."""
-    store = store_of(root)
     digest = hashlib.sha256()
     for path, start, end in spans:
         left = end - start
-        with suppress(OSError), store.open(path) as stream:
+        with suppress(OSError), open_file(root, path) as stream:
             stream.seek(start)
             while left and (data := stream.read(min(left, _HASH_BYTES))):
                 digest.update(data)

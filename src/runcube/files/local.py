@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runcube.core import ArchiveError, LogFile
 from runcube.files.listing import Listing
-from runcube.files.paths import as_root, display_root, is_url, missing_path_hint
+from runcube.files.paths import as_root, display_root, is_url, missing_path_hint, roots_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,11 @@ def archive_path(path: str | Path) -> Path:
     Raises
     ------
     ArchiveError
-        If it is a URL.
+        If it is a URL, or several paths.
     """
     root = as_root(path)
+    if len(roots_of(root)) > 1:
+        raise ArchiveError(f"{display_root(root)}: expected the path of one archive")
     if is_url(root):
         raise ArchiveError(
             f"{display_root(root)}: archives are files on this machine; give the path of one, "
@@ -80,8 +82,15 @@ class LocalStore:
         """Do nothing: nothing was begun."""
 
 
-def list_local(path: str) -> Listing:
+def list_local(path: str, seen: set[tuple[int, int]]) -> Listing:
     """Return the regular files at or under a path; symbolic links are followed.
+
+    Parameters
+    ----------
+    path : str
+    seen : set of (int, int)
+        Directories and single files that were listed before, and are not listed again, by device
+        and inode; those that are listed now are added.
 
     Raises
     ------
@@ -93,9 +102,13 @@ def list_local(path: str) -> Listing:
     if os.path.isfile(path):
         stat = os.stat(path)
         folder, name = os.path.split(path)
-        file = LogFile(name, stat.st_size, stat.st_mtime_ns)
-        return Listing(folder or ".", [file], changed=[stat.st_ctime_ns])
-    walk = _Walk(path)
+        found = Listing(folder or ".")
+        if (stat.st_dev, stat.st_ino) not in seen and _identity(folder or ".") not in seen:
+            seen.add((stat.st_dev, stat.st_ino))
+            found.files.append(LogFile(name, stat.st_size, stat.st_mtime_ns))
+            found.changed.append(stat.st_ctime_ns)
+        return found
+    walk = _Walk(path, seen)
     walk.into(path, "")
     return walk.found
 
@@ -109,17 +122,17 @@ class _Walk:
         What was found so far.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, seen: set[tuple[int, int]]) -> None:
         self.found = Listing(root)
-        self._seen: set[tuple[int, int]] = set()
+        self._seen = seen
 
     def into(self, folder: str, prefix: str) -> None:
         """Add the files under a folder, whose paths begin with ``prefix``."""
         try:
-            stat = os.stat(folder)
-            if (stat.st_dev, stat.st_ino) in self._seen:
+            identity = _identity(folder)
+            if identity in self._seen:
                 return
-            self._seen.add((stat.st_dev, stat.st_ino))
+            self._seen.add(identity)
             with os.scandir(folder) as listed:
                 entries = list(listed)
         except OSError as error:
@@ -142,6 +155,12 @@ class _Walk:
             self.found.changed.append(stat.st_ctime_ns)
         elif entry.is_symlink():
             self.found.unreadable.append((path, "a link to nothing"))
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Return what a file or directory has in common with no other: its device and inode."""
+    stat = os.stat(path)
+    return stat.st_dev, stat.st_ino
 
 
 def _reason(error: OSError) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runcube.core import natural_key
-from runcube.files.access import read_ends, store_of
+from runcube.files.access import read_ends, settle
+from runcube.files.globs import FileFilter
 from runcube.files.local import list_local
-from runcube.files.paths import as_root, is_url, last_name
+from runcube.files.paths import as_root, is_url, last_name, roots_of
+from runcube.files.several import list_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from runcube.core import LogFile
     from runcube.files.listing import Listing
+    from runcube.files.paths import Roots
 
 
 class Tree:
@@ -24,6 +26,8 @@ class Tree:
     ----------
     listing : Listing
         The files, in any order.
+    wanted : FileFilter, optional
+        Which of them are asked for, and which are left out.
 
     Attributes
     ----------
@@ -37,13 +41,16 @@ class Tree:
         Paths that could not be read, and why.
     """
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: Listing, wanted: FileFilter | None = None) -> None:
         self.root = listing.root
         self.name = last_name(listing.root)
-        files = sorted(listing.files, key=lambda file: natural_key(file.path))
+        wanted = wanted or FileFilter(listing.root)
+        there = [file for file in listing.files if not wanted.is_ignored(file.path)]
+        files = sorted(there, key=lambda file: natural_key(file.path))
         self.files = {file.path: file for file in files}
-        self.unreadable = listing.unreadable
-        self._claimed: set[str] = set()
+        self.unreadable = [item for item in listing.unreadable if not wanted.is_ignored(item[0])]
+        # What is beside the logs that are asked for is there for whoever looks for it.
+        self._claimed = {file.path for file in files if not wanted.may_be_log(file.path)}
         self._children: dict[str, dict[str, LogFile]] = {}
         for file in files:
             folder, _, name = file.path.rpartition("/")
@@ -59,7 +66,7 @@ class Tree:
 
     def settle(self) -> None:
         """Prepare to read the beginnings of the files that are unclaimed now, and of no others."""
-        store_of(self.root).begin([file.path for file in self.unclaimed()])
+        settle(self.root, [file.path for file in self.unclaimed()])
 
     def folder(self, path: str) -> dict[str, LogFile]:
         """Return the files directly inside a folder (``""``: the root), by name."""
@@ -73,20 +80,24 @@ class Tree:
             return b""
 
 
-def list_files(path: str | Path) -> Listing:
-    """Return the regular files at or under a path or URL; symbolic links are followed.
+def list_files(path: Roots) -> Listing:
+    """Return the regular files at or under a path or URL, or several; links are followed.
 
     Raises
     ------
     FileNotFoundError
-        If the path does not exist.
+        If a path does not exist.
     StoreError
         If no installed library reads such URLs.
     """
     read_ends.cache_clear()  # of files that may have changed unnoticed
     root = as_root(path)
+    return list_several(roots_of(root), _listing)
+
+
+def _listing(root: str, seen: set[tuple[int, int]]) -> Listing:
     if is_url(root):
         from runcube.files.remote import list_remote
 
         return list_remote(root)
-    return list_local(root)
+    return list_local(root, seen)

@@ -11,21 +11,12 @@ import numpy as np
 
 from runcube.core import PlanError, UnknownNameError, gc_paused
 from runcube.cube import CellIndex, Scatter, cube_dims, cube_frame, cube_shape
-from runcube.curves import SelectionPolicy
 from runcube.files import DAMAGED, failed_reads, list_files
 from runcube.lazy.array import origins_of
 from runcube.lazy.cache_files import but_own, place_of
 from runcube.lazy.cube_cache import CubeCache, Opened
 from runcube.lazy.schema_cache import SchemaCache
-from runcube.pipeline import (
-    Policy,
-    check_parallel,
-    discover,
-    finish_load,
-    names_tuple,
-    parse_logs,
-)
-from runcube.plan import PlanPolicy
+from runcube.pipeline import check_parallel, discover, finish_load, load_policy, parse_logs
 from runcube.readers import resolve_reader
 
 if TYPE_CHECKING:
@@ -35,17 +26,19 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from runcube.curves import Align, MissingX, OnDuplicate
-    from runcube.files import Listing
-    from runcube.pipeline import Discovery, Errors, Parallel, Parsed, Progress
+    from runcube.files import Listing, Roots
+    from runcube.pipeline import Discovery, Errors, Parallel, Parsed, Policy, Progress
     from runcube.readers import Reader
 
 
 def open_runs(
-    path: str | Path,
+    path: Roots,
     *,
     chunks: Any = "auto",
     cache: bool | str | Path = True,
     reader: str | Reader = "auto",
+    files: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     path_keys: str | None = None,
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
@@ -74,8 +67,8 @@ def open_runs(
 
     Parameters
     ----------
-    path : path-like or URL
-        Directory of the logs, or one log, or the URL of either.
+    path : path-like or URL, or a sequence of these
+        Directory of the logs, or one log, or the URL of either; or several.
     chunks : "auto", int, dict or None
         Blocks of the dask arrays ``curve`` and ``logged``, in labels along each dim; ``"auto"``
         puts some 100 runs into a block. None: no dask, values are read whenever they are used.
@@ -84,7 +77,7 @@ def open_runs(
         ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. Finished cubes are
         kept beside it (``*.cube``), those of the last 8 sets of arguments. With False nothing is
         kept, nor with a file that cannot be written. A file that is no cache is never replaced.
-    reader, path_keys, dims, exclude, rename, relabel, seed, layout
+    reader, files, ignore, path_keys, dims, exclude, rename, relabel, seed, layout
         As for :func:`scan`.
     x, align, missing_x, splits, metrics, messages, expected, on_duplicate, errors, progress, \
 parallel
@@ -122,17 +115,26 @@ parallel
     >>> end.mean("seed").compute().round(2).item()
     95.55
     """
-    policy = Policy(
-        reader,
-        path_keys,
-        PlanPolicy(
-            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
-        ),
-        SelectionPolicy(x, align, expected, on_duplicate, missing_x),
-        names_tuple(splits),
-        names_tuple(metrics),
-        messages,
-        errors,
+    policy = load_policy(
+        reader=reader,
+        files=files,
+        ignore=ignore,
+        path_keys=path_keys,
+        dims=dims,
+        exclude=exclude,
+        rename=rename,
+        relabel=relabel,
+        seed=seed,
+        layout=layout,
+        x=x,
+        align=align,
+        missing_x=missing_x,
+        splits=splits,
+        metrics=metrics,
+        messages=messages,
+        expected=expected,
+        on_duplicate=on_duplicate,
+        errors=errors,
     )
     check_parallel(parallel)
     file = place_of(path, cache)
@@ -179,7 +181,7 @@ def _digest(blocks: Mapping[Any, Any]) -> str:
 
 
 def _opened(
-    path: str | Path,
+    path: Roots,
     listing: Listing,
     policy: Policy,
     cache: Path | None,
@@ -189,7 +191,7 @@ def _opened(
     """Return a cube, and whether it may be kept for other openings of the unchanged logs."""
     before = failed_reads()
     store = SchemaCache(cache, listing)
-    found = discover(path, policy.reader, policy.path_keys, listing=listing, known=store.headers)
+    found = discover(path, **policy.finding, listing=listing, known=store.headers)
     store.expect(found.headers)
     parsed = parse_logs(found, policy, progress, parallel, store=store)
     store.save()

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from runcube.core import PlanError
-from runcube.files import absolute_root, as_root, is_url, write_atomically
+from runcube.files import absolute_root, as_root, is_url, named_roots, write_atomically
 from runcube.lazy.serialize import from_bytes, to_bytes
 
 if TYPE_CHECKING:
-    from runcube.files import Listing
+    from runcube.files import Listing, Roots
 
 _MAGIC = b"runcube cache\n"
 # Bytes of the checksum behind it; characters of the key in the name of a cube.
@@ -31,7 +31,7 @@ _CHECK, KEY = 16, 24
 UNREADABLE = (OSError, zlib.error, msgspec.DecodeError, ValueError, LookupError, TypeError)
 
 
-def place_of(path: str | Path, cache: bool | str | Path) -> Path | None:
+def place_of(path: Roots, cache: bool | str | Path) -> Path | None:
     """Return the file that keeps what an opening of ``path`` finds; None for no file.
 
     Raises
@@ -53,7 +53,7 @@ def place_of(path: str | Path, cache: bool | str | Path) -> Path | None:
     return file
 
 
-def _default_place(path: str | Path) -> Path:
+def _default_place(path: Roots) -> Path:
     home = os.environ.get("RUNCUBE_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     where = absolute_root(as_root(path))
     name = hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()
@@ -117,10 +117,13 @@ def _checksum(body: bytes | memoryview) -> bytes:
 
 def but_own(listing: Listing, file: Path | None) -> Listing:
     """Return a listing without what an opening itself writes, which may be among the logs."""
-    if file is None or is_url(listing.root):
-        return listing
-    own = os.path.relpath(os.path.abspath(file), os.path.abspath(listing.root)).replace(os.sep, "/")
-    stays = [f.path != own and not is_cube_file(own, f.path) for f in listing.files]
+    roots = named_roots(listing.root) or {"": listing.root}
+    own = [
+        f"{name}/{os.path.relpath(file, root).replace(os.sep, '/')}".lstrip("/")
+        for name, root in roots.items()
+        if file is not None and not is_url(root)
+    ]
+    stays = [not any(f.path == o or is_cube_file(o, f.path) for o in own) for f in listing.files]
     if all(stays):
         return listing
     return replace(

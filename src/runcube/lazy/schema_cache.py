@@ -137,8 +137,9 @@ class SchemaCache:
         self._path = path
         self._root = absolute_root(listing.root)
         # Size and time alone do not tell one log from another that was put in its place.
-        files = (file.path for file in listing.files)
+        files = [file.path for file in listing.files]
         self._entries = dict(zip(files, listing.changed, strict=False))
+        self._there = frozenset(files)
         self._headers: dict[tuple[str, str], RunHeader] = {}
         self._table = ArrayTable()
         self._configs = ConfigTable()
@@ -285,10 +286,11 @@ class SchemaCache:
 
     def save(self) -> None:
         """Write the file, if anything has changed; where it cannot be written, do without."""
-        gone = self._rows.keys() - self._used
-        if self._path is None or not (self._changed or gone):
+        # Logs that other arguments leave out stay known.
+        stay = self._used | (self._rows.keys() & self._there)
+        if self._path is None or not (self._changed or self._rows.keys() - stay):
             return
-        paths = sorted(self._used)
+        paths = sorted(stay)
         form_of, rows = [*zip(*(self._rows[path] for path in paths), strict=True)] or [(), ()]
         forms = {form: i for i, form in enumerate(dict.fromkeys(form_of))}
         table, encoded = self._table, [self._encoded[form] for form in forms]

@@ -2,15 +2,17 @@
 
 ``load`` has the public functions `scan`, `load_runs` and `load_tree`; start there. ``discover``
 asks readers for headers, ``parse`` for runs, through ``tasks`` (in this process or another) and
-``transport`` (how results come back); ``policy`` holds the arguments, ``records`` what is kept of
+``transport`` (how results come back); ``arguments`` checks what
+users pass, ``policy`` holds it, ``records`` what is kept of
 a parsed log besides its values, ``summary`` the attrs and the warning at the end of a load. May
 import ``core``, ``files``, ``plan``, ``parallel``, ``readers``, ``curves`` and ``cube``.
 """
 
+from runcube.pipeline.arguments import load_policy
 from runcube.pipeline.discover import Discovery, Job, discover
 from runcube.pipeline.load import load_runs, load_tree, scan
 from runcube.pipeline.parse import Parsed, parse_logs
-from runcube.pipeline.policy import Errors, Policy, names_tuple, policy_facts, policy_of
+from runcube.pipeline.policy import Errors, Policy, policy_facts, policy_of
 from runcube.pipeline.progress import Progress, progress_bar, progress_callback
 from runcube.pipeline.provenance import git_commit, library_versions
 from runcube.pipeline.records import (
@@ -66,9 +68,9 @@ __all__ = [
     "inner_labels",
     "library_versions",
     "load_attrs",
+    "load_policy",
     "load_runs",
     "load_tree",
-    "names_tuple",
     "parse_logs",
     "policy_facts",
     "policy_of",

@@ -19,7 +19,9 @@ from runcube.core import (
 )
 from runcube.files import (
     PACKED_ENDINGS,
+    FileFilter,
     Tree,
+    as_root,
     display_root,
     list_files,
     may_read,
@@ -32,10 +34,9 @@ from runcube.readers import reader_fingerprint, resolve_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from runcube.core import LogFile, Request
-    from runcube.files import Listing
+    from runcube.files import Listing, Roots
     from runcube.readers import Reader
 
 T = TypeVar("T")
@@ -131,28 +132,36 @@ def needs_whole_logs(reader: Reader) -> bool:
 
 
 def discover(
-    path: str | Path,
+    path: Roots,
     reader: str | Reader,
     path_keys: str | None,
     *,
+    files: Sequence[str] = (),
+    ignore: Sequence[str] = (),
     listing: Listing | None = None,
     known: Callable[[Job], Sequence[RunHeader]] | None = None,
+    again: bool = False,
 ) -> Discovery:
     """List the files under a path, let the readers claim theirs, and read the headers.
 
     Parameters
     ----------
-    path : path-like or URL
-        Directory of the logs, or one log.
+    path : path-like or URL, or a sequence of these
+        Directory of the logs, or one log, or several.
     reader : str or Reader
         ``"auto"``, the name of a reader, or a reader.
     path_keys : str or None
         Template of keys that only the path holds.
+    files, ignore : sequence of str
+        Globs of the files that may be logs (none: all), and of those that are left out.
     listing : Listing, optional
         Listing of the path, if it has been made already.
     known : callable, optional
         Takes a ``Job`` and returns the headers that were read of its source before, if the source
         has not changed since; else none.
+    again : bool
+        Whether logs were found with these arguments before: globs that match nothing any more are
+        no error.
 
     Returns
     -------
@@ -166,10 +175,16 @@ def discover(
         If nothing under it is a log that the reader knows.
     UnknownNameError
         If that is since no log has the ``x`` of the reader.
+    PlanError
+        If a glob matches no file.
     """
     readers = resolve_reader(reader)
     fingerprints = [*map(reader_fingerprint, readers)]
-    tree = Tree(listing or list_files(path))
+    listing = listing or list_files(path)
+    wanted = FileFilter(listing.root, files, ignore)
+    if not again:
+        wanted.check(listing)
+    tree = Tree(listing, wanted)
     found = Discovery(tree.root, template=path_keys)
     found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken: list[tuple[Job, list[RunHeader], Problem | None]] = []
@@ -177,7 +192,7 @@ def discover(
     for job, headers in _remembered(tree, readers[0], fingerprints[0], known):
         tree.claim(job.source.files)
         taken.append((job, [sharing.slim(header) for header in headers], None))
-    if taken:
+    if taken or files:
         tree.settle()
     for candidate, fingerprint in zip(readers, fingerprints, strict=True):
         for source in candidate.find(tree):
@@ -202,7 +217,7 @@ def discover(
     if not found.headers and not found.unread:
         _raise_unknown_x(readers, tree)
         raise NoRunsError(_nothing(path, tree, found.skipped, readers))
-    found.path_keys = keys_from_paths([h.source.path for h in found.headers], path_keys)
+    found.path_keys = keys_from_paths([h.source.path for h in found.headers], found.template)
     found.digests = _digests(found.headers)
     return found
 
@@ -329,10 +344,8 @@ def _raise_unknown_x(readers: Sequence[Reader], tree: Tree) -> None:
         raise UnknownNameError(message)
 
 
-def _nothing(
-    path: str | Path, tree: Tree, skipped: Sequence[Problem], readers: Sequence[Reader]
-) -> str:
-    place = display_root(str(path))
+def _nothing(path: Roots, tree: Tree, skipped: Sequence[Problem], readers: Sequence[Reader]) -> str:
+    place = display_root(as_root(path))
     if not tree.files and not tree.unreadable:
         return f"{place}: the directory is empty; pass the directory that holds the logs"
     kinds = ", ".join(sorted({p.kind for p in skipped})) or "no file that looks like a log"

@@ -9,19 +9,17 @@ import xarray as xr
 
 from runcube.core import gc_paused
 from runcube.cube import build_cube
-from runcube.curves import SelectionPolicy
+from runcube.pipeline.arguments import load_policy
 from runcube.pipeline.discover import discover
 from runcube.pipeline.parse import parse_logs, read_statuses, scan_sweep
-from runcube.pipeline.policy import Policy, names_tuple
 from runcube.pipeline.summary import finish_load, finish_tree
 from runcube.pipeline.tasks import check_parallel
-from runcube.plan import PlanPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from runcube.curves import Align, MissingX, OnDuplicate
+    from runcube.files import Roots
     from runcube.pipeline.policy import Errors
     from runcube.pipeline.progress import Progress
     from runcube.pipeline.tasks import Parallel
@@ -30,9 +28,11 @@ if TYPE_CHECKING:
 
 
 def scan(
-    path: str | Path,
+    path: Roots,
     *,
     reader: str | Reader = "auto",
+    files: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     path_keys: str | None = None,
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
@@ -46,11 +46,16 @@ def scan(
 
     Parameters
     ----------
-    path : path-like or URL
-        Directory of the logs, or one log, or the URL of either; fsspec opens URLs.
+    path : path-like or URL, or a sequence of these
+        Directory of the logs, or one log, or the URL of either; fsspec opens URLs. Of several, all
+        paths begin with the name of theirs, which is the key ``root`` if nothing else tells runs of
+        one from those of another.
     reader : str or Reader
         ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
         ``JsonlReader(x="step")``, reads only its own layout.
+    files, ignore : str or sequence of str
+        Globs of the files that may be logs, ``"**/metrics.jsonl"``, and of files and directories
+        that are left out, ``"**/agg/**"``: relative to the root, with ``**`` for any directories.
     path_keys : str, optional
         Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
     dims : str or sequence of str, optional
@@ -99,19 +104,29 @@ def scan(
     ['weights', 'lr', 'weight_decay', 'seed']
     """
     check_parallel(parallel)
-    plan_policy = PlanPolicy(
-        names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+    policy = load_policy(
+        reader=reader,
+        files=files,
+        ignore=ignore,
+        path_keys=path_keys,
+        dims=dims,
+        exclude=exclude,
+        rename=rename,
+        relabel=relabel,
+        seed=seed,
+        layout=layout,
     )
-    policy = Policy(reader, path_keys, plan_policy)
-    discovery = discover(path, reader, path_keys)
+    discovery = discover(path, **policy.finding)
     sweep = scan_sweep(discovery, policy, parallel)
     return replace(sweep, read_statuses=lambda: read_statuses(discovery, sweep, policy, parallel))
 
 
 def load_runs(
-    path: str | Path,
+    path: Roots,
     *,
     reader: str | Reader = "auto",
+    files: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     path_keys: str | None = None,
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
@@ -135,11 +150,16 @@ def load_runs(
 
     Parameters
     ----------
-    path : path-like or URL
-        Directory of the logs, or one log, or the URL of either; fsspec opens URLs.
+    path : path-like or URL, or a sequence of these
+        Directory of the logs, or one log, or the URL of either; fsspec opens URLs. Of several, all
+        paths begin with the name of theirs, which is the key ``root`` if nothing else tells runs of
+        one from those of another.
     reader : str or Reader
         ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
         ``JsonlReader(x="step")``, reads only its own layout.
+    files, ignore : str or sequence of str
+        Globs of the files that may be logs, ``"**/metrics.jsonl"``, and of files and directories
+        that are left out, ``"**/agg/**"``: relative to the root, with ``**`` for any directories.
     path_keys : str, optional
         Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
     dims : str or sequence of str, optional
@@ -158,7 +178,8 @@ def load_runs(
         hyperparameters as coordinates. ``"auto"`` chooses, and the warning has the reason.
     x : str, optional
         Axis of the curves (``epoch``, ``step``, …); by default the one that keeps the points apart
-        with the fewest labels.
+        with the fewest labels. Of logs with a clock ``"elapsed"`` is one too: seconds since the
+        first record.
     align : {"auto", "union", "order"}
         ``"union"``: x is the dim, with the sorted union of the runs' values. ``"order"``: the dim
         is ``point`` (0, 1, 2, …) and x a coordinate of each run.
@@ -223,20 +244,29 @@ def load_runs(
     ('weights', 'lr', 'weight_decay', 'seed', 'split', 'metric', 'epoch')
     """
     check_parallel(parallel)
-    policy = Policy(
-        reader,
-        path_keys,
-        PlanPolicy(
-            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
-        ),
-        SelectionPolicy(x, align, expected, on_duplicate, missing_x),
-        names_tuple(splits),
-        names_tuple(metrics),
-        messages,
-        errors,
+    policy = load_policy(
+        reader=reader,
+        files=files,
+        ignore=ignore,
+        path_keys=path_keys,
+        dims=dims,
+        exclude=exclude,
+        rename=rename,
+        relabel=relabel,
+        seed=seed,
+        layout=layout,
+        x=x,
+        align=align,
+        missing_x=missing_x,
+        splits=splits,
+        metrics=metrics,
+        messages=messages,
+        expected=expected,
+        on_duplicate=on_duplicate,
+        errors=errors,
     )
     with gc_paused():
-        discovery = discover(path, reader, path_keys)
+        discovery = discover(path, **policy.finding)
         parsed = parse_logs(discovery, policy, progress, parallel)
         finished = finish_load(discovery, parsed, policy)
         parsed.logs.clear()
@@ -247,9 +277,11 @@ def load_runs(
 
 
 def load_tree(
-    path: str | Path,
+    path: Roots,
     *,
     reader: str | Reader = "auto",
+    files: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     path_keys: str | None = None,
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
@@ -275,10 +307,12 @@ def load_tree(
 
     Parameters
     ----------
-    path : path-like or URL
-        Directory of the logs, or one log, or the URL of either.
+    path : path-like or URL, or a sequence of these
+        Directory of the logs, or one log, or the URL of either; or several.
     reader : str or Reader
         ``"auto"``, the name of a reader, or a reader.
+    files, ignore : str or sequence of str
+        Globs of the files that may be logs, and of what is left out.
     path_keys : str, optional
         Template of keys that only the path holds.
     dims, exclude : str or sequence of str, optional
@@ -345,19 +379,26 @@ def load_tree(
     ('split', 'metric', 'epoch')
     """
     check_parallel(parallel)
-    policy = Policy(
-        reader,
-        path_keys,
-        PlanPolicy(
-            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
-        ),
-        SelectionPolicy(None, "auto", expected, on_duplicate, "drop"),
-        names_tuple(splits),
-        names_tuple(metrics),
-        messages,
-        errors,
+    policy = load_policy(
+        reader=reader,
+        files=files,
+        ignore=ignore,
+        path_keys=path_keys,
+        dims=dims,
+        exclude=exclude,
+        rename=rename,
+        relabel=relabel,
+        seed=seed,
+        layout=layout,
+        missing_x="drop",
+        splits=splits,
+        metrics=metrics,
+        messages=messages,
+        expected=expected,
+        on_duplicate=on_duplicate,
+        errors=errors,
     )
-    discovery = discover(path, reader, path_keys)
+    discovery = discover(path, **policy.finding)
     parsed = parse_logs(discovery, policy, progress, parallel)
     finished, selections = finish_tree(discovery, parsed, policy)
     nodes = {}

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runcube.core import NoRunsError, Problem, Request, Roles, Status, UnknownNameError
 from runcube.curves import select_runs
-from runcube.files import display_root, prefetching
+from runcube.files import display_root, named_roots, prefetching
 from runcube.pipeline.progress import progress_callback
 from runcube.pipeline.tasks import run_tasks
 from runcube.pipeline.transport import ReadLogs
-from runcube.plan import drop_copies, name_reconfigured, plan, run_id
+from runcube.plan import (
+    drop_copies,
+    keys_of_roots,
+    mixes_roots,
+    name_reconfigured,
+    plan,
+    run_id,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runcube.core import RunHeader, RunLog
     from runcube.pipeline.discover import Discovery, Job
@@ -53,12 +60,21 @@ class Parsed:
 def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
     """Return the plan of a sweep, made from its headers without copies."""
     kept, copies = drop_copies(discovery.headers, discovery.digests, discovery.path_keys)
-    return plan(
-        [discovery.headers[i] for i in kept],
-        policy.plan,
-        path_keys=[discovery.path_keys[i] for i in kept],
-        skipped=[*discovery.skipped, *copies],
-    )
+    headers = [discovery.headers[i] for i in kept]
+    path_keys = [discovery.path_keys[i] for i in kept]
+    skipped = [*discovery.skipped, *copies]
+
+    def planned(path_keys: Sequence[Mapping[str, Any]]) -> Sweep:
+        return plan(headers, policy.plan, path_keys=path_keys, skipped=skipped)
+
+    roots = named_roots(discovery.root)
+    if not roots:
+        return planned(path_keys)
+    name, with_root = keys_of_roots(headers, path_keys)
+    if name in policy.plan.named:
+        return planned(with_root)
+    sweep = planned(path_keys)
+    return planned(with_root) if mixes_roots(sweep) else sweep
 
 
 def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False) -> Sweep:

@@ -6,13 +6,12 @@ import json
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from runcube.core import ArchiveError, Limits, PlanError, check_choice
+from runcube.core import ArchiveError, Limits, check_choice
 from runcube.curves import Align, MissingX, OnDuplicate, SelectionPolicy
 from runcube.plan import PlanPolicy
 from runcube.readers import JsonlReader, registered_readers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from runcube.readers import Reader
 
@@ -40,6 +39,8 @@ class Policy:
         Whether the text lines of the logs are loaded.
     errors : {"warn", "raise"}
         Whether the first problem is raised.
+    files, ignore : tuple of str
+        Globs of the files that may be logs (none: all), and of those that are left out.
 
     Raises
     ------
@@ -55,6 +56,8 @@ class Policy:
     metrics: tuple[str, ...] | None = None
     messages: bool = False
     errors: Errors = "warn"
+    files: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise if an argument has none of its values.
@@ -68,14 +71,19 @@ class Policy:
         check_choice("align", self.selection.align, get_args(Align))
         check_choice("missing_x", self.selection.missing_x, get_args(MissingX))
         check_choice("on_duplicate", self.selection.on_duplicate, get_args(OnDuplicate))
-        expected: object = self.selection.expected
-        if isinstance(expected, bool) or not isinstance(expected, int | float | None):
-            raise PlanError(f"expected={expected!r}: expected a number in units of x")
+
+    @property
+    def finding(self) -> dict[str, Any]:
+        """Arguments of ``discover``."""
+        names = ("reader", "path_keys", "files", "ignore")
+        return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> str:
         """Return the policy as JSON, for the attrs."""
         own = {
             "reader": getattr(self.reader, "name", self.reader),
+            "files": self.files,
+            "ignore": self.ignore,
             "path_keys": self.path_keys,
             "splits": self.splits,
             "metrics": self.metrics,
@@ -85,13 +93,6 @@ class Policy:
         return json.dumps(own | asdict(self.plan) | asdict(self.selection), default=repr)
 
 
-def names_tuple(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return one name or several as a tuple, each once; None stays None."""
-    if names is None:
-        return None
-    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
-
-
 def policy_facts(policy: Policy) -> dict[str, Any]:
     """Return a policy as values that JSON can hold."""
     plan = asdict(policy.plan)
@@ -99,6 +100,8 @@ def policy_facts(policy: Policy) -> dict[str, Any]:
     plan["relabel"] = [[key, [*map(list, new.items())]] for key, new in plan["relabel"].items()]
     return {
         "reader": _reader_facts(policy.reader),
+        "files": policy.files,
+        "ignore": policy.ignore,
         "path_keys": policy.path_keys,
         "plan": plan,
         "contest": asdict(policy.selection),  # the name in archives
@@ -149,6 +152,8 @@ def policy_of(facts: dict[str, Any], reader: str | Reader | None) -> Policy:
         _names(facts["metrics"]),
         messages=True,
         errors=facts["errors"],
+        files=tuple(facts.get("files", ())),
+        ignore=tuple(facts.get("ignore", ())),
     )
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from runcube.core import PlanError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,6 +36,8 @@ def progress_callback(
     """Yield the callable that a ``progress=`` argument stands for; a bar goes away at the end."""
     if callable(progress):
         yield progress
+    elif not isinstance(progress, bool | np.bool_):
+        raise PlanError(f"progress={progress!r}: expected True, False or a function")
     elif not progress:
         yield None
     else:

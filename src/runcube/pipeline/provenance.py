@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from runcube.files import is_url, without_secrets
+from runcube.files import is_url, roots_of, without_secrets
 
 _LIBRARIES = ("numpy", "xarray", "netCDF4", "msgspec")
 _MAX_COMMAND = 1000
@@ -41,9 +41,15 @@ def _command() -> str:
 
 
 def git_commit(path: str | Path) -> str | None:
-    """Return the hash of the commit that is checked out at ``path``; None without git."""
-    if is_url(str(path)):
-        return None
+    """Return the hash of the commit that is checked out at ``path``; None without git.
+
+    Of several roots, those of all, each once.
+    """
+    found = [_commit_at(root) for root in roots_of(str(path)) if not is_url(root)]
+    return ", ".join(dict.fromkeys(commit for commit in found if commit)) or None
+
+
+def _commit_at(path: str) -> str | None:
     here = Path(path).absolute()
     for folder in (here, *here.parents):
         git = folder / ".git"

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import LogError, SweepWarning, UnknownNameError, clean_text, nearest
+from runcube.core import (
+    LogError,
+    SweepWarning,
+    UnknownNameError,
+    clean_text,
+    nearest,
+    printable,
+)
 from runcube.cube import InnerLabels
 from runcube.curves import select_runs, tree_selections, unseparated_curves
 from runcube.files import display_root
@@ -165,7 +172,8 @@ class LoadSummary:
             lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
         if lines:
             head = f"{self.source}: {self.runs} run{'s' * (self.runs != 1)} loaded"
-            warnings.warn("\n".join([head, *lines]), SweepWarning, stacklevel=stacklevel + 1)
+            text = printable("\n".join([head, *lines]))
+            warnings.warn(text, SweepWarning, stacklevel=stacklevel + 1)
 
 
 @dataclass(frozen=True)

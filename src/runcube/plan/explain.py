@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runcube.core import printable
 from runcube.plan.reading import count_readings
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def _sections(sweep: Plan) -> list[_Section]:
         ),
         ("to decide", [(note,) for note in sweep.notes]),
     ]
-    return [(title, rows) for title, rows in sections if rows]
+    shown = [(title, [tuple(map(printable, row)) for row in rows]) for title, rows in sections]
+    return [(title, rows) for title, rows in shown if rows]
 
 
 def _readings(sweep: Plan) -> list[tuple[str, ...]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runcube.plan.model import SeedKind
     from runcube.plan.values import Column
 
-_MAX_SHARED = 0.05
+MAX_SHARED = 0.05
 _MIN_FILL = 0.25
 
 
@@ -93,7 +93,7 @@ def choose_layout(
     separate = (
         shared > 0
         and layout == "configs"
-        and (seed_kind == "none" or (wanted == "auto" and rivals > _MAX_SHARED * n_runs))
+        and (seed_kind == "none" or (wanted == "auto" and rivals > MAX_SHARED * n_runs))
     )
     rows = _rows(cells, _repeats(cells, groups) if separate else None)
     return LayoutChoice(layout, reason, noteworthy, fill, separate, rows)
@@ -110,7 +110,7 @@ def _choose(
     n_runs = len(cells)
     if shared and seed_kind == "none":
         return "configs", f"{_runs(shared)} that nothing tells from an earlier one", False
-    if rivals > _MAX_SHARED * n_runs:
+    if rivals > MAX_SHARED * n_runs:
         return "configs", f"{rivals} of {n_runs} runs share a cell with an earlier one", False
     if cells.shape[1] == 1:
         return "configs", "no hyperparameter varies", False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from runcube.core import Roles
+from runcube.core import Roles, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +51,11 @@ class PlanPolicy:
     relabel: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
     seed: str | None = "auto"
     layout: Literal["auto", "grid", "configs"] = "auto"
+
+    @property
+    def named(self) -> set[str]:
+        """Keys and names that the arguments name."""
+        return {*(self.dims or ()), *self.exclude, *self.rename, *self.relabel, str(self.seed)}
 
     def __post_init__(self) -> None:
         """Replace the NumPy scalars in ``relabel``, which JSON cannot hold, by plain values."""
@@ -227,7 +232,7 @@ class Plan:
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {len(labels)}" for name, labels in self.dims.items())
-        return f"<runcube.Sweep: {len(self)} runs, {self.layout} ({sizes})>"
+        return printable(f"<runcube.Sweep: {len(self)} runs, {self.layout} ({sizes})>")
 
     @property
     def dims(self) -> dict[str, NDArray[Any]]:

@@ -83,7 +83,7 @@ def plan(
         cells.codes,
         math.prod(cells.sizes),
         np.array([header.has_metrics is not False for header in configs.headers]),
-        _may_be_whole(configs.headers),
+        may_be_whole(configs.headers),
         {key: table.columns[key] for key in roles.live if table.columns[key].numeric},
         roles.axes,
         seed_kind=cells.seed.kind,
@@ -118,7 +118,7 @@ def plan(
     return replace(sweep, notes=notes)
 
 
-def _may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
+def may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
     """Return whether each run, (n_runs,), may be complete, as far as its header shows.
 
     Rule 10 prefers a complete run to one that is not. A log without an end marker is cut short

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 from runcube.core import PlanError
 
@@ -168,6 +168,11 @@ _registered: dict[str, Reader] = {}
 _entry_points_loaded = False
 
 
+def is_reader(reader: object) -> TypeGuard[Reader]:
+    """Return whether an object follows the protocol of readers; a class does not."""
+    return isinstance(reader, Reader) and not isinstance(reader, type)
+
+
 def register_reader(reader: Reader) -> None:
     """Make a reader known by its name and to ``reader="auto"``.
 
@@ -194,10 +199,9 @@ def register_reader(reader: Reader) -> None:
     >>> registered_readers()[0].name
     'ours'
     """
-    if not isinstance(reader, Reader):
-        raise TypeError(
-            f"expected a reader with name, find, headers and read, got {type(reader).__name__}"
-        )
+    if not is_reader(reader):
+        what = f"the class {reader.__name__}" if isinstance(reader, type) else type(reader).__name__
+        raise TypeError(f"expected a reader with name, find, headers and read, got {what}")
     _registered.pop(reader.name, None)
     _registered[reader.name] = reader
 
@@ -232,13 +236,16 @@ def resolve_reader(reader: str | Reader) -> list[Reader]:
     PlanError
         If no known reader has the name; the message lists the names.
     """
-    if isinstance(reader, Reader):
+    if is_reader(reader):
         return [reader]
+    if isinstance(reader, type):
+        name = reader.__name__
+        raise PlanError(f"reader={name}: a class; expected an object, as in reader={name}()")
     known = registered_readers()
-    if reader == "auto":
+    if isinstance(reader, str) and reader == "auto":
         return known
     for candidate in known:
-        if candidate.name == reader:
+        if isinstance(reader, str) and candidate.name == reader:
             return [candidate]
     names = ", ".join(repr(c.name) for c in known)
     raise PlanError(f"reader={reader!r}: no such reader; known: 'auto', {names}")
