@@ -23,7 +23,7 @@ FOLDERS = {
     "cube": "core plan curves",
     "netcdf": "core files cube",
     "pipeline": "core files plan parallel readers curves cube",
-    "lazy": "core files plan readers curves cube pipeline",
+    "lazy": "core files readers curves cube pipeline",
     "archive": "core files plan readers curves cube netcdf pipeline",
     "cli": "core files plan cube pipeline archive",
 }

@@ -12,7 +12,7 @@ from runcube.plan.path_keys import compile_template, keys_from_paths
 from runcube.plan.path_template import suggest_template
 
 
-def planned(configs, *, template=None):
+def planned(configs, *, template="auto"):
     """The plan of runs from their paths and configurations."""
     headers = [RunHeader(Source("/", p, (LogFile(p, 1, 1),)), config=c) for p, c in configs.items()]
     given_keys = keys_from_paths(list(configs), template)

@@ -11,8 +11,7 @@ from runcube.cube import check_cube
 from runcube.curves import SelectionPolicy
 from runcube.files import archive_path, as_root, locked, replace_atomically
 from runcube.netcdf import CubeShape, Storage, encode, opened, read_file, write_file
-from runcube.pipeline import Policy, check_parallel, names_tuple, policy_of
-from runcube.plan import PlanPolicy
+from runcube.pipeline import Policy, check_parallel, names_tuple, plan_policy, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -135,11 +134,13 @@ def archive_runs(
     path: str | Path,
     *,
     reader: str | Reader = "auto",
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
@@ -173,12 +174,14 @@ def archive_runs(
     reader : str or Reader
         ``"auto"``, the name of a reader, or a reader. :func:`update_archive` needs one of your own
         again.
-    path_keys : str, optional
-        Template of keys that only the path holds.
+    path_keys : str or None
+        Template of keys that only the path holds; ``"auto"`` reads what is plain, None nothing.
     dims, exclude : str or sequence of str, optional
         Hyperparameters that become dims, and those to leave out.
-    rename, relabel : mapping, optional
-        New names of hyperparameters, and new values.
+    rename, relabel, defaults : mapping, optional
+        New names of hyperparameters, new values, and values for the runs that lack a key.
+    exact_labels : bool
+        Keep values apart that are one number.
     seed : str or None
         Key of the seed; ``"auto"`` finds it.
     layout : {"auto", "grid", "configs"}
@@ -247,8 +250,12 @@ def archive_runs(
     policy = Policy(
         reader,
         path_keys,
-        PlanPolicy(
-            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        plan_policy(
+            *(dims, exclude, rename, relabel),
+            seed=seed,
+            layout=layout,
+            defaults=defaults,
+            exact_labels=exact_labels,
         ),
         SelectionPolicy(x, align, expected, on_duplicate, missing_x),
         names_tuple(splits),

@@ -2,7 +2,7 @@
 
 ``api`` is the face and where to start, ``array`` reads parts of a cube from logs, ``variable`` is
 what xarray sees. What logs are like is kept in ``schema_cache``, finished cubes in ``cube_cache``,
-values that were read recently in ``value_cache``. May import ``core``, ``files``, ``plan``,
+values that were read recently in ``value_cache``. May import ``core``, ``files``,
 ``readers``, ``curves``, ``cube`` and ``pipeline``.
 """
 

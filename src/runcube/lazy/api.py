@@ -24,8 +24,8 @@ from runcube.pipeline import (
     finish_load,
     names_tuple,
     parse_logs,
+    plan_policy,
 )
-from runcube.plan import PlanPolicy
 from runcube.readers import resolve_reader
 
 if TYPE_CHECKING:
@@ -46,11 +46,13 @@ def open_runs(
     chunks: Any = "auto",
     cache: bool | str | Path = True,
     reader: str | Reader = "auto",
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
@@ -84,7 +86,7 @@ def open_runs(
         ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. Finished cubes are
         kept beside it (``*.cube``), those of the last 8 sets of arguments. With False nothing is
         kept, nor with a file that cannot be written. A file that is no cache is never replaced.
-    reader, path_keys, dims, exclude, rename, relabel, seed, layout
+    reader, path_keys, dims, exclude, rename, relabel, defaults, exact_labels, seed, layout
         As for :func:`scan`.
     x, align, missing_x, splits, metrics, messages, expected, on_duplicate, errors, progress, \
 parallel
@@ -124,8 +126,12 @@ parallel
     policy = Policy(
         reader,
         path_keys,
-        PlanPolicy(
-            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        plan_policy(
+            *(dims, exclude, rename, relabel),
+            seed=seed,
+            layout=layout,
+            defaults=defaults,
+            exact_labels=exact_labels,
         ),
         SelectionPolicy(x, align, expected, on_duplicate, missing_x),
         names_tuple(splits),

@@ -10,7 +10,14 @@ import ``core``, ``files``, ``plan``, ``parallel``, ``readers``, ``curves`` and 
 from runcube.pipeline.discover import Discovery, Job, discover
 from runcube.pipeline.load import load_runs, load_tree, scan
 from runcube.pipeline.parse import Parsed, parse_logs
-from runcube.pipeline.policy import Errors, Policy, names_tuple, policy_facts, policy_of
+from runcube.pipeline.policy import (
+    Errors,
+    Policy,
+    names_tuple,
+    plan_policy,
+    policy_facts,
+    policy_of,
+)
 from runcube.pipeline.progress import Progress, progress_bar, progress_callback
 from runcube.pipeline.provenance import git_commit, library_versions
 from runcube.pipeline.records import (
@@ -70,6 +77,7 @@ __all__ = [
     "load_tree",
     "names_tuple",
     "parse_logs",
+    "plan_policy",
     "policy_facts",
     "policy_of",
     "progress_bar",

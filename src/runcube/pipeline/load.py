@@ -12,10 +12,9 @@ from runcube.cube import build_cube
 from runcube.curves import SelectionPolicy
 from runcube.pipeline.discover import discover
 from runcube.pipeline.parse import parse_logs, read_statuses, scan_sweep
-from runcube.pipeline.policy import Policy, names_tuple
+from runcube.pipeline.policy import Policy, names_tuple, plan_policy
 from runcube.pipeline.summary import finish_load, finish_tree
 from runcube.pipeline.tasks import check_parallel
-from runcube.plan import PlanPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,11 +32,13 @@ def scan(
     path: str | Path,
     *,
     reader: str | Reader = "auto",
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     parallel: Parallel = "auto",
@@ -51,8 +52,11 @@ def scan(
     reader : str or Reader
         ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
         ``JsonlReader(x="step")``, reads only its own layout.
-    path_keys : str, optional
-        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
+    path_keys : str or None
+        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``. With
+        ``"auto"`` directories such as ``lr=0.1,seed=3`` are read, and plain names such as
+        ``k2_s3.jsonl`` where the configuration leaves runs alike; the warning says so. None reads
+        nothing.
     dims : str or sequence of str, optional
         Hyperparameters that become dims, instead of those that the rules choose.
     exclude : str or sequence of str
@@ -61,6 +65,12 @@ def scan(
         New names: ``{"model.weights": "init"}``. Two old keys may get one new name.
     relabel : mapping, optional
         New values: ``{"model.weights": {None: "random", "DEFAULT": "pretrained"}}``.
+    defaults : mapping, optional
+        Values of keys that are younger than the sweep, for the runs that lack them:
+        ``{"dropout": 0.0}``.
+    exact_labels : bool
+        Keep values apart that are one number: ``1e-5`` and ``"0.00001"``, ``0.3`` and
+        ``0.30000000000000004``.
     seed : str or None
         Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart,
         None takes no key for it.
@@ -99,10 +109,17 @@ def scan(
     ['weights', 'lr', 'weight_decay', 'seed']
     """
     check_parallel(parallel)
-    plan_policy = PlanPolicy(
-        names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+    policy = Policy(
+        reader,
+        path_keys,
+        plan_policy(
+            *(dims, exclude, rename, relabel),
+            seed=seed,
+            layout=layout,
+            defaults=defaults,
+            exact_labels=exact_labels,
+        ),
     )
-    policy = Policy(reader, path_keys, plan_policy)
     discovery = discover(path, reader, path_keys)
     sweep = scan_sweep(discovery, policy, parallel)
     return replace(sweep, read_statuses=lambda: read_statuses(discovery, sweep, policy, parallel))
@@ -112,11 +129,13 @@ def load_runs(
     path: str | Path,
     *,
     reader: str | Reader = "auto",
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
@@ -140,8 +159,11 @@ def load_runs(
     reader : str or Reader
         ``"auto"`` looks into the files; a name (``"native"``, ``"ray"``, …) or an object, such as
         ``JsonlReader(x="step")``, reads only its own layout.
-    path_keys : str, optional
-        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
+    path_keys : str or None
+        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``. With
+        ``"auto"`` directories such as ``lr=0.1,seed=3`` are read, and plain names such as
+        ``k2_s3.jsonl`` where the configuration leaves runs alike; the warning says so. None reads
+        nothing.
     dims : str or sequence of str, optional
         Hyperparameters that become dims, instead of those that the rules choose.
     exclude : str or sequence of str
@@ -150,6 +172,12 @@ def load_runs(
         New names: ``{"model.weights": "init"}``. Two old keys may get one new name.
     relabel : mapping, optional
         New values: ``{"model.weights": {None: "random", "DEFAULT": "pretrained"}}``.
+    defaults : mapping, optional
+        Values of keys that are younger than the sweep, for the runs that lack them:
+        ``{"dropout": 0.0}``.
+    exact_labels : bool
+        Keep values apart that are one number: ``1e-5`` and ``"0.00001"``, ``0.3`` and
+        ``0.30000000000000004``.
     seed : str or None
         Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart,
         None takes no key for it.
@@ -226,8 +254,12 @@ def load_runs(
     policy = Policy(
         reader,
         path_keys,
-        PlanPolicy(
-            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        plan_policy(
+            *(dims, exclude, rename, relabel),
+            seed=seed,
+            layout=layout,
+            defaults=defaults,
+            exact_labels=exact_labels,
         ),
         SelectionPolicy(x, align, expected, on_duplicate, missing_x),
         names_tuple(splits),
@@ -250,11 +282,13 @@ def load_tree(
     path: str | Path,
     *,
     reader: str | Reader = "auto",
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     splits: str | Sequence[str] | None = None,
@@ -279,12 +313,14 @@ def load_tree(
         Directory of the logs, or one log, or the URL of either.
     reader : str or Reader
         ``"auto"``, the name of a reader, or a reader.
-    path_keys : str, optional
-        Template of keys that only the path holds.
+    path_keys : str or None
+        Template of keys that only the path holds; ``"auto"`` reads what is plain, None nothing.
     dims, exclude : str or sequence of str, optional
         Hyperparameters that become dims, and those to leave out.
-    rename, relabel : mapping, optional
-        New names of hyperparameters, and new values.
+    rename, relabel, defaults : mapping, optional
+        New names of hyperparameters, new values, and values for the runs that lack a key.
+    exact_labels : bool
+        Keep values apart that are one number.
     seed : str or None
         Key of the seed; ``"auto"`` finds it.
     layout : {"auto", "grid", "configs"}
@@ -348,8 +384,12 @@ def load_tree(
     policy = Policy(
         reader,
         path_keys,
-        PlanPolicy(
-            names_tuple(dims), names_tuple(exclude) or (), rename or {}, relabel or {}, seed, layout
+        plan_policy(
+            *(dims, exclude, rename, relabel),
+            seed=seed,
+            layout=layout,
+            defaults=defaults,
+            exact_labels=exact_labels,
         ),
         SelectionPolicy(None, "auto", expected, on_duplicate, "drop"),
         names_tuple(splits),

@@ -12,7 +12,7 @@ from runcube.files import display_root, prefetching
 from runcube.pipeline.progress import progress_callback
 from runcube.pipeline.tasks import run_tasks
 from runcube.pipeline.transport import ReadLogs
-from runcube.plan import drop_copies, name_reconfigured, plan, run_id
+from runcube.plan import drop_copies, find_names, name_reconfigured, plan, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +51,24 @@ class Parsed:
 
 
 def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
-    """Return the plan of a sweep, made from its headers without copies."""
-    kept, copies = drop_copies(discovery.headers, discovery.digests, discovery.path_keys)
+    """Return the plan of a sweep, made from its headers without copies.
+
+    Where these leave runs alike, the names of the logs are read, if they are plain (rule 9).
+    """
+    headers, given = discovery.headers, discovery.path_keys
+    kept, copies = drop_copies(headers, discovery.digests, given)
+    names_read = None
+    if policy.path_keys == "auto":
+        names_read = find_names([headers[i] for i in kept], [given[i] for i in kept])
+    if names_read is not None:
+        said = names_read.keys_of([header.source.path for header in headers])
+        given = [own | new for own, new in zip(given, said, strict=True)]
+        kept, copies = drop_copies(headers, discovery.digests, given)
     return plan(
-        [discovery.headers[i] for i in kept],
+        [headers[i] for i in kept],
         policy.plan,
-        path_keys=[discovery.path_keys[i] for i in kept],
+        path_keys=[given[i] for i in kept],
+        names_read=names_read,
         skipped=[*discovery.skipped, *copies],
     )
 

@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runcube.plan.layout import LayoutChoice
+    from runcube.plan.path_reading import NamesRead
     from runcube.plan.sweep import Sweep
     from runcube.plan.values import Column
 
 
 def plan_notes(
-    sweep: Sweep, chosen: LayoutChoice, unplaced: Sequence[str], columns: Sequence[Column]
+    sweep: Sweep,
+    chosen: LayoutChoice,
+    unplaced: Sequence[str],
+    columns: Sequence[Column],
+    names_read: NamesRead | None,
 ) -> tuple[str, ...]:
     """Return the notes of a plan.
 
@@ -30,8 +35,16 @@ def plan_notes(
         Full keys that no set of dims determines.
     columns : sequence of Column
         All keys of the sweep.
+    names_read : NamesRead or None
+        How the names of the logs were read, if they were read unasked.
     """
     notes = []
+    if names_read is not None:
+        notes.append(
+            f"{_join(names_read.keys)} read from the names of the logs, since"
+            f" {names_read.n_alike} runs are alike without: path_keys="
+            f"{_quoted(names_read.template)} does the same, path_keys=None reads nothing"
+        )
     if chosen.noteworthy:
         other = "grid" if chosen.layout == "configs" else "configs"
         notes.append(
