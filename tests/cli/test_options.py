@@ -52,7 +52,8 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(commands, "load_runs", fake)
     args = (
         "--reader native --path-keys {a}/{b} --dims lr,weights --dims bn --exclude a,b "
-        "--rename a=b --defaults d=0.5 --exact-labels --seed none --layout configs --x step --align union --missing-x drop "
+        "--rename a=b --defaults d=0.5 --exact-labels --seed none --layout configs --x step "
+        "--align union --missing-x drop "
         "--splits val --metrics loss,acc1 --expected 20 --on-duplicate last --errors raise "
         "--parallel off"
     )

@@ -235,7 +235,7 @@ def test_the_template_that_the_warning_prints_tells_all_runs_apart(name):
 def test_names_are_read_where_the_configuration_leaves_runs_alike(name, sizes):
     ds, warned = load_warned(DATA / name)
     assert "read from the names of the logs" in warned
-    assert ds.sizes | sizes == ds.sizes
+    assert dict(ds.sizes) | sizes == dict(ds.sizes)
     assert json.loads(ds.attrs["skipped"]) == []
     assert len(list(cells(ds))) == len(list((DATA / name).iterdir()))
 
