@@ -31,6 +31,8 @@ DATE = (
 # A token, in which dates and numbers such as 0.1 and 1e-3 are whole, or what stands between two.
 _PIECE = re.compile(rf"(?:{DATE}|\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|[^\W_])+|[\W_]+")
 _WORD = re.compile(r"[A-Za-z]+")
+# What letters and numbers a token is made of; 1p5 is a number.
+_RUN_ON = re.compile(r"[A-Za-z]+|\d+p\d+(?![\d.])|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 # What stands in the place of a number: ``kinf`` beside ``k2``.
 _SEED_WORDS = frozenset("s seed".split())
 _VALUE_WORDS = frozenset("inf infinity nan none null true false on off".split())
@@ -251,11 +253,13 @@ def _has_brace(text: str) -> bool:
 
 
 def _places(names: Sequence[str], namer: _Namer) -> Iterator[list[Sequence[str]]]:
-    """Yield the texts (n_runs,) at each place of the names: by tokens, else by their ends."""
+    """Yield the texts (n_runs,) at each place of names: by tokens, cut or not, else by the ends."""
     pieces = [_PIECE.findall(name) for name in names]
     shapes = {tuple("" if p[0].isalnum() else p for p in own) for own in pieces}
     if len(shapes) == 1:
-        yield list(zip(*pieces, strict=True))
+        tokens = [*zip(*pieces, strict=True)]
+        yield [place for texts in tokens for place in _cut(texts)]
+        yield [*tokens]
         return
     shortest = min(map(len, pieces))
 
@@ -276,6 +280,16 @@ def _places(names: Sequence[str], namer: _Namer) -> Iterator[list[Sequence[str]]
         ["".join(own[left:end]) for own, end in zip(pieces, ends, strict=True)],
         *([own[end + i] for own, end in zip(pieces, ends, strict=True)] for i in range(right)),
     ]
+
+
+def _cut(texts: Sequence[str]) -> list[Sequence[str]]:
+    """Return the texts (n_runs,) between letters and digits (``bs32lr0.1``), if all agree."""
+    pieces = [_RUN_ON.findall(text) for text in texts]
+    letters = {tuple(p if p[0].isalpha() else "" for p in own) for own in pieces}
+    is_whole = all("".join(own) == text for own, text in zip(pieces, texts, strict=True))
+    if len(letters) > 1 or not is_whole or next(iter(letters)).count("") < 2:
+        return [texts]
+    return [*zip(*pieces, strict=True)]
 
 
 def _parts(places: Sequence[Sequence[str]], namer: _Namer) -> list[_Part]:
