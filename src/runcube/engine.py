@@ -65,11 +65,13 @@ class RuncubeBackend(BackendEntrypoint):
         reader: str | Reader = "auto",
         files: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
-        path_keys: str | None = None,
+        path_keys: str | None = "auto",
         dims: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] = (),
         rename: Mapping[str, str] | None = None,
         relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        exact_labels: bool = False,
         seed: str | None = "auto",
         layout: Literal["auto", "grid", "configs"] = "auto",
         x: str | None = None,
@@ -96,8 +98,9 @@ class RuncubeBackend(BackendEntrypoint):
         mask_and_scale, decode_times, decode_timedelta, use_cftime, concat_characters, decode_coords
             Accepted because xarray passes them to every engine, and ignored: logs hold plain
             numbers, there is nothing to decode.
-        reader, files, ignore, path_keys, dims, exclude, rename, relabel, seed, layout, x, align, \
-missing_x, splits, metrics, messages, expected, on_duplicate, errors, progress, parallel, cache
+        reader, files, ignore, path_keys, dims, exclude, rename, relabel, defaults, exact_labels, \
+seed, layout, x, align, missing_x, splits, metrics, messages, expected, on_duplicate, errors, \
+progress, parallel, cache
             As for :func:`runcube.open_runs`.
 
         Returns
@@ -146,6 +149,8 @@ missing_x, splits, metrics, messages, expected, on_duplicate, errors, progress, 
             exclude=exclude,
             rename=rename,
             relabel=relabel,
+            defaults=defaults,
+            exact_labels=exact_labels,
             seed=seed,
             layout=layout,
             x=x,

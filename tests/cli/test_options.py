@@ -53,7 +53,8 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
     args = (
         "--reader native --files **/a,b.jsonl --files c --ignore x "
         "--path-keys {a}/{b} --dims lr,weights --dims bn --exclude a,b "
-        "--rename a=b --seed none --layout configs --x step --align union --missing-x drop "
+        "--rename a=b --defaults d=0.5 --exact-labels --seed none --layout configs --x step "
+        "--align union --missing-x drop "
         "--splits val --metrics loss,acc1 --expected 20 --on-duplicate last --errors raise "
         "--parallel off"
     )
@@ -68,6 +69,8 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
         "exclude": ["a", "b"],
         "rename": {"a": "b"},
         "relabel": {},
+        "defaults": {"d": 0.5},
+        "exact_labels": True,
         "seed": None,
         "layout": "configs",
         "x": "step",
@@ -84,6 +87,9 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
     seen.clear()
     fails("table", tmp_path)
     assert (seen["dims"], seen["exclude"], seen["seed"]) == (None, (), "auto")
+    assert (seen["path_keys"], seen["defaults"], seen["exact_labels"]) == ("auto", {}, False)
+    fails("table", tmp_path, "--path-keys", "none")
+    assert seen["path_keys"] is None
 
 
 @pytest.mark.parametrize(

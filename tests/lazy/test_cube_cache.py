@@ -225,6 +225,8 @@ OPTIONS = [
     {"reader": NativeReader()},
     {"reader": NativeReader("mine")},
     {"path_keys": "{run}"},
+    {"path_keys": None},
+    {"exact_labels": True},
     {"dims": ["lr", "weights"]},
     {"exclude": "weights"},
     {"rename": {"lr": "rate"}},

@@ -134,11 +134,15 @@ def test_without_a_seed_nothing_is_averaged_in_silence(tmp_path):
     for number, folder in enumerate(("a/m", "a/n", "b/m", "b/n")):
         write(tmp_path, f"{folder}/trial_1", {"lr": 0.1}, [number])
     with pytest.warns(rc.SweepWarning, match="path_keys="):
-        ds = rc.load_runs(tmp_path)
+        ds = rc.load_runs(tmp_path, path_keys=None)
     assert dict(ds.sizes) | {"config": 4, "seed": 1} == dict(ds.sizes)
+    with pytest.warns(rc.SweepWarning, match="level1 and level2 read from the names of the logs"):
+        ds = rc.load_runs(tmp_path)
+    assert dict(ds.sizes) | {"level1": 2, "level2": 2, "seed": 1} == dict(ds.sizes)
+    assert json.loads(ds.attrs["policies"])["path_keys"] == "auto"
     ds = load(tmp_path, path_keys="{study}/{workload}/trial_{trial}")
     assert ds.curve.dims[:3] == ("study", "workload", "seed")
-    ds = load(tmp_path, seed="replicate")
+    ds = load(tmp_path, path_keys=None, seed="replicate")
     assert ds.sizes["seed"] == 4
 
 

@@ -4,7 +4,7 @@ import json
 import warnings
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import runcube as rc
@@ -97,6 +97,11 @@ def test_a_run_that_is_resumed_takes_back_that_it_failed(tmp_path):
     assert by_path(ds)["b"] != F
 
 
+@example(
+    lengths=[20, 3, 3],
+    trailer={"message": "training took 12.5 s"},
+    config={"epochs": 20, "patience": 1},
+)
 @given(
     lengths=st.lists(st.integers(3, 20), min_size=3, max_size=6),
     trailer=st.sampled_from(

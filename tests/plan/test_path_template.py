@@ -12,7 +12,7 @@ from runcube.plan.path_keys import compile_template, keys_from_paths
 from runcube.plan.path_template import suggest_template
 
 
-def planned(configs, *, template=None):
+def planned(configs, *, template="auto"):
     """The plan of runs from their paths and configurations."""
     headers = [RunHeader(Source("/", p, (LogFile(p, 1, 1),)), config=c) for p, c in configs.items()]
     given_keys = keys_from_paths(list(configs), template)
@@ -49,6 +49,13 @@ def again(configs):
         (["a/s1/f", "b/s2/f"], "{level1}/s{s}"),
         (["s1/s3/f", "s2/s4/f"], "s{s}/s{level2}"),
         (["rank0.log", "rank1.log"], "rank{level1}.log"),  # by the name rank it would be excluded
+        (["bs32lr0.1", "bs64lr0.2"], "bs{bs}lr{lr}"),
+        (["lr0.1wd0_s0", "lr0.1wd1_s0"], "lr0.1wd{wd}_s0"),
+        (["m1p5s0", "m2p5s1", "m1p5s1", "m2p5s0"], "m{m}s{seed}"),
+        (["day1/lr0.1_s0", "day2/lr1_s0", "day1/lr10_s3"], "day{day}/lr{lr}_s{s}"),
+        (["2025-03-07/09-00-11_x", "2025-03-08/09-01-11_x"], "{level1}/{level2}_x"),
+        (["run_20240101_120000_s1", "run_20240102_130000_s2"], "run_{run}_s{s}"),
+        (["k1_s0", "k1_s1", "k2_s0", "k2_s1"], "k{k}_s{seed}"),  # seeds that recur
         (["a{x}_1", "a{x}_2"], "{level1}"),  # braces cannot be literal
     ],
 )

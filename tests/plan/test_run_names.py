@@ -172,9 +172,18 @@ def test_the_paths_of_machines_are_no_dim():
 
 
 def test_reruns_are_no_dim():
-    runs = [r | {"exp_name": "first"} for r in grid(lr=[1, 2, 3], wd=[0, 1], seed=[0, 1, 2, 3])]
+    runs = grid(lr=[1, 2, 3, 4], wd=[0, 1], seed=[*range(8)])
+    runs = [r | {"exp_name": "first"} for r in runs]
     again = [r | {"exp_name": "again"} for r in runs[:2]]
     planned = sweep([*runs, *again])
+    assert (list(planned.dims), planned.notes) == (["lr", "wd", "seed"], ())
+
+
+def test_a_few_other_runs_are_no_dim_but_named():
+    runs = [r | {"exp_name": "first"} for r in grid(lr=[1, 2, 3], wd=[0, 1], seed=[0, 1, 2, 3])]
+    for run in runs[:2]:
+        run["exp_name"] = "again"
+    planned = sweep(runs)
     assert list(planned.dims) == ["lr", "wd", "seed"]
     assert any('"exp_name"' in note for note in planned.notes)
 
@@ -200,6 +209,8 @@ def test_what_varies_within_a_cell_is_named(data):
         runs.append(run | {"seed": i % kind if kind else 0})
     planned = sweep(runs)
     rows = planned.rows.tolist()
+    shared = [run for cell in planned.shared_cells for run in cell.runs]
+    assume(not shared or planned.separate)
     said = " ".join(planned.notes)
     for key in keys:
         values = {}

@@ -227,3 +227,20 @@ def test_the_template_that_the_warning_prints_tells_all_runs_apart(name):
     }
     sweep = rc.scan(DATA / name, path_keys=template[2])
     assert not [note for note in sweep.notes if "path_keys" in note]
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("add_normctl", {"k": 4, "seed": 2}), ("group_complexity", {"level1": 2})]
+)
+def test_names_are_read_where_the_configuration_leaves_runs_alike(name, sizes):
+    ds, warned = load_warned(DATA / name)
+    assert "read from the names of the logs" in warned
+    assert dict(ds.sizes) | sizes == dict(ds.sizes)
+    assert json.loads(ds.attrs["skipped"]) == []
+    assert len(list(cells(ds))) == len(list((DATA / name).iterdir()))
+
+
+@pytest.mark.parametrize("name", sorted(X.keys() - PATH_KEYS))
+def test_names_are_not_read_where_the_configuration_tells_runs_apart(name):
+    _, warned = load_warned(DATA / name)
+    assert "path_keys" not in warned

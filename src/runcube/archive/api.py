@@ -137,11 +137,13 @@ def archive_runs(
     reader: str | Reader = "auto",
     files: str | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
@@ -178,12 +180,14 @@ def archive_runs(
         again.
     files, ignore : str or sequence of str
         Globs of the files that may be logs, and of what is left out.
-    path_keys : str, optional
-        Template of keys that only the path holds.
+    path_keys : str or None
+        Template of keys that only the path holds; ``"auto"`` reads what is plain, None nothing.
     dims, exclude : str or sequence of str, optional
         Hyperparameters that become dims, and those to leave out.
-    rename, relabel : mapping, optional
-        New names of hyperparameters, and new values.
+    rename, relabel, defaults : mapping, optional
+        New names of hyperparameters, new values, and values for the runs that lack a key.
+    exact_labels : bool
+        Keep values apart that are one number.
     seed : str or None
         Key of the seed; ``"auto"`` finds it.
     layout : {"auto", "grid", "configs"}
@@ -261,6 +265,8 @@ def archive_runs(
         exclude=exclude,
         rename=rename,
         relabel=relabel,
+        defaults=defaults,
+        exact_labels=exact_labels,
         seed=seed,
         layout=layout,
         x=x,

@@ -86,8 +86,12 @@ def _value(text: str) -> Any:
     return text if isinstance(value, list | dict) else value
 
 
-def _seed(_ctx: click.Context, _option: click.Parameter, given: str) -> str | None:
+def _or_none(_ctx: click.Context, _option: click.Parameter, given: str) -> str | None:
     return None if given.lower() == "none" else given
+
+
+def _defaults(ctx: click.Context, option: click.Parameter, given: Sequence[str]) -> Any:
+    return {name: _value(text) for name, text in _pairs(ctx, option, given).items()}
 
 
 def many(name: str, callback: Callable[..., Any], metavar: str, text: str) -> Option:
@@ -132,7 +136,11 @@ PLAN: dict[str, Option] = {
     "files": many("--files", _globs, "GLOB", "Files that may be logs: '**/metrics.jsonl'."),
     "ignore": many("--ignore", _globs, "GLOB", "Files to leave out: '**/agg/**'."),
     "path_keys": click.option(
-        "--path-keys", metavar="TEMPLATE", help="Keys in the path: '{study}/trial_{trial}'."
+        "--path-keys",
+        default="auto",
+        callback=_or_none,
+        metavar="TEMPLATE",
+        help="Keys in the path: '{study}/trial_{trial}', or auto or none.",
     ),
     "dims": many("--dims", _listed, "A,B", "Hyperparameters that become dims."),
     "exclude": many("--exclude", _listed, "A,B", "Hyperparameters to leave out."),
@@ -140,10 +148,16 @@ PLAN: dict[str, Option] = {
     "relabel": many(
         "--relabel", _relabelled, "KEY:OLD=NEW", "Replace a value: weights:null=random."
     ),
+    "defaults": many(
+        "--defaults", _defaults, "KEY=VALUE", "Value of a key in the runs that lack it."
+    ),
+    "exact_labels": click.option(
+        "--exact-labels", is_flag=True, help="Keep values apart that are one number."
+    ),
     "seed": click.option(
         "--seed",
         default="auto",
-        callback=_seed,
+        callback=_or_none,
         help="Key of the seed, or auto, replicate or none.",
     ),
     "layout": _one_of("--layout", ["auto", "grid", "configs"], "Layout of the cube."),

@@ -165,7 +165,7 @@ class Promises:
         """Return whether what is promised is not counted by x, and note it.
 
         Either most runs go well beyond it. Or most are done, by the word of their logger, and end
-        at the same x well short of it: runs that stop early do not.
+        at the same x, while no run comes near it: runs that stop early do not.
         """
         furthest = {i: max(self._extents[i].values(), key=lambda e: e.last) for i in votes}
         beyond = [
@@ -178,9 +178,7 @@ class Promises:
         is_short = (
             2 * len(done) > len(votes) > 1
             and len(ends) == 1
-            and all(
-                furthest[i].last + furthest[i].spacing < _WELL_SHORT * self._goal(i) for i in done
-            )
+            and all(e.last + e.spacing < _WELL_SHORT * self._goal(i) for i, e in furthest.items())
         )
         if 2 * len(beyond) <= len(votes) and not is_short:
             return False

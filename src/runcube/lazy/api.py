@@ -39,11 +39,13 @@ def open_runs(
     reader: str | Reader = "auto",
     files: str | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
@@ -77,7 +79,8 @@ def open_runs(
         ``$RUNCUBE_CACHE``, else of ``$XDG_CACHE_HOME``, else of ``~/.cache``. Finished cubes are
         kept beside it (``*.cube``), those of the last 8 sets of arguments. With False nothing is
         kept, nor with a file that cannot be written. A file that is no cache is never replaced.
-    reader, files, ignore, path_keys, dims, exclude, rename, relabel, seed, layout
+    reader, files, ignore, path_keys, dims, exclude, rename, relabel, defaults, exact_labels, \
+seed, layout
         As for :func:`scan`.
     x, align, missing_x, splits, metrics, messages, expected, on_duplicate, errors, progress, \
 parallel
@@ -124,6 +127,8 @@ parallel
         exclude=exclude,
         rename=rename,
         relabel=relabel,
+        defaults=defaults,
+        exact_labels=exact_labels,
         seed=seed,
         layout=layout,
         x=x,

@@ -37,7 +37,7 @@ def load_policy(**arguments: Any) -> Policy:
     def some(*names: str) -> dict[str, Any]:
         return {name: checked.pop(name) for name in names if name in checked}
 
-    plan = PlanPolicy(**some("dims", "exclude", "rename", "relabel", "seed", "layout"))
+    plan = PlanPolicy(**some(*_OF_PLAN))
     own = some("x", "align", "expected", "on_duplicate", "missing_x")
     return Policy(plan=plan, selection=SelectionPolicy(**own), **checked)
 
@@ -116,6 +116,14 @@ def _relabelled(name: str, value: Any) -> dict[str, dict[Any, Any]]:
     raise _refuse(name, value, f"{what}, as in {name}={_EXAMPLES[name]}")
 
 
+def _defaulted(name: str, value: Any) -> dict[str, Any]:
+    given = {} if value is None else value
+    if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
+        return dict(given)
+    raise _refuse(name, value, f"a mapping of keys to values, as in {name}={_EXAMPLES[name]}")
+
+
+_OF_PLAN = "dims exclude rename relabel defaults exact_labels seed layout".split()
 _EXAMPLES = {
     "files": '"**/metrics.jsonl"',
     "ignore": '"**/agg/**"',
@@ -124,6 +132,7 @@ _EXAMPLES = {
     "exclude": '["note"]',
     "rename": '{"model.weights": "init"}',
     "relabel": '{"model.weights": {None: "random"}}',
+    "defaults": '{"dropout": 0.0}',
     "seed": '"seed"',
     "layout": '"grid"',
     "x": '"step"',
@@ -143,6 +152,8 @@ _KINDS: dict[str, Callable[[str, Any], Any]] = {
     "exclude": _names_or_none,
     "rename": _renamed,
     "relabel": _relabelled,
+    "defaults": _defaulted,
+    "exact_labels": _flag,
     "seed": _text,
     "layout": _choice,
     "x": _text,

@@ -91,7 +91,7 @@ class Discovery:
     skipped : list of Problem
         Files that are no logs, or cannot be read.
     template : str or None
-        Template of the path keys.
+        Template of the path keys, or ``"auto"``.
     """
 
     root: str
@@ -151,7 +151,8 @@ def discover(
     reader : str or Reader
         ``"auto"``, the name of a reader, or a reader.
     path_keys : str or None
-        Template of keys that only the path holds.
+        Template of keys that only the path holds; ``"auto"`` reads what is written as
+        ``key=value``, None nothing.
     files, ignore : sequence of str
         Globs of the files that may be logs (none: all), and of those that are left out.
     listing : Listing, optional

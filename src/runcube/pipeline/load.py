@@ -33,11 +33,13 @@ def scan(
     reader: str | Reader = "auto",
     files: str | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     parallel: Parallel = "auto",
@@ -56,8 +58,11 @@ def scan(
     files, ignore : str or sequence of str
         Globs of the files that may be logs, ``"**/metrics.jsonl"``, and of files and directories
         that are left out, ``"**/agg/**"``: relative to the root, with ``**`` for any directories.
-    path_keys : str, optional
-        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
+    path_keys : str or None
+        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``. With
+        ``"auto"`` directories such as ``lr=0.1,seed=3`` are read, and plain names such as
+        ``k2_s3.jsonl`` where the configuration leaves runs alike; the warning says so. None reads
+        nothing.
     dims : str or sequence of str, optional
         Hyperparameters that become dims, instead of those that the rules choose.
     exclude : str or sequence of str
@@ -66,6 +71,12 @@ def scan(
         New names: ``{"model.weights": "init"}``. Two old keys may get one new name.
     relabel : mapping, optional
         New values: ``{"model.weights": {None: "random", "DEFAULT": "pretrained"}}``.
+    defaults : mapping, optional
+        Values of keys that are younger than the sweep, for the runs that lack them:
+        ``{"dropout": 0.0}``.
+    exact_labels : bool
+        Keep values apart that are one number: ``1e-5`` and ``"0.00001"``, ``0.3`` and
+        ``0.30000000000000004``.
     seed : str or None
         Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart,
         None takes no key for it.
@@ -113,6 +124,8 @@ def scan(
         exclude=exclude,
         rename=rename,
         relabel=relabel,
+        defaults=defaults,
+        exact_labels=exact_labels,
         seed=seed,
         layout=layout,
     )
@@ -127,11 +140,13 @@ def load_runs(
     reader: str | Reader = "auto",
     files: str | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     x: str | None = None,
@@ -160,8 +175,11 @@ def load_runs(
     files, ignore : str or sequence of str
         Globs of the files that may be logs, ``"**/metrics.jsonl"``, and of files and directories
         that are left out, ``"**/agg/**"``: relative to the root, with ``**`` for any directories.
-    path_keys : str, optional
-        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``.
+    path_keys : str or None
+        Template of keys that only the path holds: ``"{study}/{workload}/trial_{trial}"``. With
+        ``"auto"`` directories such as ``lr=0.1,seed=3`` are read, and plain names such as
+        ``k2_s3.jsonl`` where the configuration leaves runs alike; the warning says so. None reads
+        nothing.
     dims : str or sequence of str, optional
         Hyperparameters that become dims, instead of those that the rules choose.
     exclude : str or sequence of str
@@ -170,6 +188,12 @@ def load_runs(
         New names: ``{"model.weights": "init"}``. Two old keys may get one new name.
     relabel : mapping, optional
         New values: ``{"model.weights": {None: "random", "DEFAULT": "pretrained"}}``.
+    defaults : mapping, optional
+        Values of keys that are younger than the sweep, for the runs that lack them:
+        ``{"dropout": 0.0}``.
+    exact_labels : bool
+        Keep values apart that are one number: ``1e-5`` and ``"0.00001"``, ``0.3`` and
+        ``0.30000000000000004``.
     seed : str or None
         Key of the seed; ``"auto"`` finds it, ``"replicate"`` numbers runs that nothing tells apart,
         None takes no key for it.
@@ -253,6 +277,8 @@ def load_runs(
         exclude=exclude,
         rename=rename,
         relabel=relabel,
+        defaults=defaults,
+        exact_labels=exact_labels,
         seed=seed,
         layout=layout,
         x=x,
@@ -282,11 +308,13 @@ def load_tree(
     reader: str | Reader = "auto",
     files: str | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
-    path_keys: str | None = None,
+    path_keys: str | None = "auto",
     dims: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     relabel: Mapping[str, Mapping[Any, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    exact_labels: bool = False,
     seed: str | None = "auto",
     layout: Literal["auto", "grid", "configs"] = "auto",
     splits: str | Sequence[str] | None = None,
@@ -313,12 +341,14 @@ def load_tree(
         ``"auto"``, the name of a reader, or a reader.
     files, ignore : str or sequence of str
         Globs of the files that may be logs, and of what is left out.
-    path_keys : str, optional
-        Template of keys that only the path holds.
+    path_keys : str or None
+        Template of keys that only the path holds; ``"auto"`` reads what is plain, None nothing.
     dims, exclude : str or sequence of str, optional
         Hyperparameters that become dims, and those to leave out.
-    rename, relabel : mapping, optional
-        New names of hyperparameters, and new values.
+    rename, relabel, defaults : mapping, optional
+        New names of hyperparameters, new values, and values for the runs that lack a key.
+    exact_labels : bool
+        Keep values apart that are one number.
     seed : str or None
         Key of the seed; ``"auto"`` finds it.
     layout : {"auto", "grid", "configs"}
@@ -388,6 +418,8 @@ def load_tree(
         exclude=exclude,
         rename=rename,
         relabel=relabel,
+        defaults=defaults,
+        exact_labels=exact_labels,
         seed=seed,
         layout=layout,
         missing_x="drop",

@@ -14,6 +14,7 @@ from runcube.pipeline.tasks import run_tasks
 from runcube.pipeline.transport import ReadLogs
 from runcube.plan import (
     drop_copies,
+    find_names,
     keys_of_roots,
     mixes_roots,
     name_reconfigured,
@@ -22,7 +23,7 @@ from runcube.plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runcube.core import RunHeader, RunLog
     from runcube.pipeline.discover import Discovery, Job
@@ -58,23 +59,45 @@ class Parsed:
 
 
 def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
-    """Return the plan of a sweep, made from its headers without copies."""
-    kept, copies = drop_copies(discovery.headers, discovery.digests, discovery.path_keys)
-    headers = [discovery.headers[i] for i in kept]
-    path_keys = [discovery.path_keys[i] for i in kept]
-    skipped = [*discovery.skipped, *copies]
+    """Return the plan of a sweep, made from its headers without copies.
 
-    def planned(path_keys: Sequence[Mapping[str, Any]]) -> Sweep:
-        return plan(headers, policy.plan, path_keys=path_keys, skipped=skipped)
+    Where these leave runs alike, the names of the logs are read, if they are plain (rule 9); and
+    the names of their roots, where these tell them apart.
+    """
+    headers, own = discovery.headers, [*map(dict, discovery.path_keys)]
+    kept, copies = drop_copies(headers, discovery.digests, own)
+    of_roots = _keys_of_roots(discovery, kept, policy)
+    names_read = None
+    if policy.path_keys == "auto":
+        given = [own[i] | of_roots[i] for i in kept]
+        names_read = find_names([headers[i] for i in kept], given)
+    if names_read is not None:
+        said = names_read.keys_of([header.source.path for header in headers])
+        own = [keys | new for keys, new in zip(own, said, strict=True)]
+        kept, copies = drop_copies(headers, discovery.digests, own)
+    return plan(
+        [headers[i] for i in kept],
+        policy.plan,
+        path_keys=[own[i] | of_roots[i] for i in kept],
+        names_read=names_read,
+        skipped=[*discovery.skipped, *copies],
+    )
 
-    roots = named_roots(discovery.root)
-    if not roots:
-        return planned(path_keys)
-    name, with_root = keys_of_roots(headers, path_keys)
-    if name in policy.plan.named:
-        return planned(with_root)
-    sweep = planned(path_keys)
-    return planned(with_root) if mixes_roots(sweep) else sweep
+
+def _keys_of_roots(
+    discovery: Discovery, kept: Sequence[int], policy: Policy
+) -> Sequence[dict[str, Any]]:
+    """Return the root of each header as a key, if nothing else tells the runs kept apart."""
+    headers, given = discovery.headers, discovery.path_keys
+    none: list[dict[str, Any]] = [{} for _ in headers]
+    if not kept or not named_roots(discovery.root):
+        return none
+    name, with_root = keys_of_roots(headers, given)
+    if name not in policy.plan.named:
+        runs, keys = [headers[i] for i in kept], [given[i] for i in kept]
+        if not mixes_roots(plan(runs, policy.plan, path_keys=keys)):
+            return none
+    return [{name: keys[name]} for keys in with_root]
 
 
 def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False) -> Sweep:

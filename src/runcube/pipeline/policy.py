@@ -12,10 +12,10 @@ from runcube.plan import PlanPolicy
 from runcube.readers import JsonlReader, registered_readers
 
 if TYPE_CHECKING:
-
     from runcube.readers import Reader
 
 Errors = Literal["warn", "raise"]
+Layout = Literal["auto", "grid", "configs"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Policy:
     reader : str or Reader
         ``"auto"``, the name of a reader, or a reader.
     path_keys : str or None
-        Template of keys that only the path holds.
+        Template of keys that only the path holds; ``"auto"`` reads what is plain, None nothing.
     plan : PlanPolicy
         What overrules the planner: dims, names, labels, seed, layout.
     selection : SelectionPolicy
@@ -49,7 +49,7 @@ class Policy:
     """
 
     reader: str | Reader = "auto"
-    path_keys: str | None = None
+    path_keys: str | None = "auto"
     plan: PlanPolicy = field(default_factory=PlanPolicy)
     selection: SelectionPolicy = field(default_factory=SelectionPolicy)
     splits: tuple[str, ...] | None = None
@@ -143,9 +143,12 @@ def policy_of(facts: dict[str, Any], reader: str | Reader | None) -> Policy:
     plan["relabel"] = {key: dict(map(tuple, pairs)) for key, pairs in plan["relabel"]}
     plan["dims"] = _names(plan["dims"])
     plan["exclude"] = tuple(plan["exclude"])
+    path_keys = facts["path_keys"]
+    if path_keys is None and "exact_labels" not in plan:  # an archive of before "auto" had a name
+        path_keys = "auto"
     return Policy(
         _reader_of(facts["reader"]) if reader is None else reader,
-        facts["path_keys"],
+        path_keys,
         PlanPolicy(**plan),
         SelectionPolicy(**facts["contest"]),
         _names(facts["splits"]),

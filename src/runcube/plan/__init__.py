@@ -4,8 +4,9 @@ A pure function, `plan`, from headers to a `Sweep`; no file is read here. ``plan
 rules in order, and each has its module: ``headers`` (rules 1 and 2), ``exclude`` (3), ``run_names``
 (4), ``seed`` (5), ``dims`` (6, 7), ``layout`` (8, 9). Keys become columns in ``keys`` and
 ``values``, labels in ``labels``, names in ``names``; ``path_keys`` reads keys from paths,
-``path_template`` suggests how, ``several_roots`` adds those of roots. ``explain`` says what was
-decided, ``reading`` how the logs were read. Start in ``planner``. May import ``core``.
+``path_template`` suggests how, ``path_reading`` decides when that is done unasked,
+``several_roots`` adds those of roots. ``explain`` says what was decided, ``reading`` how the logs
+were read. Start in ``planner``. May import ``core``.
 
 The rules by number, here and elsewhere: 1 a null section makes its keys null; 2 copies of a log are
 one run; 3 keys excluded by name; 4 texts that name a run; 5 the seed; 6 dims, the fewest
@@ -18,7 +19,7 @@ from runcube.plan.explain import show_labels
 from runcube.plan.headers import drop_copies, name_reconfigured, run_id
 from runcube.plan.model import PlanPolicy
 from runcube.plan.path_keys import keys_from_paths
-from runcube.plan.planner import plan
+from runcube.plan.planner import find_names, plan
 from runcube.plan.several_roots import keys_of_roots, mixes_roots
 from runcube.plan.sweep import Sweep
 from runcube.plan.values import flatten
@@ -27,6 +28,7 @@ __all__ = [
     "PlanPolicy",
     "Sweep",
     "drop_copies",
+    "find_names",
     "flatten",
     "keys_from_paths",
     "keys_of_roots",

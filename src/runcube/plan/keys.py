@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import PlanError, UnknownNameError, nearest
+from runcube.core import PlanError, UnknownNameError
 from runcube.plan.labels import value_text
 from runcube.plan.names import invalid_reason, resolve, short_names
+from runcube.plan.spellings import merge_column
 from runcube.plan.values import (
     ABSENT,
     Column,
@@ -20,6 +22,9 @@ from runcube.plan.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from runcube.plan.model import PlanPolicy
+    from runcube.plan.spellings import Apart, Merged
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class KeyTable:
         Full keys whose names the user chose.
     n_runs : int
         Number of runs.
+    relabelled : dict of str to frozenset
+        Full key to the tokens of the values that the user gave it.
+    merged : dict of str to Merged
+        Full key to its values as the runs have them, of the columns in which several spellings of
+        a number are one value.
     """
 
     columns: dict[str, Column]
@@ -46,6 +56,8 @@ class KeyTable:
     aliases: dict[str, str]
     renamed: frozenset[str]
     n_runs: int
+    relabelled: dict[str, frozenset[Any]] = field(default_factory=dict)
+    merged: dict[str, Merged] = field(default_factory=dict)
 
     def resolve(self, name: str, argument: str) -> str:
         """Return the full key of a name in an argument; raises ``UnknownNameError``."""
@@ -67,12 +79,9 @@ class KeyTable:
 
 
 def build_table(
-    flats: Sequence[Mapping[str, Any]],
-    paths: Sequence[str],
-    rename: Mapping[str, str],
-    relabel: Mapping[str, Mapping[Any, Any]],
+    flats: Sequence[Mapping[str, Any]], paths: Sequence[str], policy: PlanPolicy
 ) -> KeyTable:
-    """Return every key of flat configurations as a column, after renames and relabels.
+    """Return every key of flat configurations as a column, after renames, defaults and relabels.
 
     Parameters
     ----------
@@ -80,13 +89,12 @@ def build_table(
         Flat configuration of each run, (n_runs,), in natural path order.
     paths : sequence of str
         Path of each run, (n_runs,), for errors.
-    rename, relabel : mapping
-        As in ``PlanPolicy``.
+    policy : PlanPolicy
 
     Raises
     ------
     UnknownNameError
-        If ``rename`` or ``relabel`` name a key or value that is not there.
+        If ``rename``, ``defaults`` or ``relabel`` name a key or value that is not there.
     PlanError
         If a new name is not allowed, or two merged keys disagree in one run.
     """
@@ -95,7 +103,7 @@ def build_table(
     names = short_names(keys)
     aliases: dict[str, str] = {}
     targets: dict[str, list[str]] = {}
-    for old, new in rename.items():
+    for old, new in policy.rename.items():
         key = resolve(old, names, "rename")
         if key not in targets.setdefault(new, []):
             targets[new].append(key)
@@ -112,10 +120,37 @@ def build_table(
     columns = {key: make_column(key, values) for key, values in raw.items()}
     renamed = frozenset(merged[0] for merged in targets.values())
     table = KeyTable(columns, names, aliases, renamed, len(flats))
-    for name, mapping in relabel.items():
+    for name, value in policy.defaults.items():
+        key = table.resolve(name, "defaults")
+        values = [plain_value(value) if v is ABSENT else v for v in columns[key].values]
+        columns[key] = with_values(columns[key], values)
+    for name, mapping in policy.relabel.items():
         key = table.resolve(name, "relabel")
-        columns[key] = _relabel(columns[key], mapping)
+        columns[key] = _relabel(columns[key], mapping, exact=policy.exact_labels)
+        table.relabelled[key] = frozenset(token(plain_value(new)) for new in mapping.values())
     return table
+
+
+def merge_spellings(table: KeyTable, apart: Apart, seed: str | None) -> KeyTable:
+    """Return a table in which each number is one value, however runs spell it.
+
+    Parameters
+    ----------
+    table : KeyTable
+        The values as the runs have them.
+    apart : set of (str, number or None)
+        What is not to be merged.
+    seed : str or None
+        Name or key of the seed, if the user named one.
+    """
+    found: dict[str, Merged] = {}
+    for key, column in table.columns.items():
+        is_seed = seed in (key, table.names[key])
+        merged = merge_column(column, apart, table.relabelled.get(key, ()), is_seed=is_seed)
+        if merged is not None:
+            found[key] = merged
+    shown = {key: merged.shown for key, merged in found.items()}
+    return replace(table, columns=table.columns | shown, merged=found)
 
 
 def _check_targets(targets: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> None:
@@ -154,20 +189,37 @@ def _merge(
     return merged
 
 
-def _relabel(column: Column, mapping: Mapping[Any, Any]) -> Column:
+def _relabel(column: Column, mapping: Mapping[Any, Any], *, exact: bool) -> Column:
+    """Return a column with other values; where not exact, for all spellings of a number."""
+    merged = None if exact else merge_column(column, is_seed=False)
+    shown = column.values if merged is None else merged.values
     values = list(column.values)
-    places = {token(value): code for code, value in enumerate(column.values)}
+    places = {token(value): code for code, value in enumerate([*shown, *column.values])}
     for old, new in mapping.items():
         code = places.get(token(old))
         if code is None and isinstance(old, str):
             code = _by_text(column.values, old)
         if code is None:
-            known = [repr(v) if type(v) is str else value_text(v) for v in column.values]
             raise UnknownNameError(
-                f"relabel: {column.key!r} is {old!r} in no run{nearest(repr(old), known)}"
+                f"relabel: {column.key!r} is {old!r} in no run{_how_to_write(column.values, old)}"
             )
-        values[code] = plain_value(new)
+        label = token(shown[code % len(values)])
+        for other, value in enumerate(shown):
+            if token(value) == label:
+                values[other] = plain_value(new)
     return with_values(column, values)
+
+
+def _how_to_write(values: Sequence[Any], old: Any) -> str:
+    """Return the tail of an error: how the value is written that was meant."""
+    for value in values:
+        if type(value) is not type(old) and value_text(value) == value_text(old):
+            how = "in quotes" if type(value) is str else "without quotes"
+            return f", but {value!r} in some: write it {how}"
+    texts = {value_text(value): repr(value) for value in values if value is not ABSENT}
+    close = difflib.get_close_matches(value_text(old), texts, n=3, cutoff=0.5)
+    shown = [texts[text] for text in close or list(texts)[:8]]
+    return f" ({'nearest' if close else 'known'}: {', '.join(shown)})"
 
 
 def _by_text(values: Sequence[Any], text: str) -> int | None:

@@ -36,6 +36,8 @@ class LayoutChoice:
         Share of the grid's cells that hold a run with metrics, from 0 to 1.
     separate : bool
         True where rows also tell apart runs that share a cell.
+    alike : bool
+        Whether so many runs share a cell that they are no reruns.
     rows : (n_runs,) int64
         Row of each run along ``config``, in C order of the grid.
     """
@@ -45,6 +47,7 @@ class LayoutChoice:
     noteworthy: bool
     fill: float
     separate: bool
+    alike: bool
     rows: NDArray[np.int64]
 
 
@@ -90,13 +93,11 @@ def choose_layout(
     if wanted != "auto":
         noteworthy, reason = False, f'asked for with layout="{wanted}"'
         layout = wanted
-    separate = (
-        shared > 0
-        and layout == "configs"
-        and (seed_kind == "none" or (wanted == "auto" and rivals > MAX_SHARED * n_runs))
-    )
+    many = rivals > MAX_SHARED * n_runs
+    alike = shared > 0 and (seed_kind == "none" or many)
+    separate = alike and layout == "configs" and (seed_kind == "none" or wanted == "auto")
     rows = _rows(cells, _repeats(cells, groups) if separate else None)
-    return LayoutChoice(layout, reason, noteworthy, fill, separate, rows)
+    return LayoutChoice(layout, reason, noteworthy, fill, separate, alike, rows)
 
 
 def _choose(

@@ -43,6 +43,10 @@ class PlanPolicy:
         ``"auto"``, a key, ``"replicate"`` (number the runs of each configuration) or None.
     layout : {"auto", "grid", "configs"}
         Layout of the cube; ``"auto"`` applies rule 8.
+    defaults : mapping
+        Key (full or short) to its value in the runs that lack it.
+    exact_labels : bool
+        Whether values that are one number, spelled in several ways, keep labels of their own.
     """
 
     dims: Sequence[str] | None = None
@@ -51,6 +55,8 @@ class PlanPolicy:
     relabel: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
     seed: str | None = "auto"
     layout: Literal["auto", "grid", "configs"] = "auto"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    exact_labels: bool = False
 
     @property
     def named(self) -> set[str]:
@@ -58,12 +64,14 @@ class PlanPolicy:
         return {*(self.dims or ()), *self.exclude, *self.rename, *self.relabel, str(self.seed)}
 
     def __post_init__(self) -> None:
-        """Replace the NumPy scalars in ``relabel``, which JSON cannot hold, by plain values."""
+        """Replace the NumPy scalars of mappings, which JSON cannot hold, by plain values."""
         plain = {
             key: {_plain(old): _plain(new) for old, new in pairs.items()}
             for key, pairs in self.relabel.items()
         }
         object.__setattr__(self, "relabel", plain)
+        defaults = {key: _plain(value) for key, value in self.defaults.items()}
+        object.__setattr__(self, "defaults", defaults)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from runcube.plan.exclude import BY_ARGUMENT, BY_NAME, is_fact
-from runcube.plan.partitions import group, n_groups
+from runcube.plan.layout import MAX_SHARED
+from runcube.plan.partitions import group, n_groups, recode
 from runcube.plan.path_template import suggest_template
 from runcube.plan.run_names import FEW, OWN_TEXT, is_of_each_run
 from runcube.plan.seed import is_seed_name
@@ -13,7 +16,10 @@ from runcube.plan.seed import is_seed_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from runcube.plan.layout import LayoutChoice
+    from runcube.plan.path_reading import NamesRead
     from runcube.plan.sweep import Sweep
     from runcube.plan.values import Column
 
@@ -24,6 +30,7 @@ def plan_notes(
     unplaced: Sequence[str],
     columns: Sequence[Column],
     swept: Sequence[str],
+    names_read: NamesRead | None,
 ) -> tuple[str, ...]:
     """Return the notes of a plan.
 
@@ -38,8 +45,16 @@ def plan_notes(
         All keys of the sweep.
     swept : sequence of str
         Full keys of dims that would be excluded by name, but for the evidence of their values.
+    names_read : NamesRead or None
+        How the names of the logs were read, if they were read unasked.
     """
     notes = [_swept(sweep, key) for key in swept]
+    if names_read is not None:
+        notes.append(
+            f"{_join(names_read.keys)} read from the names of the logs, since"
+            f" {names_read.n_alike} runs are alike without: path_keys="
+            f"{_quoted(names_read.template)} does the same, path_keys=None reads nothing"
+        )
     if chosen.noteworthy:
         other = "grid" if chosen.layout == "configs" else "configs"
         notes.append(
@@ -92,11 +107,13 @@ def _averaged(sweep: Sweep, columns: Sequence[Column]) -> list[str]:
     """
     excluded = sweep.excluded
     alone = not sweep.axes
+    runs = _without_reruns(sweep)
+    rows = recode(sweep.rows[runs])
     hidden = [
         c
         for c in columns
         if excluded.get(c.key, BY_ARGUMENT) != BY_ARGUMENT
-        and n_groups(group([sweep.rows, c.codes], len(sweep))) > sweep.n_configs
+        and n_groups(group([rows, c.codes[runs]], len(rows))) > n_groups(rows)
         and (
             not is_of_each_run(c)
             or (alone and c.n_labels <= FEW and excluded[c.key].startswith(OWN_TEXT))
@@ -120,6 +137,14 @@ def _averaged(sweep: Sweep, columns: Sequence[Column]) -> list[str]:
         names = [sweep.names[c.key] for c in facts]
         notes.append(f"{_join(names)} {'differs' if len(names) == 1 else 'differ'} {differ}")
     return notes
+
+
+def _without_reruns(sweep: Sweep) -> NDArray[np.intp]:
+    """Return the runs without those few that share a cell: rule 10 decides about these."""
+    shared = [run for cell in sweep.shared_cells for run in cell.runs]
+    if len(shared) - len(sweep.shared_cells) > MAX_SHARED * len(sweep):
+        shared = []
+    return np.setdiff1d(np.arange(len(sweep)), shared)
 
 
 def _shared(sweep: Sweep, columns: Sequence[Column]) -> str:

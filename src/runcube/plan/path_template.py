@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.plan.exclude import is_excluded_name
-from runcube.plan.path_keys import compile_template, parse_value, says_the_same
+from runcube.plan.path_keys import (
+    compile_template,
+    keys_from_paths,
+    parse_value,
+    says_the_same,
+)
 from runcube.plan.seed import is_seed_name
 from runcube.plan.values import make_column, token
 
@@ -18,11 +23,60 @@ if TYPE_CHECKING:
 
     from runcube.plan.values import Column
 
-# A token, in which numbers such as 0.1 and 1e-3 are whole, or what stands between two of them.
-_PIECE = re.compile(r"(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|[^\W_])+|[\W_]+")
+# A date, a time, or both.
+DATE = (
+    r"(?<!\d)(?:(?:19|20)\d\d[-.]\d\d[-.]\d\d|(?:19|20)\d\d[01]\d[0-3]\d|\d\d-\d\d-\d\d)"
+    r"(?:[T_-]\d\d[-:.]?\d\d(?:[-:.]?\d\d)?)?(?!\d)"
+)
+# A token, in which dates and numbers such as 0.1 and 1e-3 are whole, or what stands between two.
+_PIECE = re.compile(rf"(?:{DATE}|\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|[^\W_])+|[\W_]+")
 _WORD = re.compile(r"[A-Za-z]+")
+# What letters and numbers a token is made of; 1p5 is a number.
+_RUN_ON = re.compile(r"[A-Za-z]+|\d+p\d+(?![\d.])|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 # What stands in the place of a number: ``kinf`` beside ``k2``.
+_SEED_WORDS = frozenset("s seed".split())
 _VALUE_WORDS = frozenset("inf infinity nan none null true false on off".split())
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a template.
+
+    Parameters
+    ----------
+    name : str
+    texts : tuple of str
+        What it has in each path, (n_runs,).
+    word : str
+        The letters that it begins with, or the word before it; ``""`` without either.
+    is_new : bool
+        Whether it says what no key of the configuration says.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    word: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Template:
+    """A ``path_keys`` template that reads all of some paths.
+
+    Parameters
+    ----------
+    text : str
+        As ``"k{k}_s{seed}.jsonl"``.
+    fields : tuple of Field
+    """
+
+    text: str
+    fields: tuple[Field, ...]
+
+    def divides(self, groups: Sequence[Sequence[int]]) -> bool:
+        """Return whether it tells apart runs of one of these groups that no column does."""
+        new = [field.texts for field in self.fields if field.is_new]
+        return any(len({texts[run] for run in group}) > 1 for texts in new for group in groups)
 
 
 def suggest_template(
@@ -31,10 +85,6 @@ def suggest_template(
     together: Sequence[Sequence[int]] | None = None,
 ) -> str | None:
     """Return a ``path_keys`` template for what differs in paths; None where it would not help.
-
-    Names are split into tokens, if all names of a level have as many. What varies becomes a field,
-    called after the configuration key that has the same values, after the letters that it begins
-    with, or after the word before it.
 
     Parameters
     ----------
@@ -53,6 +103,25 @@ def suggest_template(
     >>> suggest_template(["day1/lr0.1_s0", "day1/lr1e-3_s1"])
     'day1/lr{lr}_s{s}'
     """
+    template = find_template(paths, columns)
+    groups = [range(len(paths))] if together is None else together
+    return template.text if template is not None and template.divides(groups) else None
+
+
+def find_template(paths: Sequence[str], columns: Sequence[Column] = ()) -> Template | None:
+    """Return the template for what differs in paths; None where nothing does.
+
+    Names are split into tokens, if all names of a level have as many. What varies becomes a field,
+    called after the configuration key that has the same values, after the letters that it begins
+    with, or after the word before it. It is tried: paths that differ have keys that differ.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Posix path of each run, (n_runs,).
+    columns : sequence of Column
+        The keys of the configurations.
+    """
     if len(set(paths)) < 2:
         return None
     split = [path.split("/") for path in paths]
@@ -63,9 +132,13 @@ def suggest_template(
         names = [parts[i] for parts in split]
         levels.append(_level(names, i + 1, namer))
         last = i + 1 if len(set(names)) > 1 else last
-    groups = [range(len(paths))] if together is None else together
-    helps = any(len({texts[run] for run in group}) > 1 for texts in namer.new for group in groups)
-    return "/".join(levels[:last]) if helps else None
+    if not last:
+        return None
+    text = "/".join(levels[:last])
+    keys = keys_from_paths(paths, text)
+    read = {tuple(parts[:last]): repr(found) for parts, found in zip(split, keys, strict=True)}
+    is_right = all(keys) and len(set(read.values())) == len(read)
+    return Template(text, tuple(namer.fields)) if is_right else None
 
 
 @dataclass(frozen=True)
@@ -97,13 +170,13 @@ class _Namer:
         The keys of the configurations.
     used : set of str
         The names so far.
-    new : list
-        Texts, (n_runs,), of each field that repeats no column.
+    fields : list of Field
+        Those that were named.
     """
 
     columns: Sequence[Column]
     used: set[str] = field(default_factory=set)
-    new: list[Sequence[str]] = field(default_factory=list)
+    fields: list[Field] = field(default_factory=list)
 
     def twin(self, texts: Sequence[str], words: Sequence[str] = ()) -> Column | None:
         """Return the column that has these values, (n_runs,); None without one."""
@@ -126,21 +199,38 @@ class _Namer:
     def name(self, part: _Part, level: int) -> str:
         """Return the name of a field."""
         twin = self.twin(part.texts, part.words)
-        if twin is None:
-            self.new.append(part.texts)
-        elif _last(twin.key).isidentifier() and _last(twin.key) not in self.used:
-            self.used.add(_last(twin.key))
+        name = self._free_name(part, level, twin)
+        self.used.add(name)
+        word = next(iter(part.words), "")
+        self.fields.append(Field(name, tuple(part.texts), word, is_new=twin is None))
+        return name
+
+    def _free_name(self, part: _Part, level: int, twin: Column | None) -> str:
+        if twin is not None and _last(twin.key).isidentifier() and _last(twin.key) not in self.used:
             return _last(twin.key)
         # Under the name of another key it would overrule that one.
         taken = self.used | {column.key for column in self.columns}
         words = [word.lower() for word in part.words if not is_excluded_name(word)]
+        if self._is_seed(part):
+            words = ["seed", *words]
         name = next((word for word in words if word not in taken), f"level{level}")
         number = 1
         while name in taken:
             number += 1
             name = f"level{level}_{number}"
-        self.used.add(name)
         return name
+
+    def _is_seed(self, part: _Part) -> bool:
+        """Return whether a field has seeds that recur (``s0``, ``seed42``), and no key has one."""
+        word = next(iter(part.words), "").lower()
+        texts = set(part.texts)
+        if word not in _SEED_WORDS or 2 * len(texts) > len(part.texts):
+            return False
+        if not all(text.isdecimal() for text in texts):
+            return False
+        seeds = sorted(map(int, texts))
+        counted = seeds[0] <= 1 and seeds == [*range(seeds[0], seeds[0] + len(seeds))]
+        return (counted or word != "s") and not any(is_seed_name(c.key) for c in self.columns)
 
 
 def _last(key: str) -> str:
@@ -163,11 +253,13 @@ def _has_brace(text: str) -> bool:
 
 
 def _places(names: Sequence[str], namer: _Namer) -> Iterator[list[Sequence[str]]]:
-    """Yield the texts (n_runs,) at each place of the names: by tokens, else by their ends."""
+    """Yield the texts (n_runs,) at each place of names: by tokens, cut or not, else by the ends."""
     pieces = [_PIECE.findall(name) for name in names]
     shapes = {tuple("" if p[0].isalnum() else p for p in own) for own in pieces}
     if len(shapes) == 1:
-        yield list(zip(*pieces, strict=True))
+        tokens = [*zip(*pieces, strict=True)]
+        yield [place for texts in tokens for place in _cut(texts)]
+        yield [*tokens]
         return
     shortest = min(map(len, pieces))
 
@@ -188,6 +280,16 @@ def _places(names: Sequence[str], namer: _Namer) -> Iterator[list[Sequence[str]]
         ["".join(own[left:end]) for own, end in zip(pieces, ends, strict=True)],
         *([own[end + i] for own, end in zip(pieces, ends, strict=True)] for i in range(right)),
     ]
+
+
+def _cut(texts: Sequence[str]) -> list[Sequence[str]]:
+    """Return the texts (n_runs,) between letters and digits (``bs32lr0.1``), if all agree."""
+    pieces = [_RUN_ON.findall(text) for text in texts]
+    letters = {tuple(p if p[0].isalpha() else "" for p in own) for own in pieces}
+    is_whole = all("".join(own) == text for own, text in zip(pieces, texts, strict=True))
+    if len(letters) > 1 or not is_whole or next(iter(letters)).count("") < 2:
+        return [texts]
+    return [*zip(*pieces, strict=True)]
 
 
 def _parts(places: Sequence[Sequence[str]], namer: _Namer) -> list[_Part]:

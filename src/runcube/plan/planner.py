@@ -15,14 +15,16 @@ import numpy as np
 from runcube.core import Problem
 from runcube.plan.dims import Placement
 from runcube.plan.headers import flatten_headers
-from runcube.plan.keys import build_table
+from runcube.plan.keys import build_table, merge_spellings
 from runcube.plan.labels import Labels, make_labels
 from runcube.plan.layout import choose_layout
 from runcube.plan.model import Axis, Coord, PlanPolicy, SeedAxis, SharedCell
 from runcube.plan.notes import plan_notes
 from runcube.plan.partitions import group
+from runcube.plan.path_reading import may_be_read, names_to_read
 from runcube.plan.roles import assign_roles
 from runcube.plan.seed import seed_axis
+from runcube.plan.spellings import colliding, spelling_problems
 from runcube.plan.sweep import Sweep
 from runcube.plan.values import ABSENT
 
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
     from runcube.core import RunHeader
     from runcube.plan.headers import FlatConfigs
     from runcube.plan.keys import KeyTable
+    from runcube.plan.layout import LayoutChoice
+    from runcube.plan.path_reading import NamesRead
     from runcube.plan.roles import KeyRoles
+    from runcube.plan.spellings import Apart
 
 _DEFAULT = PlanPolicy()
 
@@ -44,6 +49,7 @@ def plan(
     policy: PlanPolicy = _DEFAULT,
     *,
     path_keys: Sequence[Mapping[str, Any]] | None = None,
+    names_read: NamesRead | None = None,
     skipped: Sequence[Problem] = (),
 ) -> Sweep:
     """Return the plan of the cube of these runs.
@@ -56,6 +62,8 @@ def plan(
         Arguments that override the rules.
     path_keys : sequence of mapping, optional
         Keys that the path gave for each header.
+    names_read : NamesRead, optional
+        How the names of the logs were read, if they were read unasked.
     skipped : sequence of Problem
         What was left out before; the plan's own are appended.
 
@@ -73,22 +81,11 @@ def plan(
         If the policy contradicts itself or the logs.
     """
     configs = flatten_headers(headers, path_keys, skipped)
-    table = build_table(configs.flats, configs.paths, policy.rename, policy.relabel)
-    roles = assign_roles(table, policy)
-    cells = _place_runs(table, roles)
+    table, roles, cells = _settle(configs, policy)
     coords, unplaced = _place_coords(table, roles, cells)
     excluded = roles.excluded | {k: v for k, v in roles.run_names.items() if k in unplaced}
     unplaced = [key for key in unplaced if key not in excluded]
-    chosen = choose_layout(
-        cells.codes,
-        math.prod(cells.sizes),
-        np.array([header.has_metrics is not False for header in configs.headers]),
-        may_be_whole(configs.headers),
-        {key: table.columns[key] for key in roles.live if table.columns[key].numeric},
-        roles.axes,
-        seed_kind=cells.seed.kind,
-        wanted=policy.layout,
-    )
+    chosen = _choose_layout(configs, table, roles, cells, policy)
     shown = {*roles.axes, *(coord.key for coord in coords), roles.seed.key}
     columns = table.columns.values()
     constant = {c.key: c.values[0] for c in columns if c.n_labels == 1 and c.key not in shown}
@@ -109,13 +106,85 @@ def plan(
         rest=_rest(table, typed, constant),
         roles=configs.roles,
         skipped=configs.skipped,
-        problems=(*configs.problems, *_collisions(table, typed, configs)),
+        problems=(
+            *configs.problems,
+            *_collisions(table, typed, configs),
+            *spelling_problems(table.merged, {*typed, *constant}, configs.paths),
+            *_unread_names(configs, names_read),
+        ),
         shared_cells=_shared_cells(table, cells.codes, [*excluded, *unplaced]),
         policy=policy,
         names=roles.names,
     )
-    notes = plan_notes(sweep, chosen, unplaced, list(columns), roles.swept)
+    notes = plan_notes(sweep, chosen, unplaced, list(columns), roles.swept, names_read)
     return replace(sweep, notes=notes)
+
+
+def find_names(
+    headers: Sequence[RunHeader], path_keys: Sequence[Mapping[str, Any]]
+) -> NamesRead | None:
+    """Return how the names of logs are read where configurations leave runs alike (rule 9).
+
+    Whatever arguments a load has, the same names are read.
+
+    Parameters
+    ----------
+    headers : sequence of RunHeader
+    path_keys : sequence of mapping
+        Keys that the path gave for each header.
+    """
+    if not headers or not may_be_read([header.source.path for header in headers]):
+        return None
+    configs = flatten_headers(headers, path_keys, ())
+    table, roles, cells = _settle(configs, _DEFAULT)
+    if not _choose_layout(configs, table, roles, cells, _DEFAULT).alike:
+        return None
+    together = [cell.runs for cell in _shared_cells(table, cells.codes, ())]
+    paths = [header.source.path for header in configs.headers]
+    return names_to_read(paths, [*table.columns.values()], cells.codes, together)
+
+
+def _settle(configs: FlatConfigs, policy: PlanPolicy) -> tuple[KeyTable, KeyRoles, _Cells]:
+    """Return all keys, their roles and the cells of the runs.
+
+    Spellings of one number are one value, unless that would put two runs into one cell.
+    """
+    table = build_table(configs.flats, configs.paths, policy)
+    apart: Apart = frozenset()
+    while True:
+        merged = table if policy.exact_labels else merge_spellings(table, apart, policy.seed)
+        roles = assign_roles(merged, policy)
+        cells = _place_runs(merged, roles)
+        keys = merged.columns if policy.dims is None else [*roles.axes, roles.seed.key or ""]
+        more = colliding(merged.merged, cells.codes, keys)
+        if not more:
+            return merged, roles, cells
+        apart |= more
+
+
+def _unread_names(configs: FlatConfigs, names_read: NamesRead | None) -> list[tuple[int, Problem]]:
+    """Return a problem for each run whose name has another shape than those that are read."""
+    if names_read is None:
+        return []
+    paths = [header.source.path for header in configs.headers]
+    keys = ", ".join(names_read.keys)
+    message = f"the name has another shape than {names_read.template}: {keys} absent"
+    return [(run, Problem("unread_name", message, paths[run])) for run in names_read.unread(paths)]
+
+
+def _choose_layout(
+    configs: FlatConfigs, table: KeyTable, roles: KeyRoles, cells: _Cells, policy: PlanPolicy
+) -> LayoutChoice:
+    return choose_layout(
+        cells.codes,
+        math.prod(cells.sizes),
+        np.array([header.has_metrics is not False for header in configs.headers]),
+        may_be_whole(configs.headers),
+        {key: table.columns[key] for key in roles.live if table.columns[key].numeric},
+        roles.axes,
+        seed_kind=cells.seed.kind,
+        wanted=policy.layout,
+    )
 
 
 def may_be_whole(headers: Sequence[RunHeader]) -> NDArray[np.bool_]:
@@ -205,17 +274,22 @@ def _place_coords(
 def _rest(
     table: KeyTable, typed: Mapping[str, Labels], constant: Mapping[str, Any]
 ) -> tuple[dict[str, Any], ...]:
-    """Return per run the keys that the cube does not show, or whose labels are cut."""
+    """Return per run the keys that the cube does not show, or shows otherwise."""
     rest: list[dict[str, Any]] = [{} for _ in range(table.n_runs)]
     for key, column in table.columns.items():
-        if key in constant:
-            continue
-        codes = set(typed[key].shortened) if key in typed else set(range(column.n_labels))
+        merged = table.merged.get(key)
+        own = column if merged is None else merged.column
+        if key not in typed and key not in constant:
+            codes = set(range(own.n_labels))
+        elif merged is not None:
+            codes = merged.respelled
+        else:
+            codes = set(typed[key].shortened) if key in typed else set()
         if not codes:
             continue
-        for run, code in zip(rest, column.codes.tolist(), strict=True):
-            if code in codes and column.values[code] is not ABSENT:
-                run[key] = column.values[code]
+        for run, code in zip(rest, own.codes.tolist(), strict=True):
+            if code in codes and own.values[code] is not ABSENT:
+                run[key] = own.values[code]
     return tuple(rest)
 
 
