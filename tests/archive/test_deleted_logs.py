@@ -134,7 +134,7 @@ def test_a_run_whose_values_were_not_kept_does_not_come_back_without_them(root, 
 
     runs("one", (0.1, 6), (0.2, 3))
     runs("two", (0.2, 6), (0.3, 6))
-    made = archive(root, path, reader=reader, layout="grid")
+    made = archive(root, path, reader=reader, layout="grid", path_keys=None)
     assert made.logged.sum("step").values.ravel().tolist() == [6, 6, 6]
     (root / "one.jsonl").unlink()
     runs("two", (0.2, 2), (0.3, 6))
@@ -301,12 +301,12 @@ def test_a_log_that_cannot_be_read_keeps_its_run_and_is_named(grid, path, monkey
     with (grid / name).open("a") as stream:
         stream.write('{"type": "str", "value": "more"}\n')
     refusing(monkeypatch, name, *where)
-    with pytest.warns(rc.SweepWarning, match="1 unread_log"):
+    with pytest.warns(rc.SweepWarning, match="1 deleted_log"):
         rc.update_archive(path)
     ds = opened(path)
     assert_same(ds, want, but=["problems", "n_problems", "skipped"])
     table = rc.problems(ds)
-    kept = table[table["kind"] == "unread_log"]
+    kept = table[table["kind"] == "deleted_log"]
     assert kept["path"].tolist() == [name]
     assert "Permission denied" in kept["message"].item()
     [named] = [p for p in json.loads(ds.attrs["skipped"]) if p["kind"] == "unreadable"]
@@ -323,4 +323,4 @@ def test_a_log_whose_content_is_not_there_yet_keeps_its_run(grid, path):
     (grid / "003" / "json_out.jsonl").write_text(pointer)
     table = rc.problems(update(path))
     kinds = table["kind"][table["path"] == "003/json_out.jsonl"]
-    assert sorted(kinds) == ["lfs_pointer", "unread_log"]
+    assert sorted(kinds) == ["deleted_log", "lfs_pointer"]

@@ -300,8 +300,8 @@ def update_archive(
     """Update an archive: read the logs that are new or have changed, and no others.
 
     The archive becomes what ``archive_runs`` would make of the logs as they are now, with the
-    arguments it was made with. Logs that are gone keep their runs, with a problem ``deleted_log``,
-    those that cannot be read with ``unread_log``.
+    arguments it was made with. Logs that are gone or cannot be read keep their runs,
+    with a problem ``deleted_log``.
 
     Parameters
     ----------

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from runcube.pipeline import ArrayTable, Job, Record
 
 
-# Problems of logs that an update could not read.
-_KEPT = frozenset({"deleted_log", "unread_log"})
-
-
 def lost_values(path: str) -> Problem:
     """Return the problem of values that an archive never held, as they had been superseded."""
     message = "values that its archive had left out are needed, and the log is not available"
@@ -118,7 +114,7 @@ class ArchiveSources:
         _, held = existing.kept(job)
         for number, log in held.items():
             self._numbers[id(log)] = number
-            log.problems = [p for p in log.problems if p.kind not in _KEPT]
+            log.problems = [p for p in log.problems if p.kind != "deleted_log"]
             log.problems.append(_kept_problem(job.source.path, self._kept[job.source.path]))
         return [*held.values()]
 
@@ -212,6 +208,5 @@ class ArchiveSources:
 def _kept_problem(path: str, why: str) -> Problem:
     """Return the problem of a log whose values the archive keeps: it is gone, or cannot be read."""
     kept = "the archive keeps what it held when it was last read"
-    if why:
-        return Problem("unread_log", f"the log cannot be read ({why}); {kept}", path)
-    return Problem("deleted_log", f"the log is gone; {kept}", path)
+    what = f"the log cannot be read ({why})" if why else "the log is gone"
+    return Problem("deleted_log", f"{what}; {kept}", path)
