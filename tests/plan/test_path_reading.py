@@ -101,6 +101,15 @@ def test_reruns_in_names_of_one_shape_do_not_keep_the_others_from_being_read():
     assert sizes(planned(runs))["k"] == 2
 
 
+def test_several_runs_of_one_log_are_one_name():
+    runs = [
+        RunHeader(Source("/", p, (LogFile(p, 1, 1),)), str(i), config={"lr": lr})
+        for p in ("one.jsonl", "two.jsonl")
+        for i, lr in enumerate((0.1, 0.2))
+    ]
+    assert find_names(runs, [{}] * 4) is None
+
+
 SETTINGS = {
     "k": ["1", "2", "10"],
     "m": ["1p5", "2p5"],

@@ -159,11 +159,11 @@ def test_a_chain_of_near_numbers_is_cut_by_its_least():
     assert shown[3] == shown[4] == shown[5]
 
 
-def test_seeds_are_never_merged():
-    runs = [header({"lr": i, "seed": s}, f"{i}/{s}") for i in (1, 2) for s in (0.3, 0.1 + 0.2)]
-    assert len(plan(runs).seed) == 2
-    runs = [header({"lr": i, "fold": s}, f"{i}/{s}") for i in (1, 2) for s in (0.3, 0.1 + 0.2)]
-    assert len(plan(runs, PlanPolicy(seed="fold")).seed) == 2
+@pytest.mark.parametrize(("name", "policy"), [("seed", {}), ("fold", {"seed": "fold"})])
+def test_seeds_are_never_merged(name, policy):
+    pairs = [(1, 0.3), (2, 0.1 + 0.2), (1, 0.5), (2, 0.5)]
+    runs = [header({"lr": lr, name: seed}, f"{lr}/{seed}") for lr, seed in pairs]
+    assert len(plan(runs, PlanPolicy(**policy)).seed) == 3
 
 
 # --- arguments

@@ -60,7 +60,7 @@ class NamesRead:
 
 def may_be_read(paths: Sequence[str]) -> bool:
     """Return whether paths have the form of names that are read, whatever the configuration has."""
-    return any(_is_plain(template) for template, _ in _candidates(paths, ()))
+    return any(_is_plain(template, paths, runs) for template, runs in _candidates(paths, ()))
 
 
 def names_to_read(
@@ -87,9 +87,9 @@ def names_to_read(
         Groups of runs that share a cell.
     """
     for template, runs in _candidates(paths, columns):
-        if not _is_plain(template) or any(
-            _contradicts(field, columns) for field in template.fields
-        ):
+        if not _is_plain(template, paths, runs):
+            continue
+        if any(_contradicts(field, columns) for field in template.fields):
             continue
         place = {run: i for i, run in enumerate(runs)}
         groups = [[place[run] for run in group if run in place] for group in together]
@@ -133,17 +133,21 @@ def _few(n_runs: int) -> int:
     return max(1, n_runs // 20) if n_runs > 2 else 0
 
 
-def _is_plain(template: Template) -> bool:
-    """Return whether all fields have few values that recur, and none names hosts, dates or ids."""
+def _is_plain(template: Template, paths: Sequence[str], runs: Sequence[int]) -> bool:
+    """Return whether all fields have few values that recur, and none names hosts, dates or ids.
+
+    Several runs of one log are one name.
+    """
+    logs = [*{paths[run]: place for place, run in enumerate(runs)}.values()]
     return not any(is_excluded_name(field.word) for field in template.fields) and all(
-        _recurs(field) for field in template.fields
+        _recur([field.texts[place] for place in logs]) for field in template.fields
     )
 
 
-def _recurs(field: Field) -> bool:
-    times = Counter(field.texts)
+def _recur(texts: Sequence[str]) -> bool:
+    times = Counter(texts)
     several = sum(count > 1 for count in times.values())
-    few = 2 * len(times) <= len(field.texts) and 2 * several >= len(times)
+    few = 2 * len(times) <= len(texts) and 2 * several >= len(times)
     return few and not any(map(_ID.search, times))
 
 
