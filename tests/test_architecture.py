@@ -21,6 +21,7 @@ FOLDERS = {
     "readers": "core files",
     "curves": "core plan",
     "cube": "core plan curves",
+    "stats": "core cube",
     "netcdf": "core files cube",
     "pipeline": "core files plan parallel readers curves cube",
     "lazy": "core files plan readers curves cube pipeline",
@@ -33,7 +34,7 @@ MODULES_ALONE = {
     "testing": "",
     "accessor": "cube",
     "engine": "files readers curves pipeline lazy",
-    "__init__": "core plan readers cube pipeline lazy archive accessor logger",
+    "__init__": "core plan readers cube stats pipeline lazy archive accessor logger",
     "__main__": "cli",
 }
 ALLOWED = {name: words.split() for name, words in (FOLDERS | MODULES_ALONE).items()}

@@ -31,6 +31,7 @@ from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
+from runcube.stats import bootstrap, summarize
 
 __version__ = _version("runcube")
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "SweepWarning",
     "UnknownNameError",
     "archive_runs",
+    "bootstrap",
     "load_runs",
     "load_tree",
     "merge_archives",
@@ -58,6 +60,7 @@ __all__ = [
     "register_reader",
     "save_archive",
     "scan",
+    "summarize",
     "to_configs",
     "to_grid",
     "update_archive",
