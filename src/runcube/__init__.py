@@ -31,7 +31,7 @@ from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
-from runcube.stats import bootstrap, summarize
+from runcube.stats import bootstrap, compare, summarize
 
 __version__ = _version("runcube")
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "UnknownNameError",
     "archive_runs",
     "bootstrap",
+    "compare",
     "load_runs",
     "load_tree",
     "merge_archives",

@@ -1,12 +1,14 @@
 """Statistics over seeds: kernels in NumPy on the last axis, and labelled faces above them.
 
-``summarize`` and ``bootstrap`` are the faces. ``resamples`` enumerates or draws, ``estimators``
-weighs sorted values, ``intervals`` and ``bands`` bound them, ``summary`` puts them together for
-many cells at once; ``labelled`` leads from cubes to arrays and back. Start in ``summarize``. May
-import ``core`` and ``cube``; never readers, or how logs are loaded.
+``summarize``, ``bootstrap`` and ``compare`` are the faces. ``resamples`` enumerates or draws,
+``estimators`` weighs sorted values, ``intervals`` and ``bands`` bound them, ``summary`` puts them
+together for many cells at once, ``contrasts`` does so for two groups; ``labelled`` leads from cubes
+to arrays and back. Start in ``summarize``. May import ``core`` and ``cube``; never readers, or how
+logs are loaded.
 """
 
 from runcube.stats.bootstrap import bootstrap
+from runcube.stats.compare import compare
 from runcube.stats.summarize import summarize
 
-__all__ = ["bootstrap", "summarize"]
+__all__ = ["bootstrap", "compare", "summarize"]

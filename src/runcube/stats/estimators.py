@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,3 +105,14 @@ def resampled(
 def _kept_within(ordered: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return location statistics, which no rounding error puts outside of the values."""
     return np.clip(found, ordered[:, :1], ordered[:, -1:])
+
+
+def hedges_factor(df: int) -> float:
+    """Return the factor that makes a standardised difference unbiased (Hedges 1981).
+
+    Examples
+    --------
+    >>> round(hedges_factor(4), 4)
+    0.7979
+    """
+    return math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2)
