@@ -31,7 +31,7 @@ from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
-from runcube.stats import bootstrap, compare, summarize
+from runcube.stats import bootstrap, compare, select, summarize
 
 __version__ = _version("runcube")
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "register_reader",
     "save_archive",
     "scan",
+    "select",
     "summarize",
     "to_configs",
     "to_grid",
