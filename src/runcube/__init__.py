@@ -31,7 +31,17 @@ from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
-from runcube.stats import bootstrap, compare, select, summarize
+from runcube.stats import (
+    auc,
+    best_so_far,
+    bootstrap,
+    compare,
+    resample,
+    select,
+    smooth,
+    summarize,
+    time_to,
+)
 
 __version__ = _version("runcube")
 __all__ = [
@@ -50,6 +60,8 @@ __all__ = [
     "SweepWarning",
     "UnknownNameError",
     "archive_runs",
+    "auc",
+    "best_so_far",
     "bootstrap",
     "compare",
     "load_runs",
@@ -59,10 +71,13 @@ __all__ = [
     "open_runs",
     "problems",
     "register_reader",
+    "resample",
     "save_archive",
     "scan",
     "select",
+    "smooth",
     "summarize",
+    "time_to",
     "to_configs",
     "to_grid",
     "update_archive",

@@ -102,8 +102,8 @@ def select(
     >>> best = rc.select(ds, metric="acc1", mode="max", report="eval", rng=0)
     >>> best.attrs["winner"]
     '{"weights": "DEFAULT", "lr": 0.2, "weight_decay": ...}'
-    >>> bool(best.value < best.chosen_by)
-    True
+    >>> int(best.n_folds), bool(best.value <= best.plain)
+    (5, True)
     """
     _check(ds, metric, mode, (split, report), epoch, diverged)
     x = x_dim(ds)
