@@ -33,6 +33,8 @@ from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
 from runcube.stats import (
     auc,
+    balanced,
+    best_of_k,
     best_so_far,
     bootstrap,
     compare,
@@ -61,6 +63,8 @@ __all__ = [
     "UnknownNameError",
     "archive_runs",
     "auc",
+    "balanced",
+    "best_of_k",
     "best_so_far",
     "bootstrap",
     "compare",

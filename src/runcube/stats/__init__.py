@@ -9,6 +9,8 @@ loaded.
 """
 
 from runcube.stats.along_x import auc, best_so_far, resample, smooth, time_to
+from runcube.stats.balance import balanced
+from runcube.stats.best_of import best_of_k
 from runcube.stats.bootstrap import bootstrap
 from runcube.stats.compare import compare
 from runcube.stats.select import select
@@ -16,6 +18,8 @@ from runcube.stats.summarize import summarize
 
 __all__ = [
     "auc",
+    "balanced",
+    "best_of_k",
     "best_so_far",
     "bootstrap",
     "compare",
