@@ -13,6 +13,7 @@ from runcube.stats.balance import balanced
 from runcube.stats.best_of import best_of_k
 from runcube.stats.bootstrap import bootstrap
 from runcube.stats.compare import compare
+from runcube.stats.compare_all import compare_all
 from runcube.stats.select import select
 from runcube.stats.summarize import summarize
 
@@ -23,6 +24,7 @@ __all__ = [
     "best_so_far",
     "bootstrap",
     "compare",
+    "compare_all",
     "resample",
     "select",
     "smooth",
