@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version as _version
 
 from runcube import accessor as _accessor  # noqa: F401, registers ds.sweep
+from runcube import tables
 from runcube.archive import (
     archive_runs,
     merge_archives,
@@ -83,6 +84,7 @@ __all__ = [
     "select",
     "smooth",
     "summarize",
+    "tables",
     "time_to",
     "to_configs",
     "to_grid",

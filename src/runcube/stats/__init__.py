@@ -12,12 +12,16 @@ from runcube.stats.along_x import auc, best_so_far, resample, smooth, time_to
 from runcube.stats.balance import balanced
 from runcube.stats.best_of import best_of_k
 from runcube.stats.bootstrap import bootstrap
+from runcube.stats.choosing import may_be_best
 from runcube.stats.compare import compare
 from runcube.stats.compare_all import compare_all
+from runcube.stats.labelled import RNG, Data, seed_of, values_and_logged
 from runcube.stats.select import select
 from runcube.stats.summarize import summarize
 
 __all__ = [
+    "RNG",
+    "Data",
     "auc",
     "balanced",
     "best_of_k",
@@ -25,9 +29,12 @@ __all__ = [
     "bootstrap",
     "compare",
     "compare_all",
+    "may_be_best",
     "resample",
+    "seed_of",
     "select",
     "smooth",
     "summarize",
     "time_to",
+    "values_and_logged",
 ]
