@@ -88,7 +88,10 @@ def test_latex_can_be_read_and_says_the_same():
     assert latex.count("{") - latex.count(r"\{") == latex.count("}") - latex.count(r"\}")
     rows = re.findall(r"^(.*) & .* \\\\$", latex, flags=re.MULTILINE)[1:]
     text = LatexNodes2Text()
-    read = [text.latex_to_text(row).strip().replace("ˆ", "^") for row in rows]
+    read = [
+        text.latex_to_text(row).strip().replace("\N{MODIFIER LETTER CIRCUMFLEX ACCENT}", "^")
+        for row in rows
+    ]
     assert read == [" ".join(label.split()) for label in NASTY]
 
 
