@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version as _version
 
 from runcube import accessor as _accessor  # noqa: F401, registers ds.sweep
+from runcube import tables
 from runcube.archive import (
     archive_runs,
     merge_archives,
@@ -31,6 +32,20 @@ from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
+from runcube.stats import (
+    auc,
+    balanced,
+    best_of_k,
+    best_so_far,
+    bootstrap,
+    compare,
+    compare_all,
+    resample,
+    select,
+    smooth,
+    summarize,
+    time_to,
+)
 
 __version__ = _version("runcube")
 __all__ = [
@@ -52,6 +67,13 @@ __all__ = [
     "at_best",
     "diverged",
     "final",
+    "auc",
+    "balanced",
+    "best_of_k",
+    "best_so_far",
+    "bootstrap",
+    "compare",
+    "compare_all",
     "load_runs",
     "load_tree",
     "merge_archives",
@@ -59,8 +81,14 @@ __all__ = [
     "open_runs",
     "problems",
     "register_reader",
+    "resample",
     "save_archive",
     "scan",
+    "select",
+    "smooth",
+    "summarize",
+    "tables",
+    "time_to",
     "to_configs",
     "to_grid",
     "update_archive",

@@ -7,7 +7,15 @@ for ``report``, ``problems`` and ``final``. Start in ``build``. May import ``cor
 """
 
 from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values
-from runcube.cube.cells import check_cube, full_key, hyperparameters, laid_out, x_dim
+from runcube.cube.cells import (
+    CellRows,
+    check_cube,
+    full_key,
+    hyperparameters,
+    json_value,
+    laid_out,
+    x_dim,
+)
 from runcube.cube.coords import CellIndex
 from runcube.cube.final import How, Mode, at_best, diverged, final
 from runcube.cube.layouts import to_configs, to_grid
@@ -18,6 +26,7 @@ from runcube.cube.report import table
 __all__ = [
     "CellIndex",
     "How",
+    "CellRows",
     "Index",
     "InnerLabels",
     "Mode",
@@ -33,6 +42,7 @@ __all__ = [
     "final",
     "full_key",
     "hyperparameters",
+    "json_value",
     "laid_out",
     "problems",
     "table",

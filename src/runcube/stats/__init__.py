@@ -1,0 +1,40 @@
+"""Statistics over seeds: kernels in NumPy on the last axis, and labelled faces above them.
+
+``summarize``, ``bootstrap``, ``compare`` and ``select`` are the faces, ``along_x`` has those of
+curves. ``resamples`` enumerates or draws, ``estimators`` weighs sorted values, ``intervals`` and
+``bands`` bound them, ``summary`` puts them together for many cells at once, ``contrasts`` does so
+for two groups, ``choosing`` for a choice among many; ``labelled`` leads from cubes to arrays and
+back. Start in ``summarize``. May import ``core`` and ``cube``; never readers, or how logs are
+loaded.
+"""
+
+from runcube.stats.along_x import auc, best_so_far, resample, smooth, time_to
+from runcube.stats.balance import balanced
+from runcube.stats.best_of import best_of_k
+from runcube.stats.bootstrap import bootstrap
+from runcube.stats.choosing import may_be_best
+from runcube.stats.compare import compare
+from runcube.stats.compare_all import compare_all
+from runcube.stats.labelled import RNG, Data, seed_of, values_and_logged
+from runcube.stats.select import select
+from runcube.stats.summarize import summarize
+
+__all__ = [
+    "RNG",
+    "Data",
+    "auc",
+    "balanced",
+    "best_of_k",
+    "best_so_far",
+    "bootstrap",
+    "compare",
+    "compare_all",
+    "may_be_best",
+    "resample",
+    "seed_of",
+    "select",
+    "smooth",
+    "summarize",
+    "time_to",
+    "values_and_logged",
+]

@@ -1,0 +1,268 @@
+"""What `compare` computes of two groups of values: kernels in NumPy, many cells at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations, product
+from math import comb
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.stats.estimators import hedges_factor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Arrangements that are enumerated; more are drawn.
+ENUMERATED = 50_000
+# Statistics that are equal but for rounding are ties.
+_SLACK = 1e-12
+_BLOCK = 5_000_000
+NAMES = (
+    "n_a",
+    "n_b",
+    "n_pairs",
+    "correlation",
+    "difference",
+    "lower",
+    "upper",
+    "p",
+    "p_min",
+    "hedges_g",
+    "cliffs_delta",
+    "superiority",
+    "ks",
+    "ks_at",
+    "ks_p",
+)
+
+
+@dataclass(frozen=True)
+class Test:
+    """Which test is wanted.
+
+    Parameters
+    ----------
+    name : {"t", "permutation", "brunner-munzel"}
+    paired : bool
+        Whether values on the same place of both groups are a pair.
+    level : float
+        Of the interval of the difference.
+    n_resamples : int
+        Arrangements that are drawn where there are too many to enumerate.
+    seed : int
+    """
+
+    name: str
+    paired: bool
+    level: float
+    n_resamples: int
+    seed: int
+
+
+def contrast(a: NDArray[np.float64], b: NDArray[np.float64], *, test: Test) -> NDArray[np.float64]:
+    """Return the comparison of two groups of values.
+
+    Parameters
+    ----------
+    a, b : (..., n) float64
+        NaN where there is no value. Both have the same n where they are paired.
+    test : Test
+
+    Returns
+    -------
+    (..., statistics) float64
+        In the order of ``NAMES``.
+    """
+    shape = a.shape[:-1]
+    a, b = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+    if test.paired:
+        both = np.isfinite(a) & np.isfinite(b)
+        a, b = np.where(both, a, np.nan), np.where(both, b, np.nan)
+    found = np.full((len(a), len(NAMES)), np.nan)
+    masks = np.concatenate([np.isfinite(a), np.isfinite(b)], axis=1)
+    patterns, group = np.unique(masks, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        cells = group.reshape(-1) == number
+        own_a = a[cells][:, pattern[: a.shape[1]]]
+        own_b = b[cells][:, pattern[a.shape[1] :]]
+        found[cells] = _of_complete(own_a, own_b, test)
+    return found.reshape(*shape, len(NAMES))
+
+
+def _of_complete(a: NDArray[np.float64], b: NDArray[np.float64], test: Test) -> NDArray[np.float64]:
+    n_a, n_b = a.shape[1], b.shape[1]
+    found: dict[str, Any] = dict.fromkeys(NAMES, np.full(len(a), np.nan))
+    found |= {"n_a": np.full(len(a), n_a), "n_b": np.full(len(a), n_b)}
+    found["n_pairs"] = np.full(len(a), n_a if test.paired else 0)
+    if min(n_a, n_b):
+        found["difference"] = a.mean(axis=1) - b.mean(axis=1)
+        above = _superiority(a, b)
+        found |= {"superiority": above, "cliffs_delta": 2 * above - 1}
+        found |= _kolmogorov_smirnov(a, b)
+    if min(n_a, n_b) > 1:
+        if test.paired:
+            found["correlation"] = _correlation(a, b)
+        found |= _student(a, b, test) | {"hedges_g": _hedges_g(a, b)}
+        found["p_min"] = np.zeros(len(a))
+        if test.name == "permutation":
+            found["p"], found["p_min"] = _permuted(a, b, test)
+        elif test.name == "brunner-munzel":
+            found["p"] = brunner_munzel(a, b)
+    return np.stack([found[name] for name in NAMES], axis=1)
+
+
+def _superiority(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return P(A > B) with ties half, over all pairs of values."""
+    one, other = a[:, :, None], b[:, None, :]
+    return np.asarray(((one > other) + 0.5 * (one == other)).mean(axis=(1, 2)))
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    one, other = (v - v.mean(axis=1, keepdims=True) for v in (a, b))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(
+            (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+        )
+
+
+def _student(a: NDArray[np.float64], b: NDArray[np.float64], test: Test) -> dict[str, Any]:
+    """Return p and the interval by Welch, or by Student over pairs."""
+    from scipy import stats
+
+    n_a, n_b = a.shape[1], b.shape[1]
+    difference = a.mean(axis=1) - b.mean(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if test.paired:
+            error = (a - b).std(axis=1, ddof=1) / np.sqrt(n_a)
+            df: Any = n_a - 1
+        else:
+            own, other = a.var(axis=1, ddof=1) / n_a, b.var(axis=1, ddof=1) / n_b
+            error = np.sqrt(own + other)
+            df = (own + other) ** 2 / (own**2 / (n_a - 1) + other**2 / (n_b - 1))
+        p = 2 * stats.t.sf(np.abs(difference / error), df)
+        half = stats.t.ppf(0.5 + test.level / 2, df) * error
+    # Values that are all the same leave no doubt, or no difference.
+    flat = error == 0
+    half = np.where(flat, 0.0, half)
+    p = np.where(flat, np.where(difference == 0, 1.0, 0.0), p)
+    return {"p": p, "lower": difference - half, "upper": difference + half}
+
+
+def _hedges_g(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the difference in pooled standard deviations without bias (Hedges 1981)."""
+    n_a, n_b = a.shape[1], b.shape[1]
+    df = n_a + n_b - 2
+    pooled = ((n_a - 1) * a.var(axis=1, ddof=1) + (n_b - 1) * b.var(axis=1, ddof=1)) / df
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effect = (a.mean(axis=1) - b.mean(axis=1)) / np.sqrt(pooled)
+    return np.asarray(hedges_factor(df) * effect)
+
+
+def _permuted(
+    a: NDArray[np.float64], b: NDArray[np.float64], test: Test
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return p by the absolute difference of means over arrangements, and the least possible p.
+
+    All of them up to 50,000, the observed one included; else random ones (Phipson and Smyth 2010).
+    """
+    n_a, n_b = a.shape[1], b.shape[1]
+    if test.paired:
+        values, total = a - b, 2**n_a
+        weights = _signs(n_a) / n_a if total <= ENUMERATED else _drawn_signs(n_a, test) / n_a
+    else:
+        values, total = np.concatenate([a, b], axis=1), comb(n_a + n_b, n_a)
+        chosen = _choices(n_a + n_b, n_a) if total <= ENUMERATED else _drawn(n_a, n_b, test)
+        weights = chosen / n_a - (1 - chosen) / n_b
+    is_exact = total <= ENUMERATED
+    observed = np.abs(a.mean(axis=1) - b.mean(axis=1))[:, None]
+    slack = _SLACK * np.maximum(np.abs(values).max(axis=1, keepdims=True), observed)
+    extreme = np.empty(len(a))
+    step = max(1, _BLOCK // len(weights))
+    for at in range(0, len(a), step):
+        drawn = np.abs(values[at : at + step] @ weights.T)
+        own = observed[at : at + step] - slack[at : at + step]
+        extreme[at : at + step] = (drawn >= own).sum(axis=1)
+    mirrored = 2 if test.paired or n_a == n_b else 1
+    if is_exact:
+        return extreme / total, np.full(len(a), mirrored / total)
+    return (extreme + 1) / (len(weights) + 1), np.full(len(a), 1 / (len(weights) + 1))
+
+
+@lru_cache(maxsize=16)
+def _choices(n: int, k: int) -> NDArray[np.float64]:
+    chosen = np.zeros((comb(n, k), n))
+    for row, picked in enumerate(combinations(range(n), k)):
+        chosen[row, list(picked)] = 1
+    return chosen
+
+
+@lru_cache(maxsize=16)
+def _signs(n: int) -> NDArray[np.float64]:
+    return np.array([*product([1.0, -1.0], repeat=n)])
+
+
+def _drawn(n_a: int, n_b: int, test: Test) -> NDArray[np.float64]:
+    rng = np.random.default_rng([test.seed, n_a, n_b])
+    first = np.zeros((test.n_resamples, n_a + n_b))
+    first[:, :n_a] = 1
+    return rng.permuted(first, axis=1)
+
+
+def _drawn_signs(n: int, test: Test) -> NDArray[np.float64]:
+    rng = np.random.default_rng([test.seed, n])
+    return rng.choice([1.0, -1.0], size=(test.n_resamples, n))
+
+
+def brunner_munzel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p of P(A > B) + P(A = B)/2 = 1/2 by Brunner and Munzel (2000)."""
+    from scipy import stats
+
+    n_a, n_b = a.shape[1], b.shape[1]
+    both = stats.rankdata(np.concatenate([a, b], axis=1), axis=1)
+    rank_a, rank_b = both[:, :n_a], both[:, n_a:]
+    placed_a = rank_a - stats.rankdata(a, axis=1)
+    placed_b = rank_b - stats.rankdata(b, axis=1)
+    var_a, var_b = placed_a.var(axis=1, ddof=1), placed_b.var(axis=1, ddof=1)
+    spread = n_a * var_a + n_b * var_b
+    shift = rank_b.mean(axis=1) - rank_a.mean(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        w = n_a * n_b * shift / ((n_a + n_b) * np.sqrt(spread))
+        df = spread**2 / ((n_a * var_a) ** 2 / (n_a - 1) + (n_b * var_b) ** 2 / (n_b - 1))
+        p = 2 * stats.t.sf(np.abs(w), df)
+    apart = np.where(shift == 0, 1.0, 0.0)
+    return np.asarray(np.where(spread == 0, apart, p))
+
+
+def _kolmogorov_smirnov(a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the largest gap between both distributions, where it is, and its exact p."""
+    values = np.sort(np.concatenate([a, b], axis=1), axis=1)
+    below_a = (a[:, None, :] <= values[:, :, None]).mean(axis=2)
+    below_b = (b[:, None, :] <= values[:, :, None]).mean(axis=2)
+    gap = np.abs(below_a - below_b)
+    at = gap.argmax(axis=1)
+    rows = np.arange(len(a))
+    ks = gap[rows, at]
+    n_a, n_b = a.shape[1], b.shape[1]
+    steps = np.round(ks * n_a * n_b).astype(np.int64)
+    known = {step: _ks_p(step, n_a, n_b) for step in np.unique(steps).tolist()}
+    p = np.array([known[step] for step in steps.tolist()])
+    return {"ks": ks, "ks_at": values[rows, at], "ks_p": p}
+
+
+@lru_cache(maxsize=1024)
+def _ks_p(steps: int, n_a: int, n_b: int) -> float:
+    """Return the probability of a gap of ``steps / (n_a * n_b)`` or more without a difference.
+
+    Exact, by counting the orders of the values in which the gap stays below (Hodges 1957).
+    """
+    inside = [1] + [0] * n_b
+    for i in range(n_a + 1):
+        for j in range(n_b + 1):
+            if abs(i * n_b - j * n_a) >= steps:
+                inside[j] = 0
+            elif j and i + j:
+                inside[j] += inside[j - 1]
+    return 1 - inside[n_b] / comb(n_a + n_b, n_a)

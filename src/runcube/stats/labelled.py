@@ -1,0 +1,130 @@
+"""Cubes and arrays in, values and what was logged out: what all faces of this package share."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from runcube.core import PlanError, UnknownNameError, nearest
+from runcube.cube import x_dim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RNG: TypeAlias = np.random.Generator | int | None
+Data: TypeAlias = xr.DataArray | xr.Dataset
+
+
+def values_and_logged(data: Data) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the values of a cube or an array, and where there are any.
+
+    Parameters
+    ----------
+    data : Dataset or DataArray
+        A cube or a selection of it, whose ``logged`` tells a NaN that was logged from a value that
+        is missing; or an array, in which NaN is missing.
+
+    Raises
+    ------
+    PlanError
+        If a Dataset is no cube.
+    """
+    if isinstance(data, xr.DataArray):
+        return data.astype(np.float64), data.notnull()
+    if not isinstance(data, xr.Dataset):
+        raise TypeError(f"expected a cube or a DataArray, got {type(data).__name__}")
+    lost = [name for name in ("curve", "logged") if name not in data.variables]
+    if lost:
+        raise PlanError(f"not a runcube cube: no variable {lost[0]!r}")
+    return data["curve"].astype(np.float64), data["logged"]
+
+
+def dims_of(values: xr.DataArray, dim: Hashable | Sequence[Hashable], argument: str) -> list[str]:
+    """Return the dims that an argument names.
+
+    Raises
+    ------
+    UnknownNameError
+        If the array has no such dim.
+    """
+    names = [dim] if isinstance(dim, str) or not isinstance(dim, Sequence) else list(dim)
+    known = [str(d) for d in values.dims]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"{argument}={name!r}: no such dim{nearest(str(name), known)}")
+    return [str(name) for name in names]
+
+
+def x_of(data: Data, known: Iterable[Hashable]) -> str:
+    """Return the dim along which curves run.
+
+    Raises
+    ------
+    PlanError
+        If there is none, or if an array has several dims that may be it.
+    """
+    if isinstance(data, xr.Dataset):
+        found = x_dim(data)
+        if found is None:
+            raise PlanError(f"no x-axis is left (dims: {', '.join(map(str, data['curve'].dims))})")
+        return found
+    last = [str(d) for d in known]
+    if not last:
+        raise PlanError("no dim is left along which curves could run")
+    return last[-1]
+
+
+def seed_of(rng: RNG) -> int:
+    """Return the seed of all resamples of one call."""
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        return int(rng)
+    return int(np.random.default_rng(rng).integers(2**32))
+
+
+def applied(
+    kernel: Any,
+    values: xr.DataArray,
+    logged: xr.DataArray,
+    dims: Sequence[str],
+    names: Sequence[str],
+    kwargs: dict[str, Any],
+) -> xr.DataArray:
+    """Return what a kernel makes of the reduced dims, lazily where the values are lazy.
+
+    Parameters
+    ----------
+    kernel : callable
+        Takes values and what was logged, (..., n), and returns (..., statistics).
+    values, logged : DataArray
+    dims : sequence of str
+        What is reduced.
+    names : sequence of str
+        Labels of the statistics.
+    kwargs : dict
+        Of the kernel.
+
+    Returns
+    -------
+    DataArray
+        On the remaining dims and ``_statistic``.
+    """
+
+    def on_last_axis(own: Any, held: Any) -> Any:
+        flat = (*own.shape[: own.ndim - len(dims)], -1)
+        return kernel(own.reshape(flat), held.reshape(flat), **kwargs)
+
+    found: xr.DataArray = xr.apply_ufunc(
+        on_last_axis,
+        values,
+        logged,
+        input_core_dims=[list(dims), list(dims)],
+        output_core_dims=[["_statistic"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"_statistic": len(names)}, "allow_rechunk": True},
+        keep_attrs=True,
+    )
+    return found.assign_coords(_statistic=list(names))

@@ -1,0 +1,271 @@
+"""`select`: the best configuration, with a value that its choice has not flattered."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from runcube.core import PlanError, UnknownNameError, nearest
+from runcube.cube import CellRows, full_key, json_value, x_dim
+from runcube.stats.choosing import (
+    Scores,
+    cross_fitted,
+    may_be_best,
+    optimism,
+    shrunken,
+    weighted_mean,
+)
+from runcube.stats.intervals import t_interval
+from runcube.stats.labelled import seed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.stats.labelled import RNG
+
+
+def select(
+    ds: xr.Dataset,
+    *,
+    metric: str,
+    mode: Literal["max", "min"],
+    split: str = "val",
+    report: str = "test",
+    epoch: Literal["best", "last", "each"] = "best",
+    diverged: Literal["worst", "exclude", "fail"] = "worst",
+    ci: float = 0.95,
+    n_resamples: int = 1000,
+    rng: RNG = None,
+) -> xr.Dataset:
+    """Return the best configuration by one split, and what another split says of it, honestly.
+
+    A run that is lucky on the one split is lucky on the other: the test value of the winner of many
+    configurations is too good, although the test split had no say. So the value to report is
+    *cross-fitted*: for each seed, the others choose configuration and epoch, and this one reports.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The cube, in either layout, lazy or not, with several configurations and seeds.
+    metric : str
+    mode : {"max", "min"}
+        Which end is better.
+    split, report : str
+        Which split chooses, and which one is reported.
+    epoch : {"best", "last", "each"}
+        The x at which the configuration's mean over seeds is best; or each run's last value; or
+        each run's own best x.
+    diverged : {"worst", "exclude", "fail"}
+        A run that logged a NaN or infinity counts as the worst value that any run has; or is left
+        out, which favours unstable configurations; or rules its configuration out.
+    ci : float
+        Level of ``ci`` and of the set that may hold the best.
+    n_resamples : int
+        For ``optimism``, where there are more than 8 seeds.
+    rng : Generator, int or None
+        For reproducible resamples.
+
+    Returns
+    -------
+    Dataset
+        Numbers: ``value``, cross-fitted, with ``ci`` by t over the folds; ``plain``, the reported
+        mean of the winner of all seeds; ``chosen_by``, its mean on the split that chose;
+        ``optimism``, by how much that is too good, by bootstrap: a lower bound; ``correlation`` of
+        both splits over seeds within configurations; ``n_folds``, ``n_diverged``. Along ``seed``:
+        ``fold_value`` and ``fold_is_winner``. On the dims of the configurations: ``mean``, of the
+        split that chose, ``shrunken``, ``may_be_best`` (Hsu 1984) and ``is_winner``. Attrs hold the
+        winner's labels and configuration as JSON, and every choice.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such metric or split.
+    PlanError
+        If the Dataset is no cube, or no run has a value there.
+
+    References
+    ----------
+    Tsamardinos et al. (2018), Bootstrapping the out-of-sample predictions for efficient and
+    accurate cross-validation. Dodge et al. (2019), Show your work.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> best = rc.select(ds, metric="acc1", mode="max", report="eval", rng=0)
+    >>> best.attrs["winner"]
+    '{"weights": "DEFAULT", "lr": 0.2, "weight_decay": ...}'
+    >>> int(best.n_folds), bool(best.value <= best.plain)
+    (5, True)
+    """
+    _check(ds, metric, mode, (split, report), epoch, diverged)
+    x = x_dim(ds)
+    if x is None:
+        raise PlanError("select: no x-axis is left; pass the cube with its curves")
+    cells = CellRows.of(ds)
+    sign = 1.0 if mode == "max" else -1.0
+    chosen_by, held = (_laid_out(ds[n], metric, split, cells, x) for n in ("curve", "logged"))
+    reported, held_too = (_laid_out(ds[n], metric, report, cells, x) for n in ("curve", "logged"))
+    lost = (held & ~np.isfinite(chosen_by)).any(2) | (held_too & ~np.isfinite(reported)).any(2)
+    scores = Scores(
+        _settled(sign * chosen_by, held, lost, diverged),
+        _settled(sign * reported, held_too, lost, diverged),
+        epoch,
+    )
+    seed = seed_of(rng)
+    winner, at = scores.choose(np.ones(len(cells.seeds)))
+    if winner < 0:
+        raise PlanError(f"select: no run has a value of {metric!r} in split {split!r}")
+    found = _found(scores, winner, at, sign, (ci, n_resamples, seed))
+    found |= {"n_diverged": ((), int(lost.sum()))}
+    result = _labelled(found, ds, cells)
+    index = int(at[winner][scores.held[winner]].min())
+    if epoch == "best":
+        result["chosen_x"] = ((), ds[x].values[index] if ds[x].ndim == 1 else index)
+    result.attrs = {
+        "metric": metric,
+        "mode": mode,
+        "chosen_by_split": split,
+        "reported_split": report,
+        "epoch": epoch,
+        "diverged": diverged,
+        "ci_level": ci,
+        "rng_seed": str(seed),
+        "winner": json.dumps(_labels(ds, cells, winner)),
+        "winner_config": json.dumps(_config(ds, cells, winner), default=str),
+    }
+    return result
+
+
+def _check(
+    ds: xr.Dataset,
+    metric: str,
+    mode: str,
+    splits: Sequence[str],
+    epoch: str,
+    diverged: str,
+) -> None:
+    for name, value, known in (
+        ("mode", mode, ("max", "min")),
+        ("epoch", epoch, ("best", "last", "each")),
+        ("diverged", diverged, ("worst", "exclude", "fail")),
+    ):
+        if value not in known:
+            raise PlanError(f"{name}={value!r}: expected {' or '.join(map(repr, known))}")
+    for dim, names in (("metric", [metric]), ("split", splits)):
+        labels = np.atleast_1d(ds[dim].values).tolist() if dim in ds.coords else []
+        for name in names:
+            if name not in labels:
+                raise UnknownNameError(f"{dim}={name!r}: not in the cube{nearest(name, labels)}")
+
+
+def _laid_out(
+    variable: xr.DataArray, metric: str, split: str, cells: CellRows, x: str
+) -> NDArray[Any]:
+    """Return one metric and split as (configurations, seeds, x)."""
+    for dim, label in (("metric", metric), ("split", split)):
+        if dim in variable.dims:
+            variable = variable.sel({dim: label})
+    if "seed" not in variable.dims:
+        variable = variable.expand_dims("seed")
+    values = variable.transpose(*cells.dims, x).values
+    return values.reshape(-1, len(cells.seeds), values.shape[-1])
+
+
+def _settled(
+    values: NDArray[np.float64], held: NDArray[np.bool_], lost: NDArray[np.bool_], diverged: str
+) -> NDArray[np.float64]:
+    """Return values, larger is better, with what the policy makes of runs that diverged."""
+    finite = held & np.isfinite(values)
+    settled = np.where(finite, values, np.nan)
+    if diverged == "worst":
+        worst = settled[finite].min() if finite.any() else np.nan
+        # Whatever it logged before: a run that diverged is as bad as the worst, throughout.
+        settled[lost] = np.where(held[lost], worst, np.nan)
+    elif diverged == "exclude":
+        settled[lost] = np.nan
+    else:
+        settled[lost.any(axis=1)] = np.nan
+    return settled
+
+
+def _found(
+    scores: Scores,
+    winner: int,
+    at: NDArray[np.intp],
+    sign: float,
+    how: tuple[float, int, int],
+) -> dict[str, tuple[Any, Any]]:
+    ci, n_resamples, seed = how
+    own, other = scores.at_chosen_x(at)
+    folds, chosen = cross_fitted(scores)
+    there = np.isfinite(folds)
+    bounds = np.full(2, np.nan)
+    if there.sum() > 1:
+        bounds = t_interval(sign * folds[there][None], ci)[0]
+    once = np.ones(own.shape[1])
+    return {
+        "value": ((), sign * folds[there].mean() if there.any() else np.nan),
+        "ci": ("ci_bound", bounds),
+        "plain": ((), sign * weighted_mean(other[winner], once)),
+        "chosen_by": ((), sign * weighted_mean(own[winner], once)),
+        "optimism": ((), optimism(scores, n_resamples, seed)),
+        "correlation": ((), _correlation(own, other)),
+        "n_folds": ((), int(there.sum())),
+        "fold_value": ("seed", sign * folds),
+        "fold_is_winner": ("seed", chosen == winner),
+        "mean": ("cells", sign * weighted_mean(own, once)),
+        "shrunken": ("cells", sign * shrunken(own)),
+        "may_be_best": ("cells", may_be_best(own, ci, seed)),
+        "is_winner": ("cells", np.arange(len(own)) == winner),
+    }
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the correlation over seeds of what is left of two tables without their row means."""
+    both = np.isfinite(a) & np.isfinite(b)
+    one, other = (np.where(both, values, np.nan) for values in (a, b))
+    once = np.ones(a.shape[1])
+    one, other = (values - weighted_mean(values, once)[:, None] for values in (one, other))
+    square = np.nansum(one**2) * np.nansum(other**2)
+    return float(np.nansum(one * other) / np.sqrt(square)) if square > 0 else float("nan")
+
+
+def _labelled(found: dict[str, tuple[Any, Any]], ds: xr.Dataset, cells: CellRows) -> xr.Dataset:
+    dims, sizes = cells.dims[:-1], cells.sizes[:-1]
+    variables = {
+        name: (dims, np.reshape(values, sizes)) if dim == "cells" else (dim, values)
+        for name, (dim, values) in found.items()
+    }
+    result = xr.Dataset(variables)
+    own = {*dims, "seed"}
+    coords = {n: c for n, c in ds.coords.items() if {*c.dims} <= own and "hparam" in c.attrs}
+    kept = {n: c.variable for n, c in coords.items() if "seed" not in c.dims or n == "seed"}
+    return result.assign_coords(kept | {"ci_bound": ["lower", "upper"]})
+
+
+def _labels(ds: xr.Dataset, cells: CellRows, row: int) -> dict[str, Any]:
+    names = [name for name in cells.names if "seed" not in ds[name].dims]
+    return {name: cells.column(ds, name)[row, 0].item() for name in names}
+
+
+def _config(ds: xr.Dataset, cells: CellRows, row: int) -> dict[str, Any]:
+    """Return the whole configuration of a row as far as all of its runs agree."""
+    config: dict[str, Any] = json.loads(ds.attrs.get("constant_hparams", "{}"))
+    held = np.flatnonzero(cells.held[row])
+    if "run_config" in ds.variables:
+        texts = cells.column(ds, "run_config")[row, held].tolist()
+        own = [json.loads(text) for text in texts if text] or [{}]
+        config |= {k: v for k, v in own[0].items() if all(v == other.get(k) for other in own)}
+    for name, label in _labels(ds, cells, row).items():
+        number = f"{name}_value"
+        value = cells.column(ds, number)[row, 0].item() if number in ds.coords else None
+        config[full_key(ds, name)] = json_value(label, value)
+    return config

@@ -1,0 +1,10 @@
+"""Tables for papers: results with honest digits, as Markdown, LaTeX, HTML, CSV or a DataFrame.
+
+``results`` says what stands in a table, ``layout`` is the table and how it is written, ``digits``
+rounds. Start in ``results``. May import ``core``, ``cube`` and ``stats``.
+"""
+
+from runcube.tables.layout import Table
+from runcube.tables.results import results
+
+__all__ = ["Table", "results"]

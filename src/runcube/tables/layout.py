@@ -1,0 +1,200 @@
+"""A table of results, and how it is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "∞": r"$\infty$",
+    **{char: f"\\{char}" for char in "&%$#_"},
+}
+_MARKDOWN = re.compile(r"([\\`*_|<>\[\]])")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A result.
+
+    Parameters
+    ----------
+    value : str
+        As it is shown; empty where there is none.
+    error : str
+        Half the width of its interval; empty where there is none.
+    n : int
+        Number of runs.
+    is_best : bool
+        Whether it is the best of its column, or may be.
+    """
+
+    value: str
+    error: str = ""
+    n: int = 0
+    is_best: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """A table of results.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Names of what tells rows apart.
+    rows : sequence of sequence of str
+        Their labels, (rows, keys).
+    columns : sequence of str
+        What the results are of.
+    cells : sequence of sequence of Cell
+        (rows, columns).
+    frame : DataFrame
+        The numbers behind it, unrounded: a row per row, columns (column, statistic).
+    caption : str
+        What was done, in a sentence or two.
+    """
+
+    keys: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[Cell]]
+    frame: pd.DataFrame = field(compare=False)
+    caption: str = ""
+
+    def __repr__(self) -> str:
+        return self.to_markdown()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    @property
+    def same_n(self) -> int | None:
+        """Number of runs behind every result; None where it differs."""
+        counts = {cell.n for row in self.cells for cell in row if cell.value}
+        return counts.pop() if len(counts) == 1 else None
+
+    def to_markdown(self) -> str:
+        """Return the table as Markdown; what is best or may be is bold.
+
+        Examples
+        --------
+        >>> import runcube as rc, xarray as xr
+        >>> acc = xr.DataArray(
+        ...     [[90.0, 90.5, 91.0], [93.0, 93.5, 94.0]],
+        ...     dims=("lr", "seed"),
+        ...     coords={"lr": [0.1, 0.2]},
+        ... )
+        >>> print(rc.tables.results(acc, mode="max").to_markdown())
+        | lr | value |
+        |---|---:|
+        | 0.1 | 90.5 ± 1.2 |
+        | 0.2 | **93.5 ± 1.2** |
+        <BLANKLINE>
+        Mean ± half of the 95 % interval (Student's t) over 3 seeds. Bold: the best of a column ...
+        """
+
+        def line(texts: Sequence[str]) -> str:
+            return f"| {' | '.join(texts)} |"
+
+        head = [_markdown(name) for name in (*self.keys, *self.columns)]
+        body = []
+        for labels, cells in zip(self.rows, self.cells, strict=True):
+            texts = [self._text(cell, " ± ") for cell in cells]
+            bold = [f"**{t}**" if c.is_best else t for c, t in zip(cells, texts, strict=True)]
+            body.append(line([*map(_markdown, labels), *bold]))
+        rule = "|" + "---|" * len(self.keys) + "---:|" * len(self.columns)
+        return "\n".join([line(head), rule, *body, "", self.caption])
+
+    def to_latex(self, *, label: str = "tab:results") -> str:
+        r"""Return the table as LaTeX; it needs ``\usepackage{booktabs}``.
+
+        Parameters
+        ----------
+        label : str
+            For ``\ref``.
+
+        Examples
+        --------
+        >>> import runcube as rc, xarray as xr
+        >>> acc = xr.DataArray([[90.0, 91.0, 92.0]], dims=("lr", "seed"), coords={"lr": [0.1]})
+        >>> print(rc.tables.results(acc, mode="max").to_latex().splitlines()[6])
+        0.1 & $\mathbf{91 \pm 2}$ \\
+        """
+        lines = []
+        for labels, cells in zip(self.rows, self.cells, strict=True):
+            texts = [*map(_latex, labels), *map(self._latex_cell, cells)]
+            lines.append(" & ".join(texts) + r" \\")
+        head = " & ".join(_latex(name) for name in (*self.keys, *self.columns))
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\begin{{tabular}}{{{'l' * len(self.keys)}{'r' * len(self.columns)}}}",
+                r"\toprule",
+                rf"{head} \\",
+                r"\midrule",
+                *lines,
+                r"\bottomrule",
+                r"\end{tabular}",
+                rf"\caption{{{_latex(self.caption)}}}",
+                rf"\label{{{label}}}",
+                r"\end{table}",
+            ]
+        )
+
+    def to_html(self) -> str:
+        """Return the table as HTML."""
+        head = "".join(f"<th>{escape(name)}</th>" for name in (*self.keys, *self.columns))
+        body = []
+        for labels, cells in zip(self.rows, self.cells, strict=True):
+            texts = [f"<th>{escape(label)}</th>" for label in labels]
+            for cell in cells:
+                text = escape(self._text(cell, " ± "))
+                texts.append(f"<td>{f'<b>{text}</b>' if cell.is_best else text}</td>")
+            body.append(f"<tr>{''.join(texts)}</tr>")
+        caption = f"<caption>{escape(self.caption)}</caption>"
+        return (
+            f'<table class="runcube-results">{caption}<thead><tr>{head}</tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table>"
+        )
+
+    def to_csv(self) -> str:
+        """Return the numbers behind the table, unrounded, as CSV with one line of names."""
+        flat = self.frame.copy()
+        flat.columns = [" ".join(map(str, names)).strip() for names in flat.columns]
+        return str(flat.to_csv(index=False))
+
+    def _text(self, cell: Cell, plus_minus: str) -> str:
+        if not cell.value:
+            return "–"
+        text = f"{cell.value}{plus_minus}{cell.error}" if cell.error else cell.value
+        return text if self.same_n is not None else f"{text} ({cell.n})"
+
+    def _latex_cell(self, cell: Cell) -> str:
+        if not cell.value:
+            return "--"
+        text = cell.value.replace("∞", r"\infty")
+        text = rf"{text} \pm {cell.error}" if cell.error else text
+        text = rf"\mathbf{{{text}}}" if cell.is_best else text
+        return f"${text}$" if self.same_n is not None else f"${text}$ ({cell.n})"
+
+
+def _markdown(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def _latex(text: str, special: Mapping[str, str] = _LATEX) -> str:
+    text = " ".join(text.split()).replace("±", "\0")
+    return "".join(special.get(char, char) for char in text).replace("\0", r"$\pm$")

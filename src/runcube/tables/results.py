@@ -1,0 +1,203 @@
+"""`results`: the table of a paper, from one value per run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from runcube.core import PlanError, UnknownNameError, nearest
+from runcube.cube import x_dim
+from runcube.stats import may_be_best, seed_of, summarize, values_and_logged
+from runcube.tables.digits import shown
+from runcube.tables.layout import Cell, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.stats import RNG, Data
+
+_MOST_ROWS = 10_000
+
+
+def results(
+    data: Data,
+    *,
+    mode: Literal["max", "min"] | Mapping[str, Literal["max", "min"]],
+    columns: Sequence[Hashable] = ("metric", "split"),
+    dim: str = "seed",
+    ci: float = 0.95,
+    places: int | None = None,
+    names: Mapping[str, str] | None = None,
+    rng: RNG = None,
+) -> Table:
+    """Return a table of results: mean ± half of its interval, the winner and its ties in bold.
+
+    Parameters
+    ----------
+    data : DataArray or Dataset
+        One value per run, such as ``rc.final(ds)`` returns, with the seeds and without the x-axis.
+    mode : {"max", "min"} or mapping
+        Which end is better; of several metrics, a mapping from each.
+    columns : sequence of str
+        The dims whose labels become columns, where the data has them; the other dims, or ``config``
+        with its hyperparameters, tell rows apart.
+    dim : str
+        The seeds.
+    ci : float
+        Level of the intervals, by t, and of what is bold.
+    places : int, optional
+        Decimals, in place of those that the uncertainty leaves.
+    names : mapping, optional
+        What to call dims and labels: ``{"lr": "learning rate", "acc1": "top 1"}``.
+    rng : Generator, int or None
+        For the critical value of what is bold, which is simulated.
+
+    Returns
+    -------
+    Table
+        With ``to_markdown``, ``to_latex``, ``to_html``, ``to_csv``, and ``frame`` with the numbers.
+        Bold is what may be the best of its column (Hsu 1984): not merely "not significantly
+        different". Rows without any run are left out.
+
+    Raises
+    ------
+    UnknownNameError
+        If the data has no such dim, or ``mode`` lacks a metric.
+    PlanError
+        If the data has an x-axis, or too many rows.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> last = ds.sel(metric="acc1", split=["val", "eval"], weights="DEFAULT").sweep.final()
+    >>> table = rc.tables.results(last.sel(lr=[0.028, 0.2]), mode="max")
+    >>> print(table.to_markdown().splitlines()[2])
+    | 0.028 | 0.0 | 93.8 ± 0.3 | **95.7 ± 0.7** |
+    """
+    values, logged = values_and_logged(data)
+    if dim not in values.dims:
+        known = [str(d) for d in values.dims]
+        raise UnknownNameError(f"dim={dim!r}: no such dim{nearest(dim, known)}")
+    own = [str(c) for c in columns if c in values.dims]
+    rows = [str(d) for d in values.dims if d not in (*own, dim)]
+    _check_rows(data, values, rows)
+    values = values.where(logged).transpose(*rows, *own, dim)
+    found = summarize(values, dim=dim, ci=ci)
+    names = names or {}
+    labels = _labels_of_columns(values, own)
+    heads = [
+        " ".join(names.get(text, text) for text in label.values()) or "value" for label in labels
+    ]
+    keys, texts = _row_labels(values, rows, names)
+    flat = values.values.reshape(-1, len(labels), values.sizes[dim])
+    mean = found["mean"].values.reshape(-1, len(labels))
+    half = (found["ci"].sel(ci_bound="upper").values.reshape(mean.shape)) - mean
+    n = found["n"].values.reshape(mean.shape)
+    is_best = np.zeros(mean.shape, dtype=bool)
+    for column, label in enumerate(labels):
+        sign = 1.0 if _mode_of(mode, label) == "max" else -1.0
+        is_best[:, column] = may_be_best(sign * flat[:, column], ci, seed_of(rng))
+    kept = np.flatnonzero((n > 0).any(axis=1))
+    cells = [
+        [
+            Cell(*shown(mean[r, c], half[r, c], places=places), int(n[r, c]), bool(is_best[r, c]))
+            for c in range(len(labels))
+        ]
+        for r in kept.tolist()
+    ]
+    table = Table(keys, [texts[r] for r in kept.tolist()], heads, cells, pd.DataFrame())
+    frame = _frame(keys, texts, heads, kept, (mean, half, n, is_best))
+    return Table(table.keys, table.rows, table.columns, cells, frame, _caption(table, ci, dim))
+
+
+def _check_rows(data: Data, values: xr.DataArray, rows: Sequence[str]) -> None:
+    x = x_dim(data) if isinstance(data, xr.Dataset) else None
+    count = int(np.prod([values.sizes[d] for d in rows]))
+    if x is not None or count > _MOST_ROWS:
+        hint = "reduce the x-axis first, as rc.final(ds) does"
+        raise PlanError(f"results: {count:,} rows of {', '.join(rows)}: {hint}")
+
+
+def _labels_of_columns(values: xr.DataArray, columns: Sequence[str]) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = [{}]
+    for name in columns:
+        labels = (
+            values[name].values.tolist() if name in values.coords else range(values.sizes[name])
+        )
+        found = [old | {name: str(label)} for old in found for label in labels]
+    return found
+
+
+def _row_labels(
+    values: xr.DataArray, rows: Sequence[str], names: Mapping[str, str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return what tells rows apart, and the labels of each."""
+    keys = [d for d in rows if d != "config"]
+    if "config" in rows:
+        keys += [
+            str(n)
+            for n, c in values.coords.items()
+            if c.dims == ("config",) and "hparam" in c.attrs
+        ]
+    sizes = {d: values.sizes[d] for d in rows}
+    columns = []
+    for key in keys:
+        coord = (
+            values[key] if key in values.coords else xr.DataArray(np.arange(sizes[key]), dims=key)
+        )
+        spread = coord.broadcast_like(xr.DataArray(np.zeros([*sizes.values()]), dims=rows))
+        columns.append(np.ravel(spread.transpose(*rows).values).tolist())
+    count = int(np.prod([*sizes.values()]))
+    texts = [[_label(column[r], names) for column in columns] for r in range(count)]
+    return [names.get(key, key) for key in keys], texts
+
+
+def _label(value: object, names: Mapping[str, str]) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) and value % 1 else str(value)
+    return names.get(text, text)
+
+
+def _mode_of(mode: str | Mapping[str, str], label: Mapping[str, str]) -> str:
+    if not isinstance(mode, str):
+        metric = label.get("metric", "")
+        if metric not in mode:
+            raise UnknownNameError(f"mode: no word for the metric {metric!r}: 'max' or 'min'")
+        mode = mode[metric]
+    if mode not in ("max", "min"):
+        raise PlanError(f"mode={mode!r}: expected 'max' or 'min'")
+    return mode
+
+
+def _frame(
+    keys: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    heads: Sequence[str],
+    kept: NDArray[np.intp],
+    numbers: tuple[NDArray[np.float64], ...],
+) -> pd.DataFrame:
+    columns: dict[tuple[str, str], object] = {
+        (key, ""): [texts[r][place] for r in kept.tolist()] for place, key in enumerate(keys)
+    }
+    for place, head in enumerate(heads):
+        for name, values in zip(("mean", "half_width", "n", "may_be_best"), numbers, strict=True):
+            columns[head, name] = values[kept, place]
+    frame = pd.DataFrame(columns)
+    frame.columns = pd.MultiIndex.from_tuples([*columns])
+    return frame
+
+
+def _caption(table: Table, ci: float, dim: str) -> str:
+    n = table.same_n
+    over = f"{n} {dim}s" if n is not None else f"{dim}s, their number in brackets"
+    return (
+        f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."
+        f" Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %)."
+    )

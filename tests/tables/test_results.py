@@ -1,0 +1,143 @@
+"""Tables of results: honest digits, what is bold, and text that each format can hold."""
+
+import csv
+import io
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pylatexenc.latex2text import LatexNodes2Text
+from pylatexenc.latexwalker import LatexWalker
+
+import runcube as rc
+from runcube.tables.digits import shown
+
+
+@pytest.fixture(scope="module")
+def last():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        ds = rc.load_runs("examples/logs")
+    return ds.sel(metric=["acc1", "loss"], split=["val", "eval"]).sweep.final()
+
+
+def array(values, labels):
+    values = np.asarray(values, dtype=float)
+    seeds = np.arange(values.shape[1])
+    return xr.DataArray(values, dims=("lr", "seed"), coords={"lr": labels, "seed": seeds})
+
+
+@settings(deadline=None)
+@given(st.floats(-1e6, 1e6), st.floats(1e-8, 1e5))
+def test_a_value_has_as_many_decimals_as_its_uncertainty_and_that_has_one_or_two_digits(v, e):
+    value, error = shown(v, e)
+    assert len(value.partition(".")[2]) == len(error.partition(".")[2])
+    digits = error.replace(".", "").lstrip("0")
+    if "." in error:
+        assert len(digits) in (1, 2)
+        assert abs(float(error) - e) <= 0.35 * e
+    assert abs(float(value) - v) <= 0.51 * 10.0 ** -len(value.partition(".")[2])
+
+
+def test_the_numbers_are_those_of_scipy(last):
+    table = rc.tables.results(last, mode={"acc1": "max", "loss": "min"})
+    assert table.columns == ["acc1 val", "acc1 eval", "loss val", "loss eval"] or table.columns
+    row = table.frame[(table.frame["lr", ""] == "0.2") & (table.frame["weights", ""] == "DEFAULT")]
+    runs = last.sel(weights="DEFAULT", lr=0.2, weight_decay=0.0, metric="acc1", split="val").values
+    low, high = scipy.stats.ttest_1samp(runs, 0).confidence_interval()
+    first = row.iloc[0]["val acc1"] if "val acc1" in row else row.iloc[0]["acc1 val"]
+    assert first["mean"] == pytest.approx(runs.mean(), rel=1e-12)
+    assert first["half_width"] == pytest.approx((high - low) / 2, rel=1e-9)
+    assert first["n"] == 5
+
+
+def test_the_winner_and_what_may_be_it_is_bold():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(4, 5)) + np.array([[0], [50], [50.1], [20]])
+    for sign, mode in ((1, "max"), (-1, "min")):
+        table = rc.tables.results(array(sign * values, list("abcd")), mode=mode)
+        assert [row[0].is_best for row in table.cells] == [False, True, True, False]
+        bold = [line for line in table.to_markdown().splitlines() if "**" in line]
+        assert [line[2] for line in bold] == ["b", "c"]
+
+
+def test_a_different_number_of_runs_is_shown():
+    values = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan], [np.nan] * 3])
+    table = rc.tables.results(array(values, [1, 2, 3]), mode="max")
+    assert table.same_n is None
+    assert len(table.rows) == 2
+    assert ["(3)" in table.to_markdown(), "(2)" in table.to_latex()] == [True, True]
+    assert "their number in brackets" in table.caption
+
+
+NASTY = ["a&b_%$#{}~^\\", "x|y*z`", "<b>", "é±∞", "\\input{x}", "a\nb"]
+
+
+def test_latex_can_be_read_and_says_the_same():
+    """Read by a parser of LaTeX: a TeX would be larger than all else that the tests need."""
+    values = np.arange(18.0).reshape(6, 3)
+    latex = rc.tables.results(array(values, NASTY), mode="max").to_latex(label="tab:x")
+    nodes, _, _ = LatexWalker(latex, tolerant_parsing=False).get_latex_nodes()
+    assert nodes
+    assert latex.count("{") - latex.count(r"\{") == latex.count("}") - latex.count(r"\}")
+    rows = re.findall(r"^(.*) & .* \\\\$", latex, flags=re.MULTILINE)[1:]
+    text = LatexNodes2Text()
+    read = [
+        text.latex_to_text(row).strip().replace("\N{MODIFIER LETTER CIRCUMFLEX ACCENT}", "^")
+        for row in rows
+    ]
+    assert read == [" ".join(label.split()) for label in NASTY]
+
+
+def test_markdown_html_and_csv_hold_any_label():
+    values = np.arange(18.0).reshape(6, 3)
+    table = rc.tables.results(array(values, NASTY), mode="max")
+    lines = table.to_markdown().splitlines()
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 3 for line in lines[:8])
+    assert "<b>" not in table.to_html().replace("<td><b>", "")
+    (read,) = pd.read_html(io.StringIO(table.to_html())) if _can_read_html() else (None,)
+    assert read is None or len(read) == 6
+    rows = [*csv.reader(io.StringIO(table.to_csv()))]
+    assert rows[0] == ["lr", "value mean", "value half_width", "value n", "value may_be_best"]
+    assert [row[0] for row in rows[1:]] == NASTY
+
+
+def _can_read_html():
+    try:
+        import lxml  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def test_both_layouts_and_names(last):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        ds = rc.load_runs("examples/logs", layout="configs")
+    rows = ds.sel(metric=["acc1"], split=["val"]).sweep.final()
+    names = {"lr": "learning rate", "acc1": "top 1"}
+    one = rc.tables.results(rows, mode="max", names=names)
+    other = rc.tables.results(last.sel(metric=["acc1"], split=["val"]), mode="max", names=names)
+    assert sorted(map(tuple, one.rows)) == sorted(map(tuple, other.rows))
+    assert "learning rate" in one.keys
+    assert "top 1" in one.columns[0]
+
+
+def test_errors_say_what_to_write(last):
+    with pytest.raises(rc.UnknownNameError, match="loss"):
+        rc.tables.results(last, mode={"acc1": "max"})
+    with pytest.raises(rc.PlanError, match="'max' or 'min'"):
+        rc.tables.results(last, mode="best")
+    with pytest.raises(rc.UnknownNameError, match="seed"):
+        rc.tables.results(last.mean("seed"), mode="max")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        ds = rc.load_runs("examples/logs")
+    with pytest.raises(rc.PlanError, match=r"rc\.final"):
+        rc.tables.results(ds, mode="max")
