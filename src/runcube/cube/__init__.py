@@ -25,8 +25,8 @@ from runcube.cube.report import table
 
 __all__ = [
     "CellIndex",
-    "How",
     "CellRows",
+    "How",
     "Index",
     "InnerLabels",
     "Mode",

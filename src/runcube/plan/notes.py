@@ -94,8 +94,8 @@ def _swept(sweep: Sweep, key: str) -> str:
     name = sweep.names[key]
     what = "varies" if axis is None else f"is a dim, {len(axis.labels)} labels"
     return (
-        f"{name} {what}: keys of this name are mostly no hyperparameters, but nothing else decides"
-        f' its values, each of several runs; exclude="{name}" leaves it out'
+        f"{name} {what}: keys of this name mostly are no hyperparameters, but nothing else decides"
+        f' its values, each in several runs; exclude="{name}" leaves it out'
     )
 
 
