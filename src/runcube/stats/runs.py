@@ -56,8 +56,7 @@ def scores_of(
     for own, there in zip(values, held, strict=True):
         lost |= (there & ~np.isfinite(own)).any(axis=2)
     settled = [
-        _settled(sign * own, there, lost, diverged)
-        for own, there in zip(values, held, strict=True)
+        _settled(sign * own, there, lost, diverged) for own, there in zip(values, held, strict=True)
     ]
     return Scores(settled[0], settled[-1], epoch), lost
 

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
 
 from runcube.core import PlanError
 from runcube.cube import CellRows, full_key, json_value, x_dim
@@ -23,6 +22,7 @@ from runcube.stats.labelled import seed_of
 from runcube.stats.runs import on_cells, scores_of
 
 if TYPE_CHECKING:
+    import xarray as xr
     from numpy.typing import NDArray
 
     from runcube.stats.labelled import RNG
