@@ -220,7 +220,7 @@ def _dummies(codes: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def _crossed(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+    return np.asarray(a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
 
 
 def _basis(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.stats.estimators import LOCATION, rank_weights
+from runcube.stats.grouped import Groups, grouped_interval
 from runcube.stats.intervals import (
     bootstrap_interval,
     chi2_interval,
@@ -79,6 +80,7 @@ def summary(
     quantiles: tuple[float, ...],
     interval: Interval | None,
     keep_nonfinite: bool,
+    groups: Groups | None = None,
 ) -> NDArray[np.float64]:
     """Return the statistics of the last axis.
 
@@ -91,6 +93,8 @@ def summary(
     interval : Interval, optional
     keep_nonfinite : bool
         Whether a value that is not finite makes statistics NaN; else it is only counted.
+    groups : Groups, optional
+        Strata and clusters of the values.
 
     Returns
     -------
@@ -111,7 +115,13 @@ def summary(
     for count in np.unique(n[is_used]).tolist():
         cells = is_used & (n == count)
         own = ordered if cells.all() else ordered[cells]
-        found[cells, 2:] = _of_complete(own[:, :count], quantiles, interval)
+        plain = interval if groups is None else None
+        columns = _of_complete(own[:, :count], quantiles, plain)
+        found[cells, 2 : 2 + columns.shape[1]] = columns
+    if groups is not None and interval is not None:
+        found[is_used, -2:] = grouped_interval(
+            np.where(finite, values, np.nan)[is_used], groups, interval
+        )
     return found.reshape(*shape, width)
 
 
