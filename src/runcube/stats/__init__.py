@@ -4,10 +4,9 @@
 curves. ``resamples`` enumerates or draws, ``estimators`` weighs sorted values, ``intervals`` and
 ``bands`` bound them, ``summary`` puts them together for many cells at once, ``contrasts`` does so
 for two groups, ``choosing`` for a choice among many, ``effects`` and ``top_share`` for what
-hyperparameters explain; ``runs`` has one number for each run,
-``grouped`` draws in strata and clusters; ``labelled`` leads from cubes to
-arrays and back. Start in ``summarize``. May import ``core`` and ``cube``; never readers, or how
-logs are loaded.
+hyperparameters explain; ``grouped`` draws in strata and clusters; ``runs`` has one number for each
+run; ``labelled`` leads from cubes to arrays and back. Start in ``summarize``. May import ``core``
+and ``cube``; never readers, or how logs are loaded.
 """
 
 from runcube.stats.along_x import auc, best_so_far, resample, smooth, time_to

@@ -216,11 +216,12 @@ def _within(values: NDArray[np.float64], cell: NDArray[np.intp]) -> NDArray[np.f
 
 
 def _dummies(codes: NDArray[np.intp]) -> NDArray[np.float64]:
-    return (codes[:, None] == np.arange(codes.max() + 1)).astype(np.float64)
+    return np.asarray((codes[:, None] == np.arange(codes.max() + 1)).astype(np.float64))
 
 
 def _crossed(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+    both: NDArray[np.float64] = a[:, :, None] * b[:, None, :]
+    return both.reshape(len(a), -1)
 
 
 def _basis(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

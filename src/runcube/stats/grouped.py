@@ -1,7 +1,4 @@
-"""Bootstrap intervals of values in strata or clusters: what is drawn are units within strata.
-
-Kernels in NumPy. Values keep their places, since a resample draws places.
-"""
+"""Bootstrap resamples of values in strata or clusters: what is drawn are units within strata."""
 
 from __future__ import annotations
 
@@ -11,18 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.stats.estimators import rank_weights
-from runcube.stats.intervals import interval_of_resamples
 from runcube.stats.resamples import EXACT_UP_TO, Resamples, resamples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runcube.stats.summary import Interval
-
 # Combinations of the resamples of all strata that are enumerated; more are drawn.
 _ENUMERATED = 20_000
-_BLOCK = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,44 +72,3 @@ class Groups:
     def sizes(self) -> tuple[int, int]:
         """Number of units and of strata."""
         return len(np.unique(self.unit)), len(np.unique(self.stratum))
-
-
-def grouped_interval(
-    values: NDArray[np.float64], groups: Groups, interval: Interval
-) -> NDArray[np.float64]:
-    """Return the interval of each cell (cells, 2) of values (cells, n), NaN where there is none."""
-    finite = np.isfinite(values)
-    found = np.full((len(values), 2), np.nan)
-    patterns, pattern_of = np.unique(finite, axis=0, return_inverse=True)
-    for number, there in enumerate(patterns):
-        own = groups.of(there)
-        if not there.any():
-            continue
-        n_units, n_strata = own.sizes
-        if n_units == n_strata:  # one of each: nothing is known of the spread
-            continue
-        some = own.resamples(interval.n_resamples, interval.seed)
-        cells = np.flatnonzero(pattern_of.reshape(-1) == number)
-        step = max(1, _BLOCK // len(some.counts))
-        for at in range(0, len(cells), step):
-            rows = cells[at : at + step]
-            block = values[rows][:, there]
-            drawn = _statistics(block, interval.statistic, some.counts)
-            whole = _statistics(block, interval.statistic, np.ones((1, block.shape[1])))[:, 0]
-            found[rows] = interval_of_resamples(
-                drawn, whole, interval.method, interval.level, n_units, some, strata=n_strata
-            )
-    return found
-
-
-def _statistics(
-    values: NDArray[np.float64], statistic: str | float, counts: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return a statistic of each resample of each cell, (cells, resamples)."""
-    if statistic == "mean":
-        return np.asarray(values @ rank_weights("mean", counts).T)
-    found = np.empty((len(values), len(counts)))
-    for row, own in zip(found, values, strict=True):
-        order = np.argsort(own, kind="stable")
-        row[:] = rank_weights(statistic, counts[:, order]) @ own[order]
-    return found
