@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import xarray as xr
 
+from runcube import stats
 from runcube.cube import at_best, diverged, final, problems, report, to_configs, to_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
     from runcube.cube import How, Mode
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _method(
+    function: Callable[Concatenate[xr.Dataset, _P], _R],
+) -> Callable[Concatenate[SweepAccessor, _P], _R]:
+    """Return a function of a cube as a method: its arguments and its docstring are the same."""
+
+    @wraps(function)
+    def method(self: SweepAccessor, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return function(self._ds, *args, **kwargs)
+
+    return method
 
 
 @xr.register_dataset_accessor("sweep")  # type: ignore[no-untyped-call]
@@ -32,9 +49,18 @@ class SweepAccessor:
     ``at_best``           all metrics and splits at each run's best epoch on one split
     ``diverged``          which curves hold a logged NaN or infinity
     ``constant``          hyperparameters that are the same in all runs
+    ``completeness``      how each run ended: configurations by seeds
     ``to_grid``           one dim for each hyperparameter
     ``to_configs``        one dim ``config`` for all hyperparameters
+    ``balanced``          the part where all configurations have the same seeds
+    ``summarize``         what the seeds say of each configuration
+    ``compare``           this selection and another one
+    ``select``            the best configuration, with an honest value
+    ``rank``              the rank of each configuration
+    ``importance``        what each hyperparameter explains
     ===================== ====================================================
+
+    The last six are the functions of `runcube` with these names, of this Dataset.
 
     Parameters
     ----------
@@ -49,7 +75,32 @@ class SweepAccessor:
     ...     ds = rc.load_runs("examples/logs")
     >>> len(ds.sweep.table()), len(ds.sweep.to_configs().config)
     (24, 24)
+
+    Statistics take what the functions take:
+
+    >>> how = {"metric": "acc1", "mode": "max", "rng": 0}
+    >>> ds.sweep.select(**how, report="eval").attrs["winner"]
+    '{"weights": "DEFAULT", "lr": 0.2, "weight_decay": ...}'
+    >>> ds.sweep.rank(**how).ci.min().item()
+    1.0
+    >>> ds.sweep.importance(**how, n_resamples=99).importance.idxmax().item()
+    'lr'
+    >>> ds.sweep.balanced().sweep.completeness().shape
+    (22, 5)
+    >>> acc = ds.sel(metric="acc1", split="val", weights="DEFAULT", weight_decay=0.0)
+    >>> acc.sweep.summarize().isel(epoch=-1).n.values.tolist()
+    [5, 5, 5, 4]
+    >>> found = acc.sel(lr=0.2).sweep.compare(acc.sel(lr=0.004)).isel(epoch=-1)
+    >>> int(found.n_pairs), bool(found.p < 0.05)
+    (5, True)
     """
+
+    balanced = _method(stats.balanced)
+    summarize = _method(stats.summarize)
+    compare = _method(stats.compare)
+    select = _method(stats.select)
+    rank = _method(stats.rank)
+    importance = _method(stats.importance)
 
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = ds
@@ -270,6 +321,36 @@ class SweepAccessor:
         {'model.weights': None, 'optim.lr': 0.004, ..., 'seed': 1, '_status': 'incomplete', ...}
         """
         return report.missing_configs(self._ds, all_combinations=all_combinations)
+
+    def completeness(self) -> pd.DataFrame:
+        """Return how each run ended, as a table of configurations and seeds.
+
+        Returns
+        -------
+        DataFrame
+            A row per configuration that has a run, indexed by its hyperparameters, or by ``config``
+            where there are none; a column per seed, with ``complete``, ``incomplete``, ``failed``
+            or ``absent``.
+
+        Raises
+        ------
+        PlanError
+            If the Dataset is no cube.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> ds.sweep.completeness().iloc[-3:, :2]
+        seed                               0         1
+        weights lr  weight_decay
+        DEFAULT 1.4 0.00          incomplete  complete
+                    0.01            complete  complete
+                    0.10            complete  complete
+        """
+        return report.completeness(self._ds)
 
     def final(
         self, *, how: How = "last", mode: Mode | None = None, last: int | None = None

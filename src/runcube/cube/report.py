@@ -69,6 +69,49 @@ def table(ds: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(rows, name="config"))
 
 
+def completeness(ds: xr.Dataset) -> pd.DataFrame:
+    """Return how each run ended, as a table of configurations and seeds.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+
+    Returns
+    -------
+    DataFrame
+        A row per configuration that has a run, indexed by its hyperparameters (those that vary with
+        the seed are left out), or by ``config`` where there are none; a column per seed, with
+        ``complete``, ``incomplete``, ``failed`` or ``absent``.
+
+    Raises
+    ------
+    PlanError
+        If the Dataset is no cube.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> (ds.sweep.completeness() == "complete").sum().to_dict()
+    {0: 23, 1: 23, 2: 24, 3: 24, 4: 24}
+    """
+    import pandas as pd
+
+    cells = CellRows.of(ds)
+    held = cells.held.any(axis=1)
+    names = [name for name in cells.names if "seed" not in ds[name].dims]
+    labels = [cells.column(ds, name)[held, 0] for name in names]
+    index: pd.Index[Any] = pd.Index(np.flatnonzero(held), name="config")
+    if len(names) == 1:
+        index = pd.Index(labels[0], name=names[0])
+    elif names:
+        index = pd.MultiIndex.from_arrays(labels, names=names)
+    return pd.DataFrame(cells.status[held], index=index, columns=pd.Index(cells.seeds, name="seed"))
+
+
 def missing(ds: xr.Dataset, *, all_combinations: bool = False) -> pd.DataFrame:
     """Return a table of the configurations and seeds that have no complete run.
 

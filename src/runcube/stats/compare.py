@@ -9,7 +9,7 @@ import xarray as xr
 
 from runcube.core import PlanError
 from runcube.stats.contrasts import ENUMERATED, NAMES, Test, contrast
-from runcube.stats.labelled import dims_of, seed_of, values_and_logged
+from runcube.stats.labelled import are_labels, dims_of, seed_of, values_and_logged
 
 if TYPE_CHECKING:
     from runcube.stats.labelled import RNG, Data
@@ -125,11 +125,8 @@ def _finite(data: Data) -> xr.DataArray:
 
 def _pairs(a: xr.DataArray, b: xr.DataArray, dim: str) -> Any:
     """Return the labels that both share; None where labels are no seeds, or fewer than two."""
-    for values in (a, b):
-        own = values.coords.get(dim)
-        is_number = own is None or own.attrs.get("long_name") == "replicate"
-        if is_number or "seed_value" in values.coords or not values.indexes[dim].is_unique:
-            return None
+    if not all(are_labels(v, dim) and v.indexes[dim].is_unique for v in (a, b)):
+        return None
     shared = a.indexes[dim].intersection(b.indexes[dim])
     return shared if len(shared) > 1 else None
 

@@ -100,6 +100,8 @@ def interval_of_resamples(
     level: float,
     n: int,
     some: Resamples,
+    *,
+    strata: int = 1,
 ) -> NDArray[np.float64]:
     """Return the interval from a statistic of all resamples.
 
@@ -111,25 +113,30 @@ def interval_of_resamples(
     method : {"percentile", "scaled", "basic"}
     level : float
     n : int
-        Number of values in each cell.
+        Number of values in each cell, or of what is drawn.
     some : Resamples
+    strata : int
+        In how many strata they are.
     """
     tails = np.full((len(values), 2), (1 - level) / 2)
     low, high = _tails(values, tails, some)
     if method == "basic":
         return np.stack([2 * whole - high, 2 * whole - low], axis=1)
     if method == "scaled":
-        factor = _scale(n, level)
+        factor = _scale(n, strata, level)
         low, high = (whole + factor * (bound - whole) for bound in (low, high))
     return np.stack([low, high], axis=1)
 
 
-def _scale(n: int, level: float) -> float:
-    """Return by how much a percentile interval is too short where values are few."""
+def _scale(n: int, strata: int, level: float) -> float:
+    """Return by how much a percentile interval is too short where values are few.
+
+    Each stratum takes a degree of freedom; the spread within them is taken as alike.
+    """
     from scipy import stats
 
-    t, z = stats.t.ppf(0.5 + level / 2, n - 1), stats.norm.ppf(0.5 + level / 2)
-    return float(np.sqrt(n / (n - 1)) * t / z)
+    t, z = stats.t.ppf(0.5 + level / 2, n - strata), stats.norm.ppf(0.5 + level / 2)
+    return float(np.sqrt(n / (n - strata)) * t / z)
 
 
 def _tails(

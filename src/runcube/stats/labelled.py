@@ -77,6 +77,13 @@ def x_of(data: Data, known: Iterable[Hashable]) -> str:
     return last[-1]
 
 
+def are_labels(data: Data, dim: str) -> bool:
+    """Return whether seeds are labels that settings share; numbered replicates are not."""
+    own = data.coords.get(dim)
+    is_number = own is None or own.attrs.get("long_name") == "replicate"
+    return not is_number and "seed_value" not in data.coords
+
+
 def seed_of(rng: RNG) -> int:
     """Return the seed of all resamples of one call."""
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):

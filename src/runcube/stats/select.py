@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
 
-from runcube.core import PlanError, UnknownNameError, nearest
+from runcube.core import PlanError
 from runcube.cube import CellRows, full_key, json_value, x_dim
 from runcube.stats.choosing import (
     Scores,
@@ -20,10 +19,10 @@ from runcube.stats.choosing import (
 )
 from runcube.stats.intervals import t_interval
 from runcube.stats.labelled import seed_of
+from runcube.stats.runs import on_cells, scores_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import xarray as xr
     from numpy.typing import NDArray
 
     from runcube.stats.labelled import RNG
@@ -105,27 +104,19 @@ def select(
     >>> int(best.n_folds), bool(best.value <= best.plain)
     (5, True)
     """
-    _check(ds, metric, mode, (split, report), epoch, diverged)
     x = x_dim(ds)
     if x is None:
         raise PlanError("select: no x-axis is left; pass the cube with its curves")
     cells = CellRows.of(ds)
+    scores, lost = scores_of(ds, metric, (split, report), mode, epoch, diverged)
     sign = 1.0 if mode == "max" else -1.0
-    chosen_by, held = (_laid_out(ds[n], metric, split, cells, x) for n in ("curve", "logged"))
-    reported, held_too = (_laid_out(ds[n], metric, report, cells, x) for n in ("curve", "logged"))
-    lost = (held & ~np.isfinite(chosen_by)).any(2) | (held_too & ~np.isfinite(reported)).any(2)
-    scores = Scores(
-        _settled(sign * chosen_by, held, lost, diverged),
-        _settled(sign * reported, held_too, lost, diverged),
-        epoch,
-    )
     seed = seed_of(rng)
     winner, at = scores.choose(np.ones(len(cells.seeds)))
     if winner < 0:
         raise PlanError(f"select: no run has a value of {metric!r} in split {split!r}")
     found = _found(scores, winner, at, sign, (ci, n_resamples, seed))
     found |= {"n_diverged": ((), int(lost.sum()))}
-    result = _labelled(found, ds, cells)
+    result = on_cells(found, ds, cells).assign_coords(ci_bound=["lower", "upper"])
     index = int(at[winner][scores.held[winner]].min())
     if epoch == "best":
         result["chosen_x"] = ((), ds[x].values[index] if ds[x].ndim == 1 else index)
@@ -142,58 +133,6 @@ def select(
         "winner_config": json.dumps(_config(ds, cells, winner), default=str),
     }
     return result
-
-
-def _check(
-    ds: xr.Dataset,
-    metric: str,
-    mode: str,
-    splits: Sequence[str],
-    epoch: str,
-    diverged: str,
-) -> None:
-    for name, value, known in (
-        ("mode", mode, ("max", "min")),
-        ("epoch", epoch, ("best", "last", "each")),
-        ("diverged", diverged, ("worst", "exclude", "fail")),
-    ):
-        if value not in known:
-            raise PlanError(f"{name}={value!r}: expected {' or '.join(map(repr, known))}")
-    for dim, names in (("metric", [metric]), ("split", splits)):
-        labels = np.atleast_1d(ds[dim].values).tolist() if dim in ds.coords else []
-        for name in names:
-            if name not in labels:
-                raise UnknownNameError(f"{dim}={name!r}: not in the cube{nearest(name, labels)}")
-
-
-def _laid_out(
-    variable: xr.DataArray, metric: str, split: str, cells: CellRows, x: str
-) -> NDArray[Any]:
-    """Return one metric and split as (configurations, seeds, x)."""
-    for dim, label in (("metric", metric), ("split", split)):
-        if dim in variable.dims:
-            variable = variable.sel({dim: label})
-    if "seed" not in variable.dims:
-        variable = variable.expand_dims("seed")
-    values = variable.transpose(*cells.dims, x).values
-    return values.reshape(-1, len(cells.seeds), values.shape[-1])
-
-
-def _settled(
-    values: NDArray[np.float64], held: NDArray[np.bool_], lost: NDArray[np.bool_], diverged: str
-) -> NDArray[np.float64]:
-    """Return values, larger is better, with what the policy makes of runs that diverged."""
-    finite = held & np.isfinite(values)
-    settled = np.where(finite, values, np.nan)
-    if diverged == "worst":
-        worst = settled[finite].min() if finite.any() else np.nan
-        # Whatever it logged before: a run that diverged is as bad as the worst, throughout.
-        settled[lost] = np.where(held[lost], worst, np.nan)
-    elif diverged == "exclude":
-        settled[lost] = np.nan
-    else:
-        settled[lost.any(axis=1)] = np.nan
-    return settled
 
 
 def _found(
@@ -236,19 +175,6 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     one, other = (values - weighted_mean(values, once)[:, None] for values in (one, other))
     square = np.nansum(one**2) * np.nansum(other**2)
     return float(np.nansum(one * other) / np.sqrt(square)) if square > 0 else float("nan")
-
-
-def _labelled(found: dict[str, tuple[Any, Any]], ds: xr.Dataset, cells: CellRows) -> xr.Dataset:
-    dims, sizes = cells.dims[:-1], cells.sizes[:-1]
-    variables = {
-        name: (dims, np.reshape(values, sizes)) if dim == "cells" else (dim, values)
-        for name, (dim, values) in found.items()
-    }
-    result = xr.Dataset(variables)
-    own = {*dims, "seed"}
-    coords = {n: c for n, c in ds.coords.items() if {*c.dims} <= own and "hparam" in c.attrs}
-    kept = {n: c.variable for n, c in coords.items() if "seed" not in c.dims or n == "seed"}
-    return result.assign_coords(kept | {"ci_bound": ["lower", "upper"]})
 
 
 def _labels(ds: xr.Dataset, cells: CellRows, row: int) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError
+from runcube.cube import laid_out
 from runcube.stats.bands import LEAST_SUP_T, band
+from runcube.stats.grouped import Groups
 from runcube.stats.labelled import applied, dims_of, seed_of, values_and_logged, x_of
 from runcube.stats.resamples import EXACT_UP_TO
 from runcube.stats.summary import METHODS, Interval, default_method, names_of, summary
@@ -42,6 +44,8 @@ def summarize(
     quantiles: Sequence[float] = (0.25, 0.75),
     n_resamples: int = 10_000,
     simultaneous: bool = False,
+    strata: str | None = None,
+    cluster: str | None = None,
     nonfinite: Literal["omit", "propagate"] = "omit",
     rng: RNG = None,
 ) -> xr.Dataset:
@@ -72,6 +76,14 @@ def summarize(
     simultaneous : bool
         Whether the interval of the mean is a band that holds along the whole curve at once:
         sup-t, or Bonferroni with fewer than 8 seeds.
+    strata : str, optional
+        One of the dims that are reduced, or a coordinate on them: each of its labels is resampled
+        by itself, as where ``dim=["task", "seed"]`` and tasks are not drawn at random.
+    cluster : str, optional
+        One of the dims that are reduced, or a coordinate on them: what shares a label is drawn
+        together, as runs of one seed, or answers to one question (Miller 2024). With ``strata`` or
+        ``cluster`` the interval is made of resamples: ``method`` is ``"scaled"``, the default,
+        ``"percentile"`` or ``"basic"``.
     nonfinite : {"omit", "propagate"}
         A logged NaN or infinity is left out and counted in ``n_nonfinite``, or makes every
         statistic of its cell NaN.
@@ -116,19 +128,61 @@ def summarize(
     """
     values, logged = values_and_logged(data)
     dims = dims_of(values, dim, "dim")
+    groups = _groups(data, values, dims, strata, cluster)
+    if groups is not None:
+        method = _grouped_method(statistic, method)
     interval = _interval(statistic, ci, method, n_resamples, seed_of(rng))
     if simultaneous and (interval is None or interval.method != "t"):
         raise PlanError("simultaneous=True: a band is of the mean, by t")
     levels = tuple(float(level) for level in quantiles)
     names = names_of(levels, interval)
-    kwargs = {"quantiles": levels, "interval": interval, "keep_nonfinite": nonfinite == "propagate"}
+    kwargs: dict[str, Any] = {
+        "quantiles": levels,
+        "interval": interval,
+        "keep_nonfinite": nonfinite == "propagate",
+    }
+    kwargs["groups"] = groups
     found = applied(summary, values, logged, dims, names, kwargs)
     result = _as_dataset(found, levels, interval)
     if simultaneous:
         assert interval is not None
         result["ci"] = _banded(data, values, logged, dims, interval)
     result.attrs = _attrs(data, dims, interval, simultaneous, nonfinite, n_resamples)
+    result.attrs |= {k: v for k, v in (("strata", strata), ("cluster", cluster)) if v is not None}
     return result
+
+
+def _groups(
+    data: Data, values: xr.DataArray, dims: Sequence[str], strata: str | None, cluster: str | None
+) -> Groups | None:
+    """Return what is drawn together, and within what, of the flattened dims."""
+    if strata is None and cluster is None:
+        return None
+    like = xr.DataArray(np.zeros([values.sizes[d] for d in dims]), dims=dims)
+    numbers = {"cluster": np.arange(like.size), "strata": np.zeros(like.size, dtype=np.intp)}
+    for argument, name in (("cluster", cluster), ("strata", strata)):
+        if name is None:
+            continue
+        own = data[name].variable if name in data.coords or name in dims else None
+        if own is None or not {*own.dims} <= {*dims}:
+            raise PlanError(f"{argument}={name!r}: expected a dim in {dims}, or a coordinate on it")
+        flat = laid_out(own, {d: like.sizes[d] for d in dims}).reshape(-1)
+        numbers[argument] = np.unique(flat, return_inverse=True)[1].reshape(-1)
+    places = np.unique(np.stack([numbers["cluster"], numbers["strata"]]), axis=1)
+    if places.shape[1] > len(np.unique(places[0])):
+        raise PlanError(f"cluster={cluster!r}: a cluster is in several strata {strata!r}")
+    return Groups(numbers["cluster"], numbers["strata"])
+
+
+def _grouped_method(statistic: str | float, method: Method | None) -> Method:
+    if statistic == "std":
+        raise PlanError("statistic='std': not with strata or clusters")
+    if method not in (None, "scaled", "percentile", "basic"):
+        raise PlanError(
+            f"method={method!r} knows no strata or clusters:"
+            " expected 'scaled', 'percentile' or 'basic'"
+        )
+    return method or "scaled"
 
 
 def _interval(

@@ -11,6 +11,7 @@ from runcube.stats.estimators import LOCATION, rank_weights
 from runcube.stats.intervals import (
     bootstrap_interval,
     chi2_interval,
+    interval_of_resamples,
     t_interval,
     wilson_interval,
 )
@@ -19,10 +20,14 @@ from runcube.stats.resamples import resamples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from runcube.stats.grouped import Groups
+
 METHODS = ("t", "scaled", "percentile", "basic", "bca", "studentized", "wilson", "chi2")
 _BOOTSTRAP = frozenset({"scaled", "percentile", "basic", "bca", "studentized"})
 _DEFAULT = {"mean": "t", "std": "chi2"}
 # Fewer values than these give an interval no meaning.
+# Values of one block of resamples, some 40 MB.
+_BLOCK = 5_000_000
 _LEAST = {"wilson": 1, "bca": 3, "studentized": 5}
 
 
@@ -79,6 +84,7 @@ def summary(
     quantiles: tuple[float, ...],
     interval: Interval | None,
     keep_nonfinite: bool,
+    groups: Groups | None = None,
 ) -> NDArray[np.float64]:
     """Return the statistics of the last axis.
 
@@ -91,6 +97,8 @@ def summary(
     interval : Interval, optional
     keep_nonfinite : bool
         Whether a value that is not finite makes statistics NaN; else it is only counted.
+    groups : Groups, optional
+        Strata and clusters of the values.
 
     Returns
     -------
@@ -111,7 +119,13 @@ def summary(
     for count in np.unique(n[is_used]).tolist():
         cells = is_used & (n == count)
         own = ordered if cells.all() else ordered[cells]
-        found[cells, 2:] = _of_complete(own[:, :count], quantiles, interval)
+        plain = interval if groups is None else None
+        columns = _of_complete(own[:, :count], quantiles, plain)
+        found[cells, 2 : 2 + columns.shape[1]] = columns
+    if groups is not None and interval is not None:
+        found[is_used, -2:] = _grouped_interval(
+            np.where(finite, values, np.nan)[is_used], groups, interval
+        )
     return found.reshape(*shape, width)
 
 
@@ -142,3 +156,44 @@ def _of_complete(
     if interval is not None:
         columns += [*interval.of(ordered).T]
     return np.stack(columns, axis=1)
+
+
+def _grouped_interval(
+    values: NDArray[np.float64], groups: Groups, interval: Interval
+) -> NDArray[np.float64]:
+    """Return the interval of each cell (cells, 2) of values (cells, n), NaN where there is none."""
+    finite = np.isfinite(values)
+    found = np.full((len(values), 2), np.nan)
+    patterns, pattern_of = np.unique(finite, axis=0, return_inverse=True)
+    for number, there in enumerate(patterns):
+        own = groups.of(there)
+        if not there.any():
+            continue
+        n_units, n_strata = own.sizes
+        if n_units == n_strata:  # one of each: nothing is known of the spread
+            continue
+        some = own.resamples(interval.n_resamples, interval.seed)
+        cells = np.flatnonzero(pattern_of.reshape(-1) == number)
+        step = max(1, _BLOCK // len(some.counts))
+        for at in range(0, len(cells), step):
+            rows = cells[at : at + step]
+            block = values[rows][:, there]
+            drawn = _statistics(block, interval.statistic, some.counts)
+            whole = _statistics(block, interval.statistic, np.ones((1, block.shape[1])))[:, 0]
+            found[rows] = interval_of_resamples(
+                drawn, whole, interval.method, interval.level, n_units, some, strata=n_strata
+            )
+    return found
+
+
+def _statistics(
+    values: NDArray[np.float64], statistic: str | float, counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return a statistic of each resample of each cell, (cells, resamples)."""
+    if statistic == "mean":
+        return np.asarray(values @ rank_weights("mean", counts).T)
+    found = np.empty((len(values), len(counts)))
+    for row, own in zip(found, values, strict=True):
+        order = np.argsort(own, kind="stable")
+        row[:] = rank_weights(statistic, counts[:, order]) @ own[order]
+    return found
