@@ -2,7 +2,8 @@
 
 Mean and IQM of 50 configurations x 100 epochs with 10,000 resamples, and the default summary of
 5,000 configurations against xarray's mean, std and median. Every measurement is a process of its
-own, timed after its imports and a first call on little data; rounds take contenders in turn.
+own on one core, timed after its imports and a first call on little data; rounds take contenders in
+turn.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ def measure(task: str, contender: str) -> tuple[float, float, float | None]:
     """Seconds, peak MB of the process, and the mean width of intervals."""
     statistic, seeds, _ = task.replace(",", "").split()
     command = [sys.executable, "-c", MEASURE, statistic, seeds, contender]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    # The rivals use one core: so does the matrix product.
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
     taken, peak, width = json.loads(done.stdout)
     return taken, peak, width
 

@@ -93,10 +93,7 @@ def _interval(
     whole = resampled(statistic, ordered, np.ones((1, n)))
     if method == "studentized":
         return _studentized(ordered, whole, level, some)
-    if weights is None:
-        values = spread(ordered, some.counts)[1]
-    else:
-        values = weighted(ordered, weights)
+    values = spread(ordered, some.counts)[1] if weights is None else weighted(ordered, weights)
     if method == "bca":
         tails = _bca_tails(ordered, statistic, values, whole, level, some)
         return np.stack(_tails(values, tails, some), axis=1)
