@@ -1,7 +1,6 @@
 """Confidence intervals of one statistic of the values of seeds, for many cells at once.
 
-Kernels in NumPy on complete values (cells, n); every interval is (cells, 2). How well each covers
-is measured in ``benchmarks/coverage``.
+Kernels in NumPy on complete values (cells, n); every interval is (cells, 2).
 """
 
 from __future__ import annotations
