@@ -326,3 +326,14 @@ def test_what_is_no_cube_is_an_error():
         rc.summarize(xr.Dataset({"a": 1}))
     with pytest.raises(TypeError, match="DataArray"):
         rc.summarize(np.ones(3))
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median", "iqm", "std"])
+def test_a_cell_has_the_interval_among_many_that_it_has_alone(statistic):
+    # 120 cells are three blocks of 10,000 resamples.
+    values = np.random.default_rng(0).lognormal(size=(120, 12))
+    cells = xr.DataArray(values, dims=("lr", "seed"))
+    many = rc.summarize(cells, statistic=statistic, method="percentile", rng=0).ci
+    for lr in (0, 49, 50, 119):
+        alone = rc.summarize(cells.isel(lr=[lr]), statistic=statistic, method="percentile", rng=0)
+        np.testing.assert_allclose(many.isel(lr=lr), alone.ci.isel(lr=0), rtol=1e-12)

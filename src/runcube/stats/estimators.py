@@ -99,12 +99,16 @@ def resampled(
     """
     if statistic == "std":
         return spread(ordered, counts)[1]
-    return _kept_within(ordered, ordered @ rank_weights(statistic, counts).T)
+    return weighted(ordered, rank_weights(statistic, counts))
 
 
-def _kept_within(ordered: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return location statistics, which no rounding error puts outside of the values."""
-    return np.clip(found, ordered[:, :1], ordered[:, -1:])
+def weighted(ordered: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weighted sums of sorted values, (cells, sums).
+
+    They are statistics of location: no rounding error puts them outside of the values.
+    """
+    found = ordered @ weights.T
+    return np.clip(found, ordered[:, :1], ordered[:, -1:], out=found)
 
 
 def hedges_factor(df: int) -> float:

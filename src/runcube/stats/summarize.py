@@ -108,7 +108,8 @@ def summarize(
     Notes
     -----
     No interval of three to five seeds is safe against runs that now and then collapse: look at
-    ``min`` and ``n_nonfinite``. Coverage of each method is measured in ``benchmarks/coverage``.
+    ``min`` and ``n_nonfinite``. How often each method holds the truth was measured: see the page on
+    statistics over seeds.
 
     References
     ----------
