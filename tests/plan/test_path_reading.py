@@ -68,6 +68,7 @@ def test_what_is_in_a_directory_of_a_plain_name_may_be_called_anything():
         {f"host{h}/s{s}.log": {} for h in (1, 2) for s in range(3)},
         {f"rank{h}_s{s}.log": {} for h in (1, 2) for s in range(3)},
         {f"lr{lr}_s{s}.log": {"lr": 0.5} for lr in (1, 2) for s in range(3)},  # no: lr is 0.5
+        {f"n{n}_s{s}.log": {"lr": n % 3, "seed": s} for n in range(4) for s in (0, 1)},
         names("k{k}_s{s}.log", "other_{k}_{s}_x.log"),  # two shapes
     ],
 )
@@ -108,6 +109,23 @@ def test_several_runs_of_one_log_are_one_name():
         for i, lr in enumerate((0.1, 0.2))
     ]
     assert find_names(runs, [{}] * 4) is None
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_a_name_never_takes_the_place_of_a_dim(odd):
+    """However the configuration of a run or two was changed."""
+    lr = {n: 0.1 * n for n in range(12)}
+    configs = {f"{n}_a{a}.log": {"lr": lr[n], "a": a} for n in lr for a in (0, 1)}
+    for a in range(odd, 2):
+        configs[f"11_a{a}.log"] = {"lr": lr[1], "a": a}
+    s = planned(configs)
+    assert {axis.key for axis in s.axes} == {"lr", "a"}
+
+
+def test_one_run_does_not_keep_the_names_of_the_others_from_being_read():
+    configs = {f"k{k}_s{i}.log": {"lr": 0.1, "seed": i} for k in (1, 2, 3) for i in range(4)}
+    configs["k3_s3.log"] = {"lr": 0.2, "seed": 3}
+    assert sizes(planned(configs))["k"] == 3
 
 
 SETTINGS = {

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from runcube.plan.exclude import is_excluded_name
 from runcube.plan.partitions import group, n_groups
 from runcube.plan.path_keys import compile_template, keys_from_paths
@@ -66,14 +68,15 @@ def may_be_read(paths: Sequence[str]) -> bool:
 def names_to_read(
     paths: Sequence[str],
     columns: Sequence[Column],
-    cells: NDArray[Any],
+    cells: NDArray[np.int64],
     together: Sequence[Sequence[int]],
 ) -> NamesRead | None:
     """Return how names are read; None unless they tell apart what the configuration leaves alike.
 
     All names have one shape, but for one or one in twenty. Every part that varies in it has few
     values, each in several runs: no dates, and nothing like the number or the id of a run. No part
-    contradicts the configuration. With it, hardly any runs are alike.
+    contradicts the configuration, or decides a dim, whose place it would take. With the names,
+    hardly any runs are alike.
 
     Parameters
     ----------
@@ -96,7 +99,10 @@ def names_to_read(
         if not template.divides(groups):
             continue
         fields = [make_column("", field.texts).codes for field in template.fields if field.is_new]
-        left = len(runs) - n_groups(group([*cells[runs].T, *fields], len(runs)))
+        own = cells[runs]
+        if any(_decides(codes, place) for codes in fields for place in own.T):
+            continue
+        left = len(runs) - n_groups(group([*own.T, *fields], len(runs)))
         if left <= _few(len(runs)):
             names = tuple(field.name for field in template.fields if field.is_new)
             return NamesRead(template.text, names, sum(map(len, groups)))
@@ -149,6 +155,21 @@ def _recur(texts: Sequence[str]) -> bool:
     several = sum(count > 1 for count in times.values())
     few = 2 * len(times) <= len(texts) and 2 * several >= len(times)
     return few and not any(map(_ID.search, times))
+
+
+def _decides(codes: NDArray[np.int64], place: NDArray[np.int64]) -> bool:
+    """Return whether a dim that varies, (n_runs,), is a function of a field, but for a few runs."""
+    most = _few(len(codes))
+    varies = _exceptions(np.zeros_like(codes), place) > most
+    return varies and _exceptions(codes, place) <= most
+
+
+def _exceptions(codes: NDArray[np.int64], place: NDArray[np.int64]) -> int:
+    """Return how many runs have another place than most with the same code."""
+    commonest: dict[int, int] = {}
+    for (code, _), count in Counter(zip(codes.tolist(), place.tolist(), strict=True)).items():
+        commonest[code] = max(count, commonest.get(code, 0))
+    return len(codes) - sum(commonest.values())
 
 
 def _contradicts(field: Field, columns: Sequence[Column]) -> bool:
