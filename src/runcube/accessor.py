@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from runcube.cube import How, Mode
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -60,7 +59,8 @@ class SweepAccessor:
     ``importance``        what each hyperparameter explains
     ===================== ====================================================
 
-    The last six are the functions of `runcube` with these names, of this Dataset.
+    ``final``, ``at_best``, ``diverged`` and all from ``balanced`` on are the functions of `runcube` with
+    these names, of this Dataset.
 
     Parameters
     ----------
@@ -95,6 +95,9 @@ class SweepAccessor:
     (5, True)
     """
 
+    final = _method(final)
+    at_best = _method(at_best)
+    diverged = _method(diverged)
     balanced = _method(stats.balanced)
     summarize = _method(stats.summarize)
     compare = _method(stats.compare)
@@ -351,120 +354,6 @@ class SweepAccessor:
                     0.10            complete  complete
         """
         return report.completeness(self._ds)
-
-    def final(
-        self, *, how: How = "last", mode: Mode | None = None, last: int | None = None
-    ) -> xr.DataArray:
-        """Return the value that each run ends with, of each metric in each split.
-
-        A run that diverged ends with the NaN that it logged, not with its last finite value.
-
-        Parameters
-        ----------
-        how : {"last", "best", "mean"}
-            The last logged value; the best finite one; or the mean of the ``last`` logged values.
-        mode : {"max", "min"}, optional
-            Which values are better; ``how="best"`` needs it.
-        last : int, optional
-            The number of values that ``how="mean"`` is taken of.
-
-        Returns
-        -------
-        DataArray
-            ``curve`` without its x-axis; NaN where nothing was logged, lazy where ``curve`` is.
-            The coordinate ``last_<x>`` or ``best_<x>`` holds the x of each value, ``n_values`` the
-            number of values of a mean.
-
-        Raises
-        ------
-        PlanError
-            If the Dataset is no cube, has no x-axis any more, or the arguments are not valid.
-
-        See Also
-        --------
-        runcube.final : the same as a function, with all that is to be said of it.
-
-        Examples
-        --------
-        >>> import warnings, runcube as rc
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore", rc.SweepWarning)
-        ...     ds = rc.load_runs("examples/logs")
-        >>> end = ds.sel(metric="acc1", split="val").sweep.final()
-        >>> end.dims
-        ('weights', 'lr', 'weight_decay', 'seed')
-        >>> int(end.last_epoch.min()), int(end.last_epoch.max())
-        (10, 19)
-        """
-        return final(self._ds, how=how, mode=mode, last=last)
-
-    def at_best(self, *, metric: str, split: str, mode: Mode) -> xr.DataArray:
-        """Return every metric and split of each run where one metric of one split is best.
-
-        Parameters
-        ----------
-        metric, split : str
-            What is compared.
-        mode : {"max", "min"}
-            Whether the highest or the lowest value is the best.
-
-        Returns
-        -------
-        DataArray
-            ``curve`` without its x-axis; NaN where a metric has no value there, or the run has no
-            finite one of what is compared. The coordinate ``best_<x>`` holds the x of each run.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is no such metric or split.
-        PlanError
-            As ``final``.
-
-        See Also
-        --------
-        runcube.at_best : the same as a function.
-
-        Examples
-        --------
-        >>> import warnings, runcube as rc
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore", rc.SweepWarning)
-        ...     ds = rc.load_runs("examples/logs")
-        >>> best = ds.sweep.at_best(metric="loss", split="val", mode="min")
-        >>> run = best.sel(weights="DEFAULT", lr=0.2, weight_decay=0.0, seed=0)
-        >>> round(run.sel(metric="acc1", split="eval").item(), 2), int(run.best_epoch)
-        (96.47, 16)
-        """
-        return at_best(self._ds, metric=metric, split=split, mode=mode)
-
-    def diverged(self) -> xr.DataArray:
-        """Return which curves hold a logged NaN or infinity; what is missing does not count.
-
-        Returns
-        -------
-        DataArray
-            Bool, ``curve`` without its x-axis: (*cell dims*, split, metric).
-
-        Raises
-        ------
-        PlanError
-            If the Dataset is no cube.
-
-        See Also
-        --------
-        runcube.diverged : the same as a function.
-
-        Examples
-        --------
-        >>> import warnings, runcube as rc
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore", rc.SweepWarning)
-        ...     ds = rc.load_runs("examples/logs")
-        >>> int(ds.sel(metric="loss").sweep.diverged().any("split").sum())
-        21
-        """
-        return diverged(self._ds)
 
     @property
     def constant(self) -> dict[str, Any]:

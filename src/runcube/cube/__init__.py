@@ -17,7 +17,7 @@ from runcube.cube.cells import (
     x_dim,
 )
 from runcube.cube.coords import CellIndex
-from runcube.cube.final import How, Mode, at_best, diverged, final
+from runcube.cube.final import at_best, diverged, final
 from runcube.cube.layouts import to_configs, to_grid
 from runcube.cube.placement import Index, InnerLabels, Part, Scatter
 from runcube.cube.problems import problems
@@ -26,10 +26,8 @@ from runcube.cube.report import table
 __all__ = [
     "CellIndex",
     "CellRows",
-    "How",
     "Index",
     "InnerLabels",
-    "Mode",
     "Part",
     "Scatter",
     "at_best",
