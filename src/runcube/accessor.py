@@ -59,8 +59,8 @@ class SweepAccessor:
     ``importance``        what each hyperparameter explains
     ===================== ====================================================
 
-    ``final``, ``at_best``, ``diverged`` and all from ``balanced`` on are the functions of `runcube` with
-    these names, of this Dataset.
+    ``final``, ``at_best``, ``diverged``, and all from ``balanced`` on, are the functions of
+    `runcube` with these names, of this Dataset.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ class SweepAccessor:
     >>> ds.sweep.balanced().sweep.completeness().shape
     (22, 5)
     >>> acc = ds.sel(metric="acc1", split="val", weights="DEFAULT", weight_decay=0.0)
-    >>> acc.sweep.summarize().isel(epoch=-1).n.values.tolist()
-    [5, 5, 5, 4]
-    >>> found = acc.sel(lr=0.2).sweep.compare(acc.sel(lr=0.004)).isel(epoch=-1)
+    >>> acc.sweep.summarize().sel(epoch=10).n.values.tolist()
+    [5, 5, 5, 5]
+    >>> found = acc.sel(lr=0.2).sweep.compare(acc.sel(lr=0.004)).sel(epoch=10)
     >>> int(found.n_pairs), bool(found.p < 0.05)
     (5, True)
     """

@@ -86,8 +86,8 @@ def compare(
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", rc.SweepWarning)
     ...     ds = rc.load_runs("examples/logs")
-    >>> acc = ds.sel(metric="acc1", split="val", weights="DEFAULT", weight_decay=0.0)
-    >>> found = rc.compare(acc.sel(lr=0.2), acc.sel(lr=0.004)).isel(epoch=-1)
+    >>> end = rc.final(ds.sel(metric="acc1", split="val", weights="DEFAULT", weight_decay=0.0))
+    >>> found = rc.compare(end.sel(lr=0.2), end.sel(lr=0.004))
     >>> int(found.n_pairs), bool(found.p < 0.05)
     (5, True)
     """

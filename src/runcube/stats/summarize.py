@@ -123,7 +123,7 @@ def summarize(
     ...     warnings.simplefilter("ignore", rc.SweepWarning)
     ...     ds = rc.load_runs("examples/logs")
     >>> best = ds.sel(metric="acc1", split="val", weights="DEFAULT", lr=0.2, weight_decay=0.01)
-    >>> last = rc.summarize(best).isel(epoch=-1)
+    >>> last = rc.summarize(rc.final(best))
     >>> int(last.n), last["mean"].round(2).item(), last.ci.round(2).values.tolist()
     (5, ...)
     """
