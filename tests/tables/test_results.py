@@ -6,7 +6,6 @@ import re
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
@@ -47,11 +46,11 @@ def test_a_value_has_as_many_decimals_as_its_uncertainty_and_that_has_one_or_two
 
 def test_the_numbers_are_those_of_scipy(last):
     table = rc.tables.results(last, mode={"acc1": "max", "loss": "min"})
-    assert table.columns == ["acc1 val", "acc1 eval", "loss val", "loss eval"] or table.columns
+    assert table.columns == ["acc1 val", "acc1 eval", "loss val", "loss eval"]
     row = table.frame[(table.frame["lr", ""] == "0.2") & (table.frame["weights", ""] == "DEFAULT")]
     runs = last.sel(weights="DEFAULT", lr=0.2, weight_decay=0.0, metric="acc1", split="val").values
     low, high = scipy.stats.ttest_1samp(runs, 0).confidence_interval()
-    first = row.iloc[0]["val acc1"] if "val acc1" in row else row.iloc[0]["acc1 val"]
+    first = row[row["weight_decay", ""] == "0.0"].iloc[0]["acc1 val"]
     assert first["mean"] == pytest.approx(runs.mean(), rel=1e-12)
     assert first["half_width"] == pytest.approx((high - low) / 2, rel=1e-9)
     assert first["n"] == 5
@@ -101,19 +100,9 @@ def test_markdown_html_and_csv_hold_any_label():
     lines = table.to_markdown().splitlines()
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 3 for line in lines[:8])
     assert "<b>" not in table.to_html().replace("<td><b>", "")
-    (read,) = pd.read_html(io.StringIO(table.to_html())) if _can_read_html() else (None,)
-    assert read is None or len(read) == 6
     rows = [*csv.reader(io.StringIO(table.to_csv()))]
     assert rows[0] == ["lr", "value mean", "value half_width", "value n", "value may_be_best"]
     assert [row[0] for row in rows[1:]] == NASTY
-
-
-def _can_read_html():
-    try:
-        import lxml  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def test_both_layouts_and_names(last):

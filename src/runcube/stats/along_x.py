@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def resample(data: Data, x: ArrayLike | int, *, dim: str | None = None) -> xr.DataArray:
     """Return curves on other points of x, by linear interpolation within each run.
 
-    Nothing is extrapolated: a run is NaN before its first and after its last value.
+    Nothing is extrapolated: a run is NaN before its first and after its last finite value. A NaN or
+    infinity between them, logged or missing, is bridged: :func:`diverged` finds those runs.
 
     Parameters
     ----------
@@ -174,7 +175,8 @@ def auc(data: Data, *, dim: str | None = None) -> xr.DataArray:
     Parameters
     ----------
     data : Dataset or DataArray
-        As for :func:`resample`. Runs without any value do not narrow the range.
+        As for :func:`resample`. Runs without any finite value do not narrow the range; one that
+        diverged early does.
     dim : str, optional
         The x-axis.
 

@@ -96,6 +96,7 @@ def bootstrap(
     name = getattr(statistic, "__name__", type(statistic).__name__)
     result.attrs = {
         "summary_dim": ", ".join(dims),
+        "nonfinite": "omit",
         "ci_of": name,
         "ci_level": ci,
         "ci_method": method,

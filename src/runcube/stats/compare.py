@@ -109,6 +109,7 @@ def compare(
     way = f"paired {test}" if shared is not None and test != "brunner-munzel" else test
     result.attrs = {
         "summary_dim": dim,
+        "nonfinite": "omit",
         "test": way,
         "test_source": _SOURCES[way],
         "ci_level": float(ci),
