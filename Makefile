@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
 .DEFAULT_GOAL := test
-.PHONY: help setup test lint format quick check demo bench clean distclean
+.PHONY: help setup test lint format quick check fuzz demo bench clean distclean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -50,6 +50,9 @@ quick: $(VENV)/.dev ## tests of plan, curves, readers and cube, in under a minut
 
 check: $(VENV)/.dev ## tests and doctests alone, without coverage
 	$(PYTEST)
+
+fuzz: $(VENV)/.dev ## look for new examples that fail, 1,000 a property test: hours
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests
 
 test: lint ## lint, then tests and doctests with coverage
 	$(PYTEST) --cov --cov-report=term
