@@ -3,10 +3,11 @@
 ``summarize``, ``bootstrap``, ``compare`` and ``select`` are the faces, ``along_x`` has those of
 curves. ``resamples`` enumerates or draws, ``estimators`` weighs sorted values, ``intervals`` and
 ``bands`` bound them, ``summary`` puts them together for many cells at once, ``contrasts`` does so
-for two groups, ``choosing`` for a choice among many, ``effects`` and ``top_share`` for what
-hyperparameters explain; ``grouped`` draws in strata and clusters; ``runs`` has one number for each
-run; ``labelled`` leads from cubes to arrays and back. Start in ``summarize``. May import ``core``
-and ``cube``; never readers, or how logs are loaded.
+for two groups, with ``permutations``; ``multiple``, ``simultaneous`` and max-t of ``permutations``
+allow for the number of comparisons; ``choosing`` is for a choice among many, ``effects`` and
+``top_share`` for what hyperparameters explain; ``grouped`` draws in strata and clusters; ``runs``
+has one number for each run; ``labelled`` leads from cubes to arrays and back. Start in
+``summarize``. May import ``core`` and ``cube``; never readers, or how logs are loaded.
 """
 
 from runcube.stats.along_x import auc, best_so_far, resample, smooth, time_to
