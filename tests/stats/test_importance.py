@@ -312,6 +312,26 @@ def test_two_keys_that_only_matter_together_are_an_interaction(method):
     assert (found.interaction_p[1:] > 0.05).all()
 
 
+def test_of_so_few_that_all_are_among_the_best_nothing_is_said():
+    found = found_of(configs_cube(np.arange(5.0)[:, None], a=[1, 2, 3, 4, 5]), method="ped-anova")
+    for name in ("importance", "ci", "null", "p"):
+        assert np.isnan(found[name]).all()
+
+
+def test_intervals_of_a_search_hold_what_other_searches_would_give():
+    means, bounds = [], []
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        keys = dict(zip("abc", rng.uniform(-1, 1, size=(3, 60)), strict=True))
+        y = keys["a"] * keys["b"] - keys["a"] ** 2 + 0.2 * rng.normal(size=60)
+        found = found_of(configs_cube(y[:, None], **keys))
+        means.append(np.concatenate([found.importance, found.interaction]))
+        bounds.append(np.concatenate([found.ci, found.interaction_ci]))
+    true, (low, high) = np.mean(means, axis=0), np.moveaxis(bounds, 2, 0)
+    held = ((low <= true) & (true <= high)).mean(axis=0)
+    assert (held > 0.95 - 3.5 * np.sqrt(0.05 * 0.95 / 50)).all()
+
+
 def test_the_null_of_a_pair_of_a_search_holds():
     rejected = []
     for seed in range(100):

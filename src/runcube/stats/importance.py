@@ -32,7 +32,7 @@ _SOURCES = {
 }
 _INTERVALS = {
     "anova": "noncentrality of F (Steiger 2004)",
-    "ped-anova": "basic bootstrap over configurations",
+    "ped-anova": "bootstrap standard error over configurations",
     "forest": "infinitesimal jackknife over configurations (Wager et al. 2014)",
 }
 _RESAMPLES = {"anova": 1000, "ped-anova": 1000, "forest": 99}
@@ -318,6 +318,8 @@ def _design(
 
 def _by_ped_anova(scores: NDArray[np.float64], top: float, how: _How) -> _Explain:
     def explain(keys: list[Key], rows: NDArray[np.bool_], wanted: list[Term]) -> _Found:
+        from scipy import stats
+
         at = np.flatnonzero(rows)
         rng = np.random.default_rng([how.seed, *at[:1], len(at)])
         is_best = best(scores[at], top).astype(np.float64)[:, None]
@@ -348,12 +350,12 @@ def _by_ped_anova(scores: NDArray[np.float64], top: float, how: _How) -> _Explai
         table = np.array(found).reshape(len(wanted), 2 * how.n_resamples + 1)
         share, shuffled, drawn = np.split(table, [1, how.n_resamples + 1], axis=1)
         # About the estimate: a resample repeats values, which looks like importance.
-        tails = np.full((len(wanted), 2), np.nan)
         some = np.isfinite(drawn).any(axis=1)
-        tails[some] = np.nanquantile(drawn[some], [0.5 + how.ci / 2, 0.5 - how.ci / 2], axis=1).T
+        half = np.full((len(wanted), 1), np.nan)
+        half[some, 0] = stats.norm.ppf(0.5 + how.ci / 2) * np.nanstd(drawn[some], axis=1)
         # A key explains at least nothing.
         low = np.array([0.0 if len(term) == 1 else -1.0 for term in wanted])[:, None]
-        return _Found(share[:, 0], np.clip(2 * share - tails, low, 1), [*shuffled], {})
+        return _Found(share[:, 0], np.clip(share + half * [-1, 1], low, 1), [*shuffled], {})
 
     return explain
 
