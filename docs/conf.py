@@ -37,12 +37,20 @@ html_theme = "pydata_sphinx_theme"
 html_title = "runcube"
 html_show_sourcelink = False
 html_theme_options = {"show_prev_next": True, "navigation_with_keys": False}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+
+
+def _escape_globs(_app, _context, lines):
+    lines[:] = [line.replace("*", r"\*") for line in lines]
+
+
+def _strip_examples(_app, _name, source):
+    # The blank line ends what a doctest expects, and means nothing to readers.
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
 
 
 def setup(app):
-    """Take globs in the help of commands for text."""
-
-    def escape(_app, _context, lines):
-        lines[:] = [line.replace("*", r"\*") for line in lines]
-
-    app.connect("sphinx-click-process-options", escape)
+    """Take globs in the help of commands for text, and examples without their last, blank line."""
+    app.connect("sphinx-click-process-options", _escape_globs)
+    app.connect("source-read", _strip_examples)

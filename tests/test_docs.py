@@ -29,7 +29,10 @@ WITHOUT_EXAMPLES = {
     "benchmarks.md",
     "changelog.md",
     "design-notes.md",
+    "developers.md",
+    "guide.md",
     "how-to/index.md",
+    "notebooks.md",
     "policies.md",
 }
 
