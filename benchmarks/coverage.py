@@ -1,7 +1,7 @@
 """How often the intervals hold the truth, and how often the tests cry wolf.
 
-Simulated seeds of which the truth is known: ``summarize``, its bands, ``compare`` and ``select``
-with 3 to 30 of them. Prints Markdown tables.
+Simulated seeds of which the truth is known: ``summarize``, its bands, ``compare``, ``select`` and
+``importance`` with 3 to 30 of them. Prints Markdown tables.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from scipy import stats
 import runcube as rc
 from benchmarks.load import machine, versions
 from runcube.stats.choosing import Scores, cross_fitted, optimism
+from runcube.stats.effects import Design, effects
 from runcube.stats.permutations import max_t
 from runcube.stats.simultaneous import dunnett, games_howell
 
@@ -396,6 +397,44 @@ def print_superiority(data_sets: int) -> None:
     print(table(["P(A > B)", "spread", *(f"n = {n}" for n in SEEDS)], rows))
 
 
+def importance_coverage(kind: str, n: int, sweeps: int) -> list[float]:
+    """How often the intervals by analysis of variance hold the shares of a 4 x 3 grid.
+
+    Of a key with a large effect, of one with a smaller effect, of their interaction, and of a key
+    that does nothing beside one that does.
+    """
+    a, b = np.linspace(-1, 1, 4)[:, None, None], np.linspace(-1, 1, 3)[:, None]
+    held = []
+    for strength in (1.0, 0.0):
+        effect = 1.5 * strength * a + b + strength * a * b
+        parts = np.array([(1.5 * strength * a).var(), b.var(), (strength * a * b).var()])
+        true = parts / (parts.sum() + 1)
+        codes = np.indices((4, 3, n)).reshape(3, -1)[:2].T
+        rng = np.random.default_rng(n)
+        mean, std = (truth(kind)[name] for name in ("mean", "std"))
+        for _ in range(sweeps):
+            noise = shaped(kind, rng.normal(size=(4, 3, n)), rng)
+            y = effect + (noise - mean) / std
+            bounds = effects(Design(y.ravel(), codes, None)).intervals(LEVEL)
+            held.append((bounds[:, 0] <= true) & (true <= bounds[:, 1]))
+    with_effects, without = np.split(np.array(held), 2)
+    return [*with_effects.mean(axis=0).tolist(), float(without[:, 0].mean())]
+
+
+def print_importance(sweeps: int) -> None:
+    """Coverage of the intervals of importance."""
+    print(f"\nHow often an interval of {LEVEL:.0%} of importance holds the true share\n")
+    names = ("large effect", "small effect", "interaction", "no effect")
+    counts = [n for n in SEEDS if n <= 10]
+    rows = []
+    for kind, words in DATA.items():
+        found = [importance_coverage(kind, n, sweeps) for n in counts]
+        rows += [
+            [name, words, *shown([own[place] for own in found])] for place, name in enumerate(names)
+        ]
+    print(table(["share of", "data", *(f"n = {n}" for n in counts)], rows))
+
+
 def print_selection(sweeps: int) -> None:
     """Bias of a selection."""
     print("\nBias of what `select` reports of its winner, in sd of a run (36 configurations x 5)\n")
@@ -427,6 +466,7 @@ def main() -> None:
         print_superiority(options.data_sets)
         print_families(options.data_sets)
         print_selection(options.sweeps)
+        print_importance(options.sweeps // 5)
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 
