@@ -17,7 +17,7 @@ from runcube.stats.choosing import may_be_best
 from runcube.stats.compare import compare
 from runcube.stats.compare_all import compare_all
 from runcube.stats.importance import importance
-from runcube.stats.labelled import RNG, Data, seed_of, values_and_logged
+from runcube.stats.labelled import RNG, Data, values_and_logged
 from runcube.stats.marginals import marginals
 from runcube.stats.rank import rank
 from runcube.stats.select import select
@@ -38,7 +38,6 @@ __all__ = [
     "may_be_best",
     "rank",
     "resample",
-    "seed_of",
     "select",
     "smooth",
     "summarize",

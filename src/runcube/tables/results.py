@@ -10,7 +10,7 @@ import xarray as xr
 
 from runcube.core import PlanError, UnknownNameError, nearest
 from runcube.cube import x_dim
-from runcube.stats import may_be_best, seed_of, summarize, values_and_logged
+from runcube.stats import may_be_best, summarize, values_and_logged
 from runcube.tables.digits import shown
 from runcube.tables.layout import Cell, Table
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.stats import RNG, Data
+    from runcube.stats import Data
 
 _MOST_ROWS = 10_000
 
@@ -31,9 +31,9 @@ def results(
     columns: Sequence[Hashable] = ("metric", "split"),
     dim: str = "seed",
     ci: float = 0.95,
+    variances: Literal["unequal", "equal"] = "unequal",
     places: int | None = None,
     names: Mapping[str, str] | None = None,
-    rng: RNG = None,
 ) -> Table:
     """Return a table of results: mean ± half of its interval, the winner and its ties in bold.
 
@@ -50,12 +50,13 @@ def results(
         The seeds.
     ci : float
         Level of the intervals, by t, and of what is bold.
+    variances : {"unequal", "equal"}
+        By which spread it is found what is bold, as in :func:`runcube.select`: each row's own, or
+        one that all rows of a column share.
     places : int, optional
         Decimals, in place of those that the uncertainty leaves.
     names : mapping, optional
         What to call dims and labels: ``{"lr": "learning rate", "acc1": "top 1"}``.
-    rng : Generator, int or None
-        For the critical value of what is bold, which is simulated.
 
     Returns
     -------
@@ -104,7 +105,7 @@ def results(
     is_best = np.zeros(mean.shape, dtype=bool)
     for column, label in enumerate(labels):
         sign = 1.0 if _mode_of(mode, label) == "max" else -1.0
-        is_best[:, column] = may_be_best(sign * flat[:, column], ci, seed_of(rng))
+        is_best[:, column] = may_be_best(sign * flat[:, column], ci, variances)
     kept = np.flatnonzero((n > 0).any(axis=1))
     cells = [
         [
@@ -115,7 +116,9 @@ def results(
     ]
     table = Table(keys, [texts[r] for r in kept.tolist()], heads, cells, pd.DataFrame())
     frame = _frame(keys, texts, heads, kept, (mean, half, n, is_best))
-    return Table(table.keys, table.rows, table.columns, cells, frame, _caption(table, ci, dim))
+    return Table(
+        table.keys, table.rows, table.columns, cells, frame, _caption(table, ci, dim, variances)
+    )
 
 
 def _check_rows(data: Data, values: xr.DataArray, rows: Sequence[str]) -> None:
@@ -194,10 +197,11 @@ def _frame(
     return frame
 
 
-def _caption(table: Table, ci: float, dim: str) -> str:
+def _caption(table: Table, ci: float, dim: str, variances: str) -> str:
     n = table.same_n
     over = f"{n} {dim}s" if n is not None else f"{dim}s, their number in brackets"
     return (
         f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."
-        f" Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %)."
+        f" Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %,"
+        f" {variances} variances)."
     )
