@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
@@ -52,6 +53,42 @@ def test_the_optimism_is_a_lower_bound():
     rng = np.random.default_rng(1)
     found = [optimism(Scores(*luck(rng, 36, 5), "best"), 1000, 0) for _ in range(20)]
     assert 0.5 < np.mean(found) < 0.9
+
+
+def plain_means(values, seeds, epoch):
+    """Return the mean of each configuration over drawn seeds; None where there is none."""
+    found = []
+    for curves in values[:, seeds]:
+        there = np.isfinite(curves)
+        if epoch == "best":
+            at = np.flatnonzero(there.sum(axis=0) == there.sum(axis=0).max())
+            means = [curves[there[:, x], x].mean() for x in at if there[:, x].any()]
+            found.append(max(means, default=None))
+        else:
+            own = [c[t] for c, t in zip(curves, there, strict=True) if t.any()]
+            ends = [c.max() if epoch == "each" else c[-1] for c in own]
+            found.append(np.mean(ends) if ends else None)
+    return found
+
+
+@pytest.mark.parametrize("epoch", ["best", "last", "each"])
+@pytest.mark.parametrize("missing", [0, 0.4])
+def test_the_optimism_is_that_of_all_draws_of_seeds(epoch, missing, monkeypatch):
+    values = np.random.default_rng(5).normal(size=(6, 3, 4))
+    if missing:
+        values[np.random.default_rng(6).random(values.shape) < missing] = np.nan
+        values[0] = np.nan
+        values[1, 1:] = np.nan
+    whole, gains = plain_means(values, [0, 1, 2], epoch), []
+    for seeds in product(range(3), repeat=3):
+        means = plain_means(values, list(seeds), epoch)
+        best = max(
+            i for i, mean in enumerate(means) if mean == max(m for m in means if m is not None)
+        )
+        gains.append(means[best] - whole[best])
+    monkeypatch.setattr("runcube.stats.choosing._BLOCK", 100)  # several blocks
+    found = optimism(Scores(values, values, epoch), 1000, 0)
+    np.testing.assert_allclose(found, np.mean(gains) * np.sqrt(3 / 2), rtol=1e-12)
 
 
 def test_the_best_is_in_the_set_that_may_hold_it():

@@ -17,6 +17,8 @@ from runcube.stats.resamples import resamples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Means of one block of resamples, some 16 MB.
+_BLOCK = 2_000_000
 #: How the set that may hold the best is found, by what is taken of the variances.
 MAY_BE_BEST = {
     "unequal": "Hsu (1984), by Welch's t of each two with Sidak's inequality (Tamhane 1979)",
@@ -68,8 +70,27 @@ class Scores:
         return int(np.nanargmax(means)), at
 
     def means(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mean of the split that chooses, (configurations,)."""
-        return weighted_mean(_taken(self.chosen_by, self._at(weights)), weights)
+        """Return the mean of the split that chooses, (resamples, configurations).
+
+        Parameters
+        ----------
+        weights : (resamples, seeds) float64
+            How often each seed counts.
+        """
+        values = self.chosen_by
+        if self.epoch != "best":  # of which the x are those of each run
+            values = _taken(values, self._at(weights[0]))[:, :, None]
+        by_seed = np.moveaxis(values, 1, 0)
+        finite = np.isfinite(by_seed)
+        sums = np.tensordot(weights, np.where(finite, by_seed, 0.0), 1)
+        if finite.all():
+            return np.asarray(sums.max(axis=2) / weights.sum(axis=1)[:, None])
+        reached = np.tensordot(weights, finite.astype(np.float64), 1)
+        # As in ``_at``: an x that only some of the runs reached counts where none has more.
+        most = reached.max(axis=2, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(reached == most, sums / reached, -np.inf)
+        return np.asarray(np.where(most[:, :, 0] > 0, means.max(axis=2), np.nan))
 
     def at_chosen_x(self, at: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return both splits at the x that counts, (configurations, seeds) each."""
@@ -134,21 +155,18 @@ def optimism(scores: Scores, n_resamples: int, seed: int) -> float:
     if n < 2:
         return float("nan")
     some = resamples(n, n_resamples, seed)
-    whole = scores.means(np.ones(n))
-    gains = np.array([_gain(scores, counts, whole) for counts in some.counts])
+    whole = scores.means(np.ones((1, n)))[0]
+    gains = np.empty(len(some.counts))
+    step = max(1, _BLOCK // scores.chosen_by[:, 0].size)
+    for at in range(0, len(gains), step):
+        means = scores.means(some.counts[at : at + step])
+        best = np.argmax(np.where(np.isnan(means), -np.inf, means), axis=1)
+        gains[at : at + step] = means[np.arange(len(best)), best] - whole[best]
     there = np.isfinite(gains)
     weight = np.ones(len(gains)) if some.probability is None else some.probability
     if not there.any():
         return float("nan")
     return float(np.average(gains[there], weights=weight[there]) * np.sqrt(n / (n - 1)))
-
-
-def _gain(scores: Scores, counts: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
-    means = scores.means(counts)
-    if np.isnan(means).all():
-        return float("nan")
-    best = int(np.nanargmax(means))
-    return float(means[best] - whole[best])
 
 
 def shrunken(values: NDArray[np.float64]) -> NDArray[np.float64]:

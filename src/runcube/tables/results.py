@@ -80,8 +80,8 @@ def results(
     ...     ds = rc.load_runs("examples/logs")
     >>> last = ds.sel(metric="acc1", split=["val", "eval"], weights="DEFAULT").sweep.final()
     >>> table = rc.tables.results(last.sel(lr=[0.028, 0.2]), mode="max")
-    >>> print(table.to_markdown().splitlines()[2])
-    | 0.028 | 0.0 | 93.8 ± 0.3 | **95.7 ± 0.7** |
+    >>> print(table.to_markdown().splitlines()[5])
+    | 0.2 | 0.0 | **95.6 ± 0.8** | **96.9 ± 0.9** |
     """
     values, logged = values_and_logged(data)
     if dim not in values.dims:
