@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Means of one block of resamples, some 16 MB.
 _BLOCK = 2_000_000
+# Pairs of configurations that are compared at once.
+_PAIRS = 200_000
 #: How the set that may hold the best is found, by what is taken of the variances.
 MAY_BE_BEST = {
     "unequal": "Hsu (1984), by Welch's t of each two with Sidak's inequality (Tamhane 1979)",
@@ -237,20 +239,23 @@ def _among_unequal(
     each = level ** (1 / (len(n) - 1))
     means = weighted_mean(values, np.ones(values.shape[1]))
     several = np.flatnonzero(n > 1)
-    square = np.full(len(n), np.nan)  # of the standard error
-    square[several] = np.nanvar(values[several], axis=1, ddof=1) / n[several]
+    means, n = means[several], n[several]
+    square = np.nanvar(values[several], axis=1, ddof=1) / n  # of the standard error
     least = stats.t.ppf(each, 2 * (n.max() - 1))  # with the most degrees of freedom
-    found = np.ones(len(n), dtype=bool)
-    for i in several:
-        others = several[several != i]
-        both = square[i] + square[others]
+    found = np.ones(len(values), dtype=bool)
+    step = max(1, _PAIRS // len(n))
+    for at in range(0, len(n), step):
+        own = slice(at, at + step)
+        both = square[own, None] + square
         with np.errstate(invalid="ignore", divide="ignore"):
-            t = (means[others] - means[i]) / np.sqrt(both)
-            df = both**2 / (square[i] ** 2 / (n[i] - 1) + square[others] ** 2 / (n[others] - 1))
-        # Neither spreads: what is better is better.
-        found[i] = not (t[np.isnan(df)] > 0).any()
-        far = t > least
-        found[i] &= not (special.stdtr(df[far], t[far]) > each).any()
+            t = (means - means[own, None]) / np.sqrt(both)
+            df = both**2 / ((square**2 / (n - 1))[own, None] + square**2 / (n - 1))
+        # Where neither spreads, what is better is better.
+        out = np.isnan(df) & (t > 0)
+        far = (t > least) & ~out
+        out[far] = special.stdtr(df[far], t[far]) > each
+        out[np.arange(len(out)), np.arange(at, at + len(out))] = False
+        found[several[own]] = ~out.any(axis=1)
     return found
 
 
