@@ -17,14 +17,13 @@ from runcube.stats.choosing import may_be_best
 from runcube.stats.compare import compare
 from runcube.stats.compare_all import compare_all
 from runcube.stats.importance import importance
-from runcube.stats.labelled import RNG, Data, values_and_logged
+from runcube.stats.labelled import Data, values_and_logged
 from runcube.stats.marginals import marginals
 from runcube.stats.rank import rank
 from runcube.stats.select import select
 from runcube.stats.summarize import summarize
 
 __all__ = [
-    "RNG",
     "Data",
     "auc",
     "balanced",

@@ -11,7 +11,7 @@ import xarray as xr
 from runcube.core import PlanError, UnknownNameError, nearest
 from runcube.cube import x_dim
 from runcube.stats import may_be_best, summarize, values_and_logged
-from runcube.tables.digits import shown
+from runcube.tables.digits import decimals_of, shown
 from runcube.tables.layout import Cell, Table
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def results(
         By which spread it is found what is bold, as in :func:`runcube.select`: each row's own, or
         one that all rows of a column share.
     places : int, optional
-        Decimals, in place of those that the uncertainty leaves.
+        Decimals, in place of those that the uncertainty leaves: down a column the same, such that
+        the half widths have two significant digits.
     names : mapping, optional
         What to call dims and labels: ``{"lr": "learning rate", "acc1": "top 1"}``.
 
@@ -81,7 +82,7 @@ def results(
     >>> last = ds.sel(metric="acc1", split=["val", "eval"], weights="DEFAULT").sweep.final()
     >>> table = rc.tables.results(last.sel(lr=[0.028, 0.2]), mode="max")
     >>> print(table.to_markdown().splitlines()[5])
-    | 0.2 | 0.0 | **95.6 ± 0.8** | **96.9 ± 0.9** |
+    | 0.2 | 0.0 | **95.55 ± 0.80** | **96.88 ± 0.87** |
     """
     values, logged = values_and_logged(data)
     if dim not in values.dims:
@@ -107,9 +108,13 @@ def results(
         sign = 1.0 if _mode_of(mode, label) == "max" else -1.0
         is_best[:, column] = may_be_best(sign * flat[:, column], ci, variances)
     kept = np.flatnonzero((n > 0).any(axis=1))
+    decimals = [
+        decimals_of(mean[kept, c].tolist(), half[kept, c].tolist()) if places is None else places
+        for c in range(len(labels))
+    ]
     cells = [
         [
-            Cell(*shown(mean[r, c], half[r, c], places=places), int(n[r, c]), bool(is_best[r, c]))
+            Cell(*shown(mean[r, c], half[r, c], decimals[c]), int(n[r, c]), bool(is_best[r, c]))
             for c in range(len(labels))
         ]
         for r in kept.tolist()
