@@ -19,7 +19,7 @@ from scipy import stats
 
 import runcube as rc
 from benchmarks.load import machine, versions
-from runcube.stats.choosing import Scores, cross_fitted, optimism
+from runcube.stats.choosing import Scores, cross_fitted, may_be_best, optimism
 from runcube.stats.effects import Design, effects
 from runcube.stats.permutations import max_t
 from runcube.stats.simultaneous import dunnett, games_howell
@@ -282,6 +282,13 @@ def selected(sweeps: int, rho: float, between: float) -> dict[str, tuple[float, 
     return dict(zip(names, zip(np.nanmean(columns, axis=0), errors, strict=True), strict=True))
 
 
+def best_held(spreads: NDArray[np.float64], n: int, variances: str, sweeps: int) -> float:
+    """How often the set that may hold the best holds the first one, where all means are equal."""
+    rng = np.random.default_rng([n, len(spreads), round(100 * spreads.sum())])
+    runs = rng.standard_normal((sweeps, len(spreads), n)) * spreads[:, None]
+    return float(np.mean([may_be_best(values, LEVEL, variances)[0] for values in runs]))
+
+
 def _check_face(val: NDArray[np.float64], test: NDArray[np.float64], value: float) -> None:
     """Stop unless `select` itself gives the value that its kernels give."""
     curve = np.stack([val, test], axis=-1)[:, :, :, None, None]
@@ -447,6 +454,25 @@ def print_selection(sweeps: int) -> None:
     print(table(["correlation of val and test", "sd between configurations", *names], rows))
 
 
+def print_sets(sweeps: int) -> None:
+    """Coverage of the set that may hold the best."""
+    print("\nHow often `may_be_best` of 36 configurations holds the best one\n")
+    even = np.ones(35)
+    rows = [
+        [words, variances, *shown([best_held(spreads, n, variances, sweeps) for n in SEEDS])]
+        for words, spreads in (
+            ("all alike", np.r_[1, even]),
+            ("the best 3 times as variable", np.r_[3, even]),
+            ("the best 10 times as variable", np.r_[10, even]),
+            ("another one 10 times as variable", np.r_[even, 10]),
+            ("half of them 3 times, the best not", np.r_[1, even[:17], 3 * even[17:]]),
+            ("the best a tenth as variable", np.r_[0.1, even]),
+        )
+        for variances in ("unequal", "equal")
+    ]
+    print(table(["spread", "variances", *(f"n = {n}" for n in SEEDS)], rows))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -455,6 +481,7 @@ def main() -> None:
     )
     parser.add_argument("--curves", type=int, default=1000, help="for each band by sup-t")
     parser.add_argument("--sweeps", type=int, default=10_000, help="for each bias")
+    parser.add_argument("--sets", type=int, default=10_000, help="for each set of the best")
     options = parser.parse_args()
     start = time.perf_counter()
     print(f"{machine()}\n{versions()}")
@@ -467,6 +494,7 @@ def main() -> None:
         print_families(options.data_sets)
         print_selection(options.sweeps)
         print_importance(options.sweeps // 5)
+        print_sets(options.sets)
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 

@@ -20,14 +20,13 @@ from runcube.stats.compare import compare
 from runcube.stats.compare_all import compare_all
 from runcube.stats.divergence import divergence
 from runcube.stats.importance import importance
-from runcube.stats.labelled import RNG, Data, seed_of, values_and_logged
+from runcube.stats.labelled import Data, values_and_logged
 from runcube.stats.marginals import marginals
 from runcube.stats.rank import rank
 from runcube.stats.select import select
 from runcube.stats.summarize import summarize
 
 __all__ = [
-    "RNG",
     "Data",
     "auc",
     "balanced",
@@ -42,7 +41,6 @@ __all__ = [
     "may_be_best",
     "rank",
     "resample",
-    "seed_of",
     "select",
     "smooth",
     "summarize",
