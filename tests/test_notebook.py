@@ -12,7 +12,7 @@ each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: 
 
 
 def test_the_notebooks_are_found():
-    assert [path.stem for path in NOTEBOOKS] == ["statistics", "tour"]
+    assert [path.stem for path in NOTEBOOKS] == ["large", "statistics", "tour"]
 
 
 @each_notebook

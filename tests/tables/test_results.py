@@ -7,18 +7,19 @@ import shutil
 import subprocess
 import unicodedata
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pytest
 import scipy.stats
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pylatexenc.latex2text import LatexNodes2Text
 from pylatexenc.latexwalker import LatexWalker
 
 import runcube as rc
-from runcube.tables.digits import shown
+from runcube.tables.digits import decimals_of, shown
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +36,33 @@ def array(values, labels):
     return xr.DataArray(values, dims=("lr", "seed"), coords={"lr": labels, "seed": seeds})
 
 
-@settings(deadline=None)
-@given(st.floats(-1e6, 1e6), st.floats(1e-8, 1e5))
-def test_a_value_has_as_many_decimals_as_its_uncertainty_and_that_has_one_or_two_digits(v, e):
-    value, error = shown(v, e)
-    assert len(value.partition(".")[2]) == len(error.partition(".")[2])
-    digits = error.replace(".", "").lstrip("0")
-    if "." in error:
-        assert len(digits) in (1, 2)
-        assert abs(float(error) - e) <= 0.35 * e
-    assert abs(float(value) - v) <= 0.51 * 10.0 ** -len(value.partition(".")[2])
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-8, 1e5)), min_size=1))
+def test_a_column_has_the_decimals_that_its_half_widths_leave(rows):
+    values, errors = zip(*rows, strict=True)
+    places = decimals_of(values, errors)
+    texts = [shown(v, e, places) for v, e in rows]
+    assert {len(text.partition(".")[2]) for pair in texts for text in pair} == {places}
+    for (value, error), (v, e) in zip(texts, rows, strict=True):
+        assert abs(float(value) - v) <= 0.51 * 10.0**-places
+        assert abs(float(error) - e) <= 0.51 * 10.0**-places
+    smallest, typical = min(errors), float(np.median(errors))
+    # Two significant digits of the smallest, or three of the typical one.
+    if places:
+        wanted = min(decimals(smallest, 2), decimals(typical, 3))
+        assert places == wanted
+
+
+def decimals(error, digits):
+    """Decimals that a number has with so many significant digits, by the decimal module."""
+    rounded = Decimal(f"{error:.{1}e}")
+    return -(rounded.adjusted() - digits + 1)
+
+
+def test_digits_of_a_column_without_uncertainty():
+    assert decimals_of([12.3456, float("nan")], [float("nan")] * 2) == 2
+    assert decimals_of([1e-7], [float("nan")]) == 10
+    assert decimals_of([0.0, float("inf")], [0.0, float("nan")]) == 0
+    assert shown(1.0, 0.0, 2) == ("1.00", "0.00")
 
 
 def test_the_numbers_are_those_of_scipy(last):

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from runcube.cube import diverged, laid_out, x_dim
-from runcube.tables import shown
+from runcube.tables import decimals_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,8 +70,9 @@ def best_text(found: xr.Dataset, ds: xr.Dataset) -> str:
     level = f"{100 * told['ci_level']:g} %"
     low, high = told["ci"]
     half = (high - low) / 2
+    places = decimals_of([told["plain"]], [half])
     value, plain, chosen, low, high = (
-        shown(number, half)[0] or "unknown"
+        shown(number, half, places)[0] or "unknown"
         for number in (told["value"], told["plain"], told["chosen_by"], low, high)
     )
     metric, report, split = (told[n] for n in ("metric", "reported_split", "chosen_by_split"))
@@ -100,7 +101,7 @@ def best_text(found: xr.Dataset, ds: xr.Dataset) -> str:
     lines += [f"may be the best as well (Hsu, {level}): {len(others)} of {tried} others"]
     for other in others[:_LISTED]:
         mean = other.pop("mean")
-        lines.append(f"  {_labels(other)}: {shown(mean, half)[0]} on {split}")
+        lines.append(f"  {_labels(other)}: {shown(mean, half, places)[0]} on {split}")
     more = len(others) - _LISTED
     return "\n".join([*lines, *([f"  and {more} more; --json lists them"] if more > 0 else [])])
 
@@ -163,8 +164,9 @@ def differences(found: xr.Dataset) -> pd.DataFrame:
     """
     numbers = _numbers(found)
     half = (numbers["upper"] - numbers["lower"]) / 2
+    places = decimals_of(numbers["difference"].tolist(), half.tolist())
     difference, lower, upper = (
-        [shown(v, e)[0] for v, e in zip(numbers[name], half, strict=True)]
+        [shown(v, e, places)[0] for v, e in zip(numbers[name], half, strict=True)]
         for name in ("difference", "lower", "upper")
     )
     labels = numbers.loc[:, :"n_a"].iloc[:, :-1]

@@ -161,7 +161,7 @@ class Table:
         >>> import runcube as rc, xarray as xr
         >>> acc = xr.DataArray([[90.0, 91.0, 92.0]], dims=("lr", "seed"), coords={"lr": [0.1]})
         >>> print(rc.tables.results(acc, mode="max").to_latex().splitlines()[6])
-        0.1 & $\mathbf{91 \pm 2}$ \\
+        0.1 & $\mathbf{91.0 \pm 2.5}$ \\
         """
         lines = []
         for labels, cells in zip(self.rows, self.cells, strict=True):

@@ -11,7 +11,7 @@ import xarray as xr
 from runcube.core import PlanError, UnknownNameError, nearest
 from runcube.cube import x_dim
 from runcube.stats import may_be_best, seed_of, summarize, values_and_logged
-from runcube.tables.digits import shown
+from runcube.tables.digits import decimals_of, shown
 from runcube.tables.layout import Cell, Table
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def results(
     ci : float
         Level of the intervals, by t, and of what is bold.
     places : int, optional
-        Decimals, in place of those that the uncertainty leaves.
+        Decimals, in place of those that the uncertainty leaves: down a column the same, such that
+        the half widths have two significant digits.
     names : mapping, optional
         What to call dims and labels: ``{"lr": "learning rate", "acc1": "top 1"}``.
     rng : Generator, int or None
@@ -80,7 +81,7 @@ def results(
     >>> last = ds.sel(metric="acc1", split=["val", "eval"], weights="DEFAULT").sweep.final()
     >>> table = rc.tables.results(last.sel(lr=[0.028, 0.2]), mode="max")
     >>> print(table.to_markdown().splitlines()[2])
-    | 0.028 | 0.0 | 93.8 ± 0.3 | **95.7 ± 0.7** |
+    | 0.028 | 0.0 | 93.75 ± 0.31 | **95.67 ± 0.71** |
     """
     values, logged = values_and_logged(data)
     if dim not in values.dims:
@@ -106,9 +107,13 @@ def results(
         sign = 1.0 if _mode_of(mode, label) == "max" else -1.0
         is_best[:, column] = may_be_best(sign * flat[:, column], ci, seed_of(rng))
     kept = np.flatnonzero((n > 0).any(axis=1))
+    decimals = [
+        decimals_of(mean[kept, c].tolist(), half[kept, c].tolist()) if places is None else places
+        for c in range(len(labels))
+    ]
     cells = [
         [
-            Cell(*shown(mean[r, c], half[r, c], places=places), int(n[r, c]), bool(is_best[r, c]))
+            Cell(*shown(mean[r, c], half[r, c], decimals[c]), int(n[r, c]), bool(is_best[r, c]))
             for c in range(len(labels))
         ]
         for r in kept.tolist()
