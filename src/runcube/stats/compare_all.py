@@ -114,7 +114,8 @@ def compare_all(
     Max-t exchanges whole runs between the two settings of each comparison, never between others:
     p of each alone is exact where both settings are the same, whatever the others are, and of one
     comparison along curves so is that of all points at once. Where several comparisons share a
-    setting, the shared arrangement keeps about how their t go together.
+    setting, the shared arrangement keeps about how their t go together. Where only means are the
+    same, and spreads are not, it rejects too often with few seeds.
 
     Examples
     --------
