@@ -57,6 +57,12 @@ COMMANDS = [
     ("problems",),
     ("show", "--all-runs"),
     ("show", "--all-runs", "--over", "seed"),
+    ("best", "--metric", "loss", "--mode", "min", "--split", "all", "--report", "all"),
+    ("compare", "--over", "key", "--metric", "loss", "--all-runs"),
+    ("results", "--metric", "loss", "--mode", "min", "--all-runs"),
+    ("results", "--metric", "loss", "--mode", "min", "--all-runs", "--latex"),
+    ("results", "--metric", "loss", "--mode", "min", "--all-runs", "--html"),
+    ("results", "--metric", "loss", "--mode", "min", "--all-runs", "--csv"),
 ]
 
 

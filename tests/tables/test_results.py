@@ -3,6 +3,9 @@
 import csv
 import io
 import re
+import shutil
+import subprocess
+import unicodedata
 import warnings
 from decimal import Decimal
 
@@ -82,6 +85,20 @@ def test_the_winner_and_what_may_be_it_is_bold():
         assert [row[0].is_best for row in table.cells] == [False, True, True, False]
         bold = [line for line in table.to_markdown().splitlines() if "**" in line]
         assert [line[2] for line in bold] == ["b", "c"]
+    # A row that varies much more: by a shared spread nothing could be told apart.
+    wild = np.vstack([values, rng.normal(size=(1, 5)) * 300 - 900])
+    found = {
+        variances: [
+            row[0].is_best
+            for row in rc.tables.results(
+                array(wild, list("abcde")), mode="max", variances=variances
+            ).cells
+        ]
+        for variances in ("unequal", "equal")
+    }
+    assert found == {"unequal": [False, True, True, False, False], "equal": [True] * 4 + [False]}
+    with pytest.raises(rc.PlanError, match="'unequal' or 'equal'"):
+        rc.tables.results(array(values, list("abcd")), mode="max", variances="own")
 
 
 def test_a_different_number_of_runs_is_shown():
@@ -94,12 +111,15 @@ def test_a_different_number_of_runs_is_shown():
 
 
 NASTY = ["a&b_%$#{}~^\\", "x|y*z`", "<b>", "é±∞", "\\input{x}", "a\nb"]
+# What TeX takes for something else at the beginning of a row, and characters it does not know.
+ODD = ["[0.9, 0.999]", "*", "µ, β=Ω, ς", "--lr", "a---b", "≤≥≈→−√", "e\u0301"]
 
 
 def test_latex_can_be_read_and_says_the_same():
     """Read by a parser of LaTeX: a TeX would be larger than all else that the tests need."""
-    values = np.arange(18.0).reshape(6, 3)
-    latex = rc.tables.results(array(values, NASTY), mode="max").to_latex(label="tab:x")
+    labels = [*NASTY, *ODD]
+    values = np.arange(3.0 * len(labels)).reshape(-1, 3)
+    latex = rc.tables.results(array(values, labels), mode="max").to_latex(label="tab:x")
     nodes, _, _ = LatexWalker(latex, tolerant_parsing=False).get_latex_nodes()
     assert nodes
     assert latex.count("{") - latex.count(r"\{") == latex.count("}") - latex.count(r"\}")
@@ -109,7 +129,58 @@ def test_latex_can_be_read_and_says_the_same():
         text.latex_to_text(row).strip().replace("\N{MODIFIER LETTER CIRCUMFLEX ACCENT}", "^")
         for row in rows
     ]
-    assert read == [" ".join(label.split()) for label in NASTY]
+    meant = [unicodedata.normalize("NFC", " ".join(label.split())) for label in labels]
+    spelled = {"ϵ": "ε", "ϕ": "φ", "−": "-"}
+    assert [respelled(text, spelled) for text in read] == [
+        respelled(text, spelled) for text in meant
+    ]
+
+
+def respelled(text, spelled):
+    return "".join(spelled.get(char, char) for char in text)
+
+
+def test_no_label_opens_an_argument_of_the_row_before_or_makes_a_ligature():
+    values = np.arange(3.0 * len(ODD)).reshape(-1, 3)
+    latex = rc.tables.results(array(values, ODD), mode="max").to_latex()
+    assert not [line for line in latex.splitlines() if line[:1] in ("[", "*")]
+    assert "--" not in latex.replace(r"\begin{tabular}{lr}", "")
+    assert not {*latex} & {*"βΩς≤√"}
+
+
+def test_what_acts_on_a_terminal_is_written_as_escapes():
+    labels = ["\x1b[31m", "\u202eevil"]
+    latex = rc.tables.results(array(np.arange(6.0).reshape(2, 3), labels), mode="max").to_latex()
+    assert r"\textbackslash{}x1b{[}31m" in latex
+    assert r"\textbackslash{}u202eevil" in latex
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no TeX")
+def test_latex_compiles(tmp_path):
+    labels = [*NASTY, *ODD, "\x1b[31m"]
+    values = np.arange(3.0 * len(labels)).reshape(-1, 3)
+    values[0, 0] = np.inf
+    table = rc.tables.results(array(values, labels).rename(lr="l_r%"), mode="max")
+    lines = (
+        r"\documentclass{article}",
+        r"\usepackage{booktabs}",
+        r"\begin{document}",
+        table.to_latex(),
+        r"\end{document}",
+    )
+    text = "\n".join(lines)
+    (tmp_path / "t.tex").write_text(text, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert (tmp_path / "t.pdf").stat().st_size > 10_000
 
 
 def test_markdown_html_and_csv_hold_any_label():
