@@ -85,6 +85,20 @@ def test_the_winner_and_what_may_be_it_is_bold():
         assert [row[0].is_best for row in table.cells] == [False, True, True, False]
         bold = [line for line in table.to_markdown().splitlines() if "**" in line]
         assert [line[2] for line in bold] == ["b", "c"]
+    # A row that varies much more: by a shared spread nothing could be told apart.
+    wild = np.vstack([values, rng.normal(size=(1, 5)) * 300 - 900])
+    found = {
+        variances: [
+            row[0].is_best
+            for row in rc.tables.results(
+                array(wild, list("abcde")), mode="max", variances=variances
+            ).cells
+        ]
+        for variances in ("unequal", "equal")
+    }
+    assert found == {"unequal": [False, True, True, False, False], "equal": [True] * 4 + [False]}
+    with pytest.raises(rc.PlanError, match="'unequal' or 'equal'"):
+        rc.tables.results(array(values, list("abcd")), mode="max", variances="own")
 
 
 def test_a_different_number_of_runs_is_shown():
