@@ -173,7 +173,7 @@ def test_compare_without_two_settings_says_so(sweep):
 
 def test_results_are_those_of_the_table(sweep, place):
     ends = complete(quietly_loaded(sweep), "loss", "val")
-    table = rc.tables.results(ends, mode="min", rng=0)
+    table = rc.tables.results(ends, mode="min")
     told = rows("results", *place, *RESULTS)
     assert sorted(row["loss val mean"] for row in told) == pytest.approx(
         sorted(table.frame["loss val", "mean"]), rel=1e-12

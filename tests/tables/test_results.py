@@ -159,7 +159,6 @@ def test_what_acts_on_a_terminal_is_written_as_escapes():
 def test_latex_compiles(tmp_path):
     labels = [*NASTY, *ODD, "\x1b[31m"]
     values = np.arange(3.0 * len(labels)).reshape(-1, 3)
-    values[0, 0] = np.inf
     table = rc.tables.results(array(values, labels).rename(lr="l_r%"), mode="max")
     lines = (
         r"\documentclass{article}",

@@ -178,7 +178,6 @@ def compare(logs: Logs, over: str, baseline: str | None, **asked: Any) -> None:
 @click.option("-o", "--output", metavar="FILE", help="Write it to a file.")
 @options.ALL_RUNS
 @options.CI
-@options.RNG
 @on_logs()
 def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
     """Write a table of results for a paper: mean ± half of its interval over seeds.
@@ -194,7 +193,7 @@ def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
     shown = select.where(ds, wanted)
     values, words = select.one_value(ds, at=asked["at"], at_best=asked["at_best"], modes=modes)
     values = values.sel({name: [*dict.fromkeys(labels)] for name, labels in wanted.items()})
-    table = table_of(values, mode=modes, ci=asked["ci"], rng=asked["rng"])
+    table = table_of(values, mode=modes, ci=asked["ci"])
     caption = f"{words[0].upper()}{words[1:]}. {table.caption}"
     remark_left_out(left_out)
     _remark_on_diverged(shown)
