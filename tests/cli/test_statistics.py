@@ -122,6 +122,23 @@ def test_compare_is_what_compare_all_finds(sweep, place):
     assert ways == [(0.95, "paired t", 2)] * 2
 
 
+@pytest.mark.parametrize(
+    ("adjust", "more"),
+    [("dunnett", ["--baseline", "0.1"]), ("games-howell", []), ("bh", [])],
+)
+def test_compare_goes_by_the_correction_that_was_asked_for(sweep, adjust, more):
+    told = rows("compare", sweep, *COMPARE, *more, "--adjust", adjust)
+    ends = complete(quietly_loaded(sweep), "loss", "val").squeeze(["metric", "split"])
+    base = float(more[1]) if more else None
+    found = rc.compare_all(ends, over="lr", baseline=base, adjust=adjust)
+    name = f"p_{adjust.replace('-', '_')}"
+    assert [row[name] for row in told] == pytest.approx(found[name].values.ravel(), rel=1e-9)
+    assert [row["verdict"] for row in told] == found.verdict.values.ravel().tolist()
+    shown = run("compare", sweep, *COMPARE, *more, "--adjust", adjust)
+    assert name in shown.stdout
+    assert f"{name} and verdict: {found.attrs['adjust_source']}" in shown.stderr
+
+
 def test_compare_shows_interval_number_and_verdict(sweep):
     result = run("compare", sweep, *COMPARE, "--unpaired", "--test", "permutation", "--ci", "0.9")
     head, first, _ = result.stdout.splitlines()

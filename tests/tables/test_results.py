@@ -110,6 +110,16 @@ def test_a_different_number_of_runs_is_shown():
     assert "their number in brackets" in table.caption
 
 
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+def test_a_value_that_is_not_finite_is_left_out_and_the_number_of_the_others_shown(odd):
+    values = np.array([[odd, 5.0, 6.0], [1.0, 2.0, 3.0]])
+    for mode in ("max", "min"):
+        (first, _), (second, _) = [
+            (row[0], row) for row in rc.tables.results(array(values, list("ab")), mode=mode).cells
+        ]
+        assert (first.value, first.n, second.n) == ("5.5", 2, 3)
+
+
 NASTY = ["a&b_%$#{}~^\\", "x|y*z`", "<b>", "é±∞", "\\input{x}", "a\nb"]
 # What TeX takes for something else at the beginning of a row, and characters it does not know.
 ODD = ["[0.9, 0.999]", "*", "µ, β=Ω, ς", "--lr", "a---b", "≤≥≈→−√", "e\u0301"]
@@ -159,6 +169,7 @@ def test_what_acts_on_a_terminal_is_written_as_escapes():
 def test_latex_compiles(tmp_path):
     labels = [*NASTY, *ODD, "\x1b[31m"]
     values = np.arange(3.0 * len(labels)).reshape(-1, 3)
+    values[0, 0] = np.inf
     table = rc.tables.results(array(values, labels).rename(lr="l_r%"), mode="max")
     lines = (
         r"\documentclass{article}",

@@ -150,7 +150,7 @@ def differences_json(found: xr.Dataset, about: Mapping[str, Any]) -> pd.DataFram
     about : mapping of str to object
         Further columns.
     """
-    ways = ("over", "ci_level", "ci_method", "test", "p_adjusted_for")
+    ways = ("over", "ci_level", "ci_method", "test", "adjust", "p_adjusted_for")
     return _numbers(found).assign(**about, **{name: found.attrs[name] for name in ways})
 
 
@@ -176,7 +176,7 @@ def differences(found: xr.Dataset) -> pd.DataFrame:
     counts = {"pairs": numbers["n_pairs"]}
     if not is_paired:
         counts = {"n a": numbers["n_a"], "n b": numbers["n_b"]}
-    p = {name: [float(f"{v:.2g}") for v in numbers[name]] for name in ("p", "p_holm")}
+    p = {name: [float(f"{v:.2g}") for v in numbers[name]] for name in ("p", _adjusted(found))}
     return labels.assign(
         **counts, **{"a - b": difference, level: spans}, **p, verdict=numbers["verdict"]
     )
@@ -187,7 +187,7 @@ def _numbers(found: xr.Dataset) -> pd.DataFrame:
     sizes = {str(dim): size for dim, size in found["p"].sizes.items()}
     found = found.assign({b: found["ci"].sel(ci_bound=b, drop=True) for b in ("lower", "upper")})
     names = ["a", "b", *(dim for dim in sizes if dim != "pair"), "n_a", "n_b", "n_pairs"]
-    names += [*_NUMBERS, "superiority", "verdict"]
+    names += [*dict.fromkeys([*_NUMBERS, _adjusted(found)]), "superiority", "verdict"]
     frame = pd.DataFrame({n: laid_out(found[n].variable, sizes).ravel() for n in names})
     return frame[(frame["n_a"] > 0) & (frame["n_b"] > 0)].reset_index(drop=True)
 
@@ -205,5 +205,10 @@ def ways(found: xr.Dataset, over: str) -> str:
     attrs = found.attrs
     return (
         f"a and b: {over}; interval by {attrs['ci_method']}; p by {attrs['test_source']}; "
-        f"p_holm and verdict: Holm for {int(found['p'].notnull().sum())} comparisons"
+        f"{_adjusted(found)} and verdict: {attrs['adjust_source']}, "
+        f"for {int(found['p'].notnull().sum())} comparisons"
     )
+
+
+def _adjusted(found: xr.Dataset) -> str:
+    return f"p_{found.attrs['adjust'].replace('-', '_')}"

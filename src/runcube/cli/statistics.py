@@ -110,6 +110,13 @@ def best(logs: Logs, where: Any, form: str | None, **asked: Any) -> None:
     default=None,
     help="Whether seeds are pairs; default: where both sides share labels that were set.",
 )
+@click.option(
+    "--adjust",
+    type=click.Choice(["holm", "bh", "dunnett", "games-howell", "max-t"]),
+    default="holm",
+    show_default=True,
+    help="What the verdict goes by: dunnett needs --baseline, max-t --test permutation.",
+)
 @options.ALL_RUNS
 @options.CI
 @options.RNG
@@ -117,8 +124,8 @@ def best(logs: Logs, where: Any, form: str | None, **asked: Any) -> None:
 def compare(logs: Logs, over: str, baseline: str | None, **asked: Any) -> None:
     """Compare the settings of a hyperparameter, all others being equal.
 
-    Each row is a difference of means over seeds, a - b, with its interval, p, p adjusted by Holm
-    for all rows, and a verdict, which goes by that. Settings to compare are chosen with --where.
+    Each row is a difference of means over seeds, a - b, with its interval, p, p adjusted for all
+    rows, and a verdict, which goes by that. Settings to compare are chosen with --where.
     """
     ds = select.where(logs.load(), asked["where"])
     named = {name: _only(ds, name, asked[name]) for name in ("metric", "split")}
@@ -139,6 +146,7 @@ def compare(logs: Logs, over: str, baseline: str | None, **asked: Any) -> None:
         test=asked["test"],
         paired="auto" if asked["paired"] is None else asked["paired"],
         ci=asked["ci"],
+        adjust=asked["adjust"],
         rng=asked["rng"],
     )
     remark_left_out(left_out)

@@ -99,7 +99,8 @@ def results(
         " ".join(names.get(text, text) for text in label.values()) or "value" for label in labels
     ]
     keys, texts = _row_labels(values, rows, names)
-    flat = values.values.reshape(-1, len(labels), values.sizes[dim])
+    finite = values.where(np.isfinite(values)).values
+    flat = finite.reshape(-1, len(labels), values.sizes[dim])
     mean = found["mean"].values.reshape(-1, len(labels))
     half = (found["ci"].sel(ci_bound="upper").values.reshape(mean.shape)) - mean
     n = found["n"].values.reshape(mean.shape)
