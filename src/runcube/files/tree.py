@@ -51,6 +51,7 @@ class Tree:
         self.unreadable = [item for item in listing.unreadable if not wanted.is_ignored(item[0])]
         # What is beside the logs that are asked for is there for whoever looks for it.
         self._claimed = {file.path for file in files if not wanted.may_be_log(file.path)}
+        self._taken: dict[str, list[str]] = {}
         self._children: dict[str, dict[str, LogFile]] = {}
         for file in files:
             folder, _, name = file.path.rpartition("/")
@@ -62,7 +63,15 @@ class Tree:
 
     def claim(self, files: tuple[LogFile, ...]) -> None:
         """Mark files as claimed: they are not offered to the next reader."""
+        for file in files:
+            if file.path not in self._claimed:
+                folder, _, name = file.path.rpartition("/")
+                self._taken.setdefault(folder, []).append(name)
         self._claimed.update(file.path for file in files)
+
+    def taken(self, path: str) -> list[str]:
+        """Return the names of the files directly inside a folder that a reader has claimed."""
+        return self._taken.get(path, [])
 
     def settle(self) -> None:
         """Prepare to read the beginnings of the files that are unclaimed now, and of no others."""

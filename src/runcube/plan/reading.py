@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from runcube.core import RunHeader
 
-_TOPICS = ("records", "runs", "configuration", "x", "splits", "metrics", "left out")
+_TOPICS = ("form", "records", "runs", "configuration", "x", "splits", "metrics", "left out")
 _SAYS_THE_SAME = "says the same"
 _NUMBERED = re.compile(r"(\d[\d,]*) (.+)", re.DOTALL)
 

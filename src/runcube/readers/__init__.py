@@ -24,6 +24,7 @@ from runcube.core import (
 )
 from runcube.files import Tree, read_bytes
 from runcube.readers.base import Reader, register_reader, registered_readers, resolve_reader
+from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
@@ -31,11 +32,12 @@ from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
 
 # The most general first: readers registered later are asked earlier.
-for _reader in (JsonlReader(), RayReader(), JobsReader(), NativeReader()):
+for _reader in (CsvReader(), JsonlReader(), RayReader(), JobsReader(), NativeReader()):
     register_reader(_reader)
 
 # What is not in the text above is for ``pipeline`` and ``lazy``.
 __all__ = [
+    "CsvReader",
     "Curves",
     "JobsReader",
     "JsonlReader",

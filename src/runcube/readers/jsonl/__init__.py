@@ -11,8 +11,23 @@ the modules beside this folder.
 """
 
 from runcube.readers.jsonl.log import Log
+from runcube.readers.jsonl.names import is_measure, last_segment, split_and_metric
 from runcube.readers.jsonl.options import Options
+from runcube.readers.jsonl.parts import group_parts
 from runcube.readers.jsonl.reader import JsonlReader
-from runcube.readers.jsonl.source import differing_keys, read_headers, read_log
+from runcube.readers.jsonl.source import Decoded, differing_keys, open_log, read_headers, read_log
 
-__all__ = ["JsonlReader", "Log", "Options", "differing_keys", "read_headers", "read_log"]
+__all__ = [
+    "Decoded",
+    "JsonlReader",
+    "Log",
+    "Options",
+    "differing_keys",
+    "group_parts",
+    "is_measure",
+    "last_segment",
+    "open_log",
+    "read_headers",
+    "read_log",
+    "split_and_metric",
+]

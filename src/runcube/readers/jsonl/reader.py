@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Request, Source, nearest
 from runcube.files import PACKED_ENDINGS, read_head
@@ -15,11 +15,11 @@ from runcube.readers.jsonl.names import RUN_KEYS
 from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts, rotated_base
 from runcube.readers.jsonl.reading import arguments
-from runcube.readers.jsonl.source import open_log, read_log
+from runcube.readers.jsonl.source import Decoded, open_log, read_log
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runcube.core import LogFile, RunHeader, RunLog
     from runcube.files import Tree
@@ -103,6 +103,8 @@ class JsonlReader:
 
     # What is configuration, x or a run shows at the end of a log: headers need all of it.
     whole_headers = True
+    # What takes a file of another form to JSON lines.
+    _decode: ClassVar[Callable[[bytes, str, Limits], Decoded] | None] = None
 
     def __post_init__(self) -> None:
         for field in ("config", "metrics"):
@@ -173,7 +175,7 @@ class JsonlReader:
         OSError
             If the log cannot be read.
         """
-        log, runs = read_log(source, self._options(), request)
+        log, runs = read_log(source, self._options(), request, self._decode)
         if len(log.table):
             runs[0].problems += unknown_names(log, source.path)
             said = [("says the same", text) for text in (self._given, *arguments(log, runs))]
@@ -197,9 +199,9 @@ class JsonlReader:
         """
         if self.x is None:
             return None
-        files = [f for f in tree.unclaimed() if _may_be_log(f.path) and not is_sidecar_name(f.path)]
-        logs = (_beginning(file, tree.head(file.path), self._alone) for file in files)
-        found = [log for log in logs if log is not None and looks_like_training(log)]
+        files = [f for f in tree.unclaimed() if self._may_be_log(f.path)]
+        logs = (self._beginning(file, tree.head(file.path), self._alone) for file in files)
+        found = [log for log in logs if log is not None and self._is_log(log)]
         names = {name: None for log in found for name in log.table.columns}
         if not names:
             return None
@@ -251,7 +253,7 @@ class JsonlReader:
         claimed: list[LogFile] = []
         silent: list[LogFile] = []
         for file in tree.unclaimed():
-            if not _may_be_log(file.path) or is_sidecar_name(file.path):
+            if not self._may_be_log(file.path):
                 continue
             head = tree.head(file.path)
             if self._claims(file, head, by_name) or self._claims_longer(tree, file, head, by_name):
@@ -263,7 +265,7 @@ class JsonlReader:
         return claimed, silent
 
     def _may_have_x(self, file: LogFile, head: bytes) -> bool:
-        log = _beginning(file, head, self._alone)
+        log = self._beginning(file, head, self._alone)
         return log is None or self.x in log.table.columns
 
     def _claims_longer(self, tree: Tree, file: LogFile, head: bytes, by_name: bool) -> bool:
@@ -281,27 +283,31 @@ class JsonlReader:
             return False
 
     def _claims(self, file: LogFile, head: bytes, by_name: bool) -> bool:
-        log = _beginning(file, head, self._options() if by_name else self._alone)
+        log = self._beginning(file, head, self._options() if by_name else self._alone)
         if log is None or (self.x is not None and self.x not in log.table.columns):
             return False
         held = log.table.columns.keys() | log.table.objects.keys()
         if by_name and (self.x is not None or not held.isdisjoint(self._named)):
             return True
+        return self._is_log(log)
+
+    def _beginning(self, file: LogFile, head: bytes, options: Options) -> Log | None:
+        """Return what the first lines of a file hold; None if that is no records."""
+        lines = whole_lines(head, file.size)
+        if not lines or not is_object(lines):
+            return None
+        log = open_log([Part(file.path, lines)], options)
+        return log if len(log.table) else None
+
+    def _may_be_log(self, path: str) -> bool:
+        """Return whether a file of this name may be a log, as far as its name says."""
+        base = rotated_base(path)
+        name = (base[0] if base else path).lower()
+        return name.endswith(_ENDINGS) and not is_sidecar_name(path)
+
+    def _is_log(self, log: Log) -> bool:
+        """Return whether what the first lines of a file hold looks like a log."""
         return looks_like_training(log)
-
-
-def _beginning(file: LogFile, head: bytes, options: Options) -> Log | None:
-    """Return what the first lines of a file hold; None if that is no records."""
-    lines = whole_lines(head, file.size)
-    if not lines or not is_object(lines):
-        return None
-    log = open_log([Part(file.path, lines)], options)
-    return log if len(log.table) else None
-
-
-def _may_be_log(path: str) -> bool:
-    base = rotated_base(path)
-    return (base[0] if base else path).lower().endswith(_ENDINGS)
 
 
 def _check_pattern(split: str) -> None:

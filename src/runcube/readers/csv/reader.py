@@ -1,0 +1,184 @@
+"""Tables of comma-separated values as logs: one run a file, or several that a column tells apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runcube.core import is_time_like
+from runcube.files import PACKED_ENDINGS, read_head
+from runcube.readers.config_files import is_sidecar_name
+from runcube.readers.csv.records import as_records
+from runcube.readers.csv.tables import Table, logs_among
+from runcube.readers.jsonl import (
+    JsonlReader,
+    group_parts,
+    is_measure,
+    last_segment,
+    open_log,
+    split_and_metric,
+)
+from runcube.readers.table import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runcube.core import LogFile, Source
+    from runcube.files import Tree
+    from runcube.readers.jsonl import Log, Options
+
+_ENDINGS = tuple(ending + packed for packed in PACKED_ENDINGS for ending in (".csv", ".tsv"))
+# Spinning Up and its kin write a table that is called a text.
+_NAMES = ("progress.txt",)
+# How far a table is read for its line of names.
+_LONG_NAMES = 1 << 20
+# Where x falls on more of the rows, it is a result: the epoch that was best.
+_FALLS = 0.25
+
+
+@dataclass(frozen=True)
+class CsvReader(JsonlReader):
+    """Reads CSV logs: a line of names, and a row for each record.
+
+    What `JsonlReader` finds out about columns, this one does too, and every argument means the
+    same; names of columns are as they stand in the table. Separators (comma, semicolon, tab),
+    decimal commas and lines of names between the rows are found out. An empty cell, ``NA``,
+    ``None``, ``null`` and ``-`` are missing; ``nan`` is a value. Rows that share an x and hold
+    different columns are one.
+
+    By itself a table is a log only if it has an x along its rows. A table of results, one row a
+    run, is named (``not_read``).
+
+    Parameters
+    ----------
+    config : str or sequence of str, optional
+        Where the configuration is: the name of a JSON or YAML file in the same folder, or columns.
+    run : str or False, optional
+        The column that distinguishes the runs of one file. False: a file is one run.
+    x : str, optional
+        The column that every log must have as its x-axis, in its own unit.
+    split : str or False, optional
+        A column whose values are the splits, or a regular expression with the groups ``split``
+        and ``metric`` that is matched on the whole name of a metric. False: no splits.
+    metrics : sequence of str, optional
+        The only columns that are metrics (by their name with or without the split).
+    header, trailer : str, optional
+        As of `JsonlReader`; of use where a comment holds an object.
+    limits : Limits
+        Bounds on what one log may cost.
+    name : str, default "csv"
+        Name for ``reader=`` once the reader is registered.
+
+    Raises
+    ------
+    PlanError
+        If ``split`` is a regular expression with groups other than these two, or none at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import runcube as rc
+    >>> with tempfile.TemporaryDirectory() as logs:
+    ...     for lr in ("0.1", "0.2"):
+    ...         run = Path(logs) / f"lr={lr}"
+    ...         run.mkdir()
+    ...         _ = (run / "log.csv").write_text(f"it,val_loss,val_acc\\n1,{lr},90\\n2,0.05,95\\n")
+    ...     ds = rc.load_runs(logs, reader=rc.CsvReader(x="it"))
+    >>> ds.curve.sel(split="val", metric="loss").squeeze().values
+    array([[0.1 , 0.05],
+           [0.2 , 0.05]])
+    """
+
+    name: str = "csv"
+
+    _decode = staticmethod(as_records)
+
+    def find(self, tree: Tree) -> Iterator[Source]:
+        """Yield a source for each table that looks like a log.
+
+        Of tables in one folder that hold different quantities one is the log. A table in whose
+        folder another reader has found a log is a second record of that run, and none.
+
+        Parameters
+        ----------
+        tree : Tree
+            The files under the root.
+
+        Yields
+        ------
+        Source
+            The log, and its configuration file if it has one; in natural path order.
+        """
+        claimed, silent = self._claimed(tree, by_name=False)
+        if not claimed and (self.x or self._named):
+            claimed, silent = self._claimed(tree, by_name=True)
+        claimed = [file for file in claimed if not is_second_record(tree, file.path)]
+        claimed = logs_among([Table(file, self._metrics(tree, file)) for file in claimed])
+        names = {file.path.rpartition("/")[2] for file in claimed}
+        claimed += [
+            file
+            for file in silent
+            if file.path.rpartition("/")[2] in names and not is_second_record(tree, file.path)
+        ]
+        for parts in group_parts(tree, claimed):
+            yield self._source(tree, parts)
+
+    def _metrics(self, tree: Tree, file: LogFile) -> frozenset[str]:
+        log = self._beginning(file, tree.head(file.path), self._options())
+        if log is None:
+            return frozenset()
+        return frozenset(split_and_metric(n)[1] for n in log.numeric if n not in log.own_x)
+
+    def _may_be_log(self, path: str) -> bool:
+        name = path.lower().rpartition("/")[2]
+        return (name.endswith(_ENDINGS) or name in _NAMES) and not is_sidecar_name(path)
+
+    def _beginning(self, file: LogFile, head: bytes, options: Options) -> Log | None:
+        end = len(head) if len(head) >= file.size else head.rfind(b"\n") + 1
+        decoded = as_records(head[:end], file.path, options.limits)
+        log = open_log([Part(file.path, decoded.data)], options)
+        return log if log.columns else None
+
+    def _claims_longer(self, tree: Tree, file: LogFile, head: bytes, by_name: bool) -> bool:
+        """Return whether a longer head shows a log, where names alone fill the first one."""
+        if len(head) >= file.size or head.count(b"\n") > 2:
+            return False
+        try:
+            return self._claims(file, read_head(tree.root, file.path, _LONG_NAMES), by_name)
+        except OSError:
+            return False
+
+    def _may_have_x(self, file: LogFile, head: bytes) -> bool:
+        return self._beginning(file, head, self._alone) is None
+
+    def _is_log(self, log: Log) -> bool:
+        """Return whether a table has metrics and an x along its rows."""
+        metrics = [name for name in log.numeric if name not in log.own_x]
+        if not metrics:
+            return False
+        if any(_rises(log, name) for name in log.x_columns if not is_time_like(name)):
+            return True
+        # Rows of any table may be numbered: only of a log they are said to be losses.
+        measured = (split_and_metric(last_segment(name))[1] for name in metrics)
+        return not log.x and bool(log.own_x) and not log.texts and any(map(is_measure, measured))
+
+
+def is_second_record(tree: Tree, path: str) -> bool:
+    """Return whether another reader has found the log of a run in the folder of a file."""
+    folder = path.rpartition("/")[0]
+    return any(not is_sidecar_name(name) for name in tree.taken(folder))
+
+
+def _rises(log: Log, name: str) -> bool:
+    """Return whether a column runs along the rows of a run: it moves, mostly upwards."""
+    for run in range(len(log.runs.keys)):
+        cells = log.cells(name, run)
+        steps = np.diff(cells.values) if cells is not None else np.empty(0)
+        if len(steps) and not (steps == 0).all():
+            return int((steps < 0).sum()) <= _FALLS * len(steps)
+        if cells is not None and len(log.runs.keys) == 1 and len(log.table) == 1:
+            return True  # a run of one row
+    return False
