@@ -209,7 +209,7 @@ def discover(
         if problem is not None:
             found.skipped.append(problem)
     left = list(tree.unclaimed())
-    found.skipped += foreign_problems(left, tree.head)
+    found.skipped += foreign_problems(left, tree.head, lambda folder: bool(tree.taken(folder)))
     found.skipped += [
         _problem_of(tree, file)
         for file in left

@@ -1,4 +1,4 @@
-"""Tables of comma-separated values as logs: one run a file, or several that a column tells apart."""
+"""Tables of comma-separated values as logs: a run a file, or several that a column tells apart."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from runcube.readers.table import Part
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runcube.core import LogFile, Source
+    from runcube.core import Limits, LogFile, Source
     from runcube.files import Tree
-    from runcube.readers.jsonl import Log, Options
+    from runcube.readers.jsonl import Decoded, Log, Options
 
 _ENDINGS = tuple(ending + packed for packed in PACKED_ENDINGS for ending in (".csv", ".tsv"))
 # Spinning Up and its kin write a table that is called a text.
@@ -40,7 +40,7 @@ _FALLS = 0.25
 
 @dataclass(frozen=True)
 class CsvReader(JsonlReader):
-    """Reads CSV logs: a line of names, and a row for each record.
+    r"""Reads CSV logs: a line of names, and a row for each record.
 
     What `JsonlReader` finds out about columns, this one does too, and every argument means the
     same; names of columns are as they stand in the table. Separators (comma, semicolon, tab),
@@ -85,7 +85,7 @@ class CsvReader(JsonlReader):
     ...     for lr in ("0.1", "0.2"):
     ...         run = Path(logs) / f"lr={lr}"
     ...         run.mkdir()
-    ...         _ = (run / "log.csv").write_text(f"it,val_loss,val_acc\\n1,{lr},90\\n2,0.05,95\\n")
+    ...         _ = (run / "log.csv").write_text(f"it,val_loss,val_acc\n1,{lr},90\n2,0.05,95\n")
     ...     ds = rc.load_runs(logs, reader=rc.CsvReader(x="it"))
     >>> ds.curve.sel(split="val", metric="loss").squeeze().values
     array([[0.1 , 0.05],
@@ -93,8 +93,6 @@ class CsvReader(JsonlReader):
     """
 
     name: str = "csv"
-
-    _decode = staticmethod(as_records)
 
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each table that looks like a log.
@@ -135,6 +133,9 @@ class CsvReader(JsonlReader):
     def _may_be_log(self, path: str) -> bool:
         name = path.lower().rpartition("/")[2]
         return (name.endswith(_ENDINGS) or name in _NAMES) and not is_sidecar_name(path)
+
+    def _decode(self, data: bytes, path: str, limits: Limits) -> Decoded:
+        return as_records(data, path, limits)
 
     def _beginning(self, file: LogFile, head: bytes, options: Options) -> Log | None:
         end = len(head) if len(head) >= file.size else head.rfind(b"\n") + 1

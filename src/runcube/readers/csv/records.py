@@ -112,9 +112,7 @@ def _summed(lengths: Sequence[str | None], before: int) -> tuple[int, list[str |
     return before, sums
 
 
-def _write(
-    block: Block, columns: dict[str, list[str | None]], records: dict[int, str]
-) -> None:
+def _write(block: Block, columns: dict[str, list[str | None]], records: dict[int, str]) -> None:
     keys = [f"{json.dumps(name)}: " for name in columns]
     for line, cells in zip(block.lines, zip(*columns.values(), strict=True), strict=False):
         pairs = [key + cell for key, cell in zip(keys, cells, strict=True) if cell is not None]

@@ -194,7 +194,9 @@ def _separator(line: str) -> str:
 def _are_names(cells: Sequence[str]) -> bool:
     """Return whether cells are names of columns: two at least, none a number; one may lack its."""
     named = [cell for cell in cells if cell]
-    return len(named) > 1 and not any(map(is_number_text, named)) and not all(map(is_missing, named))
+    return (
+        len(named) > 1 and not any(map(is_number_text, named)) and not all(map(is_missing, named))
+    )
 
 
 def _named(cells: list[str]) -> list[str]:

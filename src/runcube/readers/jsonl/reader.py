@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Request, Source, nearest
 from runcube.files import PACKED_ENDINGS, read_head
@@ -19,7 +19,7 @@ from runcube.readers.jsonl.source import Decoded, open_log, read_log
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from runcube.core import LogFile, RunHeader, RunLog
     from runcube.files import Tree
@@ -103,8 +103,6 @@ class JsonlReader:
 
     # What is configuration, x or a run shows at the end of a log: headers need all of it.
     whole_headers = True
-    # What takes a file of another form to JSON lines.
-    _decode: ClassVar[Callable[[bytes, str, Limits], Decoded] | None] = None
 
     def __post_init__(self) -> None:
         for field in ("config", "metrics"):
@@ -179,6 +177,7 @@ class JsonlReader:
         if len(log.table):
             runs[0].problems += unknown_names(log, source.path)
             said = [("says the same", text) for text in (self._given, *arguments(log, runs))]
+            said.append(("reader", type(self).__name__))
             for run in runs:
                 run.header = replace(run.header, reading=(*run.header.reading, *said))
         return runs
@@ -290,6 +289,11 @@ class JsonlReader:
         if by_name and (self.x is not None or not held.isdisjoint(self._named)):
             return True
         return self._is_log(log)
+
+    def _decode(self, data: bytes, path: str, limits: Limits) -> Decoded:
+        """Return what a file holds as JSON lines."""
+        del path, limits
+        return Decoded(data)
 
     def _beginning(self, file: LogFile, head: bytes, options: Options) -> Log | None:
         """Return what the first lines of a file hold; None if that is no records."""
