@@ -209,7 +209,7 @@ def discover(
         if problem is not None:
             found.skipped.append(problem)
     left = list(tree.unclaimed())
-    found.skipped += foreign_problems(left, tree.head, lambda folder: bool(tree.taken(folder)))
+    found.skipped += foreign_problems(left, tree.head, tree.has_log)
     found.skipped += [
         _problem_of(tree, file)
         for file in left
@@ -353,7 +353,8 @@ def _nothing(path: Roots, tree: Tree, skipped: Sequence[Problem], readers: Seque
     names = ", ".join(reader.name for reader in readers)
     return (
         f"{place}: no training logs among {len(tree.files)} files ({kinds}); "
-        f"readers asked: {names}; pass the directory of the logs, or reader=JsonlReader(...)"
+        f"readers asked: {names}; pass the directory of the logs, or reader=JsonlReader(...), "
+        "of tables CsvReader(...)"
     )
 
 

@@ -95,6 +95,7 @@ def _number(cell: str, *, counts: bool, commas: bool) -> str | None:
 def _word(cell: str, *, is_flag: bool) -> str:
     if is_flag:
         return cell.lower()
+    cell = cell.strip(chr(34)) if cell.startswith(chr(34) + "[") else cell
     if cell.startswith("["):
         try:
             if is_short_list(decode_line(cell.encode("utf-8", "surrogatepass"))):

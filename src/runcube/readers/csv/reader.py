@@ -12,14 +12,7 @@ from runcube.files import PACKED_ENDINGS, read_head
 from runcube.readers.config_files import is_sidecar_name
 from runcube.readers.csv.records import as_records
 from runcube.readers.csv.tables import Table, logs_among
-from runcube.readers.jsonl import (
-    JsonlReader,
-    group_parts,
-    is_measure,
-    last_segment,
-    open_log,
-    split_and_metric,
-)
+from runcube.readers.jsonl import JsonlReader, group_parts, open_log, split_and_metric
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
@@ -48,7 +41,8 @@ class CsvReader(JsonlReader):
     ``None``, ``null`` and ``-`` are missing; ``nan`` is a value. Rows that share an x and hold
     different columns are one.
 
-    By itself a table is a log only if it has an x along its rows. A table of results, one row a
+    By itself a table is a log only if a column that counts by its name (``epoch``, ``step``,
+    ``timesteps``, …) rises along its rows; ``x=`` names any other. A table of results, one row a
     run, is named (``not_read``).
 
     Parameters
@@ -113,13 +107,13 @@ class CsvReader(JsonlReader):
         claimed, silent = self._claimed(tree, by_name=False)
         if not claimed and (self.x or self._named):
             claimed, silent = self._claimed(tree, by_name=True)
-        claimed = [file for file in claimed if not is_second_record(tree, file.path)]
+        claimed = [file for file in claimed if not tree.has_log(_folder(file))]
         claimed = logs_among([Table(file, self._metrics(tree, file)) for file in claimed])
         names = {file.path.rpartition("/")[2] for file in claimed}
         claimed += [
             file
             for file in silent
-            if file.path.rpartition("/")[2] in names and not is_second_record(tree, file.path)
+            if file.path.rpartition("/")[2] in names and not tree.has_log(_folder(file))
         ]
         for parts in group_parts(tree, claimed):
             yield self._source(tree, parts)
@@ -156,21 +150,15 @@ class CsvReader(JsonlReader):
         return self._beginning(file, head, self._alone) is None
 
     def _is_log(self, log: Log) -> bool:
-        """Return whether a table has metrics and an x along its rows."""
-        metrics = [name for name in log.numeric if name not in log.own_x]
-        if not metrics:
-            return False
-        if any(_rises(log, name) for name in log.x_columns if not is_time_like(name)):
-            return True
-        # Rows of any table may be numbered: only of a log they are said to be losses.
-        measured = (split_and_metric(last_segment(name))[1] for name in metrics)
-        return not log.x and bool(log.own_x) and not log.texts and any(map(is_measure, measured))
+        """Return whether a table has metrics, and an x along its rows by name."""
+        if self.x is not None or not log.numeric:
+            return bool(log.numeric)
+        # Rows of any table may be numbered: only a name says that what is counted is training.
+        return any(_rises(log, name) for name in log.x_columns if not is_time_like(name))
 
 
-def is_second_record(tree: Tree, path: str) -> bool:
-    """Return whether another reader has found the log of a run in the folder of a file."""
-    folder = path.rpartition("/")[0]
-    return any(not is_sidecar_name(name) for name in tree.taken(folder))
+def _folder(file: LogFile) -> str:
+    return file.path.rpartition("/")[0]
 
 
 def _rises(log: Log, name: str) -> bool:

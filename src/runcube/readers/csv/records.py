@@ -48,7 +48,7 @@ def as_records(data: bytes, path: str, limits: Limits) -> Decoded:
         left_out = _not_logged(block)
         problems += [Problem("left_out", m, path, block.line) for m in left_out.values()]
         written = _columns(block, left_out)
-        if is_monitor and block.names[:3] == _MONITOR:
+        if is_monitor and block.rows and block.names[:3] == _MONITOR:
             steps, written["timesteps"] = _summed(written["l"], steps)
         _write(block, written, records)
     lines = [records.get(line, "") for line in range(1, max(records, default=0) + 1)]

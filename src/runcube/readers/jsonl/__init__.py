@@ -11,7 +11,7 @@ the modules beside this folder.
 """
 
 from runcube.readers.jsonl.log import Log
-from runcube.readers.jsonl.names import is_measure, last_segment, split_and_metric
+from runcube.readers.jsonl.names import split_and_metric
 from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts
 from runcube.readers.jsonl.reader import JsonlReader
@@ -24,8 +24,6 @@ __all__ = [
     "Options",
     "differing_keys",
     "group_parts",
-    "is_measure",
-    "last_segment",
     "open_log",
     "read_headers",
     "read_log",
