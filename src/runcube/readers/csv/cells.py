@@ -7,6 +7,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from runcube.readers.lines import BadLine, decode_line, is_number_text, is_short_list
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ def written_cells(cells: Sequence[str], *, counts: bool, commas: bool) -> list[s
     -------
     list of str or None, (rows,)
     """
+    if _are_json_numbers([cell for cell in cells if cell]):
+        return [cell or None for cell in cells]
     known: dict[str, str | None] = {}
     for cell in dict.fromkeys(cells):
         known[cell] = None if is_missing(cell) else _number(cell, counts=counts, commas=commas)
@@ -74,6 +78,15 @@ def written_cells(cells: Sequence[str], *, counts: bool, commas: bool) -> list[s
     elif not numbers:
         known |= dict.fromkeys((c for c in known if c.lower() in _NULLS), "null")
     return [*map(known.__getitem__, cells)]
+
+
+def _are_json_numbers(cells: Sequence[str]) -> bool:
+    """Return whether all of some cells are numbers as JSON writes them; the decoder is quick."""
+    try:
+        text = f"[{','.join(cells)}]"
+        return len(msgspec.json.decode(text, type=list[float])) == len(cells)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return False
 
 
 def _number(cell: str, *, counts: bool, commas: bool) -> str | None:

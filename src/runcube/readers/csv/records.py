@@ -87,16 +87,20 @@ def _not_logged(block: Block) -> dict[str, str]:
     """Return the columns that a writer of tables added by itself, with what there is to say."""
     columns, found = _by_name(block), {}
     first, count = block.names[0], len(block.rows)
-    numbers = {start: [*map(str, range(start, start + count))] for start in (0, 1)}
-    if first == "column_1" and columns.get(first) in numbers.values():
+    if first == "column_1" and columns.get(first) in _numbered(count):
         found[first] = f"{first!r}: numbers of the rows under no name, left out"
-    for name, cells in columns.items():
-        train = columns.get(name.removeprefix("val_"), cells)
-        is_empty = any(map(is_nan, cells)) and all(is_nan(c) or is_missing(c) for c in cells)
-        if train is not cells and is_empty and any(map(_is_finite, train)):
+    for name in (name for name in columns if name.startswith("val_")):
+        cells, train = columns[name], columns.get(name.removeprefix("val_"), [])
+        is_empty = all(is_nan(c) or is_missing(c) for c in cells) and any(map(is_nan, cells))
+        if is_empty and any(map(_is_finite, train)):
             what = f"nan on all {count} rows, nothing was validated: left out"
             found[name] = f"{name!r}: {what}"
     return found
+
+
+def _numbered(count: int) -> list[list[str]]:
+    """Return the numbers of rows as texts, from 0 and from 1."""
+    return [[*map(str, range(start, start + count))] for start in (0, 1)]
 
 
 def _is_finite(cell: str) -> bool:
@@ -114,7 +118,11 @@ def _summed(lengths: Sequence[str | None], before: int) -> tuple[int, list[str |
 
 def _write(block: Block, columns: dict[str, list[str | None]], records: dict[int, str]) -> None:
     keys = [f"{json.dumps(name)}: " for name in columns]
+    whole = "{" + ", ".join(key.replace("%", "%%") + "%s" for key in keys) + "}"
     for line, cells in zip(block.lines, zip(*columns.values(), strict=True), strict=False):
+        if None not in cells:
+            records[line] = whole % cells
+            continue
         pairs = [key + cell for key, cell in zip(keys, cells, strict=True) if cell is not None]
         if pairs:
             records[line] = "{" + ", ".join(pairs) + "}"

@@ -159,7 +159,8 @@ class _Reader:
 def split_cells(line: str, separator: str) -> list[str] | None:
     """Return the cells of a line without blanks around them; None if its quotes do not match."""
     if '"' not in line:
-        return [cell.strip() for cell in line.split(separator)]
+        cells = line.split(separator)
+        return [cell.strip() for cell in cells] if len(line.split()) > 1 else cells
     try:
         rows = [*csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True)]
     except csv.Error:
@@ -193,6 +194,8 @@ def _separator(line: str) -> str:
 
 def _are_names(cells: Sequence[str]) -> bool:
     """Return whether cells are names of columns: two at least, none a number; one may lack its."""
+    if cells[0][:1].isdecimal() and is_number_text(cells[0]):
+        return False
     named = [cell for cell in cells if cell]
     return (
         len(named) > 1 and not any(map(is_number_text, named)) and not all(map(is_missing, named))
