@@ -13,7 +13,14 @@ import pytest
 import runcube as rc
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/how-to/*.md"),
+        *ROOT.glob("docs/loggers/*.md"),
+    ]
+)
 SRC = ROOT / "src" / "runcube"
 SOURCES = sorted(SRC.rglob("*.py"))
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -32,6 +39,7 @@ WITHOUT_EXAMPLES = {
     "developers.md",
     "guide.md",
     "how-to/index.md",
+    "loggers/index.md",
     "notebooks.md",
     "policies.md",
 }

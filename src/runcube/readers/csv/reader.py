@@ -45,30 +45,13 @@ class CsvReader(JsonlReader):
     ``timesteps``, …) rises along its rows; ``x=`` names any other. A table of results, one row a
     run, is named (``not_read``).
 
+    The other parameters, and what they raise, are those of `JsonlReader`: ``config``, ``run``,
+    ``x``, ``split``, ``metrics``, ``header``, ``trailer`` and ``limits``.
+
     Parameters
     ----------
-    config : str or sequence of str, optional
-        Where the configuration is: the name of a JSON or YAML file in the same folder, or columns.
-    run : str or False, optional
-        The column that distinguishes the runs of one file. False: a file is one run.
-    x : str, optional
-        The column that every log must have as its x-axis, in its own unit.
-    split : str or False, optional
-        A column whose values are the splits, or a regular expression with the groups ``split``
-        and ``metric`` that is matched on the whole name of a metric. False: no splits.
-    metrics : sequence of str, optional
-        The only columns that are metrics (by their name with or without the split).
-    header, trailer : str, optional
-        As of `JsonlReader`; of use where a comment holds an object.
-    limits : Limits
-        Bounds on what one log may cost.
     name : str, default "csv"
         Name for ``reader=`` once the reader is registered.
-
-    Raises
-    ------
-    PlanError
-        If ``split`` is a regular expression with groups other than these two, or none at all.
 
     Examples
     --------

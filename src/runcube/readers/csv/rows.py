@@ -110,11 +110,12 @@ class _Reader:
             self.sheet.texts.append((at + 1, line))
             return 1
         block = self.sheet.blocks[-1] if self.sheet.blocks else None
-        separator = _separator(line) if block is None or not block.rows else block.separator
-        cells = split_cells(line, separator)
-        if cells is not None and _are_names(cells) and self._begins(block, cells):
-            self._head(cells, separator, at)
-            return 1
+        if block is None or not line[0].isdecimal():
+            separator = _separator(line) if block is None or not block.rows else block.separator
+            cells = split_cells(line, separator)
+            if cells is not None and _are_names(cells) and self._begins(block, cells):
+                self._head(cells, separator, at)
+                return 1
         if block is None:
             self.sheet.texts.append((at + 1, line))
             return 1
@@ -160,7 +161,7 @@ def split_cells(line: str, separator: str) -> list[str] | None:
     """Return the cells of a line without blanks around them; None if its quotes do not match."""
     if '"' not in line:
         cells = line.split(separator)
-        return [cell.strip() for cell in cells] if len(line.split()) > 1 else cells
+        return [cell.strip() for cell in cells] if " " in line or "\t" in line else cells
     try:
         rows = [*csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True)]
     except csv.Error:
@@ -194,8 +195,6 @@ def _separator(line: str) -> str:
 
 def _are_names(cells: Sequence[str]) -> bool:
     """Return whether cells are names of columns: two at least, none a number; one may lack its."""
-    if cells[0][:1].isdecimal() and is_number_text(cells[0]):
-        return False
     named = [cell for cell in cells if cell]
     return (
         len(named) > 1 and not any(map(is_number_text, named)) and not all(map(is_missing, named))
