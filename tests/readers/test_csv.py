@@ -11,8 +11,7 @@ import pytest
 from conservation import values_of
 
 import runcube as rc
-from runcube.core import DEFAULT_LIMITS
-from runcube.files import Tree, list_files
+from runcube.core import DEFAULT_LIMITS, LogFile, Request, Source
 from runcube.readers.csv.records import as_records
 
 DATA = Path(__file__).parents[1] / "data"
@@ -356,6 +355,38 @@ def test_a_run_that_wrote_only_names_has_failed(tmp_path):
     assert ds.status.squeeze().values.tolist() == ["complete", "failed", "failed"]
 
 
+def test_a_pointer_to_a_table_that_is_elsewhere_is_named(tmp_path):
+    write(tmp_path / "a/log.csv", "epoch,loss\n0,0.5\n1,0.4\n")
+    write(tmp_path / "b/log.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:a\n")
+    ds = load(tmp_path)
+    assert ds.path.values.ravel().tolist() == ["a/log.csv"]
+    (skipped,) = json.loads(ds.attrs["skipped"])
+    assert (skipped["kind"], skipped["path"]) == ("lfs_pointer", "b/log.csv")
+
+
+def test_text_around_a_table_leaves_its_rows(tmp_path):
+    text = "Run started, with lr 0.1\nepoch,loss\n0,0.5\n1,0.4\nDone, all good\n"
+    ds, curves, problems = one(tmp_path, text, messages=True)
+    assert curves["all", "loss"] == {0: 0.5, 1: 0.4}
+    assert "Run started" in ds.messages.item()
+    assert {kind for kind, _ in problems} == {"non_numeric"}
+
+
+def test_a_curve_that_begins_late_since_its_beginning_was_deleted_is_named(tmp_path):
+    for version, first in enumerate((0, 0, 0, 5)):
+        rows = "".join(f"{e},{e * 10},{1 / (e + 1)}\n" for e in range(first, 10))
+        write(tmp_path / f"lr={version}/metrics.csv", "epoch,step,train_loss\n" + rows)
+    problems = rc.problems(load(tmp_path))
+    assert [*zip(problems.kind, problems.path, strict=True)] == [("late_start", "lr=3/metrics.csv")]
+
+
+def test_a_resume_replaces_rows_and_a_crash_cuts_the_last(tmp_path):
+    text = "epoch,loss\n0,0.5\n1,0.4\n2,nan\n3,0.3\n2,0.35\n3,0.2\n4,0.1"
+    _, curves, problems = one(tmp_path, text)
+    assert curves["all", "loss"] == {0: 0.5, 1: 0.4, 2: 0.35, 3: 0.2}
+    assert problems == [("truncated_tail", 8), ("superseded_rows", 4)]
+
+
 # What is no log, and which of several is.
 
 
@@ -425,6 +456,17 @@ def test_a_table_beside_the_log_of_another_reader_is_its_second_record(tmp_path)
     assert ds.path.values.ravel().tolist() == ["a/metrics.csv"]
 
 
+def test_the_progress_table_of_ray_is_a_second_record(tmp_path):
+    result = {"training_iteration": 1, "loss": 0.5, "config": {"lr": 0.1}}
+    write(tmp_path / "t1/result.json", json.dumps(result) + "\n")
+    write(tmp_path / "t1/params.json", '{"lr": 0.1}')
+    write(tmp_path / "t1/progress.csv", "training_iteration,loss\n1,0.5\n")
+    ds = load(tmp_path)
+    assert ds.path.values.ravel().tolist() == ["t1/result.json"]
+    (skipped,) = json.loads(ds.attrs["skipped"])
+    assert (skipped["kind"], skipped["path"]) == ("not_read", "t1/progress.csv")
+
+
 def test_only_files_that_are_asked_for_count_as_the_other_record(tmp_path):
     write(tmp_path / "a/metrics.csv", "epoch,loss\n0,0.5\n1,0.4\n")
     write(tmp_path / "a/metrics.jsonl", '{"epoch": 0, "loss": 0.5}\n')
@@ -448,28 +490,43 @@ def test_the_line_of_names_may_be_longer_than_what_is_read_first(tmp_path):
     assert ds.sizes["step"] == 3
 
 
-def test_no_bytes_raise_and_a_mutated_log_changes_no_other(tmp_path):
-    rng = np.random.default_rng(0)
-    sound = (LOGGERS / "lightning/lightning_logs/version_0/metrics.csv").read_bytes()
-    odd = b'",;\t\n\r\0#{}[]\xff\xc3-+.eNa0'
-    for _ in range(300):
-        data = bytearray(sound)
-        for _ in range(rng.integers(1, 9)):
-            at = int(rng.integers(len(data)))
-            match rng.integers(4):
-                case 0:
-                    data[at] = int(rng.choice([*odd]))
-                case 1:
-                    data.insert(at, int(rng.choice([*odd])))
-                case 2:
-                    del data[at : at + int(rng.integers(1, 40))]
-                case _:
-                    data[at:at] = data[: int(rng.integers(60))]
-        decoded = as_records(bytes(data), "a.csv", DEFAULT_LIMITS)
-        for line in decoded.data.split(b"\n"):
+def mutated(data, rng):
+    """Some bytes changed, put in, taken out, or repeated."""
+    data, odd = bytearray(data), [*b'",;\t\n\r\0#{}[]\xff\xc3-+.eNa0']
+    for _ in range(rng.integers(1, 9)):
+        at = int(rng.integers(len(data)))
+        match rng.integers(4):
+            case 0:
+                data[at] = int(rng.choice(odd))
+            case 1:
+                data.insert(at, int(rng.choice(odd)))
+            case 2:
+                del data[at : at + int(rng.integers(1, 40))]
+            case _:
+                data[at:at] = data[: int(rng.integers(60))]
+    return bytes(data)
+
+
+# With the x of each.
+MUTATED = {
+    "lightning/lightning_logs/version_0/metrics.csv": "step",
+    "sb3/lr=0.1/seed=0/0.monitor.csv": "timesteps",
+}
+
+
+@pytest.mark.parametrize("path", MUTATED)
+def test_no_damage_raises_or_changes_another_run(tmp_path, path):
+    rng, reader = np.random.default_rng(0), rc.CsvReader()
+    sound = (LOGGERS / path).read_bytes()
+    write(tmp_path / "b/log.csv", sound)
+    wanted = {k[1:]: v for k, v in values_of(load(tmp_path, x=MUTATED[path])).items()}
+    for number in range(300):
+        data = mutated(sound, rng)
+        for line in as_records(data, "a.csv", DEFAULT_LIMITS).data.split(b"\n"):
             assert not line or isinstance(json.loads(line), dict)
-        write(tmp_path / "logs/a/metrics.csv", bytes(data))
-        write(tmp_path / "logs/b/metrics.csv", sound)
-    ds = load(tmp_path / "logs")
-    assert "b/metrics.csv" in ds.path.values
-    assert "a/metrics.csv" in {f.path for f in Tree(list_files(tmp_path / "logs")).unclaimed()}
+        write(tmp_path / "a/log.csv", data)
+        file = LogFile("a/log.csv", len(data), 0)
+        assert reader.read(Source(str(tmp_path), file.path, (file,)), Request(messages=True))
+        if number % 30 == 0:
+            found = values_of(load(tmp_path, x=MUTATED[path], align="union"))
+            assert {k[1:]: v for k, v in found.items() if k[0] == "b/log.csv"} == wanted

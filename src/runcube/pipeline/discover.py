@@ -45,9 +45,11 @@ T = TypeVar("T")
 _LOG_LIKE = tuple(
     ending + packed for ending in (".jsonl", ".ndjson", ".json") for packed in PACKED_ENDINGS
 )
+_TABLES = tuple(ending + packed for ending in (".csv", ".tsv") for packed in PACKED_ENDINGS)
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
+_LFS_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def discover(
     found.skipped += [
         _problem_of(tree, file)
         for file in left
-        if _is_log_like(file) and foreign_logger(file.path, tree.head(file.path)) is None
+        if _is_log_like(tree, file) and foreign_logger(file.path, tree.head(file.path)) is None
     ]
     if not found.headers and not found.unread:
         _raise_unknown_x(readers, tree)
@@ -311,7 +313,9 @@ def _only(kind: type[T], given: Sequence[T]) -> list[T]:
     return items
 
 
-def _is_log_like(file: LogFile) -> bool:
+def _is_log_like(tree: Tree, file: LogFile) -> bool:
+    if file.path.endswith(_TABLES):  # most are no logs; of one that is not there nobody knows
+        return 0 < file.size < _LFS_BYTES and tree.head(file.path).startswith(_LFS)
     return file.path.endswith(_LOG_LIKE)
 
 

@@ -13,7 +13,7 @@ from runcube.readers.config_files import is_sidecar_name
 from runcube.readers.csv.records import as_records
 from runcube.readers.csv.tables import Table, logs_among
 from runcube.readers.jsonl import JsonlReader, group_parts, open_log, split_and_metric
-from runcube.readers.table import Part
+from runcube.readers.table import NUMBER, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,7 @@ class CsvReader(JsonlReader):
         except OSError:
             return False
 
-    def _may_have_x(self, file: LogFile, head: bytes) -> bool:
+    def _tells_nothing(self, file: LogFile, head: bytes) -> bool:
         return self._beginning(file, head, self._alone) is None
 
     def _is_log(self, log: Log) -> bool:
@@ -148,7 +148,7 @@ def _rises(log: Log, name: str) -> bool:
     """Return whether a column runs along the rows of a run: it moves, mostly upwards."""
     for run in range(len(log.runs.keys)):
         cells = log.cells(name, run)
-        steps = np.diff(cells.values) if cells is not None else np.empty(0)
+        steps = np.empty(0) if cells is None else np.diff(cells.values[cells.kinds == NUMBER])
         if len(steps) and not (steps == 0).all():
             return int((steps < 0).sum()) <= _FALLS * len(steps)
         if cells is not None and len(log.runs.keys) == 1 and len(log.table) == 1:

@@ -259,11 +259,14 @@ class JsonlReader:
                 # One object in a .json is a summary, unless its siblings are logs.
                 lone = is_lone(file, head) and not by_name
                 (silent if lone else claimed).append(file)
-            elif self.x is None or self._may_have_x(file, head):
+            elif self._tells_nothing(file, head):
                 silent.append(file)
         return claimed, silent
 
-    def _may_have_x(self, file: LogFile, head: bytes) -> bool:
+    def _tells_nothing(self, file: LogFile, head: bytes) -> bool:
+        """Return whether the first lines of a file do not rule out that it is a log."""
+        if self.x is None:
+            return True
         log = self._beginning(file, head, self._alone)
         return log is None or self.x in log.table.columns
 
