@@ -23,6 +23,7 @@ FOLDERS = {
     "cube": "core plan curves",
     "stats": "core cube",
     "tables": "core cube stats",
+    "plot": "core cube stats",
     "netcdf": "core files cube",
     "pipeline": "core files plan parallel readers curves cube",
     "lazy": "core files readers curves cube pipeline",
@@ -35,7 +36,7 @@ MODULES_ALONE = {
     "testing": "",
     "accessor": "cube stats",
     "engine": "files readers curves pipeline lazy",
-    "__init__": "core plan readers cube stats tables pipeline lazy archive accessor logger",
+    "__init__": "core plan readers cube stats tables plot pipeline lazy archive accessor logger",
     "__main__": "cli",
 }
 ALLOWED = {name: words.split() for name, words in (FOLDERS | MODULES_ALONE).items()}
@@ -177,9 +178,9 @@ AUTHORS_OF_READERS = set(
     " read_bytes register_reader JobsReader JsonlReader NativeReader RayReader".split()
 )
 # What is public by the name of its folder: `runcube.tables.results`.
-OF_USERS = {"readers": AUTHORS_OF_READERS, "tables": {"Table", "results"}}
+OF_USERS = {"readers": AUTHORS_OF_READERS, "tables": {"Table", "results"}, "plot": {"data"}}
 # Modules whose functions have names that only go with that of the module.
-NAMESPACES = {"cube.report"}
+NAMESPACES = {"cube.report", "plot.data"}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version as _version
 
 from runcube import accessor as _accessor  # noqa: F401, registers ds.sweep
-from runcube import tables
+from runcube import plot, tables
 from runcube.archive import (
     archive_runs,
     merge_archives,
@@ -84,6 +84,7 @@ __all__ = [
     "merge_archives",
     "open_archive",
     "open_runs",
+    "plot",
     "problems",
     "rank",
     "register_reader",

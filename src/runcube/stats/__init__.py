@@ -18,7 +18,7 @@ from runcube.stats.compare import compare
 from runcube.stats.compare_all import compare_all
 from runcube.stats.importance import importance
 from runcube.stats.labelled import RNG, Data, seed_of, values_and_logged
-from runcube.stats.marginals import marginals
+from runcube.stats.marginals import binned, marginals
 from runcube.stats.rank import rank
 from runcube.stats.select import select
 from runcube.stats.summarize import summarize
@@ -30,6 +30,7 @@ __all__ = [
     "balanced",
     "best_of_k",
     "best_so_far",
+    "binned",
     "bootstrap",
     "compare",
     "compare_all",
