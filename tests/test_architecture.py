@@ -23,7 +23,7 @@ FOLDERS = {
     "cube": "core plan curves",
     "stats": "core cube",
     "tables": "core cube stats",
-    "plot": "core cube stats",
+    "plot": "core cube stats tables",
     "netcdf": "core files cube",
     "pipeline": "core files plan parallel readers curves cube",
     "lazy": "core files readers curves cube pipeline",
@@ -34,7 +34,7 @@ FOLDERS = {
 MODULES_ALONE = {
     "logger": "",
     "testing": "",
-    "accessor": "cube stats",
+    "accessor": "core cube stats plot",
     "engine": "files readers curves pipeline lazy",
     "__init__": "core plan readers cube stats tables plot pipeline lazy archive accessor logger",
     "__main__": "cli",
@@ -177,8 +177,13 @@ AUTHORS_OF_READERS = set(
     "Curves Limits LogFile Problem Reader Request Resume Roles RunHeader RunLog Source Status Tree"
     " read_bytes register_reader JobsReader JsonlReader NativeReader RayReader".split()
 )
+# The figures, and what goes with them.
+PLOTS = set(
+    "best_of_k compare coverage curves data distribution heatmap importance marginals parallel"
+    " save theme".split()
+)
 # What is public by the name of its folder: `runcube.tables.results`.
-OF_USERS = {"readers": AUTHORS_OF_READERS, "tables": {"Table", "results"}, "plot": {"data"}}
+OF_USERS = {"readers": AUTHORS_OF_READERS, "tables": {"Table", "results"}, "plot": PLOTS}
 # Modules whose functions have names that only go with that of the module.
 NAMESPACES = {"cube.report", "plot.data"}
 

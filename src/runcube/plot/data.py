@@ -136,7 +136,7 @@ def curves(
     held = (result["n"] + result["n_nonfinite"]).sum(axis) > 0
     result = result.isel(line=np.flatnonzero(held.values))
     result.attrs = {name: raw.attrs[name] for name in _SAID if name in raw.attrs}
-    result.attrs |= {"statistic": statistic, "x": axis}
+    result.attrs |= {"statistic": statistic, "x": axis, "name": _name(data)}
     if smoothing is not None:
         result.attrs["smoothing"] = smoothing
     return result
@@ -187,7 +187,7 @@ def distribution(
     """
     _check_statistic(statistic)
     data = renamed(data)
-    data, value_is = _one_value(data)
+    data, value_is = one_value(data)
     data, dims = with_dims(data, dim, None)
     found = summarize(
         data, dim=dims, statistic=statistic, ci=ci, method=method, quantiles=(), rng=rng
@@ -203,7 +203,7 @@ def distribution(
     result = in_lines(xr.Dataset(drawn), data, ("run",))
     result = result.isel(line=np.flatnonzero((result["n"] + result["n_nonfinite"]).values > 0))
     result.attrs = {name: found.attrs[name] for name in _SAID if name in found.attrs}
-    result.attrs |= {"statistic": statistic, "value_is": value_is}
+    result.attrs |= {"statistic": statistic, "value_is": value_is, "name": _name(data)}
     return result
 
 
@@ -282,6 +282,8 @@ def heatmap(
     cells = _pairs(found, rows[1] * shape[1] + columns[1], shape, rest, mode)
     labels = {y: (y, rows[0], found[y].attrs), x: (x, columns[0], found[x].attrs)}
     result = xr.Dataset({name: ((y, x), own) for name, own in cells.items()}, coords=labels)
+    own = {n: found[n][0] for n in ("metric", "split") if n in found.coords and found.sizes["line"]}
+    result = result.assign_coords({n: c.item() for n, c in own.items()})
     others = [key for key in keys if key not in (x, y)]
     is_joined = int(cells["n_configs"].max(initial=0)) > 1
     result.attrs = found.attrs | {
@@ -354,8 +356,20 @@ def _with_interval(found: xr.Dataset, statistic: str) -> dict[str, xr.DataArray]
     return {"center": center, **bounds}
 
 
-def _one_value(data: Data) -> tuple[Data, str]:
-    """Return the data without x, and which value of each run it has."""
+def _name(data: Data) -> str:
+    """Return the name of an array; what cubes call their values says nothing."""
+    name = "" if isinstance(data, xr.Dataset) or data.name is None else str(data.name)
+    return "" if name in ("curve", "final") else name
+
+
+def one_value(data: Data) -> tuple[Data, str]:
+    """Return the data without x, and which value of each run it has.
+
+    Parameters
+    ----------
+    data : Dataset or DataArray
+        As for :func:`distribution`.
+    """
     axis = x_dim(data) if isinstance(data, xr.Dataset) else x_name(data)
     if axis is None:
         name = data.name if isinstance(data, xr.DataArray) else None

@@ -84,6 +84,25 @@ def labels_of(values: Any, names: Mapping[str, str]) -> list[str]:
     ]
 
 
+def value_name(found: xr.Dataset, names: Mapping[str, str]) -> str:
+    """Return what lines are values of: the split and the metric that all of them have."""
+    words = []
+    for key in ("split", "metric"):
+        labels = np.unique(found[key].values) if key in found.coords else np.array([])
+        if len(labels) == 1 and (key, labels[0]) != ("split", "all"):
+            words.append(label_of(labels[0], names))
+    if "metric" in found.coords and words and len(np.unique(found["metric"].values)) > 1:
+        words.append("value")
+    name = found.attrs.get("name")
+    return " ".join(words) or (name_of(name, None, names) if name else "value")
+
+
+def value_label(found: xr.Dataset, names: Mapping[str, str]) -> str:
+    """Return what values are: the metric, and which value of each run."""
+    own, which = value_name(found, names), str(found.attrs["value_is"])
+    return own if which in (own, "value") else f"{own}, {which}"
+
+
 def counted(counts: Any) -> str:
     """Return how many, or from how few to how many.
 
