@@ -76,7 +76,8 @@ def coverage(
     keys = telling_apart(found)
     rows = found.sizes["line"]
     with in_theme(theme):
-        made = one_panel(ax, width, height=min(0.6 + 0.17 * rows, 8.0))
+        height = 0.6 + 0.17 * rows if rows <= _MOST_NAMED else 4.0
+        made = one_panel(ax, width, height=height)
         own = made.axes[0]
         _draw(own, found.values)
         seeds = labels_of(found["seed"].values.tolist(), names)
@@ -103,19 +104,17 @@ def _draw(ax: Axes, status: np.ndarray) -> None:
     code = np.zeros(status.shape)
     for number, word in enumerate(words):
         code[status == word] = number
-    is_fine = status.size <= _MOST_PATCHES
     cmap = ListedColormap([colour for colour, _ in _LOOKS.values()])
     places = [np.arange(size) for size in status.shape[::-1]]
     if status.size:
         ax.pcolormesh(*places, code, cmap=cmap, vmin=-0.5, vmax=3.5, shading="nearest")
-    if is_fine:
-        for row, column in np.ndindex(status.shape):
-            _, hatch = _LOOKS[str(status[row, column])]
-            ax.add_patch(
-                Rectangle(
-                    (column - 0.5, row - 0.5), 1, 1, fill=False, ec="white", lw=1.0, hatch=hatch
-                )
-            )
+    # Fields too small for borders have none, and hatches alone.
+    width = 1.0 if len(status) <= _MOST_NAMED else 0.0
+    is_marked = np.isin(status, [word for word, (_, hatch) in _LOOKS.items() if hatch])
+    for row, column in np.argwhere(is_marked | (width > 0))[:_MOST_PATCHES]:
+        _, hatch = _LOOKS[str(status[row, column])]
+        place = (column - 0.5, row - 0.5)
+        ax.add_patch(Rectangle(place, 1, 1, fill=False, ec="white", lw=width, hatch=hatch))
     ax.set_xlim(-0.5, max(status.shape[1], 1) - 0.5)
     ax.set_ylim(max(status.shape[0], 1) - 0.5, -0.5)
 

@@ -159,7 +159,7 @@ def curves(
                 unseen |= {why: unseen.get(why, 0) + count for why, count in scale.unseen.items()}
         if colours.numbers is not None:
             colour_bar(made.figure, made.axes, colours)
-        text = _caption(found, most, hidden, unseen, names)
+        text = _caption(found, hidden, unseen, names)
         counts = [_n(found.isel(line=own)) for own in colours.lines]
         return made.finish(legend_entries(colours, dashes, counts), text)
 
@@ -187,25 +187,24 @@ def _keys(
 def _draw(ax: Axes, part: xr.Dataset, colours: Sequence[Any], dashes: Sequence[Any]) -> None:
     """Draw lines with their intervals, single runs, and marks."""
     x = part[part.attrs["x"]].values
+    values = {str(name): own.values for name, own in part.data_vars.items()}
     is_many = len(colours) > _MANY
     for at, ((colour, marker), own_dashes) in enumerate(zip(colours, dashes, strict=True)):
-        own = part.isel(line=at)
-        center = own["center"].values
-        band(ax, x, own["lower"].values, own["upper"].values, colour=colour)
-        for values in own["runs"].values if "runs" in own else ():
-            line(ax, x, values, colour=colour, width=0.5, alpha=0.45, zorder=2)
-        if "raw" in own:
-            line(ax, x, own["raw"].values, colour=colour, width=0.5, alpha=0.5, zorder=2)
+        band(ax, x, values["lower"][at], values["upper"][at], colour=colour)
+        for own in values["runs"][at] if "runs" in values else ():
+            line(ax, x, own, colour=colour, width=0.5, alpha=0.45, zorder=2)
+        if "raw" in values:
+            line(ax, x, values["raw"][at], colour=colour, width=0.5, alpha=0.5, zorder=2)
         how: dict[str, Any] = {"width": 0.7, "alpha": 0.75} if is_many else {"marker": marker}
-        line(ax, x, center, colour=colour, dashes=own_dashes, **how)
-        diverging(ax, x[own["n_diverging"].values > 0], colour)
+        line(ax, x, values["center"][at], colour=colour, dashes=own_dashes, **how)
+        diverging(ax, x[values["n_diverging"][at] > 0], colour)
 
 
 def _scale_axes(ax: Axes, part: xr.Dataset, scale: Scale, logx: bool | None) -> None:
     from matplotlib.ticker import MaxNLocator
 
     x = part[part.attrs["x"]].values
-    held = (part["n"] + part["n_nonfinite"]).sum("line").values > 0
+    held = part["n"].sum("line").values > 0
     if x_calls_for_log(x[held]) if logx is None else logx and (x[held] > 0).any():
         ax.set_xscale("log")
     elif x.dtype.kind == "i":
@@ -228,12 +227,13 @@ def _name_axes(
 
 def _caption(
     found: xr.Dataset,
-    most: int,
     hidden: Sequence[str],
     unseen: Mapping[str, int],
     names: Mapping[str, str],
 ) -> str:
     """Return what the lines, bands and marks are, of how many runs, and what is not seen."""
+    if not found.sizes["line"]:
+        return "No run has a value."
     over = plain(found.attrs["summary_dim"].replace("seed", "seeds"))
     many = f"{found.sizes['line']} lines: " if found.sizes["line"] > _MANY else ""
     said = [f"{many}{found.attrs['statistic']} over {over}, n = {_n(found)} runs at a point."]
@@ -241,10 +241,10 @@ def _caption(
         kind = interval_of(found.attrs)
         point = "" if found.attrs["ci_is"] == "simultaneous" else ", pointwise"
         said.append(f"Band: {kind}{point}.")
-    elif most > _MOST_BANDS:
+    elif found["n"].max() < 2:
+        said.append("One run has no interval.")
+    elif "ci_level" in found.attrs:
         said.append("No intervals are drawn.")
-    elif "ci_level" in found.attrs and found.sizes["line"]:
-        said.append("One run a point has no interval.")
     if "smoothing" in found.attrs:
         said.append(f"Smoothed (EMA {found.attrs['smoothing']:g}); thin: as logged.")
     if "runs" in found:
@@ -255,8 +255,6 @@ def _caption(
     if count := int(found["n_diverging"].sum()):
         said.append(f"▲: first NaN or infinity of a run ({count}).")
     said += [f"{why}: {count}." if count else f"{why}." for why, count in unseen.items()]
-    if not found.sizes["line"]:
-        return "No run has a value."
     return " ".join(word[:1].upper() + word[1:] for word in said)
 
 

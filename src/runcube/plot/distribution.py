@@ -179,12 +179,12 @@ def _beside(
 ) -> None:
     """Draw the runs of each line over the label of x that it has, the colours side by side."""
     code = colours.code[lines]
+    arrays = {str(name): own.values for name, own in part.data_vars.items()}
     n_colours = max(1, len(colours.labels))
     step = 0.8 / n_colours if n_colours <= 8 else 0.0
     for i, line in enumerate(lines.tolist()):
         at = place[i] + (code[i] - (n_colours - 1) / 2) * step
-        own = part.isel(line=i)
-        values = own["value"].values[np.isfinite(own["value"].values)]
+        values = arrays["value"][i][np.isfinite(arrays["value"][i])]
         colour = colours.colours[colours.code[line]]
         room = 0.3 * (step or 0.8)
         # The same places each time: in the order of the values, to and fro.
@@ -201,8 +201,8 @@ def _beside(
             zorder=2,
         )
         if kind == "strip":
-            _mean(ax, at, own, colour)
-        if count := int(own["n_nonfinite"]):
+            _mean(ax, at, [arrays[name][i] for name in ("center", "lower", "upper")], colour)
+        if count := int(arrays["n_nonfinite"][i]):
             edge: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "clip_on": False}
             ax.plot([at], [0.985], "^", color=colour, **edge)
             ax.annotate(
@@ -228,8 +228,8 @@ def _ticks(ax: Axes, labels: Sequence[str]) -> None:
     ax.set_xlim(-0.6, len(labels) - 0.4)
 
 
-def _mean(ax: Axes, at: float, own: xr.Dataset, colour: Any) -> None:
-    center, low, high = (float(own[name]) for name in ("center", "lower", "upper"))
+def _mean(ax: Axes, at: float, own: Sequence[float], colour: Any) -> None:
+    center, low, high = own
     if np.isfinite(low) and np.isfinite(high):
         ax.vlines(at, low, high, color=colour, linewidth=1.3, zorder=3)
     ax.plot([at], [center], "_", color=colour, markersize=9, markeredgewidth=1.8, zorder=4)

@@ -108,9 +108,7 @@ def colours_of(
         Display names.
     """
     if hue is None and len(keys) > 1:
-        joined = np.array(
-            [_joined(found, keys, line, names) for line in range(found.sizes["line"])]
-        )
+        joined = np.array(_joined(found, keys, names))
         labels, first = np.unique(joined, return_index=True)
         if len(labels) <= _TOGETHER:
             order = labels[np.argsort(first)].tolist()
@@ -168,11 +166,13 @@ def keys_left(found: xr.Dataset, used: Sequence[str | None]) -> list[str]:
     return [key for key in telling_apart(found) if key not in used]
 
 
-def _joined(found: xr.Dataset, keys: Sequence[str], line: int, names: Mapping[str, str]) -> str:
-    return ", ".join(
-        f"{name_of(key, found[key], names)} {label_of(found[key].values[line], names)}"
-        for key in keys
-    )
+def _joined(found: xr.Dataset, keys: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """Return the labels of each line together, each with the name of its key."""
+    columns = []
+    for key in keys:
+        title, values = name_of(key, found[key], names), found[key].values.tolist()
+        columns.append([f"{title} {label_of(own, names)}" for own in values])
+    return [", ".join(row) for row in zip(*columns, strict=True)]
 
 
 def _rank(values: NDArray[Any]) -> tuple[bool, int]:
@@ -192,6 +192,8 @@ def _on_scale(numbers: NDArray[np.float64]) -> list[Any]:
     import matplotlib as mpl
 
     own = np.log(numbers) if calls_for_log(numbers) else numbers
+    if not own.size:
+        return []
     span = np.ptp(own)
     places = LIGHTEST * (own - own.min()) / (span if span > 0 else 1.0)
     return [tuple(colour) for colour in mpl.colormaps[CMAP](places)]

@@ -108,7 +108,7 @@ def heatmap(
         size = made.panel_width - 1.1
         is_text = size / max(values.shape[1], 1) >= _LEAST_CELL and len(values) <= 12
         if is_text:
-            _write(own, found, mesh, is_half=size / values.shape[1] >= 2 * _LEAST_CELL)
+            _write(own, found, mesh, is_half=size / max(values.shape[1], 1) >= 2 * _LEAST_CELL)
         for axis, key in ((own.xaxis, x), (own.yaxis, y)):
             labels = labels_of(found[key].values.tolist(), names)
             every = max(1, -(-len(labels) // _MOST_TICKS))
@@ -117,7 +117,8 @@ def heatmap(
         own.tick_params(length=0)
         if sum(map(len, labels_of(found[x].values.tolist(), names))) > 8 * size:
             own.tick_params(axis="x", labelrotation=45)
-        if mesh.get_array() is not None and np.isfinite(values).any():
+            made.grow(0.04 * max(map(len, labels_of(found[x].values.tolist(), names))))
+        if np.isfinite(values).any():
             bar = made.figure.colorbar(mesh, ax=own, label=value_label(found, names), pad=0.02)
             bar.outline.set_visible(False)
         return made.finish([], _caption(found, is_text))
@@ -138,6 +139,7 @@ def _keys(data: Data, x: str | None, y: str | None, dim: str | Sequence[str]) ->
 
 
 def _draw(ax: Axes, values: Any, is_log: bool) -> Any:
+    from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
     from matplotlib.patches import Rectangle
 
@@ -152,9 +154,11 @@ def _draw(ax: Axes, values: Any, is_log: bool) -> Any:
     for row, column in np.argwhere(np.isfinite(empty)) if empty.size <= _MOST_HATCHED else ():
         ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **hatched))
     masked = np.ma.masked_invalid(values)
-    mesh = ax.pcolormesh(*places, masked, cmap=shortened_cmap(), norm=norm, shading="nearest")
-    ax.set_xlim(-0.5, values.shape[1] - 0.5)
-    ax.set_ylim(-0.5, len(values) - 0.5)
+    if values.size:
+        ax.pcolormesh(*places, masked, cmap=shortened_cmap(), norm=norm, shading="nearest")
+    mesh = ScalarMappable(norm, shortened_cmap())
+    ax.set_xlim(-0.5, max(values.shape[1], 1) - 0.5)
+    ax.set_ylim(-0.5, max(len(values), 1) - 0.5)
     ax.set_facecolor("white")
     ax.spines[:].set_visible(False)
     return mesh

@@ -8,7 +8,7 @@ import numpy as np
 
 from runcube.core import PlanError, printable
 from runcube.cube import hyperparameters
-from runcube.plot.labels import counted, labels_of, name_of
+from runcube.plot.labels import counted, labels_of, name_of, plain
 from runcube.plot.panels import Panels, bare_panels, one_panel
 from runcube.plot.style import COLOURS
 from runcube.plot.style import theme as in_theme
@@ -191,7 +191,7 @@ def marginals(
             _marginal(own, found[at], key, names)
             own.set_xlabel(name_of(key, ds[key], names))
             if made.is_leftmost(at):
-                own.set_ylabel(f"{names.get(split, split)} {names.get(metric, metric)}")
+                own.set_ylabel(" ".join(names.get(word, plain(word)) for word in (split, metric)))
         counts = np.concatenate([own["n_runs"].values for own in found])
         configs = np.concatenate([own["n_configs"].values for own in found])
         text = (
@@ -230,9 +230,7 @@ def _shares(
 
 def _caption(found: xr.Dataset, names: Mapping[str, str]) -> str:
     attrs = found.attrs
-    what = (
-        f"{names.get(attrs['split'], attrs['split'])} {names.get(attrs['metric'], attrs['metric'])}"
-    )
+    what = " ".join(names.get(attrs[key], plain(attrs[key])) for key in ("split", "metric"))
     said = [
         f"Of {what}, n = {counted(found['n_runs'].values)} runs of"
         f" {counted(found['n_configs'].values)} configurations.",

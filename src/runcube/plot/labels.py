@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-_LONGEST = 32
+_LONGEST = 24
 
 
 def plain(text: object) -> str:

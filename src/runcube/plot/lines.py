@@ -42,16 +42,18 @@ def telling_apart(found: xr.Dataset | xr.DataArray) -> list[str]:
     >>> telling_apart(xr.DataArray(np.zeros(3), dims="line", coords=coords))
     ['lr', 'wd']
     """
+    names = columns_of(found)
     kept: list[str] = []
     known = np.zeros(found.sizes["line"], dtype=np.intp)
-    # The number of a configuration says nothing: only where no hyperparameter does.
-    for name in sorted(columns_of(found), key=lambda own: own == "config"):
+    # Values of two metrics are never of one kind; the number of a configuration says nothing, and
+    # counts only where no hyperparameter tells.
+    for name in sorted(names, key=lambda own: (own != "metric", own == "config")):
         codes = np.unique(found[name].values, return_inverse=True)[1].reshape(-1)
         finer = np.unique(np.stack([known, codes]), axis=1, return_inverse=True)[1].reshape(-1)
         if finer.max(initial=0) > known.max(initial=0):
             known = finer
             kept.append(name)
-    return kept
+    return sorted(kept, key=names.index)
 
 
 def columns_of(found: xr.Dataset | xr.DataArray) -> list[str]:

@@ -70,8 +70,7 @@ def _elapsed(data: Data, axis: str, names: list[str]) -> xr.DataArray:
         unit = elapsed_seconds(name) or clock_seconds(name)
         if unit is not None:
             seconds = data[name].astype(np.float64) * unit
-            if elapsed_seconds(name) is None:
-                seconds = seconds - seconds.min(axis)
+            seconds = seconds - seconds.min(axis)
             return seconds.assign_attrs(long_name="elapsed", units="s")
     known = ", ".join(map(repr, names)) or "none"
     raise UnknownNameError(f"x='elapsed': no clock along {axis} (known: {known})")

@@ -82,6 +82,11 @@ class Panels:
         """Return whether a panel begins a row, or has a y-axis of its own."""
         return self.is_free or at % self.n_columns == 0
 
+    def grow(self, inches: float) -> None:
+        """Make the figure taller, if it was made here."""
+        if self.is_own:
+            self.figure.set_size_inches(self.width, self.figure.get_size_inches()[1] + inches)
+
     def finish(self, entries: Sequence[Entry], text: str) -> Axes | Figure:
         """Draw the legend and the caption, and return what the figure function returns."""
         text = " ".join([text, *self.notes]).strip()
@@ -98,8 +103,7 @@ class Panels:
         where = "outside right upper" if is_beside else "outside upper left"
         legend(self.figure, entries, loc=where, ncols=n_columns)
         rows = 0 if is_beside else -(-len(entries) // n_columns)
-        more = _LINE * (rows + text.count("\n") + 1)
-        self.figure.set_size_inches(self.width, self.figure.get_size_inches()[1] + more)
+        self.grow(_LINE * (rows + text.count("\n") + 1))
         return self.figure if self.is_grid else self.axes[0]
 
 

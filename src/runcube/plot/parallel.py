@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.core import PlanError
+from runcube.plot.data import columns_of
 from runcube.plot.data import distribution as distribution_data
-from runcube.plot.data import telling_apart
 from runcube.plot.encode import ordered
 from runcube.plot.labels import counted, labels_of, name_of, value_label
 from runcube.plot.lines import column_name
@@ -51,7 +51,7 @@ def parallel(
         One value of each run, of one metric and split; of a cube with its x-axis, the last logged
         value of each run.
     keys : sequence of str, optional
-        The hyperparameters, from left to right; by default those that tell configurations apart.
+        The hyperparameters, from left to right; by default all that vary, up to 10.
     mode : {"max", "min"}, optional
         Which end is better: the best are drawn last, on top.
     ax, names, width, theme
@@ -90,7 +90,8 @@ def parallel(
     if mode not in (None, "max", "min"):
         raise PlanError(f"mode={mode!r}: expected 'max' or 'min'")
     found = distribution_data(data, dim=dim, ci=None)
-    own = _keys(found, keys)
+    every = _keys(found, keys)
+    own = every[:_MOST_AXES]
     values = found["center"].values
     is_log = calls_for_log(values) if log is None else bool(log and (values > 0).any())
     columns = [_column(found[key].values, names) for key in own]
@@ -108,18 +109,21 @@ def parallel(
         panel.set_yticks([])
         panel.spines[:].set_visible(False)
         panel.tick_params(axis="x", length=0)
-        return made.finish([], _caption(found, values, own))
+        return made.finish([], _caption(found, values, len(every) - len(own)))
 
 
 def _keys(found: xr.Dataset, keys: Sequence[str] | None) -> list[str]:
-    apart = telling_apart(found)
-    several = [name for name in ("metric", "split") if name in apart]
+    several = [n for n in ("metric", "split") if len(np.unique(found[n].values)) > 1]
     if several:
         raise PlanError(f"parallel: select one {several[0]}: ds.sel({several[0]}=…)")
-    own = [column_name(found, key, "keys") for key in keys] if keys is not None else apart
+    if keys is not None:
+        return [column_name(found, key, "keys") for key in keys]
+    own = [key for key in columns_of(found) if len(np.unique(found[key].values)) > 1]
+    # The number of a configuration says nothing beside its hyperparameters.
+    own = [key for key in own if key != "config"] or own
     if not own:
         raise PlanError("parallel: no hyperparameter varies")
-    return own[:_MOST_AXES]
+    return own
 
 
 def _column(
@@ -195,7 +199,7 @@ def _axis(ax: Axes, at: int, ticks: Sequence[tuple[float, str]]) -> None:
         )
 
 
-def _caption(found: xr.Dataset, values: NDArray[np.float64], own: Sequence[str]) -> str:
+def _caption(found: xr.Dataset, values: NDArray[np.float64], more: int) -> str:
     there = np.isfinite(values)
     over = found.attrs["summary_dim"].replace("seed", "seeds")
     said = [
@@ -204,6 +208,6 @@ def _caption(found: xr.Dataset, values: NDArray[np.float64], own: Sequence[str])
     ]
     if lost := int((~there).sum()):
         said.append(f"Grey, dotted: no finite value ({lost}).")
-    if more := len(telling_apart(found)) - len(own):
-        said.append(f"{more} more hyperparameters vary: give keys=." if more > 0 else "")
-    return " ".join(said).strip()
+    if more:
+        said.append(f"{more} more hyperparameters vary: keys= chooses.")
+    return " ".join(said)
