@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -98,6 +99,7 @@ def best_of_k(
     hue = hue and column_name(curves, hue, "hue")
     keys = [key for key in keys_left(curves, ("which", "split")) if key != hue]
     colours, _ = colours_of(curves, hue, [key for key in (hue, *keys) if key], names)
+    colours = replace(colours, markers=[])
     dashes = dashes_of(curves, "which" if report is not None else None, names)
     every = np.arange(curves.sizes["line"])
     values, k = curves["value"].values, curves["k"].values

@@ -119,7 +119,9 @@ def heatmap(
             own.tick_params(axis="x", labelrotation=45)
             made.grow(0.04 * max(map(len, labels_of(found[x].values.tolist(), names))))
         if np.isfinite(values).any():
-            bar = made.figure.colorbar(mesh, ax=own, label=value_label(found, names), pad=0.02)
+            bar = made.figure.colorbar(
+                mesh, ax=own, label=value_label(found, names).replace(", ", ",\n"), pad=0.02
+            )
             bar.outline.set_visible(False)
         return made.finish([], _caption(found, is_text))
 

@@ -76,7 +76,7 @@ def clipped(values: NDArray[np.float64], share: float) -> tuple[float, float, in
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.nan, np.nan, 0
-    low, high = np.quantile(finite, [1 - share, share])
+    low, high = np.quantile(finite, [round(1 - share, 12), share])
     return float(low), float(high), int(((finite < low) | (finite > high)).sum())
 
 
