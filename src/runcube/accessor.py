@@ -42,6 +42,8 @@ class SweepAccessor:
     ``select``            the best configuration, with an honest value
     ``rank``              the rank of each configuration
     ``importance``        what each hyperparameter explains
+    ``marginals``         the mean for each label of a hyperparameter
+    ``divergence``        where runs diverge, and why
     ``plot``              figures: ``ds.sweep.plot.curves()``
     ===================== ====================================================
 
@@ -71,6 +73,10 @@ class SweepAccessor:
     1.0
     >>> ds.sweep.importance(**how, n_resamples=99).importance.idxmax().item()
     'lr'
+    >>> ds.sweep.marginals(over="lr", metric="acc1", mode="max")["mean"].idxmax().item()
+    0.2
+    >>> ds.sel(metric="loss").sweep.divergence(mode="min").x.sel(split="train").min().item()
+    0.0
     >>> ds.sweep.balanced().sweep.completeness().shape
     (22, 5)
     >>> acc = ds.sel(metric="acc1", split="val", weights="DEFAULT", weight_decay=0.0)
@@ -90,6 +96,8 @@ class SweepAccessor:
     select = method_of(stats.select)
     rank = method_of(stats.rank)
     importance = method_of(stats.importance)
+    marginals = method_of(stats.marginals)
+    divergence = method_of(stats.divergence)
 
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = ds

@@ -7,9 +7,12 @@ from runcube.cli import commands
 
 COMMANDS = (
     "archive",
+    "best",
+    "compare",
     "explain",
     "missing",
     "problems",
+    "results",
     "show",
     "table",
     "update",

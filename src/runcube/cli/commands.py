@@ -2,145 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from runcube.archive import archive_runs, open_archive, update_archive, verify_archive
-from runcube.cli import launch, options, render, select
-from runcube.cli.errors import Commands, Failure, no_such_path
+from runcube.cli import launch, options, render, select, statistics
+from runcube.cli.errors import Commands, Failure
+from runcube.cli.logs import Logs, count, example, on_logs, remark_left_out, show_table
 from runcube.cli.watch import STATUSES, best, counts
 from runcube.core import NoRunsError, SweepWarning
 from runcube.cube import problems as list_problems
 from runcube.cube import report
-from runcube.files import is_netcdf, is_url
-from runcube.pipeline import load_runs, scan
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pandas as pd
-    import xarray as xr
-
-    from runcube.plan import Sweep
-
-    Command = Callable[..., bool | None]
 
 _EXITS = """\b
 Exit codes: 0 done; 1 something was found (--exit-code, verify); 2 a wrong argument, path or name,
 or no logs; 130 interrupted; 141 the program that read the output stopped reading."""
-
-
-@dataclass(frozen=True)
-class Logs:
-    """The logs of a command, and how to read them.
-
-    Parameters
-    ----------
-    paths : tuple of str
-        Paths or URLs of the logs, or path of an archive.
-    plan : dict of str to object
-        Keyword arguments of ``scan``.
-    loading : dict of str to object
-        Further keyword arguments of ``load_runs``.
-    as_json : bool
-        Whether results are written as JSON lines.
-    """
-
-    paths: tuple[str, ...]
-    plan: dict[str, Any]
-    loading: dict[str, Any]
-    as_json: bool
-
-    @property
-    def path(self) -> str | list[str]:
-        """The one path, or all of them."""
-        return self.paths[0] if len(self.paths) == 1 else [*self.paths]
-
-    def scan(self) -> Sweep:
-        """Return the plan of the logs, from their headers."""
-        self.check_logs()
-        with render.progress_on(sys.stderr):
-            return scan(self.path, **self.plan)
-
-    def load(self, **more: Any) -> xr.Dataset:
-        """Return the cube of the logs, or of the archive that was given in place of them."""
-        self._check_paths()
-        if self._archives():
-            if len(self.paths) > 1:
-                raise Failure(f"{self._archives()[0]}: is an archive; pass it alone")
-            self._check_unused()
-            return open_archive(self.paths[0], **more)
-        with render.progress_on(sys.stderr) as step:
-            return load_runs(self.path, **self.plan, **self.loading, **more, progress=step)
-
-    def check_logs(self, *, may_come: bool = False) -> None:
-        """Raise if a path is an archive, where logs are needed, or is not there and may not be."""
-        if not may_come:
-            self._check_paths()
-        if self._archives():
-            raise Failure(f"{self._archives()[0]}: is an archive; this command reads logs")
-
-    def _archives(self) -> list[str]:
-        files = [path for path in self.paths if not is_url(path) and Path(path).is_file()]
-        return [path for path in files if is_netcdf(Path(path))]
-
-    def _check_unused(self) -> None:
-        """Raise if an option for reading logs was given: an archive is already made."""
-        given = click.get_current_context().get_parameter_source
-        for name in (*self.plan, *self.loading):
-            if given(name) is ParameterSource.COMMANDLINE:
-                option = f"--{name.replace('_', '-')}"
-                raise click.UsageError(f"{option} is for logs, and {self.paths[0]} is an archive")
-
-    def _check_paths(self) -> None:
-        for path in self.paths:
-            if not is_url(path) and not Path(path).exists():  # a URL is checked when it is listed
-                raise Failure(no_such_path(Path(path)))
-
-
-def _logs(*, load: bool = True) -> Callable[[Command], Command]:
-    """Return a decorator that passes a command its paths and common options as one `Logs`.
-
-    A command that returns True exits with 1. With ``load=False`` the options of loading are left
-    out.
-    """
-    loading = options.LOADING if load else {}
-
-    def decorate(function: Command) -> Command:
-        @functools.wraps(function)
-        def command(paths: tuple[str, ...], as_json: bool, **values: Any) -> None:
-            plan = {name: values.pop(name) for name in options.PLAN}
-            plan["exclude"] = plan["exclude"] or ()
-            rest = {name: values.pop(name) for name in loading}
-            # Problems of the logs are reported after the results, and not beside an error.
-            with render.warnings_on_stderr():
-                found = function(Logs(paths, plan, rest, as_json), **values)
-            if found:
-                click.get_current_context().exit(1)
-
-        offered = [*options.PLAN.values(), *loading.values()]
-        offered.append(click.option("--json", "as_json", is_flag=True, help="Write JSON lines."))
-        decorated: Command = command
-        for option in reversed(offered):
-            decorated = option(decorated)
-        return click.argument("paths", metavar="PATH...", nargs=-1, required=True)(decorated)
-
-    return decorate
-
-
-def _example(*lines: str) -> str:
-    """Return the epilog of a command: example calls."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 # --- commands -------------------------------------------------------------------------------
@@ -155,8 +38,8 @@ def main() -> None:
     """
 
 
-@main.command(epilog=_example("runcube explain logs/", "runcube explain logs/ --dims lr,weights"))
-@_logs(load=False)
+@main.command(epilog=example("runcube explain logs/", "runcube explain logs/ --dims lr,weights"))
+@on_logs(load=False)
 def explain(logs: Logs) -> None:
     """Show how logs were read, what varies in a sweep, and what each rule of the plan decided.
 
@@ -169,27 +52,27 @@ def explain(logs: Logs) -> None:
         render.show_text(sweep.explain())
 
 
-@main.command(epilog=_example("runcube table logs/", "runcube table logs/ --json | jq .complete"))
-@_logs()
+@main.command(epilog=example("runcube table logs/", "runcube table logs/ --json | jq .complete"))
+@on_logs()
 def table(logs: Logs) -> None:
     """List the configurations with their numbers of runs by status."""
     ds = logs.load()
     frame = report.table(ds)
-    _show(logs, frame, _count(len(frame), "configuration"), "no configuration", ds)
+    show_table(logs, frame, count(len(frame), "configuration"), "no configuration", ds)
 
 
-@main.command(epilog=_example("runcube problems logs/", "runcube problems logs/ --exit-code"))
+@main.command(epilog=example("runcube problems logs/", "runcube problems logs/ --exit-code"))
 @options.EXIT_CODE
-@_logs()
+@on_logs()
 def problems(logs: Logs, exit_code: bool) -> bool:
     """List the problems of the logs: file, line, kind and message."""
     frame = list_problems(logs.load())
-    _show(logs, frame, _count(len(frame), "problem"), "no problems")
+    show_table(logs, frame, count(len(frame), "problem"), "no problems")
     return exit_code and len(frame) > 0
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "runcube missing logs/",
         "runcube missing logs/ --json > todo.jsonl",
         "runcube missing logs/ --format 'python train.py --lr {lr} --seed {seed}' | sh",
@@ -203,7 +86,7 @@ def problems(logs: Logs, exit_code: bool) -> bool:
     help="yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.",
 )
 @options.EXIT_CODE
-@_logs()
+@on_logs()
 def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: bool) -> bool:
     """List the configurations and seeds without a complete run.
 
@@ -221,26 +104,24 @@ def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: boo
         launch.write(found, form, ds)
     else:
         found = report.missing(ds, all_combinations=all_combinations)
-        _show(logs, found, f"missing: {_count(len(found), 'run')}", "no run is missing", ds)
+        show_table(logs, found, f"missing: {count(len(found), 'run')}", "no run is missing", ds)
     return exit_code and len(found) > 0
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "runcube show logs/ --metric acc1 --split val --final --over seed",
         "runcube show logs/ --metric loss --where lr=0.1 --where weights=None --at epoch=10",
     )
 )
 @click.option("--metric", multiple=True, help="Metric to show; default: all.")
 @click.option("--split", multiple=True, help="Split to show; default: all.")
-@options.many(
-    "--where", options.choices_of, "NAME=VALUE", "Show only this label; repeat for more labels."
-)
+@options.WHERE
 @click.option("--final", is_flag=True, help="Show only the last logged value of each run.")
-@options.many("--at", options.choices_of, "X=VALUE", "Show only this value of x: epoch=10.")
+@options.AT
 @click.option("--over", multiple=True, metavar="DIM", help="Mean ± standard error over it: seed.")
-@click.option("--all-runs", is_flag=True, help="Include runs that are not complete.")
-@_logs()
+@options.ALL_RUNS
+@on_logs()
 def show(logs: Logs, **asked: Any) -> None:
     """Show curves or final values of a selection.
 
@@ -254,10 +135,7 @@ def show(logs: Logs, **asked: Any) -> None:
     ds = select.where(logs.load(), wanted)
     if not asked["all_runs"]:
         ds, left_out = select.only_complete(ds)
-        if left_out:
-            render.show_remark(
-                f"left out, as not complete: {_count(left_out, 'run')}; --all-runs counts them"
-            )
+        remark_left_out(left_out)
     frame = select.values_table(ds, last=asked["final"], over=asked["over"])
     for name in ("mean", "se"):  # NaN here means too few values, not a logged NaN
         if name in frame.columns:
@@ -265,11 +143,11 @@ def show(logs: Logs, **asked: Any) -> None:
     named = [name for name in ("split", "metric") if len(asked[name]) == 1]
     frame = frame.drop(columns=[name for name in named if name in frame.columns])
     title = " ".join([*(asked[name][0] for name in named), "final" if asked["final"] else ""])
-    _show(logs, frame, title.strip(), "nothing was logged there", ds)
+    show_table(logs, frame, title.strip(), "nothing was logged there", ds)
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "runcube archive logs/ -o sweep.nc",
         "runcube archive logs/ -o small.nc --dtype float32 --significant-digits 4",
     )
@@ -283,7 +161,7 @@ def show(logs: Logs, **asked: Any) -> None:
     help="Type of the values.",
 )
 @click.option("--significant-digits", type=click.IntRange(1, 15), help="Round to compress better.")
-@_logs()
+@on_logs()
 def archive(
     logs: Logs, output: str, force: bool, dtype: str, significant_digits: int | None
 ) -> None:
@@ -319,7 +197,7 @@ def _wrote(target: Path, as_json: bool) -> None:
         runs = sum(found.values())
         render.write_json([{"path": str(target), "runs": runs, **found, "bytes": size}])
     else:
-        shown = _count(sum(found.values()), "run")
+        shown = count(sum(found.values()), "run")
         render.show_remark(f"wrote {target}: {shown} ({_shown(found)}), {size / 1e6:.1f} MB")
 
 
@@ -334,7 +212,7 @@ _LOGS = click.argument(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
 
 
-@main.command(epilog=_example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
+@main.command(epilog=example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
 @_ARCHIVE
 @_LOGS
 @options.PARALLEL
@@ -347,7 +225,7 @@ def update(archive_path: str, logs: list[str] | None, parallel: Any, as_json: bo
         _wrote(Path(archive_path), as_json)
 
 
-@main.command(epilog=_example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
+@main.command(epilog=example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
 @_ARCHIVE
 @_LOGS
 @_JSON
@@ -360,15 +238,13 @@ def verify(archive_path: str, logs: list[str] | None, as_json: bool) -> None:
     if as_json:
         render.write_frame_json(frame)
     else:
-        render.show_frame(
-            frame, _count(len(frame), "finding"), empty=f"{archive_path}: all is well"
-        )
+        render.show_frame(frame, count(len(frame), "finding"), empty=f"{archive_path}: all is well")
     if len(frame):
         click.get_current_context().exit(1)
 
 
-@main.command(epilog=_example("runcube watch logs/ sweep.nc --every 60 --metric acc1"))
-@_logs()
+@main.command(epilog=example("runcube watch logs/ sweep.nc --every 60 --metric acc1"))
+@on_logs()
 @click.argument("archive_path", metavar="ARCHIVE")
 @click.option(
     "--every",
@@ -422,17 +298,5 @@ def _refresh(logs: Logs, target: Path) -> bool:
     return True
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _show(
-    logs: Logs, frame: pd.DataFrame, title: str, empty: str, ds: xr.Dataset | None = None
-) -> None:
-    """Print a table; in a narrow terminal without columns that follow from others."""
-    if logs.as_json:
-        render.write_frame_json(frame)
-        return
-    followers = [] if ds is None else select.followers(ds)
-    follow = [name for name in followers if name in frame.columns]
-    render.show_frame(frame, title, empty=empty, follow=follow)
+for command in (statistics.best, statistics.compare, statistics.results):
+    main.add_command(command)

@@ -15,7 +15,7 @@ from runcube.plot.marks import shortened_cmap
 from runcube.plot.panels import one_panel
 from runcube.plot.scales import calls_for_log
 from runcube.plot.style import theme as in_theme
-from runcube.tables import shown
+from runcube.tables import decimals_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Cells that are narrower than this, in inches, have no text.
 _LEAST_CELL = 0.42
 _MOST_TICKS = 20
+_LARGE = 1e5
 _MOST_HATCHED = 10_000
 
 
@@ -169,14 +170,18 @@ def _draw(ax: Axes, values: Any, is_log: bool) -> Any:
 def _write(ax: Axes, found: xr.Dataset, mesh: Any, is_half: bool) -> None:
     values = found["value"].values
     half = (found["upper"].values - found["lower"].values) / 2
+    # Where colours are logarithmic no number of decimals suits all cells.
+    is_wide = calls_for_log(values)
+    places = decimals_of(values.ravel().tolist(), half.ravel().tolist())
     for row, column in np.ndindex(values.shape):
         value, n = values[row, column], int(found["n"].values[row, column])
         lost = int(found["n_nonfinite"].values[row, column])
         if not np.isfinite(value):
             text, colour = (f"▲ {lost}" if lost else ""), "0.2"
         else:
-            own, error = shown(float(value), float(half[row, column]))
-            text = f"{own} ± {error}" if is_half and error else own
+            own, error = shown(float(value), float(half[row, column]), places)
+            own = f"{value:.3g}" if is_wide or abs(value) >= _LARGE else own
+            text = f"{own} ± {error}" if is_half and error and not is_wide else own
             text += f"\nn = {n}" + (f", ▲ {lost}" if lost else "")
             red, green, blue, _ = mesh.to_rgba(value)
             colour = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "black"
