@@ -199,7 +199,7 @@ def test_comparisons_are_those_of_compare_all(ds):
     assert filled == [str(word).endswith("is higher") for word in wanted.verdict.values]
     bars = [c.get_segments()[0][:, 0] for c in ax.collections]
     np.testing.assert_allclose(bars, wanted.ci.transpose("pair", "ci_bound"))
-    assert "3 comparisons (Holm)" in caption_of(ax)
+    assert "3 comparisons (Holm (1979))" in caption_of(ax)
 
 
 def test_coverage_counts_in_its_legend(ds):
@@ -228,11 +228,18 @@ def test_the_best_of_k_is_drawn_as_chosen_and_as_reported(ds):
     val, test = (rc.final(ds.sel(metric="acc1", split=split)) for split in ("val", "eval"))
     ax = rc.plot.best_of_k(val, mode="max", report=test)
     over = ["weights", "lr", "weight_decay"]
-    means = rc.summarize(val)["mean"], rc.summarize(test)["mean"]
-    wanted = rc.best_of_k(means[0], over=over, mode="max").value
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), wanted)
-    wanted = rc.best_of_k(means[0], over=over, mode="max", report=means[1]).value
-    np.testing.assert_allclose(ax.lines[1].get_ydata(), wanted)
+    how = {"over": over, "dim": "seed", "mode": "max"}
+    wanted = rc.best_of_k(val, **how).value, rc.best_of_k(val, report=test, **how).value
+    for line, own in zip(ax.lines, wanted, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), own)
+    assert "n = 24 configurations" in caption_of(ax)
+
+
+def test_a_configuration_with_a_diverged_run_is_as_bad_as_the_worst(ds):
+    loss = ds.sel(metric="loss", split="train")
+    ax = rc.plot.best_of_k(loss, mode="min")
+    assert "count as the worst" in caption_of(ax)
+    assert ax.get_yscale() == "log"
 
 
 def test_a_line_crosses_each_axis_at_its_label(ds):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -17,7 +17,7 @@ from runcube.plot.panels import one_panel
 from runcube.plot.scales import calls_for_log
 from runcube.plot.style import theme as in_theme
 from runcube.stats import best_of_k as expected_best
-from runcube.stats import summarize, values_and_logged
+from runcube.stats import values_and_logged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,8 @@ def best_of_k(
     ax, names, width, theme
         As for :func:`curves`.
     dim : str
-        The seeds, which are averaged first.
+        The seeds, which are averaged first; a run of NaN or infinity makes its configuration as
+        bad as the worst.
     logy : bool, optional
         Whether the y-axis is logarithmic; by default where values call for it.
 
@@ -136,17 +137,20 @@ def _curves(
     dim: str,
 ) -> tuple[xr.Dataset, str]:
     """Return the expected best along k of each line, and which value of each run it is of."""
-    chosen_by, lost, value_is = _means(data, mode, dim)
-    kept = ("metric", "split", hue)
+    chosen_by, value_is = one_value(renamed(data))
+    values, logged = values_and_logged(chosen_by)
+    averaged = [dim] if dim in values.dims else []
+    kept = ("metric", "split", hue, dim)
     searched = [over] if isinstance(over, str) else over
-    searched = [str(d) for d in chosen_by.dims if d not in kept] if searched is None else searched
-    parts = [("chosen by", expected_best(chosen_by, over=searched, mode=mode))]
+    searched = [str(d) for d in values.dims if d not in kept] if searched is None else searched
+    how: dict[str, Any] = {"over": searched, "mode": mode, "dim": averaged}
+    parts = [("chosen by", expected_best(chosen_by, **how))]
     if report is not None:
-        reported, _, _ = _means(report, mode, dim)
-        found = expected_best(chosen_by, over=searched, mode=mode, report=reported)
-        parts.append(("reported", found.drop_vars("split", errors="ignore")))
+        reported, _ = one_value(renamed(report))
+        parts.append(("reported", expected_best(chosen_by, report=reported, **how)))
+    lost = (logged & ~np.isfinite(values)).any(averaged).sum(searched)
     lines = [
-        in_lines(found.assign(n_nonfinite=lost.sum(searched)), chosen_by, ("k",))
+        in_lines(found.drop_attrs().assign(n_nonfinite=lost), chosen_by, ("k",))
         for _, found in parts
     ]
     words = np.repeat([word for word, _ in parts], [own.sizes["line"] for own in lines])
@@ -154,15 +158,3 @@ def _curves(
         lines = [own.drop_vars("split", errors="ignore") for own in lines]
     whole = xr.concat(lines, "line", data_vars="minimal", join="outer")
     return whole.assign_coords(which=("line", words, {"long_name": "value"})), value_is
-
-
-def _means(data: Data, mode: str, dim: str) -> tuple[xr.DataArray, xr.DataArray, str]:
-    """Return the mean of the seeds of each configuration, and where a run of it is not finite."""
-    own, value_is = one_value(renamed(data))
-    values, _ = values_and_logged(own)
-    if dim not in values.dims:
-        own = own.drop_vars(dim, errors="ignore").expand_dims(dim)
-    found = summarize(own, dim=dim, ci=None, quantiles=())
-    lost = found["n_nonfinite"] > 0
-    worst = -np.inf if mode == "max" else np.inf
-    return found["mean"].where(~lost, worst), lost, value_is

@@ -37,6 +37,7 @@ def compare(
     test: Literal["t", "permutation", "brunner-munzel"] = "t",
     paired: bool | Literal["auto"] = "auto",
     ci: float = 0.95,
+    adjust: Literal["holm", "bh", "dunnett", "games-howell", "max-t"] = "holm",
     names: Mapping[str, str] | None = None,
     width: Literal["column", "text", "page"] | float | None = None,
     theme: bool = True,
@@ -45,14 +46,14 @@ def compare(
     """Draw the differences between the settings along a dim, with intervals and verdicts.
 
     A filled point is a difference that the test decides, adjusted for the number of comparisons
-    (Holm); an open one is undecided, or cannot be decided by so few seeds, which its text says.
+    ; an open one is undecided, or cannot be decided by so few seeds, which its text says.
 
     Parameters
     ----------
     data : Dataset or DataArray
         One value of each run, such as ``rc.final(ds)``; of a cube with its x-axis, the last logged
         value of each run.
-    over, baseline, dim, test, paired, ci, rng
+    over, baseline, dim, test, paired, ci, adjust, rng
         As for :func:`runcube.compare_all`.
     ax, names, width, theme
         As for :func:`curves`.
@@ -87,7 +88,15 @@ def compare(
     own, value_is = one_value(renamed(data))
     over = own_name(over)
     found = compare_all(
-        own, over=over, baseline=baseline, dim=dim, test=test, paired=paired, ci=ci, rng=rng
+        own,
+        over=over,
+        baseline=baseline,
+        dim=dim,
+        test=test,
+        paired=paired,
+        ci=ci,
+        adjust=adjust,
+        rng=rng,
     )
     others = [str(d) for d in found["p"].dims if d != "pair"]
     rows = _rows(found, others)
@@ -173,5 +182,6 @@ def _caption(found: xr.Dataset, count: int) -> str:
     return (
         f"Bar: {100 * attrs['ci_level']:g} % interval of the difference of means"
         f" ({attrs['ci_method']}). Filled: decided by {attrs['test_source']}, p adjusted for"
-        f" {count} comparisons (Holm), at {1 - attrs['ci_level']:.2g}; open: undecided."
+        f" {count} comparisons ({attrs['adjust_source']}), at {1 - attrs['ci_level']:.2g};"
+        " open: undecided."
     )

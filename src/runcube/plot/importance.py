@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _MOST_LABELS = 12
 _MOST_PAIRS = 5
+_WHAT = {
+    "anova": "share of variance (ω²)",
+    "ped-anova": "importance (PED-ANOVA)",
+    "forest": "share of variance (forest, fANOVA)",
+}
 
 
 def importance(
@@ -38,12 +43,13 @@ def importance(
     names: Mapping[str, str] | None = None,
     width: Literal["column", "text", "page"] | float | None = None,
     theme: bool = True,
-    method: Literal["auto", "anova", "ped-anova"] = "auto",
+    method: Literal["auto", "anova", "ped-anova", "forest"] = "auto",
     epoch: Literal["best", "last", "each"] = "last",
     diverged: Literal["worst", "exclude", "fail"] = "worst",
     top: float = 0.2,
+    n_trees: int = 256,
     ci: float = 0.95,
-    n_resamples: int = 1000,
+    n_resamples: int | None = None,
     rng: RNG = None,
 ) -> Axes | Figure:
     """Draw how much of what differs between runs each hyperparameter explains.
@@ -55,7 +61,7 @@ def importance(
     ----------
     ds : Dataset
         The cube or a selection of it, in either layout.
-    metric, mode, split, method, epoch, diverged, top, ci, n_resamples, rng
+    metric, mode, split, method, epoch, diverged, top, n_trees, ci, n_resamples, rng
         As for :func:`runcube.importance`.
     ax, names, width, theme
         As for :func:`curves`.
@@ -95,6 +101,7 @@ def importance(
         epoch=epoch,
         diverged=diverged,
         top=top,
+        n_trees=n_trees,
         ci=ci,
         n_resamples=n_resamples,
         rng=rng,
@@ -112,11 +119,7 @@ def importance(
         own.set_yticks([*range(len(rows))], [text for text, *_ in rows])
         own.set_ylim(len(rows) - 0.4, -0.6)
         own.tick_params(axis="y", length=0)
-        is_anova = found.attrs["method"] == "anova"
-        what = (
-            "share of variance (ω²)" if is_anova else "importance (PED-ANOVA, variance of shares)"
-        )
-        own.set_xlabel(what)
+        own.set_xlabel(_WHAT[found.attrs["method"]])
         return made.finish([], _caption(found, names))
 
 
@@ -221,9 +224,10 @@ def _shares(
         for at in [i for i in best.tolist() if np.isfinite(own[i])]:
             a, b = (str(found[side].values[at]) for side in "ab")
             text = " × ".join(name_of(key, ds.coords.get(key), names) for key in (a, b))
-            rows.append((text, float(own[at]), np.nan, nothing, COLOURS[6]))
+            bounds = tuple(found["interaction_ci"].values[at].tolist())
+            rows.append((text, float(own[at]), np.nan, bounds, COLOURS[6]))
         for name, text in (("seed", "seed"), ("noise", "noise between runs")):
-            if np.isfinite(share := float(found[name])):
+            if name in found and np.isfinite(share := float(found[name])):
                 rows.append((text, share, np.nan, nothing, "0.7"))
     return rows
 
@@ -237,7 +241,7 @@ def _caption(found: xr.Dataset, names: Mapping[str, str]) -> str:
         f"Tick: {100 * attrs['ci_level']:g} % quantile with labels shuffled.",
     ]
     if "ci" in found:
-        said.append(f"Line: {100 * attrs['ci_level']:g} % interval (bootstrap of configurations).")
+        said.append(f"Line: {100 * attrs['ci_level']:g} % interval ({attrs['ci_source']}).")
     if "interaction" in found and found.sizes["pair"] > _MOST_PAIRS:
         said.append(f"The {_MOST_PAIRS} largest of {found.sizes['pair']} interactions.")
     if attrs["left_out"]:
