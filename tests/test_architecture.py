@@ -233,6 +233,11 @@ def test_importing_runcube_loads_nothing_heavy():
     assert not heavy & set(answer.stdout.split())
 
 
+def test_figures_are_loaded_when_they_are_asked_for():
+    code = "import sys, runcube; assert 'runcube.plot' not in sys.modules; runcube.plot.curves"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @each_module
 def test_only_the_command_line_prints(name):
     calls = [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from runcube import accessor as _accessor  # noqa: F401, registers ds.sweep
-from runcube import plot, tables
+from runcube import tables
 from runcube.archive import (
     archive_runs,
     merge_archives,
@@ -50,6 +53,9 @@ from runcube.stats import (
     summarize,
     time_to,
 )
+
+if _TYPE_CHECKING:
+    from runcube import plot
 
 __version__ = _version("runcube")
 __all__ = [
@@ -103,6 +109,13 @@ __all__ = [
     "update_archive",
     "verify_archive",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    # Figures are loaded when they are asked for.
+    if name == "plot":
+        return _import_module("runcube.plot")
+    raise AttributeError(f"module 'runcube' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

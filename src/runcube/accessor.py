@@ -9,12 +9,13 @@ import xarray as xr
 from runcube import stats
 from runcube.core import method_of
 from runcube.cube import at_best, diverged, final, problems, report, to_configs, to_grid
-from runcube.plot import PlotMethods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from runcube.plot import PlotMethods
 
 
 @xr.register_dataset_accessor("sweep")  # type: ignore[no-untyped-call]
@@ -373,6 +374,8 @@ class SweepAccessor:
         >>> ds.sel(metric="acc1", split="val", lr=0.2).sweep.plot.curves().get_ylabel()
         'val acc1'
         """
+        from runcube.plot import PlotMethods
+
         return PlotMethods(self._ds)
 
     @property

@@ -15,7 +15,7 @@ from runcube.plot.labels import counted, interval_of, labels_of, name_of, value_
 from runcube.plot.lines import column_name
 from runcube.plot.marks import legend_entries
 from runcube.plot.panels import panels
-from runcube.plot.scales import calls_for_log
+from runcube.plot.scales import bin_edges, calls_for_log
 from runcube.plot.style import DASHES
 from runcube.plot.style import theme as in_theme
 from runcube.stats import compare
@@ -257,7 +257,7 @@ def _along(
     whole = part["value"].values[np.isfinite(part["value"].values)]
     if not whole.size:
         return
-    bins = np.histogram_bin_edges(np.log(whole[whole > 0]) if is_log else whole, bins="auto")
+    bins = bin_edges(np.log(whole[whole > 0]) if is_log else whole)
     for i, label in enumerate(colours.labels):
         values = part["value"].values[colours.code[lines] == i]
         values = np.sort(values[np.isfinite(values)])

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 3
 _MOST_PANELS = 24
+# Inches that a panel with its labels needs.
+_LEAST_PANEL = 1.6
 # Characters of a legend beside the panels for each inch that is left; longer ones go below.
 _LEGEND_BESIDE = 8
 # Inches that a line of text takes.
@@ -198,9 +200,9 @@ def bare_panels(count: int, width: str | float | None) -> Panels:
     import matplotlib.pyplot as plt
 
     shown = min(count, _MOST_PANELS)
-    n_columns = _n_columns(0, shown)
-    n_rows = -(-shown // n_columns)
     size = inches(width, "page")
+    n_columns = _n_columns(0, shown, size)
+    n_rows = -(-shown // n_columns)
     figure, grid = plt.subplots(
         *(n_rows, n_columns),
         figsize=(size, 1.9 * n_rows + 0.3),
@@ -229,10 +231,10 @@ def _grid(
     cells = [
         (one[0] & two[0], [*filter(None, (one[1], two[1]))]) for one in parts[0] for two in parts[1]
     ]
-    n_columns = _n_columns(len(parts[1]) if all(by) else 0, len(cells))
+    size = inches(width, "page")
+    n_columns = _n_columns(len(parts[1]) if all(by) else 0, len(cells), size)
     shown = cells[:_MOST_PANELS]
     n_rows = -(-len(shown) // n_columns)
-    size = inches(width, "page")
     is_free = any(key in sharing[0] for key in by)
     figure, grid = plt.subplots(
         *(n_rows, n_columns),
@@ -260,11 +262,12 @@ def _grid(
     )
 
 
-def _n_columns(given: int, count: int) -> int:
+def _n_columns(given: int, count: int, width: float) -> int:
     """Return how many panels stand in a row: those of the columns, or what wraps well."""
     if given:
         return min(given, _MOST_PANELS)
-    return 2 if count == 4 else min(_MOST_COLUMNS, count)
+    most = min(_MOST_COLUMNS, max(1, int(width / _LEAST_PANEL)))
+    return 2 if count == 4 and most > 2 else min(most, count)
 
 
 def _parts(

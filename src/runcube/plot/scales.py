@@ -45,6 +45,22 @@ def calls_for_log(values: NDArray[np.float64]) -> bool:
     return bool(high >= 100 * low)
 
 
+def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of a histogram; one bin for values that floats hardly tell apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bin_edges(np.array([1.0, 2.0, 3.0, 4.0])).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    low, high = float(values.min()), float(values.max())
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        room = abs(low) / 2 or 0.5
+        return np.array([low - room, high + room])
+    return np.histogram_bin_edges(values, bins="auto")
+
+
 def clipped(values: NDArray[np.float64], share: float) -> tuple[float, float, int]:
     """Return the limits that leave out the tails of finite values, and how many are outside.
 
