@@ -87,6 +87,14 @@ def test_gaps_split_lines_and_bands_and_a_lone_point_has_a_marker():
     assert len(ax.collections) == 3  # two bands and a bar
 
 
+def test_a_line_on_a_grid_of_its_own_has_no_gaps():
+    values = np.ones((2, 1, 1, 1, 9))
+    values[1, ..., [1, 2, 4, 5, 7]] = np.nan  # logs every third step, and the last
+    ds = made(values, ~np.isnan(values), {"few": [1, 2]}, ["val"], ["loss"])
+    ax = rc.plot.curves(ds)
+    assert [line.get_xdata().tolist() for line in lines_of(ax)] == [[*range(9)], [0, 3, 6, 8]]
+
+
 def test_a_triangle_at_the_edge_marks_the_first_nan_of_a_run(ds):
     loss = ds.sel(metric="loss", split="train", weights="None", weight_decay=0.0, lr=1.4)
     ax = rc.plot.curves(loss)

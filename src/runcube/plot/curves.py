@@ -13,6 +13,7 @@ from runcube.plot.limits import Scale, scale_of, x_calls_for_log
 from runcube.plot.lines import column_name
 from runcube.plot.marks import band, colour_bar, diverging, legend_entries, line
 from runcube.plot.panels import panels
+from runcube.plot.scales import own_points
 from runcube.plot.style import theme as in_theme
 
 if TYPE_CHECKING:
@@ -57,8 +58,10 @@ def curves(
     """Draw curves along x: a line for each configuration, its runs averaged, with the interval.
 
     Everything but the seeds is grouped: no two configurations are averaged unless ``dim`` says so.
-    Points that are missing are gaps. A triangle at the upper edge marks where a run logs its first
-    NaN or infinity; such values are left out of the mean, and n says of how many it is.
+    Points that are missing are gaps, unless a line has values at fewer than half of the points of x
+    within its range: it is logged on a grid of its own, and drawn through. A triangle at the upper
+    edge marks where a run logs its first NaN or infinity; such values are left out of the mean,
+    and n says of how many it is.
 
     Parameters
     ----------
@@ -190,13 +193,16 @@ def _draw(ax: Axes, part: xr.Dataset, colours: Sequence[Any], dashes: Sequence[A
     values = {str(name): own.values for name, own in part.data_vars.items()}
     is_many = len(colours) > _MANY
     for at, ((colour, marker), own_dashes) in enumerate(zip(colours, dashes, strict=True)):
-        band(ax, x, values["lower"][at], values["upper"][at], colour=colour)
-        for own in values["runs"][at] if "runs" in values else ():
-            line(ax, x, own, colour=colour, width=0.5, alpha=0.45, zorder=2)
-        if "raw" in values:
-            line(ax, x, values["raw"][at], colour=colour, width=0.5, alpha=0.5, zorder=2)
+        keep = own_points(values["center"][at])
+        bounds = (values[name][at][keep] for name in ("lower", "upper"))
+        band(ax, x[keep], *bounds, colour=colour)
+        thin = [*values["runs"][at]] if "runs" in values else []
+        thin += [values["raw"][at]] if "raw" in values else []
+        for own in thin:
+            kept = own_points(own)
+            line(ax, x[kept], own[kept], colour=colour, width=0.5, alpha=0.45, zorder=2)
         how: dict[str, Any] = {"width": 0.7, "alpha": 0.75} if is_many else {"marker": marker}
-        line(ax, x, values["center"][at], colour=colour, dashes=own_dashes, **how)
+        line(ax, x[keep], values["center"][at][keep], colour=colour, dashes=own_dashes, **how)
         diverging(ax, x[values["n_diverging"][at] > 0], colour)
 
 
@@ -208,7 +214,7 @@ def _scale_axes(ax: Axes, part: xr.Dataset, scale: Scale, logx: bool | None) -> 
     if x_calls_for_log(x[held]) if logx is None else logx and (x[held] > 0).any():
         ax.set_xscale("log")
     elif x.dtype.kind == "i":
-        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     if scale.is_log:
         ax.set_yscale("log")
     if np.isfinite(scale.low):

@@ -115,7 +115,8 @@ def colours_of(
             code = np.array([order.index(own) for own in joined.tolist()], dtype=np.intp)
             title = "configuration"
             return _of_labels(title, code, order, is_ordered=False), []
-        hue = max(keys, key=lambda key: _rank(found[key].values))
+        # The number of a configuration says nothing.
+        hue = max(keys, key=lambda key: (key != "config", *_rank(found[key].values)))
     elif hue is None:
         hue = keys[0] if keys else None
     if hue is None:

@@ -29,6 +29,28 @@ def stretches(values: NDArray[np.float64]) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
+def own_points(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the points of x that are a line's own; what is not finite there is a gap.
+
+    Runs that log at other x share an axis that is the union of theirs. A line with values at fewer
+    than half of the points within its range is logged on a grid of its own: the points between
+    are no gaps of it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> nan = np.nan
+    >>> own_points(np.array([1.0, nan, 2.0, 3.0])).tolist()
+    [0, 1, 2, 3]
+    >>> own_points(np.array([1.0, nan, nan, 2.0, nan, nan, 3.0])).tolist()
+    [0, 3, 6]
+    """
+    there = np.flatnonzero(np.isfinite(values))
+    if len(there) and 2 * len(there) < there[-1] - there[0] + 1:
+        return there
+    return np.arange(len(values))
+
+
 def calls_for_log(values: NDArray[np.float64]) -> bool:
     """Return whether values are all above 0 and span two orders of magnitude, but for the tails.
 
