@@ -10,6 +10,7 @@ COMMANDS = (
     "explain",
     "missing",
     "problems",
+    "report",
     "show",
     "table",
     "update",

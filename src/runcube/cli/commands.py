@@ -2,145 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from runcube.archive import archive_runs, open_archive, update_archive, verify_archive
-from runcube.cli import launch, options, render, select
-from runcube.cli.errors import Commands, Failure, no_such_path
+from runcube.cli import launch, options, page, render, select
+from runcube.cli.errors import Commands, Failure
+from runcube.cli.logs import Logs, example, with_logs
 from runcube.cli.watch import STATUSES, best, counts
 from runcube.core import NoRunsError, SweepWarning
 from runcube.cube import problems as list_problems
 from runcube.cube import report
-from runcube.files import is_netcdf, is_url
-from runcube.pipeline import load_runs, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
     import xarray as xr
 
-    from runcube.plan import Sweep
-
-    Command = Callable[..., bool | None]
 
 _EXITS = """\b
 Exit codes: 0 done; 1 something was found (--exit-code, verify); 2 a wrong argument, path or name,
 or no logs; 130 interrupted; 141 the program that read the output stopped reading."""
-
-
-@dataclass(frozen=True)
-class Logs:
-    """The logs of a command, and how to read them.
-
-    Parameters
-    ----------
-    paths : tuple of str
-        Paths or URLs of the logs, or path of an archive.
-    plan : dict of str to object
-        Keyword arguments of ``scan``.
-    loading : dict of str to object
-        Further keyword arguments of ``load_runs``.
-    as_json : bool
-        Whether results are written as JSON lines.
-    """
-
-    paths: tuple[str, ...]
-    plan: dict[str, Any]
-    loading: dict[str, Any]
-    as_json: bool
-
-    @property
-    def path(self) -> str | list[str]:
-        """The one path, or all of them."""
-        return self.paths[0] if len(self.paths) == 1 else [*self.paths]
-
-    def scan(self) -> Sweep:
-        """Return the plan of the logs, from their headers."""
-        self.check_logs()
-        with render.progress_on(sys.stderr):
-            return scan(self.path, **self.plan)
-
-    def load(self, **more: Any) -> xr.Dataset:
-        """Return the cube of the logs, or of the archive that was given in place of them."""
-        self._check_paths()
-        if self._archives():
-            if len(self.paths) > 1:
-                raise Failure(f"{self._archives()[0]}: is an archive; pass it alone")
-            self._check_unused()
-            return open_archive(self.paths[0], **more)
-        with render.progress_on(sys.stderr) as step:
-            return load_runs(self.path, **self.plan, **self.loading, **more, progress=step)
-
-    def check_logs(self, *, may_come: bool = False) -> None:
-        """Raise if a path is an archive, where logs are needed, or is not there and may not be."""
-        if not may_come:
-            self._check_paths()
-        if self._archives():
-            raise Failure(f"{self._archives()[0]}: is an archive; this command reads logs")
-
-    def _archives(self) -> list[str]:
-        files = [path for path in self.paths if not is_url(path) and Path(path).is_file()]
-        return [path for path in files if is_netcdf(Path(path))]
-
-    def _check_unused(self) -> None:
-        """Raise if an option for reading logs was given: an archive is already made."""
-        given = click.get_current_context().get_parameter_source
-        for name in (*self.plan, *self.loading):
-            if given(name) is ParameterSource.COMMANDLINE:
-                option = f"--{name.replace('_', '-')}"
-                raise click.UsageError(f"{option} is for logs, and {self.paths[0]} is an archive")
-
-    def _check_paths(self) -> None:
-        for path in self.paths:
-            if not is_url(path) and not Path(path).exists():  # a URL is checked when it is listed
-                raise Failure(no_such_path(Path(path)))
-
-
-def _logs(*, load: bool = True) -> Callable[[Command], Command]:
-    """Return a decorator that passes a command its paths and common options as one `Logs`.
-
-    A command that returns True exits with 1. With ``load=False`` the options of loading are left
-    out.
-    """
-    loading = options.LOADING if load else {}
-
-    def decorate(function: Command) -> Command:
-        @functools.wraps(function)
-        def command(paths: tuple[str, ...], as_json: bool, **values: Any) -> None:
-            plan = {name: values.pop(name) for name in options.PLAN}
-            plan["exclude"] = plan["exclude"] or ()
-            rest = {name: values.pop(name) for name in loading}
-            # Problems of the logs are reported after the results, and not beside an error.
-            with render.warnings_on_stderr():
-                found = function(Logs(paths, plan, rest, as_json), **values)
-            if found:
-                click.get_current_context().exit(1)
-
-        offered = [*options.PLAN.values(), *loading.values()]
-        offered.append(click.option("--json", "as_json", is_flag=True, help="Write JSON lines."))
-        decorated: Command = command
-        for option in reversed(offered):
-            decorated = option(decorated)
-        return click.argument("paths", metavar="PATH...", nargs=-1, required=True)(decorated)
-
-    return decorate
-
-
-def _example(*lines: str) -> str:
-    """Return the epilog of a command: example calls."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 # --- commands -------------------------------------------------------------------------------
@@ -155,8 +43,8 @@ def main() -> None:
     """
 
 
-@main.command(epilog=_example("runcube explain logs/", "runcube explain logs/ --dims lr,weights"))
-@_logs(load=False)
+@main.command(epilog=example("runcube explain logs/", "runcube explain logs/ --dims lr,weights"))
+@with_logs(load=False)
 def explain(logs: Logs) -> None:
     """Show how logs were read, what varies in a sweep, and what each rule of the plan decided.
 
@@ -169,8 +57,8 @@ def explain(logs: Logs) -> None:
         render.show_text(sweep.explain())
 
 
-@main.command(epilog=_example("runcube table logs/", "runcube table logs/ --json | jq .complete"))
-@_logs()
+@main.command(epilog=example("runcube table logs/", "runcube table logs/ --json | jq .complete"))
+@with_logs()
 def table(logs: Logs) -> None:
     """List the configurations with their numbers of runs by status."""
     ds = logs.load()
@@ -178,9 +66,9 @@ def table(logs: Logs) -> None:
     _show(logs, frame, _count(len(frame), "configuration"), "no configuration", ds)
 
 
-@main.command(epilog=_example("runcube problems logs/", "runcube problems logs/ --exit-code"))
+@main.command(epilog=example("runcube problems logs/", "runcube problems logs/ --exit-code"))
 @options.EXIT_CODE
-@_logs()
+@with_logs()
 def problems(logs: Logs, exit_code: bool) -> bool:
     """List the problems of the logs: file, line, kind and message."""
     frame = list_problems(logs.load())
@@ -189,7 +77,7 @@ def problems(logs: Logs, exit_code: bool) -> bool:
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "runcube missing logs/",
         "runcube missing logs/ --json > todo.jsonl",
         "runcube missing logs/ --format 'python train.py --lr {lr} --seed {seed}' | sh",
@@ -203,7 +91,7 @@ def problems(logs: Logs, exit_code: bool) -> bool:
     help="yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.",
 )
 @options.EXIT_CODE
-@_logs()
+@with_logs()
 def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: bool) -> bool:
     """List the configurations and seeds without a complete run.
 
@@ -226,7 +114,7 @@ def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: boo
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "runcube show logs/ --metric acc1 --split val --final --over seed",
         "runcube show logs/ --metric loss --where lr=0.1 --where weights=None --at epoch=10",
     )
@@ -240,7 +128,7 @@ def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: boo
 @options.many("--at", options.choices_of, "X=VALUE", "Show only this value of x: epoch=10.")
 @click.option("--over", multiple=True, metavar="DIM", help="Mean ± standard error over it: seed.")
 @click.option("--all-runs", is_flag=True, help="Include runs that are not complete.")
-@_logs()
+@with_logs()
 def show(logs: Logs, **asked: Any) -> None:
     """Show curves or final values of a selection.
 
@@ -269,7 +157,7 @@ def show(logs: Logs, **asked: Any) -> None:
 
 
 @main.command(
-    epilog=_example(
+    epilog=example(
         "runcube archive logs/ -o sweep.nc",
         "runcube archive logs/ -o small.nc --dtype float32 --significant-digits 4",
     )
@@ -283,7 +171,7 @@ def show(logs: Logs, **asked: Any) -> None:
     help="Type of the values.",
 )
 @click.option("--significant-digits", type=click.IntRange(1, 15), help="Round to compress better.")
-@_logs()
+@with_logs()
 def archive(
     logs: Logs, output: str, force: bool, dtype: str, significant_digits: int | None
 ) -> None:
@@ -334,7 +222,7 @@ _LOGS = click.argument(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
 
 
-@main.command(epilog=_example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
+@main.command(epilog=example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
 @_ARCHIVE
 @_LOGS
 @options.PARALLEL
@@ -347,7 +235,7 @@ def update(archive_path: str, logs: list[str] | None, parallel: Any, as_json: bo
         _wrote(Path(archive_path), as_json)
 
 
-@main.command(epilog=_example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
+@main.command(epilog=example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
 @_ARCHIVE
 @_LOGS
 @_JSON
@@ -367,8 +255,8 @@ def verify(archive_path: str, logs: list[str] | None, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-@main.command(epilog=_example("runcube watch logs/ sweep.nc --every 60 --metric acc1"))
-@_logs()
+@main.command(epilog=example("runcube watch logs/ sweep.nc --every 60 --metric acc1"))
+@with_logs()
 @click.argument("archive_path", metavar="ARCHIVE")
 @click.option(
     "--every",
@@ -405,6 +293,9 @@ def watch(logs: Logs, archive_path: str, every: float, times: int | None, **want
                 show(dict.fromkeys(STATUSES, 0), {})
     if target.exists():
         render.show_remark(f"{target} is whole, as of the last update")
+
+
+main.add_command(page.report)
 
 
 def _refresh(logs: Logs, target: Path) -> bool:

@@ -27,7 +27,7 @@ _MOST_ROWS = 10_000
 def results(
     data: Data,
     *,
-    mode: Literal["max", "min"] | Mapping[str, Literal["max", "min"]],
+    mode: Literal["max", "min"] | Mapping[str, Literal["max", "min"]] | None,
     columns: Sequence[Hashable] = ("metric", "split"),
     dim: str = "seed",
     ci: float = 0.95,
@@ -41,8 +41,9 @@ def results(
     ----------
     data : DataArray or Dataset
         One value per run, such as ``rc.final(ds)`` returns, with the seeds and without the x-axis.
-    mode : {"max", "min"} or mapping
-        Which end is better; of several metrics, a mapping from each.
+    mode : {"max", "min"}, mapping or None
+        Which end is better; of several metrics, a mapping from each. None if that is not to be
+        said: nothing is bold.
     columns : sequence of str
         The dims whose labels become columns, where the data has them; the other dims, or ``config``
         with its hyperparameters, tell rows apart.
@@ -102,7 +103,7 @@ def results(
     half = (found["ci"].sel(ci_bound="upper").values.reshape(mean.shape)) - mean
     n = found["n"].values.reshape(mean.shape)
     is_best = np.zeros(mean.shape, dtype=bool)
-    for column, label in enumerate(labels):
+    for column, label in enumerate(labels if mode is not None else ()):
         sign = 1.0 if _mode_of(mode, label) == "max" else -1.0
         is_best[:, column] = may_be_best(sign * flat[:, column], ci, seed_of(rng))
     kept = np.flatnonzero((n > 0).any(axis=1))
@@ -115,7 +116,14 @@ def results(
     ]
     table = Table(keys, [texts[r] for r in kept.tolist()], heads, cells, pd.DataFrame())
     frame = _frame(keys, texts, heads, kept, (mean, half, n, is_best))
-    return Table(table.keys, table.rows, table.columns, cells, frame, _caption(table, ci, dim))
+    return Table(
+        table.keys,
+        table.rows,
+        table.columns,
+        cells,
+        frame,
+        _caption(table, ci, dim, mode is not None),
+    )
 
 
 def _check_rows(data: Data, values: xr.DataArray, rows: Sequence[str]) -> None:
@@ -165,8 +173,8 @@ def _label(value: object, names: Mapping[str, str]) -> str:
     return names.get(text, text)
 
 
-def _mode_of(mode: str | Mapping[str, str], label: Mapping[str, str]) -> str:
-    if not isinstance(mode, str):
+def _mode_of(mode: str | Mapping[str, str] | None, label: Mapping[str, str]) -> str:
+    if mode is not None and not isinstance(mode, str):
         metric = label.get("metric", "")
         if metric not in mode:
             raise UnknownNameError(f"mode: no word for the metric {metric!r}: 'max' or 'min'")
@@ -194,10 +202,9 @@ def _frame(
     return frame
 
 
-def _caption(table: Table, ci: float, dim: str) -> str:
+def _caption(table: Table, ci: float, dim: str, has_best: bool) -> str:
     n = table.same_n
     over = f"{n} {dim}s" if n is not None else f"{dim}s, their number in brackets"
-    return (
-        f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."
-        f" Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %)."
-    )
+    text = f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."
+    best = f" Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %)."
+    return text + best if has_best else text

@@ -1,0 +1,186 @@
+"""`report`: the page, with everything that it needs inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runcube.core import PlanError, UnknownNameError, nearest, printable
+from runcube.cube import check_cube
+from runcube.report.data import shown_text, sweep_data
+from runcube.report.sections import Choices, about, results_table, runs_table
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    import xarray as xr
+
+    from runcube.stats import RNG
+
+    Mode = Literal["max", "min"]
+
+# In the order in which they use each other.
+_SCRIPTS = ("unpack.js", "statistics.js", "controls.js", "curves.js", "page.js")
+
+
+def report(
+    ds: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    metric: str | None = None,
+    split: str | None = None,
+    mode: Mode | Mapping[str, Mode] | None = None,
+    all_runs: bool = False,
+    ci: float = 0.95,
+    title: str = "Training sweep",
+    rng: RNG = None,
+) -> None:
+    """Write a page about a sweep, to send to a colleague.
+
+    One HTML file that needs no network and asks for none: what was swept and how it was read,
+    which runs are complete and what is wrong, results with intervals, and curves to look around
+    in. It needs Bokeh: ``pip install runcube[report]``.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube with its x-axis, whole or selected, in either layout, lazy or not.
+    path : str or PathLike
+        The file; one that is there is replaced.
+    metric, split : str, optional
+        What the page opens with; by default the first metric that was logged, and ``val`` where
+        there is such a split, else the first.
+    mode : {"max", "min"} or mapping, optional
+        Which end is better; of several metrics, a mapping from each. Without it the table has no
+        best results.
+    all_runs : bool
+        Whether the table of results counts runs that are not complete. It does where none is.
+    ci : float
+        Level of all intervals.
+    title : str
+    rng : Generator, int or None
+        For what is simulated: which results may be best.
+
+    Raises
+    ------
+    PlanError
+        If the Dataset is no cube, has no run or no x-axis.
+    UnknownNameError
+        If there is no such metric or split.
+    ImportError
+        If Bokeh is missing.
+
+    Examples
+    --------
+    >>> import tempfile, warnings, runcube as rc
+    >>> from pathlib import Path
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs", metrics="acc1")
+    >>> page = Path(tempfile.mkdtemp(), "report.html")
+    >>> rc.report(ds, page, mode="max", rng=0)
+    >>> page.read_text(encoding="utf-8")[:15]
+    '<!doctype html>'
+    """
+    check_cube(ds)
+    own = Choices(
+        metric=_named(ds, "metric", metric),
+        split=_named(ds, "split", split, "val"),
+        mode=mode,
+        all_runs=all_runs,
+        ci=ci,
+        rng=rng,
+    )
+    data = sweep_data(ds, ci)
+    data["start"] = _start(data, own)
+    texts = {
+        "title": escape(printable(title)),
+        "about": f'<div class="pair">{about(ds)}\n{runs_table(ds)}</div>',
+        "body": results_table(ds, own),
+    }
+    Path(path).write_text(_page(texts, data), encoding="utf-8")
+
+
+def _named(ds: xr.Dataset, dim: str, asked: str | None, liked: str | None = None) -> str | None:
+    """Return a label of a dim: the one asked for, else one that is liked, else the first."""
+    known = [str(label) for label in ds[dim].values.reshape(-1)] if dim in ds.coords else []
+    if asked is not None and asked not in known:
+        raise UnknownNameError(f"{dim}={asked!r}: not in the cube{nearest(asked, known)}")
+    return asked or (liked if liked in known else next(iter(known), None))
+
+
+def _start(data: Mapping[str, Any], own: Choices) -> dict[str, Any]:
+    """Return the view that the page opens with: of curves that are there."""
+    asked = shown_text(own.metric or "value"), shown_text(own.split or "")
+    curves: Sequence[dict[str, Any]] = data["curves"]
+    if not curves:
+        raise PlanError("report: nothing was logged")
+    first = next(
+        (c for c in curves if (c["metric"], c["split"]) == asked),
+        next((c for c in curves if c["metric"] == asked[0]), curves[0]),
+    )
+    return {"metric": first["metric"], "split": first["split"], "log": first["scale"] == "log"}
+
+
+def _page(texts: Mapping[str, str], data: Mapping[str, Any]) -> str:
+    web = files("runcube.report") / "web"
+    bokeh, models = _bokeh()
+    own = "\n".join((web / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    own = f'"use strict";\n{own}'
+    # A script runs if its hash is here: nothing that a log says can become one.
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:;"
+        f" script-src {_hash(bokeh)} {_hash(own)}; base-uri 'none'; form-action 'none'"
+    )
+    parts = {
+        **texts,
+        "policy": policy,
+        "style": (web / "page.css").read_text(encoding="utf-8"),
+        "bokeh": bokeh,
+        "figures": _json(models),
+        "sweep": _json(data),
+        "script": own,
+    }
+    text = (web / "page.html").read_text(encoding="utf-8")
+    pieces = text.split("{{")
+    filled = [pieces[0]]
+    for piece in pieces[1:]:  # one pass: what is filled in is not looked at again
+        name, _, rest = piece.partition("}}")
+        filled += [parts[name], rest]
+    return "".join(filled)
+
+
+def _bokeh() -> tuple[str, dict[str, Any]]:
+    """Return Bokeh's own script and the figures.
+
+    Raises
+    ------
+    ImportError
+        If Bokeh is missing.
+    """
+    try:
+        import bokeh
+        from bokeh.embed import json_item
+    except ImportError as error:
+        raise ImportError("report needs Bokeh: pip install runcube[report]") from error
+    from runcube.report.figures import curves_figure
+
+    script = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
+    return script.read_text(encoding="utf-8"), json_item(curves_figure())
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    """Return data as JSON that no end of a script is in."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")

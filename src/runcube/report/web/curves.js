@@ -1,0 +1,245 @@
+// The figure of curves: means of groups of runs with the intervals of the means.
+
+const DASHES = ["solid", "dashed", "dotted", "dotdash"];
+const GREY = "#888888";
+const MOST_BANDS = 12;
+
+class Curves {
+  constructor(sweep, figure) {
+    this.sweep = sweep;
+    this.figure = figure;
+    this.cache = new Map();
+    const hover = figure.document.get_model_by_name("curves_hover");
+    hover.tooltips = (source, vars) => this.tooltip(source.name, vars);
+  }
+
+  // A curve with its x, and smoothed where asked; kept, since unpacking takes time.
+  async curve(metric, split, x, alpha) {
+    const id = JSON.stringify([metric, split, x, alpha]);
+    if (!this.cache.has(id)) this.cache.set(id, this.load(metric, split, x, alpha));
+    return this.cache.get(id);
+  }
+
+  async load(metric, split, x, alpha) {
+    const own = this.sweep.curves.find((c) => c.metric === metric && c.split === split);
+    if (!own) return null;
+    if (alpha) {
+      const raw = await this.curve(metric, split, x, 0);
+      const main = await this.curve(metric, split, this.sweep.x[0].name, 0);
+      return { ...smoothed(raw, main.xOf(0), alpha), raw };
+    }
+    const curve = await unpacked(own, this.sweep.n_runs);
+    const places = own.kept ? await inflated(own.kept, Uint32Array) : null;
+    return { ...curve, own, xOf: await this.xOf(x, places) };
+  }
+
+  // A function from a run to its x at the places that a curve has.
+  async xOf(name, places) {
+    const own = this.sweep.x.find((quantity) => quantity.name === name);
+    const taken = (all, start) => (places ? Float64Array.from(places, (i) => all[start + i]) : all);
+    if (own.shared) {
+      const shared = taken(await inflated(own.shared, Float64Array), 0);
+      return () => shared;
+    }
+    const { values, nX } = await unpacked(own.own, this.sweep.n_runs);
+    return (run) => taken(values.subarray(run * nX, (run + 1) * nX), 0);
+  }
+
+  // Lists of runs that are drawn as one line each, with title and colour.
+  groups(view, shown) {
+    const by = this.sweep.key(view.by);
+    const found = new Map();
+    for (let run = 0; run < shown.length; run++) {
+      if (!shown[run]) continue;
+      const code = by ? by.codes[run] : run;
+      if (!found.has(code)) found.set(code, []);
+      found.get(code).push(run);
+    }
+    const colour = this.sweep.key(view.colour);
+    return [...found].map(([code, runs]) => {
+      const isOne = runs.every((run) => colour.codes[run] === colour.codes[runs[0]]);
+      const title = by ? by.labels[code] : this.sweep.runTitle(code);
+      const name = by && by.role === "hparam" ? `${by.name}=${title}` : title;
+      return { runs, title: name, colour: isOne ? colour.colours[colour.codes[runs[0]]] : GREY };
+    });
+  }
+
+  // What is drawn of a view; the same is in the table and in the CSV.
+  async computed(view, shown) {
+    const groups = this.groups(view, shown);
+    const lines = [];
+    for (const split of view.splits) {
+      const curve = await this.curve(view.metric, split, view.x, view.smooth);
+      if (!curve) continue;
+      const dash = DASHES[view.splits.indexOf(split) % DASHES.length];
+      for (const group of groups) {
+        const own = summary(curve, group.runs, this.sweep.t);
+        if (!own.n.some(Boolean) && !group.runs.some((run) => firstBad(curve, run) >= 0)) continue;
+        const x = meanX(curve, group.runs);
+        const title = view.splits.length > 1 ? `${group.title}, ${split}` : group.title;
+        lines.push({ ...own, ...group, x, title, split, dash, curve });
+      }
+    }
+    return lines;
+  }
+
+  draw(view, lines) {
+    const data = Object.fromEntries(
+      ["bands", "raw", "runs", "points", "marks", ...DASHES.map((dash) => `lines_${dash}`)].map((name) => [name, []]),
+    );
+    const hasBands = view.band === "on" || (view.band === "auto" && lines.length <= MOST_BANDS);
+    const isDrawn = (x, y) => Number.isFinite(x) && Number.isFinite(y) && !(view.logx && x <= 0) && !(view.logy && y <= 0);
+    const onAxes = (x, y) => Float64Array.from(y, (own, i) => (isDrawn(x[i], own) ? own : NaN));
+    for (const line of lines) {
+      const { colour } = line;
+      const y = onAxes(line.x, line.mean);
+      data[`lines_${line.dash}`].push({ xs: line.x, ys: y, colour, line });
+      for (const [start, stop] of stretches(y)) {
+        if (stop - start === 1) data.points.push({ x: line.x[start], y: y[start], colour, line, at: start });
+      }
+      if (hasBands) data.bands.push(...bands(line, onAxes));
+      if (line.curve.raw) {
+        data.raw.push({ xs: line.x, ys: onAxes(line.x, summary(line.curve.raw, line.runs, this.sweep.t).mean), colour });
+      }
+      for (const run of line.runs) {
+        const { values, nX } = line.curve;
+        const own = line.curve.xOf(run);
+        if (view.runs && line.runs.length > 1) {
+          data.runs.push({ xs: own, ys: onAxes(own, values.subarray(run * nX, (run + 1) * nX)), colour, line, run });
+        }
+        const at = firstBad(line.curve, run);
+        if (at >= 0 && Number.isFinite(own[at])) data.marks.push({ x: own[at], colour, line, run, at });
+      }
+    }
+    const outside = this.setRanges(view, data);
+    const [start, end] = edges(this.figure.y_range, view.logy);
+    for (const mark of data.marks) {
+      const isLow = mark.line.curve.bad[mark.run * mark.line.curve.nX + mark.at] === MINUS;
+      mark.y = isLow ? start : end;
+      mark.angle = isLow ? Math.PI : 0;
+    }
+    this.drawn = data;
+    for (const [name, rows] of Object.entries(data)) {
+      const source = this.figure.document.get_model_by_name(name);
+      const columns = Object.keys(source.data);
+      source.data = Object.fromEntries(columns.map((column) => [column, rows.map((row) => row[column])]));
+    }
+    return { outside, hasBands, nMarks: data.marks.length };
+  }
+
+  // Ranges around all lines, or what holds 98 % of their points; returns how many are outside.
+  setRanges(view, data) {
+    const lines = [...data.raw, ...data.runs, ...DASHES.flatMap((dash) => data[`lines_${dash}`])];
+    const xs = [];
+    const ys = [];
+    for (const line of lines) {
+      for (let i = 0; i < line.xs.length; i++) {
+        if (Number.isFinite(line.ys[i])) xs.push(line.xs[i]) && ys.push(line.ys[i]);
+      }
+    }
+    for (const mark of data.marks) xs.push(mark.x);
+    let bounds = extent(ys);
+    if (view.clip && ys.length) bounds = [quantile(ys, 0.01), quantile(ys, 0.99)];
+    else if (ys.length) bounds = withBands(bounds, data.bands, view.logy);
+    setRange(this.figure.x_range, extent(xs), view.logx, 0.01);
+    setRange(this.figure.y_range, bounds, view.logy, 0.04);
+    setAxis(this.figure, "x", view.logx);
+    setAxis(this.figure, "y", view.logy);
+    const { start, end } = this.figure.y_range;
+    return ys.filter((y) => y < start || y > end).length;
+  }
+
+  tooltip(source, vars) {
+    const row = this.drawn[source]?.[vars.index];
+    if (!row) return null;
+    const at = row.at ?? vars.segment_index;
+    const { line } = row;
+    const { curve } = line;
+    const texts = [row.run === undefined ? line.title : this.sweep.runTitle(row.run)];
+    const x = row.run === undefined ? line.x[at] : curve.xOf(row.run)[at];
+    texts.push(`${this.sweep.view.x}: ${shown(x)}`);
+    if (source === "marks") texts.push(`${nameOf(curve.bad[row.run * curve.nX + at])} from here on`);
+    else if (row.run !== undefined) texts.push(`${this.sweep.view.metric}: ${shown(curve.values[row.run * curve.nX + at])}`);
+    else {
+      const half = Number.isFinite(line.half[at]) ? ` ± ${shown(line.half[at])}` : "";
+      texts.push(`${this.sweep.view.metric}: ${shown(line.mean[at])}${half}`, `n = ${line.n[at]}`);
+    }
+    return element("div", { className: "tooltip" }, ...texts.map((text) => element("div", {}, text)));
+  }
+}
+
+function firstBad(curve, run) {
+  const own = curve.bad.subarray(run * curve.nX, (run + 1) * curve.nX);
+  return own.findIndex(Boolean);
+}
+
+function nameOf(code) {
+  return { [MINUS]: "-∞", [PLUS]: "∞", [NOT_A_NUMBER]: "NaN" }[code];
+}
+
+// x of the mean of some runs: their own mean where each has its own.
+function meanX(curve, runs) {
+  const own = runs.map((run) => curve.xOf(run));
+  if (own.every((x) => x === own[0])) return own[0];
+  return Float64Array.from(own[0], (_, i) => {
+    const there = own.map((x) => x[i]).filter(Number.isFinite);
+    return there.reduce((total, x) => total + x, 0) / there.length;
+  });
+}
+
+// The interval of the mean as areas without gaps.
+function bands(line, onAxes) {
+  const x = line.x;
+  const upper = onAxes(x, line.mean.map((mean, i) => mean + line.half[i]));
+  return stretches(upper).filter(([start, stop]) => stop - start > 1).map(([start, stop]) => {
+    const low = line.mean.slice(start, stop).map((mean, i) => mean - line.half[start + i]).reverse();
+    const xs = [...x.slice(start, stop), ...x.slice(start, stop).reverse()];
+    return { xs, ys: [...upper.slice(start, stop), ...low], colour: line.colour };
+  });
+}
+
+function extent(values) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}
+
+// Wide intervals of few seeds may double the range, not more: they would hide the lines.
+function withBands([low, high], areas, isLog) {
+  const room = (high - low) / 2;
+  const [least, most] = extent(areas.flatMap((area) => area.ys));
+  return [isLog ? low : Math.min(low, Math.max(least, low - room)), Math.max(high, Math.min(most, high + room))];
+}
+
+function setRange(range, [low, high], isLog, margin) {
+  let [start, end] = low <= high ? [low, high] : [isLog ? 1 : 0, isLog ? 10 : 1];
+  const room = isLog ? (end / start) ** margin : (end - start) * margin;
+  if (isLog) [start, end] = start < end ? [start / room, end * room] : [start / 2, end * 2];
+  else if (start < end) [start, end] = [start - room, end + room];
+  else [start, end] = [start - (Math.abs(start) || 1) / 2, end + (Math.abs(end) || 1) / 2];
+  range.setv({ start, end, reset_start: start, reset_end: end });
+}
+
+// Where triangles stand: just within the picture.
+function edges({ start, end }, isLog) {
+  if (!isLog) return [start + 0.02 * (end - start), end - 0.02 * (end - start)];
+  return [start * (end / start) ** 0.02, end * (start / end) ** 0.02];
+}
+
+function setAxis(figure, which, isLog) {
+  const model = (name, values) => new (Bokeh.Models.get(name))(values);
+  if (figure[`${which}_scale`].type.includes("Log") === isLog) return;
+  const kind = isLog ? "Log" : "Basic";
+  const ticker = model(isLog ? "LogTicker" : "BasicTicker");
+  figure[`${which}_scale`] = model(isLog ? "LogScale" : "LinearScale");
+  const axis = which === "x" ? figure.below[0] : figure.left[0];
+  axis.setv({ ticker, formatter: model(`${kind}TickFormatter`, isLog ? { ticker } : {}) });
+  figure.center.find((own) => own.dimension === (which === "x" ? 0 : 1)).ticker = ticker;
+}
+
+function shown(value) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(5))) : "–";
+}
