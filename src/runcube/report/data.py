@@ -9,7 +9,7 @@ import numpy as np
 
 from runcube.core import PlanError, printable
 from runcube.cube import CellRows, full_key, x_dim
-from runcube.report.packing import as_text, packed
+from runcube.report.packing import as_text, is_wide, packed
 from runcube.report.thinning import kept_points
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def _curves(
             continue
         kept = kept_points(values, logged, most)
         curve = asdict(packed(values[:, kept], logged[:, kept]))
+        curve["is_wide"] = is_wide(values[logged & np.isfinite(values)])
         curve |= {"metric": printable(str(metric or "value")), "split": printable(str(split or ""))}
         if len(kept) < logged.shape[1]:
             curve["kept"] = as_text(kept.astype(np.uint32))

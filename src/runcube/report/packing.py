@@ -67,8 +67,7 @@ def packed(values: NDArray[np.float64], logged: NDArray[np.bool_]) -> Packed:
     there = np.isfinite(values) & logged
     scale, unit = _scale_of(values[there])
     drawn = np.full(values.shape, np.nan)
-    with np.errstate(over="ignore"):
-        drawn[there] = _forward(values[there], scale, unit)
+    drawn[there] = _forward(values[there], scale, unit)
     low = np.min(drawn, axis=1, initial=np.inf, where=there)
     high = np.max(drawn, axis=1, initial=-np.inf, where=there)
     low, high = (np.where(low <= high, bound, 0.0) for bound in (low, high))
@@ -111,16 +110,29 @@ def _bytes(text: str, size: int) -> bytes:
     return planes.reshape(size, -1).T.tobytes()
 
 
+def is_wide(values: NDArray[np.float64]) -> bool:
+    """Return whether finite values call for a log axis: they span decades, or a few of them do."""
+    if not len(values) or values.min() <= 0:
+        return False
+    low, high = np.quantile(values, [0.05, 0.95])
+    return bool(high / _WIDE > low or _is_coarse(values, high - low))
+
+
+def _is_coarse(values: NDArray[np.float64], most_span: float) -> bool:
+    span = values.max() / 2 - values.min() / 2
+    return bool(span / _WIDE > max(most_span / 2, np.finfo(float).tiny))
+
+
 def _scale_of(values: NDArray[np.float64]) -> tuple[Scale, float]:
-    """Return the axis on which values are spread, and the unit of asinh."""
+    """Return the axis on which values are rounded, and the unit of asinh."""
     if not len(values):
         return "linear", 1.0
-    low, high = np.quantile(values, [0.05, 0.95])
-    if values.min() > 0 and values.max() > _WIDE * values.min():
+    if values.min() > 0 and values.max() / _WIDE > values.min():
         return "log", 1.0
-    if values.max() / 2 - values.min() / 2 > _WIDE * max(high / 2 - low / 2, np.finfo(float).tiny):
+    low, high = np.quantile(values / 2, [0.05, 0.95])
+    if _is_coarse(values, 2 * min(high - low, np.finfo(float).max / 2)):
         sizes = np.abs(values[values != 0])
-        return "asinh", float(max(np.median(sizes), np.finfo(float).tiny)) if len(sizes) else 1.0
+        return "asinh", float(max(np.median(sizes), sizes.max() * 1e-30, np.finfo(float).tiny))
     return "linear", 1.0
 
 
@@ -131,6 +143,8 @@ def _forward(values: NDArray[np.float64], scale: Scale, unit: float) -> NDArray[
 
 
 def _backward(drawn: NDArray[np.float64], scale: Scale, unit: float) -> NDArray[np.float64]:
-    if scale == "log":
-        return np.asarray(10.0**drawn)
-    return np.asarray(np.sinh(drawn) * unit if scale == "asinh" else drawn)
+    most = np.finfo(float).max  # what rounding takes beyond it is still a number
+    with np.errstate(over="ignore"):
+        if scale == "log":
+            return np.minimum(10.0**drawn, most)
+        return np.clip(np.sinh(drawn) * unit, -most, most) if scale == "asinh" else drawn

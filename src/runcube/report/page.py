@@ -125,7 +125,7 @@ def _start(data: Mapping[str, Any], own: Choices) -> dict[str, Any]:
         (c for c in curves if (c["metric"], c["split"]) == asked),
         next((c for c in curves if c["metric"] == asked[0]), curves[0]),
     )
-    return {"metric": first["metric"], "split": first["split"], "log": first["scale"] == "log"}
+    return {"metric": first["metric"], "split": first["split"], "log": first["is_wide"]}
 
 
 def _page(texts: Mapping[str, str], data: Mapping[str, Any]) -> str:

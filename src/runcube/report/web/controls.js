@@ -41,10 +41,9 @@ function filter(key) {
 }
 
 // Which labels of a key are let through by its filter.
-function allowed(key, form) {
+function allowed(key, form, data) {
   const name = `filter ${key.name}`;
-  const data = new FormData(form);
-  if (form.elements[name]) return key.labels.map((label) => data.getAll(name).includes(label));
+  if (form.elements[name]) return Array.from(form.elements[name], (box) => box.checked);
   const part = data.get(`${name} part`);
   if (part) return key.labels.map((label) => label.includes(part));
   const [from, to] = [data.get(`${name} from`), data.get(`${name} to`)];
@@ -54,9 +53,10 @@ function allowed(key, form) {
 
 // 1 for each run that all filters let through.
 function runsShown(sweep, form) {
+  const data = new FormData(form);
   const shown = new Uint8Array(sweep.n_runs).fill(1);
   for (const key of sweep.keys.filter((own) => own.isFilter)) {
-    const isIn = allowed(key, form);
+    const isIn = allowed(key, form, data);
     if (isIn.every(Boolean)) continue;
     for (let run = 0; run < shown.length; run++) if (!isIn[key.codes[run]]) shown[run] = 0;
   }

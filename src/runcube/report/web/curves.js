@@ -30,7 +30,9 @@ class Curves {
     }
     const curve = await unpacked(own, this.sweep.n_runs);
     const places = own.kept ? await inflated(own.kept, Uint32Array) : null;
-    return { ...curve, own, xOf: await this.xOf(x, places) };
+    const firstBad = Int32Array.from({ length: this.sweep.n_runs }, (_, run) =>
+      curve.bad.subarray(run * curve.nX, (run + 1) * curve.nX).findIndex(Boolean));
+    return { ...curve, own, firstBad, xOf: await this.xOf(x, places) };
   }
 
   // A function from a run to its x at the places that a curve has.
@@ -74,7 +76,7 @@ class Curves {
       const dash = DASHES[view.splits.indexOf(split) % DASHES.length];
       for (const group of groups) {
         const own = summary(curve, group.runs, this.sweep.t);
-        if (!own.n.some(Boolean) && !group.runs.some((run) => firstBad(curve, run) >= 0)) continue;
+        if (!own.n.some(Boolean) && !group.runs.some((run) => curve.firstBad[run] >= 0)) continue;
         const x = meanX(curve, group.runs);
         const title = view.splits.length > 1 ? `${group.title}, ${split}` : group.title;
         lines.push({ ...own, ...group, x, title, split, dash, curve });
@@ -88,8 +90,12 @@ class Curves {
       ["bands", "raw", "runs", "points", "marks", ...DASHES.map((dash) => `lines_${dash}`)].map((name) => [name, []]),
     );
     const hasBands = view.band === "on" || (view.band === "auto" && lines.length <= MOST_BANDS);
-    const isDrawn = (x, y) => Number.isFinite(x) && Number.isFinite(y) && !(view.logx && x <= 0) && !(view.logy && y <= 0);
-    const onAxes = (x, y) => Float64Array.from(y, (own, i) => (isDrawn(x[i], own) ? own : NaN));
+    const [leastX, leastY] = [view.logx ? Number.MIN_VALUE : -Infinity, view.logy ? Number.MIN_VALUE : -Infinity];
+    const onAxes = (x, y) => {
+      const drawn = new Float64Array(y.length).fill(NaN);
+      for (let i = 0; i < y.length; i++) if (x[i] >= leastX && y[i] >= leastY) drawn[i] = y[i];
+      return drawn;
+    };
     for (const line of lines) {
       const { colour } = line;
       const y = onAxes(line.x, line.mean);
@@ -107,7 +113,7 @@ class Curves {
         if (view.runs && line.runs.length > 1) {
           data.runs.push({ xs: own, ys: onAxes(own, values.subarray(run * nX, (run + 1) * nX)), colour, line, run });
         }
-        const at = firstBad(line.curve, run);
+        const at = line.curve.firstBad[run];
         if (at >= 0 && Number.isFinite(own[at])) data.marks.push({ x: own[at], colour, line, run, at });
       }
     }
@@ -130,23 +136,26 @@ class Curves {
   // Ranges around all lines, or what holds 98 % of their points; returns how many are outside.
   setRanges(view, data) {
     const lines = [...data.raw, ...data.runs, ...DASHES.flatMap((dash) => data[`lines_${dash}`])];
-    const xs = [];
-    const ys = [];
-    for (const line of lines) {
-      for (let i = 0; i < line.xs.length; i++) {
-        if (Number.isFinite(line.ys[i])) xs.push(line.xs[i]) && ys.push(line.ys[i]);
+    const all = [];
+    const x = [Infinity, -Infinity];
+    for (const { xs, ys } of lines) {
+      for (let i = 0; i < xs.length; i++) {
+        if (ys[i] === ys[i]) {
+          all.push(ys[i]);
+          grow(x, xs[i]);
+        }
       }
     }
-    for (const mark of data.marks) xs.push(mark.x);
-    let bounds = extent(ys);
-    if (view.clip && ys.length) bounds = [quantile(ys, 0.01), quantile(ys, 0.99)];
-    else if (ys.length) bounds = withBands(bounds, data.bands, view.logy);
-    setRange(this.figure.x_range, extent(xs), view.logx, 0.01);
+    for (const mark of data.marks) grow(x, mark.x);
+    let bounds = extent(all);
+    if (view.clip && all.length) bounds = [quantile(all, 0.01), quantile(all, 0.99)];
+    else if (all.length) bounds = withBands(bounds, data.bands, view.logy);
+    setRange(this.figure.x_range, x, view.logx, 0.01);
     setRange(this.figure.y_range, bounds, view.logy, 0.04);
     setAxis(this.figure, "x", view.logx);
     setAxis(this.figure, "y", view.logy);
     const { start, end } = this.figure.y_range;
-    return ys.filter((y) => y < start || y > end).length;
+    return view.clip ? all.filter((y) => y < start || y > end).length : 0;
   }
 
   tooltip(source, vars) {
@@ -166,11 +175,6 @@ class Curves {
     }
     return element("div", { className: "tooltip" }, ...texts.map((text) => element("div", {}, text)));
   }
-}
-
-function firstBad(curve, run) {
-  const own = curve.bad.subarray(run * curve.nX, (run + 1) * curve.nX);
-  return own.findIndex(Boolean);
 }
 
 function nameOf(code) {
@@ -199,12 +203,14 @@ function bands(line, onAxes) {
 }
 
 function extent(values) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return [low, high];
+  const bounds = [Infinity, -Infinity];
+  for (const value of values) grow(bounds, value);
+  return bounds;
+}
+
+function grow(bounds, value) {
+  if (value < bounds[0]) bounds[0] = value;
+  if (value > bounds[1]) bounds[1] = value;
 }
 
 // Wide intervals of few seeds may double the range, not more: they would hide the lines.

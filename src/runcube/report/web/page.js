@@ -56,10 +56,10 @@ function buildControls(sweep, form) {
     select("x", "x", own(sweep.x.map((quantity) => quantity.name)), sweep.x[0].name),
     select("band", `${100 * sweep.ci} % intervals`, [["auto", `up to ${MOST_BANDS} lines`], ["on", "shown"], ["off", "hidden"]], "auto"),
     select("smooth", "smoothing", [["0", "none"], ["0.6", "0.6"], ["0.9", "0.9"], ["0.97", "0.97"]], "0"),
-    checkbox("logy", "y", "log y", sweep.start.log),
-    checkbox("logx", "x", "log x", false),
-    checkbox("runs", "runs", "single runs", false),
-    checkbox("clip", "clip", "clip y to 98 % of the points", false),
+    checkbox("logy", "on", "log y", sweep.start.log),
+    checkbox("logx", "on", "log x", false),
+    checkbox("runs", "on", "single runs", false),
+    checkbox("clip", "on", "clip y to 98 % of the points", false),
   );
   if (splits.length > 1) {
     box.append(fieldset("split", ...splits.map((split) => checkbox("split", split, split, split === sweep.start.split))));
@@ -120,7 +120,9 @@ function swatches(sweep, view, form) {
 
 function caption(sweep, view, lines, drawn, shown) {
   const runs = shown.reduce((total, own) => total + own, 0);
-  const [least, most] = extent(lines.flatMap((line) => extent(Array.from(line.n).filter(Boolean))));
+  const counts = [Infinity, -Infinity];
+  for (const line of lines) for (const n of line.n) if (n) grow(counts, n);
+  const [least, most] = counts;
   const texts = [`${runs} of ${sweep.n_runs} runs, ${lines.length} lines.`];
   if (most > 1) {
     const band = drawn.hasBands ? `, bands: ${100 * sweep.ci} % interval of the mean (Student's t, pointwise)` : "";

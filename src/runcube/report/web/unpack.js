@@ -36,6 +36,7 @@ async function unpacked(own, nRuns) {
 }
 
 function onAxis(drawn, own) {
-  if (own.scale === "log") return 10 ** drawn;
-  return own.scale === "asinh" ? Math.sinh(drawn) * own.unit : drawn;
+  if (own.scale === "linear") return drawn;
+  const value = own.scale === "log" ? 10 ** drawn : Math.sinh(drawn) * own.unit;
+  return Math.max(-Number.MAX_VALUE, Math.min(value, Number.MAX_VALUE));
 }
