@@ -17,7 +17,9 @@ def browser():
     """A headless Chromium; without one the test is skipped, but under CI it fails."""
     pytest.importorskip("bokeh", reason="the extra runcube[report] is not installed")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     with api.sync_playwright() as playwright:
         path = found or playwright.chromium.executable_path
         if not Path(path).exists():
@@ -35,7 +37,9 @@ class Page:
         self.context = browser.new_context(accept_downloads=True, **options)
         self.page = self.context.new_page()
         self.said, self.asked = [], []
-        self.page.on("console", lambda m: m.type in ("error", "warning") and self.said.append(m.text))
+        self.page.on(
+            "console", lambda m: m.type in ("error", "warning") and self.said.append(m.text)
+        )
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.add_init_script(
@@ -70,6 +74,12 @@ class Page:
             return Object.fromEntries(Object.entries(data).map(([k, v]) => [k, plain(v)]));
         }"""
         return self.js(code, name)
+
+    def saved(self, button, figure="curves"):
+        """The file that a button of a figure saves."""
+        with self.page.expect_download() as found:
+            self.page.click(f"#{figure} ~ .buttons button:text-is('{button}')")
+        return Path(found.value.path())
 
     def caption(self):
         return self.page.text_content("#curves-caption")

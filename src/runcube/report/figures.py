@@ -52,7 +52,97 @@ def curves_figure() -> Any:
             line_color="white",
         )
     )
-    made.add_tools(HoverTool(renderers=hit, line_policy="nearest", name="curves_hover"))
+    made.add_tools(HoverTool(renderers=hit, line_policy="nearest", name="hover"))
+    return made
+
+
+def distribution_figure() -> Any:
+    """Return the figure of last values: a point for each run, mean and interval of each group."""
+    from bokeh.models import HoverTool
+
+    made = _figure("distribution", height=380)
+    made.xgrid.visible = False
+    intervals = _source("intervals", "x", "low", "high", "colour")
+    made.segment("x", "low", "x", "high", source=intervals, line_color="colour", line_width=2)
+    means = _source("means", "x", "left", "right", "mean", "colour")
+    hit = [
+        made.segment(
+            "left", "mean", "right", "mean", source=means, line_color="colour", line_width=3
+        ),
+        made.scatter(
+            "x",
+            "y",
+            source=_source("runs", "x", "y", "colour"),
+            size=6,
+            color="colour",
+            fill_alpha=0.5,
+            line_alpha=0.5,
+        ),
+    ]
+    made.add_tools(HoverTool(renderers=hit, name="hover"))
+    return made
+
+
+def heatmap_figure() -> Any:
+    """Return the figure of two hyperparameters: numbers in coloured cells, empty ones hatched."""
+    from bokeh.models import HoverTool
+
+    made = _figure("heatmap", height=380)
+    made.grid.visible = False
+    empty = _source("empty", "x", "y")
+    made.rect(
+        "x",
+        "y",
+        width=1,
+        height=1,
+        source=empty,
+        fill_alpha=0,
+        line_color="#888888",
+        hatch_pattern="/",
+        hatch_color="#888888",
+        hatch_alpha=0.6,
+    )
+    cells = _source("cells", "x", "y", "colour", "ink", "text")
+    hit = made.rect("x", "y", width=1, height=1, source=cells, color="colour", line_color=None)
+    made.text(
+        "x",
+        "y",
+        text="text",
+        source=cells,
+        text_color="ink",
+        text_align="center",
+        text_baseline="middle",
+        text_font_size="11px",
+    )
+    made.add_tools(HoverTool(renderers=[hit], name="hover"))
+    return made
+
+
+def parallel_figure() -> Any:
+    """Return the figure of parallel coordinates: a line for each configuration."""
+    from bokeh.models import HoverTool
+
+    made = _figure("parallel", height=380)
+    made.grid.visible = False
+    made.yaxis.visible = False
+    axes = _source("axes", "x", "low", "high")
+    made.segment("x", "low", "x", "high", source=axes, line_color="#888888")
+    lines = _source("lines", "xs", "ys", "colour")
+    hit = made.multi_line(
+        "xs", "ys", source=lines, line_color="colour", line_alpha=0.6, line_width=1.5
+    )
+    labels = _source("labels", "x", "y", "text", "ink")
+    made.text(
+        "x",
+        "y",
+        text="text",
+        source=labels,
+        text_color="ink",
+        text_baseline="middle",
+        text_font_size="11px",
+        x_offset=4,
+    )
+    made.add_tools(HoverTool(renderers=[hit], line_policy="nearest", name="hover"))
     return made
 
 
@@ -63,7 +153,7 @@ def _source(name: str, *columns: str) -> Any:
 
 
 def _figure(name: str, height: int) -> Any:
-    from bokeh.models import PlainText, Range1d
+    from bokeh.models import Legend, PlainText, Range1d, Title
     from bokeh.plotting import figure
 
     made = figure(
@@ -71,16 +161,19 @@ def _figure(name: str, height: int) -> Any:
         height=height,
         sizing_mode="stretch_width",
         tools=_TOOLS,
-        x_range=Range1d(0, 1),
-        y_range=Range1d(0, 1),
+        x_range=Range1d(start=0, end=1),
+        y_range=Range1d(start=0, end=1),
         min_width=200,
         background_fill_color=None,
         border_fill_color=None,
         outline_line_color=None,
     )
     made.toolbar.logo = None
-    made.xaxis.axis_label = PlainText("", name=f"{name}_x")
-    made.yaxis.axis_label = PlainText("", name=f"{name}_y")
+    # For what is exported: there the page is not around the figure.
+    made.add_layout(Legend(name="legend", visible=False, items=[], ncols=6), "above")
+    made.add_layout(Title(name="note", visible=False, text_font_style="normal"), "below")
+    made.xaxis.axis_label = PlainText(text="", name="x")
+    made.yaxis.axis_label = PlainText(text="", name="y")
     for axis in (made.xaxis[0], made.yaxis[0]):
         axis.axis_label_text_font_style = "normal"
     return made

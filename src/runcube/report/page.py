@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from runcube.core import PlanError, UnknownNameError, nearest, printable
 from runcube.cube import check_cube
 from runcube.report.data import shown_text, sweep_data
-from runcube.report.sections import Choices, about, results_table, runs_table
+from runcube.report.sections import (
+    Choices,
+    about,
+    counted,
+    missing_runs,
+    results_table,
+    runs_table,
+)
+from runcube.report.winner import best_section
 
 if TYPE_CHECKING:
     import os
@@ -26,7 +34,14 @@ if TYPE_CHECKING:
     Mode = Literal["max", "min"]
 
 # In the order in which they use each other.
-_SCRIPTS = ("unpack.js", "statistics.js", "controls.js", "curves.js", "page.js")
+_SCRIPTS = (
+    "unpack.js",
+    "statistics.js",
+    "controls.js",
+    "figure.js",
+    "curves.js",
+    "page.js",
+)
 
 
 def report(
@@ -35,6 +50,7 @@ def report(
     *,
     metric: str | None = None,
     split: str | None = None,
+    reported: str | None = None,
     mode: Mode | Mapping[str, Mode] | None = None,
     all_runs: bool = False,
     ci: float = 0.95,
@@ -56,16 +72,19 @@ def report(
     metric, split : str, optional
         What the page opens with; by default the first metric that was logged, and ``val`` where
         there is such a split, else the first.
+    reported : str, optional
+        The split that is reported of the best configuration, which ``split`` chooses; by default
+        ``test`` or ``eval`` where there is one.
     mode : {"max", "min"} or mapping, optional
-        Which end is better; of several metrics, a mapping from each. Without it the table has no
-        best results.
+        Which end is better; of several metrics, a mapping from each. Without it no result and no
+        configuration is called the best.
     all_runs : bool
-        Whether the table of results counts runs that are not complete. It does where none is.
+        Whether results count runs that are not complete. They do where none is.
     ci : float
         Level of all intervals.
     title : str
     rng : Generator, int or None
-        For what is simulated: which results may be best.
+        For what is simulated or drawn: which results may be best, and how much too good.
 
     Raises
     ------
@@ -92,27 +111,31 @@ def report(
     own = Choices(
         metric=_named(ds, "metric", metric),
         split=_named(ds, "split", split, "val"),
+        reported=_named(ds, "split", reported, "test", "eval", split or "val"),
         mode=mode,
         all_runs=all_runs,
         ci=ci,
         rng=rng,
     )
+    counting, said = counted(ds, own)
     data = sweep_data(ds, ci)
     data["start"] = _start(data, own)
     texts = {
         "title": escape(printable(title)),
         "about": f'<div class="pair">{about(ds)}\n{runs_table(ds)}</div>',
-        "body": results_table(ds, own),
+        "body": "\n".join(
+            [results_table(counting, own, said), best_section(counting, own), missing_runs(ds)]
+        ),
     }
     Path(path).write_text(_page(texts, data), encoding="utf-8")
 
 
-def _named(ds: xr.Dataset, dim: str, asked: str | None, liked: str | None = None) -> str | None:
-    """Return a label of a dim: the one asked for, else one that is liked, else the first."""
+def _named(ds: xr.Dataset, dim: str, asked: str | None, *liked: str) -> str | None:
+    """Return a label of a dim: the one asked for, else the first that is liked, else the first."""
     known = [str(label) for label in ds[dim].values.reshape(-1)] if dim in ds.coords else []
     if asked is not None and asked not in known:
         raise UnknownNameError(f"{dim}={asked!r}: not in the cube{nearest(asked, known)}")
-    return asked or (liked if liked in known else next(iter(known), None))
+    return asked or next((name for name in (*liked, *known) if name in known), None)
 
 
 def _start(data: Mapping[str, Any], own: Choices) -> dict[str, Any]:
@@ -169,10 +192,10 @@ def _bokeh() -> tuple[str, dict[str, Any]]:
         from bokeh.embed import json_item
     except ImportError as error:
         raise ImportError("report needs Bokeh: pip install runcube[report]") from error
-    from runcube.report.figures import curves_figure
+    from runcube.report import figures
 
     script = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
-    return script.read_text(encoding="utf-8"), json_item(curves_figure())
+    return script.read_text(encoding="utf-8"), {"curves": json_item(figures.curves_figure())}
 
 
 def _hash(script: str) -> str:

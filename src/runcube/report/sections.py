@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Status, printable
+from runcube.core import Status, shell_words
 from runcube.cube import CellRows, final, full_key, problems, x_dim
+from runcube.cube import report as cube_report
 from runcube.report.data import shown_text
+from runcube.report.markup import MOST_ROWS, copied, details, frame_details, section, table, text
 from runcube.tables import results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    import pandas as pd
     import xarray as xr
 
     from runcube.stats import RNG
 
 _MOST_COLUMNS = 12
-_MOST_ROWS = 500
 _MOST_LABELS = 12
 
 
@@ -34,7 +33,7 @@ class Choices:
 
     Parameters
     ----------
-    metric, split : str or None
+    metric, split, reported : str or None
     mode : {"max", "min"}, mapping or None
     all_runs : bool
     ci : float
@@ -43,6 +42,7 @@ class Choices:
 
     metric: str | None
     split: str | None
+    reported: str | None
     mode: Any
     all_runs: bool
     ci: float
@@ -60,12 +60,12 @@ def about(ds: xr.Dataset) -> str:
             swept.append((full_key(ds, name), len(labels), _some(labels)))
     facts = [(name, ds.attrs[name]) for name in _FACTS if ds.attrs.get(name)]
     parts = [
-        _table(("key", "labels", ""), swept),
-        _details("Constant hyperparameters", _pairs(ds.attrs.get("constant_hparams"))),
-        _details("Left out, with the reason", _pairs(ds.attrs.get("excluded_hparams"))),
-        _details("How the logs were read", [*facts, *_pairs(ds.attrs.get("policies"))]),
+        table(("key", "labels", ""), swept),
+        details("Constant hyperparameters", _pairs(ds.attrs.get("constant_hparams"))),
+        details("Left out, with the reason", _pairs(ds.attrs.get("excluded_hparams"))),
+        details("How the logs were read", [*facts, *_pairs(ds.attrs.get("policies"))]),
     ]
-    return _section("swept", "What was swept", *parts)
+    return section("swept", "What was swept", *parts)
 
 
 _FACTS = ("source", "created", "runcube_version", "command", "git_commit", "layout")
@@ -79,34 +79,57 @@ def runs_table(ds: xr.Dataset) -> str:
     rows = [(status.value, counts[status.value]) for status in Status if counts[status.value]]
     if absent:
         rows.append(("no run", absent))
-    parts = [_table(("status", "runs"), rows)]
+    parts = [table(("status", "runs"), rows)]
     if {"problems", "path", "run_id"} <= ds.coords.keys():
         frame = problems(ds)
         kinds = Counter(frame["kind"].tolist()).most_common()
         said = ", ".join(f"{count:,} {kind}" for kind, count in kinds) or "none"
-        parts.append(f"<p>Problems of the logs: {_text(said)}.</p>")
-        parts.append(_frame_details("Problems by file and line", frame))
-    return _section("status", "Runs and problems", *parts)
+        parts.append(f"<p>Problems of the logs: {text(said)}.</p>")
+        parts.append(frame_details("Problems by file and line", frame))
+    return section("status", "Runs and problems", *parts)
 
 
-def results_table(ds: xr.Dataset, own: Choices) -> str:
-    """Return the last values of the runs: means over seeds with their intervals."""
-    complete = (ds["status"] == Status.COMPLETE.value).values.any()
-    last = final(ds)
-    counted = "Last logged value of each run"
-    if complete and not own.all_runs:
-        last = last.where(last.status == Status.COMPLETE.value)
-        counted += " that is complete"
-    elif not complete:
-        counted += "; no run is complete, so all count"
-    last, note = _fewer_columns(last, own)
+def counted(ds: xr.Dataset, own: Choices) -> tuple[xr.Dataset, str]:
+    """Return the cube without the values of runs that do not count, and what counts."""
+    is_complete = ds["status"] == Status.COMPLETE.value
+    if own.all_runs:
+        return ds, "All runs count."
+    if not is_complete.values.any():
+        return ds, "No run is complete, so all count."
+    logged = ds["logged"] & is_complete
+    return ds.assign(logged=logged, curve=ds["curve"].where(logged)), "Complete runs count."
+
+
+def results_table(ds: xr.Dataset, own: Choices, said: str) -> str:
+    """Return the last values of the runs that count: means over seeds with their intervals."""
+    last, note = _fewer_columns(final(ds), own)
     if "seed" not in last.dims:
         last = last.expand_dims("seed")
-    table = results(last, mode=own.mode, ci=own.ci, rng=own.rng)
-    html = (
-        f'<div class="wide" tabindex="0" role="region" aria-label="Results">{table.to_html()}</div>'
+    made = results(last, mode=own.mode, ci=own.ci, rng=own.rng)
+    html = f'<div class="wide" tabindex="0">{made.to_html()}</div>'
+    return section(
+        "results", "Results", f"<p>Last logged value of each run. {said}{note}</p>", html
     )
-    return _section("results", "Results", f"<p>{counted}.{note}</p>", html)
+
+
+def missing_runs(ds: xr.Dataset) -> str:
+    """Return the configurations and seeds without a complete run, and how to run them."""
+    frame = cube_report.missing(ds)
+    if frame.empty:
+        return section(
+            "missing", "Missing runs", "<p>Every configuration has all of its seeds.</p>"
+        )
+    lines = [
+        shell_words({key: value for key, value in own.items() if key[:1] != "_"})
+        for own in cube_report.missing_configs(ds)[:MOST_ROWS]
+    ]
+    return section(
+        "missing",
+        "Missing runs",
+        f"<p>{len(frame):,} of the configurations and seeds have no complete run.</p>",
+        frame_details("Configurations and seeds", frame),
+        copied("As overrides, a line for each", "\n".join(lines)),
+    )
 
 
 def _fewer_columns(last: xr.DataArray, own: Choices) -> tuple[xr.DataArray, str]:
@@ -118,40 +141,6 @@ def _fewer_columns(last: xr.DataArray, own: Choices) -> tuple[xr.DataArray, str]
     kept = sorted(known, key=lambda name: name != own.metric)[: max(1, _MOST_COLUMNS // splits)]
     note = f" {len(kept)} of {len(known)} metrics." if len(kept) < len(known) else ""
     return last.sel(metric=kept), note
-
-
-def _section(name: str, title: str, *parts: str) -> str:
-    body = "\n".join(part for part in parts if part)
-    return f'<section id="{name}"><h2>{title}</h2>\n{body}\n</section>'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    body = "".join(
-        f'<tr><th scope="row">{_text(row[0])}</th>'
-        + "".join(f"<td>{_text(value)}</td>" for value in row[1:])
-        + "</tr>"
-        for row in rows
-    )
-    cells = "".join(f'<th scope="col">{_text(name)}</th>' for name in head)
-    table = f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="wide">{table}</div>'
-
-
-def _details(title: str, pairs: Sequence[tuple[str, object]]) -> str:
-    if not pairs:
-        return ""
-    inside = _table(("key", "value"), pairs)
-    return f"<details><summary>{title} ({len(pairs)})</summary>{inside}</details>"
-
-
-def _frame_details(title: str, frame: pd.DataFrame) -> str:
-    if frame.empty:
-        return ""
-    some = frame.head(_MOST_ROWS)
-    rows = some.astype(object).where(some.notna(), "").to_numpy().tolist()
-    more = f"<p>… and {len(frame) - _MOST_ROWS:,} more.</p>" if len(frame) > _MOST_ROWS else ""
-    inside = _table([str(name) for name in frame.columns], rows)
-    return f"<details><summary>{title} ({len(frame):,})</summary>{inside}{more}</details>"
 
 
 def _pairs(text: str | None) -> list[tuple[str, object]]:
@@ -167,7 +156,3 @@ def _some(labels: Sequence[object]) -> str:
     if len(texts) > _MOST_LABELS:
         texts = [*texts[: _MOST_LABELS - 4], "…", *texts[-3:]]
     return ", ".join(texts)
-
-
-def _text(value: object) -> str:
-    return escape(printable(str(value)))

@@ -9,8 +9,7 @@ class Curves {
     this.sweep = sweep;
     this.figure = figure;
     this.cache = new Map();
-    const hover = figure.document.get_model_by_name("curves_hover");
-    hover.tooltips = (source, vars) => this.tooltip(source.name, vars);
+    figure.onHover((source, index, at) => this.tooltip(source, index, at));
   }
 
   // A curve with its x, and smoothed where asked; kept, since unpacking takes time.
@@ -118,18 +117,14 @@ class Curves {
       }
     }
     const outside = this.setRanges(view, data);
-    const [start, end] = edges(this.figure.y_range, view.logy);
+    const [start, end] = edges(this.figure.model.y_range, view.logy);
     for (const mark of data.marks) {
       const isLow = mark.line.curve.bad[mark.run * mark.line.curve.nX + mark.at] === MINUS;
       mark.y = isLow ? start : end;
       mark.angle = isLow ? Math.PI : 0;
     }
     this.drawn = data;
-    for (const [name, rows] of Object.entries(data)) {
-      const source = this.figure.document.get_model_by_name(name);
-      const columns = Object.keys(source.data);
-      source.data = Object.fromEntries(columns.map((column) => [column, rows.map((row) => row[column])]));
-    }
+    for (const [name, rows] of Object.entries(data)) this.figure.fill(name, rows);
     return { outside, hasBands, nMarks: data.marks.length };
   }
 
@@ -150,18 +145,17 @@ class Curves {
     let bounds = extent(all);
     if (view.clip && all.length) bounds = [quantile(all, 0.01), quantile(all, 0.99)];
     else if (all.length) bounds = withBands(bounds, data.bands, view.logy);
-    setRange(this.figure.x_range, x, view.logx, 0.01);
-    setRange(this.figure.y_range, bounds, view.logy, 0.04);
-    setAxis(this.figure, "x", view.logx);
-    setAxis(this.figure, "y", view.logy);
-    const { start, end } = this.figure.y_range;
+    this.figure.setAxis("x", view.x, x, view.logx, 0.01);
+    this.figure.setAxis("y", view.metric, bounds, view.logy, 0.04);
+    const { start, end } = this.figure.model.y_range;
     return view.clip ? all.filter((y) => y < start || y > end).length : 0;
   }
 
-  tooltip(source, vars) {
-    const row = this.drawn[source]?.[vars.index];
+  // What is said of a point of a line, of a run or of a mark.
+  tooltip(source, index, segment) {
+    const row = this.drawn[source]?.[index];
     if (!row) return null;
-    const at = row.at ?? vars.segment_index;
+    const at = row.at ?? segment;
     const { line } = row;
     const { curve } = line;
     const texts = [row.run === undefined ? line.title : this.sweep.runTitle(row.run)];
@@ -173,7 +167,7 @@ class Curves {
       const half = Number.isFinite(line.half[at]) ? ` ± ${shown(line.half[at])}` : "";
       texts.push(`${this.sweep.view.metric}: ${shown(line.mean[at])}${half}`, `n = ${line.n[at]}`);
     }
-    return element("div", { className: "tooltip" }, ...texts.map((text) => element("div", {}, text)));
+    return texts;
   }
 }
 
@@ -220,30 +214,19 @@ function withBands([low, high], areas, isLog) {
   return [isLog ? low : Math.min(low, Math.max(least, low - room)), Math.max(high, Math.min(most, high + room))];
 }
 
-function setRange(range, [low, high], isLog, margin) {
-  let [start, end] = low <= high ? [low, high] : [isLog ? 1 : 0, isLog ? 10 : 1];
-  const room = isLog ? (end / start) ** margin : (end - start) * margin;
-  if (isLog) [start, end] = start < end ? [start / room, end * room] : [start / 2, end * 2];
-  else if (start < end) [start, end] = [start - room, end + room];
-  else [start, end] = [start - (Math.abs(start) || 1) / 2, end + (Math.abs(end) || 1) / 2];
-  range.setv({ start, end, reset_start: start, reset_end: end });
-}
-
-// Where triangles stand: just within the picture.
-function edges({ start, end }, isLog) {
-  if (!isLog) return [start + 0.02 * (end - start), end - 0.02 * (end - start)];
-  return [start * (end / start) ** 0.02, end * (start / end) ** 0.02];
-}
-
-function setAxis(figure, which, isLog) {
-  const model = (name, values) => new (Bokeh.Models.get(name))(values);
-  if (figure[`${which}_scale`].type.includes("Log") === isLog) return;
-  const kind = isLog ? "Log" : "Basic";
-  const ticker = model(isLog ? "LogTicker" : "BasicTicker");
-  figure[`${which}_scale`] = model(isLog ? "LogScale" : "LinearScale");
-  const axis = which === "x" ? figure.below[0] : figure.left[0];
-  axis.setv({ ticker, formatter: model(`${kind}TickFormatter`, isLog ? { ticker } : {}) });
-  figure.center.find((own) => own.dimension === (which === "x" ? 0 : 1)).ticker = ticker;
+// The lines as a table: all points for a file, the last of each for the page.
+function curveTable(lines, view, ci, isAll) {
+  const level = `${100 * ci} % interval of the mean (Student's t)`;
+  const head = ["line", "split", view.x, `${view.metric}, mean`, `${level}, lower`, "upper", "n"];
+  const rows = [];
+  for (const line of lines) {
+    const places = [...line.mean.keys()].filter((i) => line.n[i]);
+    for (const i of isAll ? places : places.slice(-1)) {
+      const bounds = [line.mean[i] - line.half[i], line.mean[i] + line.half[i]];
+      rows.push([line.title, line.split, line.x[i], line.mean[i], ...bounds, line.n[i]]);
+    }
+  }
+  return { head, rows };
 }
 
 function shown(value) {

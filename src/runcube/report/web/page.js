@@ -6,18 +6,18 @@ async function start() {
   const form = document.getElementById("view");
   buildControls(sweep, form);
   readHash(form);
-  const item = JSON.parse(document.getElementById("figures").textContent);
-  await Bokeh.embed.embed_item(item, document.getElementById("curves"));
-  const figure = Bokeh.documents[0].get_model_by_name("curves");
+  const items = JSON.parse(document.getElementById("figures").textContent);
+  const figure = await Figure.embedded(items.curves, document.getElementById("curves"));
   const curves = new Curves(sweep, figure);
-  const dark = matchMedia("(prefers-color-scheme: dark)");
+  curves.below = new Below("curves", figure, () => curves.content);
   const redraw = () => drawCurves(sweep, form, curves);
-  themed(figure);
   await redraw();
-  dark.addEventListener("change", () => themed(figure));
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", redraw);
-  addEventListener("hashchange", () => readHash(form) || redraw());
+  addEventListener("hashchange", () => {
+    readHash(form);
+    redraw();
+  });
 }
 
 async function prepare(sweep) {
@@ -100,13 +100,46 @@ async function drawCurves(sweep, form, curves) {
   const lines = await curves.computed(view, shown);
   if (sweep.view !== view) return; // another one came meanwhile
   const drawn = curves.draw(view, lines);
-  const label = (name, text) => (curves.figure.document.get_model_by_name(name).text = text);
-  label("curves_x", view.x);
-  label("curves_y", view.metric);
   swatches(sweep, view, form);
-  document.getElementById("curves-caption").textContent = caption(sweep, view, lines, drawn, shown);
+  const note = caption(sweep, view, lines, drawn, shown);
+  document.getElementById("curves-caption").textContent = note;
+  curves.content = {
+    note,
+    precision: precision(sweep, view),
+    legend: () => legend(sweep, view, curves),
+    table: (isAll) => curveTable(lines, view, sweep.ci, isAll),
+  };
+  curves.below.update();
   document.dispatchEvent(new Event("drawn"));
 }
+
+// Labels of colours and splits, as far as they are drawn.
+function legend(sweep, view, curves) {
+  const key = sweep.key(view.colour);
+  const items = [];
+  const add = (text, name, index) => {
+    const source = curves.figure.get(name);
+    const renderers = [curves.figure.model.renderers.find((own) => own.data_source === source)];
+    if (index >= 0) items.push(model("LegendItem", { label: { value: text }, renderers, index }));
+  };
+  const lines = (split) => `lines_${DASHES[view.splits.indexOf(split) % DASHES.length]}`;
+  for (const [code, label] of key.labels.entries()) {
+    const name = lines(view.splits[0]);
+    const isOwn = (row) => row.colour === key.colours[code] && key.codes[row.line.runs[0]] === code;
+    if (items.length < 24) add(`${key.name}=${label}`, name, curves.drawn[name].findIndex(isOwn));
+  }
+  if (view.splits.length > 1) for (const split of view.splits) add(split, lines(split), 0);
+  return items;
+}
+
+function precision(sweep, view) {
+  const texts = sweep.curves
+    .filter((curve) => curve.metric === view.metric && view.splits.includes(curve.split))
+    .map((curve) => `${curve.split || curve.metric}: ${PRECISION[curve.scale]} ${curve.error.toPrecision(2)}`);
+  return `${view.metric}, means of values that were rounded before (${texts.join("; ")}); the archive has all digits`;
+}
+
+const PRECISION = { linear: "within", log: "log10 within", asinh: "asinh within" };
 
 // The colours beside the labels that they stand for.
 function swatches(sweep, view, form) {
@@ -138,19 +171,16 @@ function caption(sweep, view, lines, drawn, shown) {
   return texts.join(" ");
 }
 
-function themed(figure) {
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const [ink, faint] = [colour("--ink"), colour("--faint")];
-  for (const axis of [...figure.left, ...figure.below]) {
-    axis.setv({
-      axis_line_color: ink,
-      major_tick_line_color: ink,
-      minor_tick_line_color: null,
-      major_label_text_color: ink,
-      axis_label_text_color: ink,
+function copyButtons() {
+  for (const button of document.querySelectorAll("button.copy")) {
+    const text = button.closest("details").querySelector("pre");
+    button.addEventListener("click", async () => {
+      getSelection().selectAllChildren(text); // to be copied by hand where the browser says no
+      const isDone = await navigator.clipboard.writeText(text.textContent).then(() => true, () => false);
+      button.textContent = isDone ? "Copied" : "Selected: copy it with the keyboard";
     });
   }
-  for (const grid of figure.center) grid.grid_line_color = faint;
 }
 
+copyButtons();
 start();
