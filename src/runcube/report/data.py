@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import PlanError, printable
-from runcube.cube import CellRows, full_key, x_dim
+from runcube.cube import CellRows, final, full_key, x_dim
 from runcube.report.packing import as_text, is_wide, packed
 from runcube.report.thinning import kept_points
 
@@ -103,10 +103,16 @@ def _keys(
             keys.append(_key(name, full_key(ds, name), labels, codes, "hparam", numeric))
     names = configuration_names(ds, cells)
     held = np.unique(rows)
-    titles = [_title(ds, cells, names, row) for row in held.tolist()]
+    told = [_labels_of(ds, cells, names, row) for row in held.tolist()]
+    titles = [
+        ", ".join(map("=".join, zip(names, own, strict=True))) or f"configuration {row}"
+        for own, row in zip(told, held.tolist(), strict=True)
+    ]
     keys.append(_key("status", "status", *_coded(cells.status[rows, seeds]), "status"))
     codes = np.searchsorted(held, rows)
     keys.append(_key("configuration", "configuration", titles, codes, "configuration"))
+    if names:  # for axes: the labels alone
+        keys[-1] |= {"names": ", ".join(names), "short": [", ".join(own) for own in told]}
     keys.append(_key("seed", full_key(ds, "seed"), cells.seeds, seeds, "seed"))
     return keys
 
@@ -116,9 +122,8 @@ def _coded(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     return labels, codes
 
 
-def _title(ds: xr.Dataset, cells: CellRows, names: Sequence[str], row: int) -> str:
-    labels = [(name, cells.column(ds, name)[row, 0].item()) for name in names]
-    return ", ".join(f"{n}={shown_text(v)}" for n, v in labels) or f"configuration {row}"
+def _labels_of(ds: xr.Dataset, cells: CellRows, names: Sequence[str], row: int) -> list[str]:
+    return [shown_text(cells.column(ds, name)[row, 0].item()) for name in names]
 
 
 def _key(
@@ -175,6 +180,8 @@ def _curves(
             continue
         kept = kept_points(values, logged, most)
         curve = asdict(packed(values[:, kept], logged[:, kept]))
+        last = final(ds.sel({k: v for k, v in asked.items() if k in ds.dims}))
+        curve["last"] = as_text(_by_run(last, cells, None, rows, seeds).astype(np.float64))
         curve["is_wide"] = is_wide(values[logged & np.isfinite(values)])
         curve |= {"metric": printable(str(metric or "value")), "split": printable(str(split or ""))}
         if len(kept) < logged.shape[1]:
@@ -186,15 +193,16 @@ def _curves(
 def _by_run(
     array: xr.DataArray,
     cells: CellRows,
-    x: str,
+    x: str | None,
     rows: NDArray[np.intp],
     seeds: NDArray[np.intp],
 ) -> NDArray[Any]:
-    """Return an array on cell dims and x as (runs, x)."""
+    """Return an array on cell dims and x as (runs, x), or without x as (runs,)."""
     sizes = dict(zip(cells.dims, cells.sizes, strict=True))
     lacking = {d: n for d, n in sizes.items() if d not in array.dims}
-    full = array.expand_dims(lacking).transpose(*cells.dims, x).values
-    return np.asarray(full.reshape(-1, cells.sizes[-1], full.shape[-1])[rows, seeds])
+    inner = [] if x is None else [x]
+    full = array.expand_dims(lacking).transpose(*cells.dims, *inner).values
+    return np.asarray(full.reshape(-1, cells.sizes[-1], *full.shape[len(sizes) :])[rows, seeds])
 
 
 def _t_quantiles(most: int, ci: float) -> list[float | None]:

@@ -8,7 +8,17 @@ _TOOLS = "pan,box_zoom,wheel_zoom,reset"
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 
 
-def curves_figure() -> Any:
+def figures() -> dict[str, Any]:
+    """Return the figures of the page by name."""
+    return {
+        "curves": _curves(),
+        "distribution": _distribution(),
+        "heatmap": _heatmap(),
+        "parallel": _parallel(),
+    }
+
+
+def _curves() -> Any:
     """Return the figure of curves.
 
     Its sources, by name: ``bands``; ``raw``, lines before smoothing; ``runs``, thin lines of single
@@ -56,18 +66,18 @@ def curves_figure() -> Any:
     return made
 
 
-def distribution_figure() -> Any:
+def _distribution() -> Any:
     """Return the figure of last values: a point for each run, mean and interval of each group."""
     from bokeh.models import HoverTool
 
     made = _figure("distribution", height=380)
-    made.xgrid.visible = False
-    intervals = _source("intervals", "x", "low", "high", "colour")
-    made.segment("x", "low", "x", "high", source=intervals, line_color="colour", line_width=2)
-    means = _source("means", "x", "left", "right", "mean", "colour")
+    made.ygrid.visible = False
+    intervals = _source("intervals", "y", "left", "right", "colour")
+    made.segment("left", "y", "right", "y", source=intervals, line_color="colour", line_width=2)
+    means = _source("means", "mean", "low", "high", "colour")
     hit = [
         made.segment(
-            "left", "mean", "right", "mean", source=means, line_color="colour", line_width=3
+            "mean", "low", "mean", "high", source=means, line_color="colour", line_width=3
         ),
         made.scatter(
             "x",
@@ -83,7 +93,7 @@ def distribution_figure() -> Any:
     return made
 
 
-def heatmap_figure() -> Any:
+def _heatmap() -> Any:
     """Return the figure of two hyperparameters: numbers in coloured cells, empty ones hatched."""
     from bokeh.models import HoverTool
 
@@ -118,7 +128,7 @@ def heatmap_figure() -> Any:
     return made
 
 
-def parallel_figure() -> Any:
+def _parallel() -> Any:
     """Return the figure of parallel coordinates: a line for each configuration."""
     from bokeh.models import HoverTool
 
@@ -131,13 +141,13 @@ def parallel_figure() -> Any:
     hit = made.multi_line(
         "xs", "ys", source=lines, line_color="colour", line_alpha=0.6, line_width=1.5
     )
-    labels = _source("labels", "x", "y", "text", "ink")
+    labels = _source("labels", "x", "y", "text")
     made.text(
         "x",
         "y",
         text="text",
         source=labels,
-        text_color="ink",
+        name="ink",
         text_baseline="middle",
         text_font_size="11px",
         x_offset=4,

@@ -40,6 +40,7 @@ _SCRIPTS = (
     "controls.js",
     "figure.js",
     "curves.js",
+    "overview.js",
     "page.js",
 )
 
@@ -192,10 +193,12 @@ def _bokeh() -> tuple[str, dict[str, Any]]:
         from bokeh.embed import json_item
     except ImportError as error:
         raise ImportError("report needs Bokeh: pip install runcube[report]") from error
-    from runcube.report import figures
+    from runcube.report.figures import figures
 
     script = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
-    return script.read_text(encoding="utf-8"), {"curves": json_item(figures.curves_figure())}
+    return script.read_text(encoding="utf-8"), {
+        name: json_item(figure) for name, figure in figures().items()
+    }
 
 
 def _hash(script: str) -> str:

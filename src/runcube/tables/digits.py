@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+# From here on numbers are written with an exponent, such as those of runs that diverged.
+_LONG = 1e7
+
 
 def decimals_of(error: float) -> int:
     """Return how many decimals an uncertainty leaves: two digits of it where it begins with 1.
@@ -35,6 +38,8 @@ def shown(value: float, error: float, *, places: int | None = None) -> tuple[str
     --------
     >>> shown(93.4567, 0.123), shown(93.4567, 4.0), shown(0.5, float("nan"))
     (('93.46', '0.12'), ('93', '4'), ('0.5000', ''))
+    >>> shown(2.29e36, 2.9e36)
+    ('2.3e+36', '2.9e+36')
     """
     if math.isnan(value):
         return "", ""
@@ -42,6 +47,8 @@ def shown(value: float, error: float, *, places: int | None = None) -> tuple[str
         return ("∞" if value > 0 else "-∞"), ""
     if math.isnan(error) or not math.isfinite(error):
         return (f"{value:#.4g}" if places is None else f"{value:.{places}f}").rstrip("."), ""
+    if places is None and max(abs(value), error) >= _LONG:
+        return f"{value:.2g}", f"{error:.2g}"
     if error == 0:
         return (f"{value:.4g}" if places is None else f"{value:.{places}f}"), "0"
     kept = decimals_of(error) if places is None else places

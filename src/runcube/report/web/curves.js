@@ -46,28 +46,9 @@ class Curves {
     return (run) => taken(values.subarray(run * nX, (run + 1) * nX), 0);
   }
 
-  // Lists of runs that are drawn as one line each, with title and colour.
-  groups(view, shown) {
-    const by = this.sweep.key(view.by);
-    const found = new Map();
-    for (let run = 0; run < shown.length; run++) {
-      if (!shown[run]) continue;
-      const code = by ? by.codes[run] : run;
-      if (!found.has(code)) found.set(code, []);
-      found.get(code).push(run);
-    }
-    const colour = this.sweep.key(view.colour);
-    return [...found].map(([code, runs]) => {
-      const isOne = runs.every((run) => colour.codes[run] === colour.codes[runs[0]]);
-      const title = by ? by.labels[code] : this.sweep.runTitle(code);
-      const name = by && by.role === "hparam" ? `${by.name}=${title}` : title;
-      return { runs, title: name, colour: isOne ? colour.colours[colour.codes[runs[0]]] : GREY };
-    });
-  }
-
   // What is drawn of a view; the same is in the table and in the CSV.
   async computed(view, shown) {
-    const groups = this.groups(view, shown);
+    const groups = grouped(this.sweep, view, shown);
     const lines = [];
     for (const split of view.splits) {
       const curve = await this.curve(view.metric, split, view.x, view.smooth);
@@ -160,15 +141,36 @@ class Curves {
     const { curve } = line;
     const texts = [row.run === undefined ? line.title : this.sweep.runTitle(row.run)];
     const x = row.run === undefined ? line.x[at] : curve.xOf(row.run)[at];
-    texts.push(`${this.sweep.view.x}: ${shown(x)}`);
+    texts.push(`${this.sweep.view.x}: ${format(x)}`);
     if (source === "marks") texts.push(`${nameOf(curve.bad[row.run * curve.nX + at])} from here on`);
-    else if (row.run !== undefined) texts.push(`${this.sweep.view.metric}: ${shown(curve.values[row.run * curve.nX + at])}`);
+    else if (row.run !== undefined) texts.push(`${this.sweep.view.metric}: ${format(curve.values[row.run * curve.nX + at])}`);
     else {
-      const half = Number.isFinite(line.half[at]) ? ` ± ${shown(line.half[at])}` : "";
-      texts.push(`${this.sweep.view.metric}: ${shown(line.mean[at])}${half}`, `n = ${line.n[at]}`);
+      const half = Number.isFinite(line.half[at]) ? ` ± ${format(line.half[at])}` : "";
+      texts.push(`${this.sweep.view.metric}: ${format(line.mean[at])}${half}`, `n = ${line.n[at]}`);
     }
     return texts;
   }
+}
+
+// Lists of runs that are drawn as one each, with title and colour.
+function grouped(sweep, view, shown) {
+  const by = sweep.key(view.by);
+  const found = new Map();
+  for (let run = 0; run < shown.length; run++) {
+    if (!shown[run]) continue;
+    const code = by ? by.codes[run] : run;
+    if (!found.has(code)) found.set(code, []);
+    found.get(code).push(run);
+  }
+  const colour = sweep.key(view.colour);
+  const codes = [...found.keys()].sort((a, b) => a - b);
+  return codes.map((code) => {
+    const runs = found.get(code);
+    const isOne = runs.every((run) => colour.codes[run] === colour.codes[runs[0]]);
+    const label = by ? by.labels[code] : sweep.runTitle(code);
+    const title = by && by.role === "hparam" ? `${by.name}=${label}` : label;
+    return { code, runs, title, colour: isOne ? colour.colours[colour.codes[runs[0]]] : GREY };
+  });
 }
 
 function nameOf(code) {
@@ -229,6 +231,6 @@ function curveTable(lines, view, ci, isAll) {
   return { head, rows };
 }
 
-function shown(value) {
+function format(value) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(5))) : "–";
 }

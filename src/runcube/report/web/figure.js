@@ -52,7 +52,7 @@ class Figure {
   themed(isForPaper = false) {
     const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const [ink, faint] = isForPaper ? ["#000000", "#dddddd"] : [colour("--ink"), colour("--faint")];
-    this.ink = ink;
+    for (const own of this.model.renderers) if (own.name === "ink") own.glyph.text_color = { value: ink };
     for (const axis of [this.axis("x"), this.axis("y")]) {
       axis.setv({
         axis_line_color: ink,
@@ -124,14 +124,14 @@ class Below {
     this.details = element("details", {}, element("summary", {}, "The figure as a table"));
     this.details.addEventListener("toggle", () => this.update());
     const buttons = [button("SVG", image("svg")), button("PNG", image("png")), button("CSV", values)];
-    document.getElementById(name).after(element("p", { className: "buttons" }, ...buttons), this.details);
+    document.getElementById(`${name}-caption`).after(element("p", { className: "buttons" }, ...buttons), this.details);
   }
 
   update() {
     this.details.querySelector(".wide")?.remove();
     if (!this.details.open) return;
     const { head, rows } = this.content().table(false);
-    const cells = (row, tag) => row.map((value) => element(tag, {}, typeof value === "number" ? shown(value) : value));
+    const cells = (row, tag) => row.map((value) => element(tag, {}, typeof value === "number" ? format(value) : value));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...cells(head, "th"))));
     table.append(element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row, "td")))));
     this.details.append(element("div", { className: "wide", tabIndex: 0 }, table));

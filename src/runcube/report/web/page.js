@@ -10,23 +10,44 @@ async function start() {
   const figure = await Figure.embedded(items.curves, document.getElementById("curves"));
   const curves = new Curves(sweep, figure);
   curves.below = new Below("curves", figure, () => curves.content);
-  const redraw = () => drawCurves(sweep, form, curves);
+  const others = overviews(sweep, items);
+  const redraw = async () => {
+    const view = (sweep.view = readView(sweep, form));
+    const shown = runsShown(sweep, form);
+    writeHash(form);
+    await drawCurves(sweep, view, form, shown, curves);
+    if (sweep.view !== view) return; // another one came meanwhile
+    await Promise.all(others.map((own) => own.drawIfSeen(view, shown)));
+  };
   await redraw();
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", redraw);
+  dark.addEventListener("change", () => {
+    coloured(sweep);
+    redraw();
+  });
   addEventListener("hashchange", () => {
     readHash(form);
     redraw();
   });
 }
 
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+// Light and dark pages leave out the end of the palette that is near their own colour.
+function coloured(sweep) {
+  const { categorical, sequential } = sweep.palettes;
+  sweep.scale = dark.matches ? sequential.slice(5) : sequential.slice(0, -2);
+  for (const key of sweep.keys) key.colours = coloursOf(key, categorical, sweep.scale);
+}
+
 async function prepare(sweep) {
   for (const key of sweep.keys) {
     key.codes = await inflated(key.codes, Uint16Array);
-    key.colours = coloursOf(key, sweep.palettes);
     const many = key.role === "configuration" || key.role === "seed" ? MOST_CHOICES : Infinity;
     key.isFilter = key.labels.length > 1 && key.labels.length <= many;
   }
+  coloured(sweep);
   sweep.key = (name) => sweep.keys.find((key) => key.name === name);
   const [configuration, seed] = ["configuration", "seed"].map(sweep.key);
   sweep.runTitle = (run) =>
@@ -34,11 +55,10 @@ async function prepare(sweep) {
 }
 
 // Numbers and long lists of labels are ordered, so their colours are.
-function coloursOf(key, palettes) {
+function coloursOf(key, categorical, scale) {
   const n = key.labels.length;
-  if (!key.numeric && n <= palettes.categorical.length) return palettes.categorical.slice(0, n);
-  const last = palettes.sequential.length - 1;
-  return key.labels.map((_, i) => palettes.sequential[Math.round((last * i) / Math.max(1, n - 1))]);
+  if (!key.numeric && n <= categorical.length) return categorical.slice(0, n);
+  return key.labels.map((_, i) => scale[Math.round(((scale.length - 1) * i) / Math.max(1, n - 1))]);
 }
 
 function buildControls(sweep, form) {
@@ -64,6 +84,12 @@ function buildControls(sweep, form) {
   if (splits.length > 1) {
     box.append(fieldset("split", ...splits.map((split) => checkbox("split", split, split, split === sweep.start.split))));
   }
+  const [wide, high] = [...hparams].sort((a, b) => b.labels.length - a.labels.length);
+  document.getElementById("heatmap-controls").append(
+    select("across", "across", keys, wide?.name),
+    select("down", "down", keys, high?.name),
+    select("rule", "value", Object.entries(RULES), "mean"),
+  );
   const filters = sweep.keys.filter((key) => key.isFilter).map(filter);
   document.getElementById("filters").append(...filters);
   form.hidden = false;
@@ -85,6 +111,9 @@ function readView(sweep, form) {
     colour: data.get("colour"),
     x: data.get("x"),
     band: data.get("band"),
+    across: data.get("across"),
+    down: data.get("down"),
+    rule: data.get("rule"),
     smooth: Number(data.get("smooth")),
     logy: data.has("logy"),
     logx: data.has("logx"),
@@ -93,12 +122,20 @@ function readView(sweep, form) {
   };
 }
 
-async function drawCurves(sweep, form, curves) {
-  const view = (sweep.view = readView(sweep, form));
-  writeHash(form);
-  const shown = runsShown(sweep, form);
+// The figures of last values, as far as there is something to show.
+function overviews(sweep, items) {
+  const n = sweep.keys.filter((key) => key.role === "hparam").length;
+  const kinds = { distribution: [Distribution, 0], heatmap: [Heatmap, 2], parallel: [Parallel, 1] };
+  const there = Object.entries(kinds).filter(([name, [, least]]) => {
+    document.getElementById(`look-${name}`).hidden = n < least;
+    return n >= least;
+  });
+  return there.map(([name, [Kind]]) => new Kind(sweep, name, items[name]));
+}
+
+async function drawCurves(sweep, view, form, shown, curves) {
   const lines = await curves.computed(view, shown);
-  if (sweep.view !== view) return; // another one came meanwhile
+  if (sweep.view !== view) return;
   const drawn = curves.draw(view, lines);
   swatches(sweep, view, form);
   const note = caption(sweep, view, lines, drawn, shown);
