@@ -65,15 +65,22 @@ class Page:
         act(self.page)
         self.drawn(before)
 
-    def source(self, name):
-        """The data of one of Bokeh's sources."""
-        code = """name => {
-            const data = Bokeh.documents[0].get_model_by_name(name).data;
+    def seen(self, name):
+        """Bring a figure into the window, and wait until it is drawn."""
+        self.page.locator(f"#{name}").scroll_into_view_if_needed()
+        self.page.wait_for_selector(f"#{name} ~ #{name}-caption:not(:empty)", state="attached")
+        self.page.wait_for_selector(f"#look-{name} .buttons", state="attached")
+
+    def source(self, name, figure="curves"):
+        """The data of one of Bokeh's sources of a figure."""
+        code = """([name, figure]) => {
+            const own = Bokeh.documents.find(one => one.get_model_by_name(figure));
+            const data = own.get_model_by_name(name).data;
             const plain = value => (value?.length !== undefined && typeof value !== "string"
                 ? Array.from(value, plain) : value);
             return Object.fromEntries(Object.entries(data).map(([k, v]) => [k, plain(v)]));
         }"""
-        return self.js(code, name)
+        return self.js(code, [name, figure])
 
     def saved(self, button, figure="curves"):
         """The file that a button of a figure saves."""

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-# Numbers that all curves of a page may have: about 1.3 bytes each in base64.
-_MOST_VALUES = 2_000_000
+# Values that all curves of a page may have: some 2.4 bytes each in base64.
+_MOST_VALUES = 1_800_000
+_LEAST_POINTS = 50  # of each curve, whatever the page becomes
 
 # Okabe and Ito (2008) without black and yellow, to be seen on white and on black; viridis without
 # its ends.
@@ -169,24 +170,35 @@ def _curves(
     ds: xr.Dataset, cells: CellRows, x: str, rows: NDArray[np.intp], seeds: NDArray[np.intp]
 ) -> list[dict[str, Any]]:
     inner = {d: np.atleast_1d(ds[d].values).tolist() for d in ("metric", "split") if d in ds.coords}
-    pairs = [(m, s) for m in inner.get("metric", [None]) for s in inner.get("split", [None])]
-    most = max(50, _MOST_VALUES // (len(rows) * len(pairs)))
+    asked: list[dict[str, Any]] = [
+        {"metric": metric, "split": split}
+        for metric in inner.get("metric", [None])
+        for split in inner.get("split", [None])
+    ]
+    last = final(ds)
+    share = _MOST_VALUES / max(1, int(ds["logged"].sum()))
     curves = []
-    for metric, split in pairs:
-        asked = {"metric": metric, "split": split}
-        own = ds[["curve", "logged"]].sel({k: v for k, v in asked.items() if k in ds.dims})
+    for names in asked:
+        chosen = {name: label for name, label in names.items() if name in ds.dims}
+        own = ds[["curve", "logged"]].sel(chosen)
         values, logged = (_by_run(own[n], cells, x, rows, seeds) for n in ("curve", "logged"))
-        if not logged.any():
+        n_x = int(logged.any(axis=0).sum())
+        if not n_x:
             continue
-        kept = kept_points(values, logged, most)
+        kept = kept_points(values, logged, max(_LEAST_POINTS, int(share * n_x)))
         curve = asdict(packed(values[:, kept], logged[:, kept]))
-        last = final(ds.sel({k: v for k, v in asked.items() if k in ds.dims}))
-        curve["last"] = as_text(_by_run(last, cells, None, rows, seeds).astype(np.float64))
-        curve["is_wide"] = is_wide(values[logged & np.isfinite(values)])
-        curve |= {"metric": printable(str(metric or "value")), "split": printable(str(split or ""))}
+        curve["last"] = as_text(_by_run(last.sel(chosen), cells, None, rows, seeds))
+        curve |= {
+            "metric": printable(str(names["metric"] or "value")),
+            "split": printable(str(names["split"] or "")),
+            "is_wide": is_wide(values[logged & np.isfinite(values)]),
+            "n_runs": int(logged.any(axis=1).sum()),
+            "n_x": len(kept),
+            "of_x": n_x,
+        }
         if len(kept) < logged.shape[1]:
             curve["kept"] = as_text(kept.astype(np.uint32))
-        curves.append(curve | {"n_x": len(kept), "of_x": logged.shape[1]})
+        curves.append(curve)
     return curves
 
 

@@ -10,9 +10,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from runcube.core import PlanError, UnknownNameError, nearest, printable
 from runcube.cube import check_cube
-from runcube.report.data import shown_text, sweep_data
+from runcube.report.data import sweep_data
 from runcube.report.sections import (
     Choices,
     about,
@@ -71,8 +73,8 @@ def report(
     path : str or PathLike
         The file; one that is there is replaced.
     metric, split : str, optional
-        What the page opens with; by default the first metric that was logged, and ``val`` where
-        there is such a split, else the first.
+        What the page opens with, and what chooses the best; by default the metric and split that
+        most runs have, ``val`` before other splits.
     reported : str, optional
         The split that is reported of the best configuration, which ``split`` chooses; by default
         ``test`` or ``eval`` where there is one.
@@ -109,18 +111,21 @@ def report(
     '<!doctype html>'
     """
     check_cube(ds)
+    for name, label in (("metric", metric), ("split", split), ("split", reported)):
+        _check_label(ds, name, label)
+    data = sweep_data(ds, ci)
+    start = data["start"] = _start(data["curves"], metric, split)
+    splits = [str(label) for label in np.atleast_1d(ds["split"].values)] if "split" in ds else []
     own = Choices(
-        metric=_named(ds, "metric", metric),
-        split=_named(ds, "split", split, "val"),
-        reported=_named(ds, "split", reported, "test", "eval", split or "val"),
+        metric=start["metric"],
+        split=start["split"],
+        reported=reported or next((s for s in ("test", "eval") if s in splits), start["split"]),
         mode=mode,
         all_runs=all_runs,
         ci=ci,
         rng=rng,
     )
     counting, said = counted(ds, own)
-    data = sweep_data(ds, ci)
-    data["start"] = _start(data, own)
     texts = {
         "title": escape(printable(title)),
         "about": f'<div class="pair">{about(ds)}\n{runs_table(ds)}</div>',
@@ -131,24 +136,26 @@ def report(
     Path(path).write_text(_page(texts, data), encoding="utf-8")
 
 
-def _named(ds: xr.Dataset, dim: str, asked: str | None, *liked: str) -> str | None:
-    """Return a label of a dim: the one asked for, else the first that is liked, else the first."""
+def _check_label(ds: xr.Dataset, dim: str, asked: str | None) -> None:
     known = [str(label) for label in ds[dim].values.reshape(-1)] if dim in ds.coords else []
     if asked is not None and asked not in known:
         raise UnknownNameError(f"{dim}={asked!r}: not in the cube{nearest(asked, known)}")
-    return asked or next((name for name in (*liked, *known) if name in known), None)
 
 
-def _start(data: Mapping[str, Any], own: Choices) -> dict[str, Any]:
-    """Return the view that the page opens with: of curves that are there."""
-    asked = shown_text(own.metric or "value"), shown_text(own.split or "")
-    curves: Sequence[dict[str, Any]] = data["curves"]
-    if not curves:
-        raise PlanError("report: nothing was logged")
-    first = next(
-        (c for c in curves if (c["metric"], c["split"]) == asked),
-        next((c for c in curves if c["metric"] == asked[0]), curves[0]),
-    )
+def _start(
+    curves: Sequence[Mapping[str, Any]], metric: str | None, split: str | None
+) -> dict[str, Any]:
+    """Return what the page opens with: as asked, else what most runs have, ``val`` before others.
+
+    Raises
+    ------
+    PlanError
+        If nothing was logged there.
+    """
+    there = [c for c in curves if metric in (None, c["metric"]) and split in (None, c["split"])]
+    if not there:
+        raise PlanError(f"report: nothing was logged of metric={metric!r}, split={split!r}")
+    first = max(there, key=lambda curve: (curve["n_runs"], curve["split"] == "val"))
     return {"metric": first["metric"], "split": first["split"], "log": first["is_wide"]}
 
 

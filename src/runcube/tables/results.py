@@ -153,7 +153,7 @@ def _row_labels(
         keys += [
             str(n)
             for n, c in values.coords.items()
-            if c.dims == ("config",) and "hparam" in c.attrs
+            if c.dims == ("config",) and "hparam" in c.attrs and not _is_number_of(values, str(n))
         ]
     sizes = {d: values.sizes[d] for d in rows}
     columns = []
@@ -166,6 +166,13 @@ def _row_labels(
     count = int(np.prod([*sizes.values()]))
     texts = [[_label(column[r], names) for column in columns] for r in range(count)]
     return [names.get(key, key) for key in keys], texts
+
+
+def _is_number_of(values: xr.DataArray, name: str) -> bool:
+    """Return whether a coordinate holds the numbers of a text label."""
+    label = values.coords.get(name.removesuffix("_value"))
+    is_own = label is not None and label.attrs.get("hparam") == values[name].attrs["hparam"]
+    return name.endswith("_value") and is_own
 
 
 def _label(value: object, names: Mapping[str, str]) -> str:

@@ -93,33 +93,35 @@ class Distribution extends Overview {
       const values = group.runs.map((run) => last[run]);
       return { ...group, values, ...summaryOf(values, this.sweep.t) };
     });
-    if (this.sweep.key(view.by)?.role !== "hparam") groups.sort((a, b) => order(a.mean, b.mean));
+    const lost = groups.reduce((total, { values, n }) => total + values.length - n, 0);
+    const there = groups.filter((group) => group.n);
+    if (this.sweep.key(view.by)?.role !== "hparam") there.sort((a, b) => a.mean - b.mean);
     const data = { intervals: [], means: [], runs: [] };
     const bounds = [Infinity, -Infinity];
-    let lost = 0;
-    groups.forEach((group, y) => {
+    there.forEach((group, y) => {
       const { mean, half, n, colour } = group;
       const text = [group.title, `mean ${format(mean)}${half > 0 ? ` ± ${format(half)}` : ""}`, `n = ${n}`];
       if (n) data.means.push({ y, low: y - 0.3, high: y + 0.3, mean, colour, said: text });
       if (half > 0) data.intervals.push({ y, left: mean - half, right: mean + half, colour });
       group.runs.forEach((run, i) => {
         const x = last[run];
-        if (!Number.isFinite(x)) return lost++;
+        if (!Number.isFinite(x)) return;
         const place = group.runs.length > 1 ? y - 0.2 + (0.4 * i) / (group.runs.length - 1) : y;
         data.runs.push({ x, y: place, colour, said: [this.sweep.runTitle(run), format(x)] });
-        return grow(bounds, x);
+        grow(bounds, x);
       });
     });
     this.show(data);
     const by = this.sweep.key(view.by);
-    this.figure.model.height = 90 + Math.max(120, 20 * Math.min(groups.length, MOST_LABELS));
-    this.nameAxis("y", by?.names ?? view.by, groups.map((group) => by?.short?.[group.code] ?? group.title));
+    this.figure.model.height = 90 + Math.max(120, 20 * Math.min(there.length, MOST_LABELS));
+    const names = there.map((group) => clipped(by?.short?.[group.code] ?? group.title));
+    this.nameAxis("y", clipped(by?.names ?? view.by), names);
     this.figure.setAxis("x", view.metric, bounds, false, 0.03);
     const level = `${100 * this.sweep.ci} % interval of the mean (Student's t)`;
     const head = ["group", "mean", `${level}, lower`, "upper", "n", "without a finite value"];
     const rows = groups.map(({ title, mean, half, n, values }) => [title, mean, mean - half, mean + half, n, values.length - n]);
     const left = lost ? ` ${lost} runs have no finite last value and are left out.` : "";
-    return { head, rows, note: `A point is a run, a short line the mean, a long one its ${level}.${left}` };
+    return { head, rows, note: `A point is a run, a short line the mean of ${range(there.map((group) => group.n))} runs, a long one its ${level}.${left}` };
   }
 }
 
@@ -182,7 +184,8 @@ function valueOf(configurations, rule) {
 
 class Parallel extends Overview {
   compute(view, shown, last) {
-    const keys = this.sweep.keys.filter((key) => key.role === "hparam").slice(0, 12);
+    const all = this.sweep.keys.filter((key) => key.role === "hparam");
+    const keys = all.slice(0, 12);
     const groups = grouped(this.sweep, { ...view, by: "configuration" }, shown)
       .map((group) => ({ ...group, ...summaryOf(group.runs.map((run) => last[run]), this.sweep.t) }))
       .filter((group) => group.n);
@@ -204,9 +207,10 @@ class Parallel extends Overview {
     this.nameAxis("x", "", [...keys.map((key) => key.name), view.metric]);
     setRange(this.figure.model.x_range, [-0.2, keys.length + 0.5], false, 0);
     setRange(this.figure.model.y_range, [-0.06, 1.06], false, 0);
+    const some = keys.length < all.length ? `${keys.length} of ${all.length} hyperparameters. ` : "";
     const head = [...keys.map((key) => key.name), `${view.metric}, mean`, "n"];
     const rows = groups.map((group) => [...keys.map((key) => key.labels[key.codes[group.runs[0]]]), group.mean, group.n]);
-    return { head, rows, note: "A line is a configuration, its colour the mean over its runs." };
+    return { head, rows, note: `${some}A line is a configuration, its colour the mean of ${range(groups.map((group) => group.n))} runs.` };
   }
 }
 
@@ -221,5 +225,5 @@ function placesOf(key) {
   return own.map((value) => (value - own[0]) / (own.at(-1) - own[0]));
 }
 
-const order = (a, b) => (Number.isNaN(a) ? 1 : Number.isNaN(b) ? -1 : a - b);
+const clipped = (text) => (text.length > 48 ? `${text.slice(0, 47)}…` : text);
 const short = (value) => (Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3) ? value.toExponential(1) : String(Number(value.toPrecision(3))));

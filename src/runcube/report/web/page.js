@@ -92,6 +92,7 @@ function buildControls(sweep, form) {
   );
   const filters = sweep.keys.filter((key) => key.isFilter).map(filter);
   document.getElementById("filters").append(...filters);
+  document.getElementById("filters").closest("details").open = filters.length <= 8;
   form.hidden = false;
 }
 
@@ -176,6 +177,12 @@ function precision(sweep, view) {
   return `${view.metric}, means of values that were rounded before (${texts.join("; ")}); the archive has all digits`;
 }
 
+// Counts as text: 5, or 3 to 5.
+function range(counts) {
+  const [least, most] = extent(counts);
+  return least < most ? `${least} to ${most}` : `${most}`;
+}
+
 const PRECISION = { linear: "within", log: "log10 within", asinh: "asinh within" };
 
 // The colours beside the labels that they stand for.
@@ -190,13 +197,11 @@ function swatches(sweep, view, form) {
 
 function caption(sweep, view, lines, drawn, shown) {
   const runs = shown.reduce((total, own) => total + own, 0);
-  const counts = [Infinity, -Infinity];
-  for (const line of lines) for (const n of line.n) if (n) grow(counts, n);
-  const [least, most] = counts;
+  const counts = lines.flatMap((line) => Array.from(line.n).filter(Boolean));
   const texts = [`${runs} of ${sweep.n_runs} runs, ${lines.length} lines.`];
-  if (most > 1) {
+  if (counts.some((n) => n > 1)) {
     const band = drawn.hasBands ? `, bands: ${100 * sweep.ci} % interval of the mean (Student's t, pointwise)` : "";
-    texts.push(`Lines: mean over n = ${least === most ? least : `${least} to ${most}`} runs${band}.`);
+    texts.push(`Lines: mean over n = ${range(counts)} runs${band}.`);
   }
   if (view.smooth) texts.push(`Runs smoothed by a moving average (${view.smooth}) before their mean; thin behind: as logged.`);
   if (drawn.nMarks) texts.push(`▲: ${drawn.nMarks} runs log NaN or infinity from here on; means leave it out.`);
