@@ -10,7 +10,7 @@ import click
 from runcube.cli import render
 from runcube.cli.errors import Failure
 from runcube.cli.logs import Logs, example, with_logs
-from runcube.cli.watch import chosen_metric, chosen_split, lower_is_better
+from runcube.cli.watch import chosen_metric, lower_is_better
 from runcube.report import report as write_report
 
 
@@ -22,7 +22,7 @@ from runcube.report import report as write_report
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="HTML file to write.")
 @click.option("--metric", help="Metric to open with; default: an accuracy, else a loss.")
-@click.option("--split", help="Split to open with; default: that of validation.")
+@click.option("--split", help="Split to open with; default: that of most runs, val first.")
 @click.option("--reported", help="Split that is reported of the best; default: test or eval.")
 @click.option(
     "--lowest/--highest",
@@ -41,7 +41,7 @@ def report(logs: Logs, output: str, *, lowest: bool | None, **asked: Any) -> Non
     if target.suffix.lower() not in (".html", ".htm"):
         raise Failure(f"{target}: expected a name that ends in .html")
     ds = logs.load()
-    metric, split = chosen_metric(ds, asked["metric"]), chosen_split(ds, asked["split"])
+    metric = chosen_metric(ds, asked.pop("metric"))
     names = [str(name) for name in ds["metric"].values.tolist()]
     modes: dict[str, Literal["max", "min"]] = {
         name: "min" if lower_is_better(name) else "max" for name in names
@@ -49,7 +49,7 @@ def report(logs: Logs, output: str, *, lowest: bool | None, **asked: Any) -> Non
     if lowest is not None and metric is not None:
         modes[metric] = "min" if lowest else "max"
     try:
-        write_report(ds, target, **asked | {"metric": metric, "split": split}, mode=modes, rng=0)
+        write_report(ds, target, metric=metric, **asked, mode=modes, rng=0)
     except ImportError as error:
         raise Failure(str(error)) from error
     size = target.stat().st_size

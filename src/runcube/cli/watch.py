@@ -86,7 +86,8 @@ def best(
     >>> found["metric"], found["split"], found["mode"], found["status"]
     ('acc1', 'val', 'max', 'complete')
     """
-    metric, split = chosen_metric(ds, metric), chosen_split(ds, split)
+    metric = chosen_metric(ds, metric)
+    split = _chosen("split", ds["split"].values.tolist(), split, _SPLITS)
     if metric is None or split is None:
         return {}
     last = final(ds.sel(metric=[metric], split=[split])).squeeze(["metric", "split"])
@@ -115,11 +116,6 @@ def best(
 def chosen_metric(ds: xr.Dataset, asked: str | None) -> str | None:
     """Return the metric asked for, else an accuracy, else a loss, else the first one."""
     return _chosen("metric", ds["metric"].values.tolist(), asked, _FAVOURITES)
-
-
-def chosen_split(ds: xr.Dataset, asked: str | None) -> str | None:
-    """Return the split asked for, else that of validation, else the first one."""
-    return _chosen("split", ds["split"].values.tolist(), asked, _SPLITS)
 
 
 def lower_is_better(metric: str) -> bool:

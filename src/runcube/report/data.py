@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import PlanError, printable
-from runcube.cube import CellRows, final, full_key, x_dim
+from runcube.cube import CellRows, final, full_key, laid_out, x_dim
 from runcube.report.packing import as_text, is_wide, packed
 from runcube.report.thinning import kept_points
 
@@ -160,7 +160,7 @@ def _x_quantities(
         if coord.dims == (x,):
             own["shared"] = as_text(coord.values.astype(np.float64))
         else:
-            values = _by_run(coord, cells, x, rows, seeds).astype(np.float64)
+            values = _by_run(coord.variable, cells, x, rows, seeds).astype(np.float64)
             own["own"] = asdict(packed(values, ~np.isnan(values)))
         found.append(own)
     return found
@@ -172,25 +172,27 @@ def _curves(
     inner = {d: np.atleast_1d(ds[d].values).tolist() for d in ("metric", "split") if d in ds.coords}
     asked: list[dict[str, Any]] = [
         {"metric": metric, "split": split}
-        for metric in inner.get("metric", [None])
-        for split in inner.get("split", [None])
+        for metric in enumerate(inner.get("metric", ["value"]))
+        for split in enumerate(inner.get("split", [""]))
     ]
     last = final(ds)
     share = _MOST_VALUES / max(1, int(ds["logged"].sum()))
     curves = []
     for names in asked:
-        chosen = {name: label for name, label in names.items() if name in ds.dims}
-        own = ds[["curve", "logged"]].sel(chosen)
-        values, logged = (_by_run(own[n], cells, x, rows, seeds) for n in ("curve", "logged"))
+        chosen = {name: at for name, (at, _) in names.items() if name in ds.dims}
+        values, logged = (
+            _by_run(ds[name].variable.isel(chosen), cells, x, rows, seeds)
+            for name in ("curve", "logged")
+        )
         n_x = int(logged.any(axis=0).sum())
         if not n_x:
             continue
         kept = kept_points(values, logged, max(_LEAST_POINTS, int(share * n_x)))
         curve = asdict(packed(values[:, kept], logged[:, kept]))
-        curve["last"] = as_text(_by_run(last.sel(chosen), cells, None, rows, seeds))
+        curve["last"] = as_text(_by_run(last.variable.isel(chosen), cells, None, rows, seeds))
         curve |= {
-            "metric": printable(str(names["metric"] or "value")),
-            "split": printable(str(names["split"] or "")),
+            "metric": printable(str(names["metric"][1])),
+            "split": printable(str(names["split"][1])),
             "is_wide": is_wide(values[logged & np.isfinite(values)]),
             "n_runs": int(logged.any(axis=1).sum()),
             "n_x": len(kept),
@@ -203,18 +205,18 @@ def _curves(
 
 
 def _by_run(
-    array: xr.DataArray,
+    variable: xr.Variable,
     cells: CellRows,
     x: str | None,
     rows: NDArray[np.intp],
     seeds: NDArray[np.intp],
 ) -> NDArray[Any]:
-    """Return an array on cell dims and x as (runs, x), or without x as (runs,)."""
+    """Return values on cell dims and x as (runs, x), or without x as (runs,)."""
     sizes = dict(zip(cells.dims, cells.sizes, strict=True))
-    lacking = {d: n for d, n in sizes.items() if d not in array.dims}
-    inner = [] if x is None else [x]
-    full = array.expand_dims(lacking).transpose(*cells.dims, *inner).values
-    return np.asarray(full.reshape(-1, cells.sizes[-1], *full.shape[len(sizes) :])[rows, seeds])
+    if x is not None:
+        sizes[x] = variable.sizes[x]
+    full = laid_out(variable, sizes)
+    return full.reshape(-1, *full.shape[len(cells.dims) - 1 :])[rows, seeds]
 
 
 def _t_quantiles(most: int, ci: float) -> list[float | None]:

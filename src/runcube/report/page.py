@@ -162,8 +162,7 @@ def _start(
 def _page(texts: Mapping[str, str], data: Mapping[str, Any]) -> str:
     web = files("runcube.report") / "web"
     bokeh, models = _bokeh()
-    own = "\n".join((web / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    own = f'"use strict";\n{own}'
+    own = script()
     # A script runs if its hash is here: nothing that a log says can become one.
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:;"
@@ -185,6 +184,13 @@ def _page(texts: Mapping[str, str], data: Mapping[str, Any]) -> str:
         name, _, rest = piece.partition("}}")
         filled += [parts[name], rest]
     return "".join(filled)
+
+
+def script() -> str:
+    """Return our own script of the page."""
+    web = files("runcube.report") / "web"
+    parts = [(web / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+    return "\n".join(['"use strict";', *parts])
 
 
 def _bokeh() -> tuple[str, dict[str, Any]]:

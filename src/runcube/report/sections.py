@@ -96,8 +96,7 @@ def counted(ds: xr.Dataset, own: Choices) -> tuple[xr.Dataset, str]:
         return ds, "All runs count."
     if not is_complete.values.any():
         return ds, "No run is complete, so all count."
-    logged = ds["logged"] & is_complete
-    return ds.assign(logged=logged, curve=ds["curve"].where(logged)), "Complete runs count."
+    return ds.assign(logged=ds["logged"] & is_complete), "Complete runs count."
 
 
 def results_table(ds: xr.Dataset, own: Choices, said: str) -> str:

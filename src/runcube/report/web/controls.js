@@ -19,7 +19,13 @@ function select(name, title, options, chosen) {
 
 function checkbox(name, value, title, isOn) {
   const box = element("input", { type: "checkbox", name, value, defaultChecked: isOn });
-  return element("label", { className: "check" }, box, element("span", { className: "swatch" }), title);
+  return element(
+    "label",
+    { className: "check" },
+    box,
+    element("span", { className: "swatch" }),
+    title,
+  );
 }
 
 function fieldset(title, ...children) {
@@ -47,7 +53,8 @@ function allowed(key, form, data) {
   const part = data.get(`${name} part`);
   if (part) return key.labels.map((label) => label.includes(part));
   const [from, to] = [data.get(`${name} from`), data.get(`${name} to`)];
-  const isIn = (label) => !(from && Number(label) < Number(from)) && !(to && Number(label) > Number(to));
+  const isIn = (label) =>
+    !(from && Number(label) < Number(from)) && !(to && Number(label) > Number(to));
   return key.labels.map(isIn);
 }
 
@@ -69,7 +76,8 @@ function writeHash(form) {
   for (const own of form.elements) {
     if (!own.name) continue;
     if (own.type === "checkbox") {
-      if (own.checked !== own.defaultChecked) said.append(own.name, (own.checked ? "+" : "-") + own.value);
+      if (own.checked !== own.defaultChecked)
+        said.append(own.name, (own.checked ? "+" : "-") + own.value);
     } else if (own.value !== defaultOf(own)) said.append(own.name, own.value);
   }
   history.replaceState(null, "", `#${said}`);
@@ -87,6 +95,7 @@ function readHash(form) {
     const box = same.find((own) => own.type === "checkbox" && own.value === value.slice(1));
     if (box) box.checked = value[0] === "+";
     else if (same.length && same[0].type !== "checkbox") same[0].value = value;
-    if (same[0]?.tagName === "SELECT" && same[0].selectedIndex < 0) same[0].value = defaultOf(same[0]);
+    if (same[0]?.tagName === "SELECT" && same[0].selectedIndex < 0)
+      same[0].value = defaultOf(same[0]);
   }
 }

@@ -24,13 +24,14 @@ class Curves {
     if (!own) return null;
     if (alpha) {
       const raw = await this.curve(metric, split, x, 0);
-      const main = await this.curve(metric, split, this.sweep.x[0].name, 0);
-      return { ...smoothed(raw, main.xOf(0), alpha), raw };
+      const onDim = await this.curve(metric, split, this.sweep.x[0].name, 0);
+      return { ...smoothed(raw, onDim.xOf(0), alpha), raw };
     }
     const curve = await unpacked(own, this.sweep.n_runs);
     const places = own.kept ? await inflated(own.kept, Uint32Array) : null;
     const firstBad = Int32Array.from({ length: this.sweep.n_runs }, (_, run) =>
-      curve.bad.subarray(run * curve.nX, (run + 1) * curve.nX).findIndex(Boolean));
+      curve.bad.subarray(run * curve.nX, (run + 1) * curve.nX).findIndex(Boolean),
+    );
     return { ...curve, own, firstBad, xOf: await this.xOf(x, places) };
   }
 
@@ -67,10 +68,15 @@ class Curves {
 
   draw(view, lines) {
     const data = Object.fromEntries(
-      ["bands", "raw", "runs", "points", "marks", ...DASHES.map((dash) => `lines_${dash}`)].map((name) => [name, []]),
+      ["bands", "raw", "runs", "points", "marks", ...DASHES.map((dash) => `lines_${dash}`)].map(
+        (name) => [name, []],
+      ),
     );
     const hasBands = view.band === "on" || (view.band === "auto" && lines.length <= MOST_BANDS);
-    const [leastX, leastY] = [view.logx ? Number.MIN_VALUE : -Infinity, view.logy ? Number.MIN_VALUE : -Infinity];
+    const [leastX, leastY] = [
+      view.logx ? Number.MIN_VALUE : -Infinity,
+      view.logy ? Number.MIN_VALUE : -Infinity,
+    ];
     const onAxes = (x, y) => {
       const drawn = new Float64Array(y.length).fill(NaN);
       for (let i = 0; i < y.length; i++) if (x[i] >= leastX && y[i] >= leastY) drawn[i] = y[i];
@@ -81,20 +87,32 @@ class Curves {
       const y = onAxes(line.x, line.mean);
       data[`lines_${line.dash}`].push({ xs: line.x, ys: y, colour, line });
       for (const [start, stop] of stretches(y)) {
-        if (stop - start === 1) data.points.push({ x: line.x[start], y: y[start], colour, line, at: start });
+        if (stop - start === 1)
+          data.points.push({ x: line.x[start], y: y[start], colour, line, at: start });
       }
       if (hasBands) data.bands.push(...bands(line, onAxes));
       if (line.curve.raw) {
-        data.raw.push({ xs: line.x, ys: onAxes(line.x, summary(line.curve.raw, line.runs, this.sweep.t).mean), colour });
+        data.raw.push({
+          xs: line.x,
+          ys: onAxes(line.x, summary(line.curve.raw, line.runs, this.sweep.t).mean),
+          colour,
+        });
       }
       for (const run of line.runs) {
         const { values, nX } = line.curve;
         const own = line.curve.xOf(run);
         if (view.runs && line.runs.length > 1) {
-          data.runs.push({ xs: own, ys: onAxes(own, values.subarray(run * nX, (run + 1) * nX)), colour, line, run });
+          data.runs.push({
+            xs: own,
+            ys: onAxes(own, values.subarray(run * nX, (run + 1) * nX)),
+            colour,
+            line,
+            run,
+          });
         }
         const at = line.curve.firstBad[run];
-        if (at >= 0 && Number.isFinite(own[at])) data.marks.push({ x: own[at], colour, line, run, at });
+        if (at >= 0 && Number.isFinite(own[at]))
+          data.marks.push({ x: own[at], colour, line, run, at });
       }
     }
     const outside = this.setRanges(view, data);
@@ -142,8 +160,10 @@ class Curves {
     const texts = [row.run === undefined ? line.title : this.sweep.runTitle(row.run)];
     const x = row.run === undefined ? line.x[at] : curve.xOf(row.run)[at];
     texts.push(`${this.sweep.view.x}: ${format(x)}`);
-    if (source === "marks") texts.push(`${nameOf(curve.bad[row.run * curve.nX + at])} from here on`);
-    else if (row.run !== undefined) texts.push(`${this.sweep.view.metric}: ${format(curve.values[row.run * curve.nX + at])}`);
+    if (source === "marks")
+      texts.push(`${nameOf(curve.bad[row.run * curve.nX + at])} from here on`);
+    else if (row.run !== undefined)
+      texts.push(`${this.sweep.view.metric}: ${format(curve.values[row.run * curve.nX + at])}`);
     else {
       const half = Number.isFinite(line.half[at]) ? ` ± ${format(line.half[at])}` : "";
       texts.push(`${this.sweep.view.metric}: ${format(line.mean[at])}${half}`, `n = ${line.n[at]}`);
@@ -190,12 +210,20 @@ function meanX(curve, runs) {
 // The interval of the mean as areas without gaps.
 function bands(line, onAxes) {
   const x = line.x;
-  const upper = onAxes(x, line.mean.map((mean, i) => mean + line.half[i]));
-  return stretches(upper).filter(([start, stop]) => stop - start > 1).map(([start, stop]) => {
-    const low = line.mean.slice(start, stop).map((mean, i) => mean - line.half[start + i]).reverse();
-    const xs = [...x.slice(start, stop), ...x.slice(start, stop).reverse()];
-    return { xs, ys: [...upper.slice(start, stop), ...low], colour: line.colour };
-  });
+  const upper = onAxes(
+    x,
+    line.mean.map((mean, i) => mean + line.half[i]),
+  );
+  return stretches(upper)
+    .filter(([start, stop]) => stop - start > 1)
+    .map(([start, stop]) => {
+      const low = line.mean
+        .slice(start, stop)
+        .map((mean, i) => mean - line.half[start + i])
+        .reverse();
+      const xs = [...x.slice(start, stop), ...x.slice(start, stop).reverse()];
+      return { xs, ys: [...upper.slice(start, stop), ...low], colour: line.colour };
+    });
 }
 
 function extent(values) {
@@ -213,7 +241,10 @@ function grow(bounds, value) {
 function withBands([low, high], areas, isLog) {
   const room = (high - low) / 2;
   const [least, most] = extent(areas.flatMap((area) => area.ys));
-  return [isLog ? low : Math.min(low, Math.max(least, low - room)), Math.max(high, Math.min(most, high + room))];
+  return [
+    isLog ? low : Math.min(low, Math.max(least, low - room)),
+    Math.max(high, Math.min(most, high + room)),
+  ];
 }
 
 // The lines as a table: all points for a file, the last of each for the page.

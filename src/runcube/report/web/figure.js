@@ -1,6 +1,6 @@
 // A figure of Bokeh's: its sources, axes, colours, and how it is written to a file.
 
-const model = (name, values) => new (Bokeh.Models.get(name))(values);
+const made = (name, values) => new (Bokeh.Models.get(name))(values);
 
 class Figure {
   static async embedded(item, place) {
@@ -23,14 +23,19 @@ class Figure {
   fill(name, rows) {
     const source = this.get(name);
     const columns = Object.keys(source.data);
-    source.data = Object.fromEntries(columns.map((column) => [column, rows.map((row) => row[column])]));
+    source.data = Object.fromEntries(
+      columns.map((column) => [column, rows.map((row) => row[column])]),
+    );
   }
 
   // `texts` says lines of text of what is at an index of a source; they are no markup.
   onHover(texts) {
     this.get("hover").tooltips = (source, vars) => {
       const said = texts(source.name, vars.index, vars.segment_index);
-      return said && element("div", { className: "tooltip" }, ...said.map((text) => element("div", {}, text)));
+      return (
+        said &&
+        element("div", { className: "tooltip" }, ...said.map((text) => element("div", {}, text)))
+      );
     };
   }
 
@@ -38,9 +43,9 @@ class Figure {
     this.get(which).text = label;
     setRange(this.model[`${which}_range`], bounds, isLog, margin);
     if (this.model[`${which}_scale`].type.includes("Log") === isLog) return;
-    const ticker = model(isLog ? "LogTicker" : "BasicTicker");
-    this.model[`${which}_scale`] = model(isLog ? "LogScale" : "LinearScale");
-    const formatter = isLog ? model("LogTickFormatter", { ticker }) : model("BasicTickFormatter");
+    const ticker = made(isLog ? "LogTicker" : "BasicTicker");
+    this.model[`${which}_scale`] = made(isLog ? "LogScale" : "LinearScale");
+    const formatter = isLog ? made("LogTickFormatter", { ticker }) : made("BasicTickFormatter");
     this.axis(which).setv({ ticker, formatter });
     this.model.center.find((own) => own.dimension === (which === "x" ? 0 : 1)).ticker = ticker;
   }
@@ -50,9 +55,11 @@ class Figure {
   }
 
   themed(isForPaper = false) {
-    const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const colour = (name) =>
+      getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const [ink, faint] = isForPaper ? ["#000000", "#dddddd"] : [colour("--ink"), colour("--faint")];
-    for (const own of this.model.renderers) if (own.name === "ink") own.glyph.text_color = { value: ink };
+    for (const own of this.model.renderers)
+      if (own.name === "ink") own.glyph.text_color = { value: ink };
     for (const axis of [this.axis("x"), this.axis("y")]) {
       axis.setv({
         axis_line_color: ink,
@@ -107,7 +114,10 @@ function csv({ head, rows }, note) {
     const text = Number.isNaN(value) ? "" : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const lines = [`# ${note.replace(/\s+/g, " ")}`, ...[head, ...rows].map((row) => row.map(cell).join(","))];
+  const lines = [
+    `# ${note.replace(/\s+/g, " ")}`,
+    ...[head, ...rows].map((row) => row.map(cell).join(",")),
+  ];
   return new Blob([`${lines.join("\n")}\n`], { type: "text/csv" });
 }
 
@@ -123,17 +133,30 @@ class Below {
     const values = () => download(`${name}.csv`, csv(content().table(true), content().precision));
     this.details = element("details", {}, element("summary", {}, "The figure as a table"));
     this.details.addEventListener("toggle", () => this.update());
-    const buttons = [button("SVG", image("svg")), button("PNG", image("png")), button("CSV", values)];
-    document.getElementById(`${name}-caption`).after(element("p", { className: "buttons" }, ...buttons), this.details);
+    const buttons = [
+      button("SVG", image("svg")),
+      button("PNG", image("png")),
+      button("CSV", values),
+    ];
+    document
+      .getElementById(`${name}-caption`)
+      .after(element("p", { className: "buttons" }, ...buttons), this.details);
   }
 
   update() {
     this.details.querySelector(".wide")?.remove();
     if (!this.details.open) return;
     const { head, rows } = this.content().table(false);
-    const cells = (row, tag) => row.map((value) => element(tag, {}, typeof value === "number" ? format(value) : value));
-    const table = element("table", {}, element("thead", {}, element("tr", {}, ...cells(head, "th"))));
-    table.append(element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row, "td")))));
+    const cells = (row, tag) =>
+      row.map((value) => element(tag, {}, typeof value === "number" ? format(value) : value));
+    const table = element(
+      "table",
+      {},
+      element("thead", {}, element("tr", {}, ...cells(head, "th"))),
+    );
+    table.append(
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row, "td")))),
+    );
     this.details.append(element("div", { className: "wide", tabIndex: 0 }, table));
   }
 }
@@ -152,4 +175,3 @@ function edges({ start, end }, isLog) {
   if (!isLog) return [start + 0.02 * (end - start), end - 0.02 * (end - start)];
   return [start * (end / start) ** 0.02, end * (start / end) ** 0.02];
 }
-

@@ -10,16 +10,20 @@ class Overview {
     this.name = name;
     this.item = item;
     this.isSeen = false;
-    const seen = new IntersectionObserver(([entry]) => {
-      this.isSeen = entry.isIntersecting;
-      if (this.isSeen) this.asked?.();
-    }, { rootMargin: "200px" });
+    const seen = new IntersectionObserver(
+      ([entry]) => {
+        this.isSeen = entry.isIntersecting;
+        if (this.isSeen) this.asked?.();
+      },
+      { rootMargin: "200px" },
+    );
     seen.observe(document.getElementById(name));
   }
 
   async embed() {
     this.figure = await Figure.embedded(this.item, document.getElementById(this.name));
     this.figure.onHover((source, index) => this.drawn[source]?.[index]?.said);
+    document.getElementById(this.name).style.minHeight = 0;
     this.below = new Below(this.name, this.figure, () => this.content);
   }
 
@@ -56,9 +60,10 @@ class Overview {
   nameAxis(which, label, names) {
     const axis = this.figure.axis(which);
     const isNamed = names.length <= MOST_LABELS;
-    axis.ticker = model("FixedTicker", { ticks: isNamed ? [...names.keys()] : [] });
+    axis.ticker = made("FixedTicker", { ticks: isNamed ? [...names.keys()] : [] });
     axis.major_label_overrides = new Map(names.map((name, i) => [i, plain(name)]));
-    if (which === "x") axis.major_label_orientation = names.join("").length > 60 ? 0.6 : "horizontal";
+    if (which === "x")
+      axis.major_label_orientation = names.join("").length > 60 ? 0.6 : "horizontal";
     axis.major_tick_line_color = null;
     this.figure.get(which).text = label;
     setRange(this.figure.model[`${which}_range`], [-0.5, names.length - 0.5], false, 0);
@@ -67,12 +72,16 @@ class Overview {
   colourOf(value, [low, high]) {
     const all = this.sweep.scale;
     const share = high > low ? (value - low) / (high - low) : 0.5;
-    return { colour: all[Math.round(share * (all.length - 1))], ink: share > 0.6 ? "#000000" : "#ffffff" };
+    return {
+      colour: all[Math.round(share * (all.length - 1))],
+      ink: share > 0.6 ? "#000000" : "#ffffff",
+    };
   }
 }
 
 // Bokeh takes labels between dollars for TeX.
-const plain = (text) => text.replaceAll("$$", "$\u200b$").replaceAll("\\[", "\\\u200b[").replaceAll("\\(", "\\\u200b(");
+const plain = (text) =>
+  text.replaceAll("$$", "$\u200b$").replaceAll("\\[", "\\\u200b[").replaceAll("\\(", "\\\u200b(");
 
 // Last values, by run: a logged NaN or infinity stays, and so is left out of means.
 async function lastValues(sweep, view) {
@@ -100,7 +109,11 @@ class Distribution extends Overview {
     const bounds = [Infinity, -Infinity];
     there.forEach((group, y) => {
       const { mean, half, n, colour } = group;
-      const text = [group.title, `mean ${format(mean)}${half > 0 ? ` ± ${format(half)}` : ""}`, `n = ${n}`];
+      const text = [
+        group.title,
+        `mean ${format(mean)}${half > 0 ? ` ± ${format(half)}` : ""}`,
+        `n = ${n}`,
+      ];
       if (n) data.means.push({ y, low: y - 0.3, high: y + 0.3, mean, colour, said: text });
       if (half > 0) data.intervals.push({ y, left: mean - half, right: mean + half, colour });
       group.runs.forEach((run, i) => {
@@ -115,13 +128,26 @@ class Distribution extends Overview {
     const by = this.sweep.key(view.by);
     this.figure.model.height = 90 + Math.max(120, 20 * Math.min(there.length, MOST_LABELS));
     const names = there.map((group) => clipped(by?.short?.[group.code] ?? group.title));
-    this.nameAxis("y", clipped(by?.names ?? view.by), names);
+    this.nameAxis("y", by?.names?.length < 48 ? by.names : view.by, names);
     this.figure.setAxis("x", view.metric, bounds, false, 0.03);
     const level = `${100 * this.sweep.ci} % interval of the mean (Student's t)`;
     const head = ["group", "mean", `${level}, lower`, "upper", "n", "without a finite value"];
-    const rows = groups.map(({ title, mean, half, n, values }) => [title, mean, mean - half, mean + half, n, values.length - n]);
+    const rows = groups.map(({ title, mean, half, n, values }) => [
+      title,
+      mean,
+      mean - half,
+      mean + half,
+      n,
+      values.length - n,
+    ]);
+    const n = countRange(there.map((group) => group.n));
+    const means = `, a short line the mean of ${n} runs, a long one its ${level}`;
     const left = lost ? ` ${lost} runs have no finite last value and are left out.` : "";
-    return { head, rows, note: `A point is a run, a short line the mean of ${range(there.map((group) => group.n))} runs, a long one its ${level}.${left}` };
+    return {
+      head,
+      rows,
+      note: `A point is a run${n === "1" ? "" : means}.${left}`,
+    };
   }
 }
 
@@ -138,10 +164,12 @@ class Heatmap extends Overview {
       const code = configuration.codes[run];
       own.set(code, [...(own.get(code) ?? []), last[run]]);
     }
-    const found = [...cells].map(([place, own]) => {
-      const [x, y] = [Math.floor(place / down.labels.length), place % down.labels.length];
-      return { x, y, ...valueOf([...own.values()], view.rule) };
-    }).filter((cell) => cell.n);
+    const found = [...cells]
+      .map(([place, own]) => {
+        const [x, y] = [Math.floor(place / down.labels.length), place % down.labels.length];
+        return { x, y, ...cellValue([...own.values()], view.rule) };
+      })
+      .filter((cell) => cell.n);
     const bounds = extent(found.map((cell) => cell.value));
     const isSmall = across.labels.length * down.labels.length <= MOST_TEXTS;
     const full = new Set(found.map(({ x, y }) => `${x} ${y}`));
@@ -149,7 +177,10 @@ class Heatmap extends Overview {
     for (let x = 0; x < across.labels.length; x++) {
       for (let y = 0; y < down.labels.length; y++) if (!full.has(`${x} ${y}`)) empty.push({ x, y });
     }
-    const title = ({ x, y }) => [`${across.name}=${across.labels[x]}`, `${down.name}=${down.labels[y]}`];
+    const title = ({ x, y }) => [
+      `${across.name}=${across.labels[x]}`,
+      `${down.name}=${down.labels[y]}`,
+    ];
     this.show({
       empty,
       cells: found.map((cell) => ({
@@ -162,8 +193,17 @@ class Heatmap extends Overview {
     this.nameAxis("x", across.title, across.labels);
     this.nameAxis("y", down.title, down.labels);
     const head = [across.name, down.name, RULES[view.rule], "n"];
-    const rows = found.map((cell) => [across.labels[cell.x], down.labels[cell.y], cell.value, cell.n]);
-    return { head, rows, note: `In each cell: ${RULES[view.rule]}; n: runs. Hatched: no run with a finite value.` };
+    const rows = found.map((cell) => [
+      across.labels[cell.x],
+      down.labels[cell.y],
+      cell.value,
+      cell.n,
+    ]);
+    return {
+      head,
+      rows,
+      note: `In each cell: ${RULES[view.rule]}; n: runs. Hatched: no run with a finite value.`,
+    };
   }
 }
 
@@ -173,12 +213,16 @@ const RULES = {
   lowest: "the lowest mean over seeds of its configurations",
 };
 
-function valueOf(configurations, rule) {
+function cellValue(configurations, rule) {
   const mean = (values) => values.reduce((total, value) => total + value, 0) / values.length;
-  const finite = configurations.map((own) => own.filter(Number.isFinite)).filter((own) => own.length);
+  const finite = configurations
+    .map((own) => own.filter(Number.isFinite))
+    .filter((own) => own.length);
   const n = finite.reduce((total, own) => total + own.length, 0);
   if (rule === "mean") return { value: mean(finite.flat()), n };
-  const best = finite.map((own) => ({ value: mean(own), n: own.length })).sort((a, b) => a.value - b.value);
+  const best = finite
+    .map((own) => ({ value: mean(own), n: own.length }))
+    .sort((a, b) => a.value - b.value);
   return (rule === "lowest" ? best[0] : best.at(-1)) ?? { value: NaN, n: 0 };
 }
 
@@ -187,11 +231,18 @@ class Parallel extends Overview {
     const all = this.sweep.keys.filter((key) => key.role === "hparam");
     const keys = all.slice(0, 12);
     const groups = grouped(this.sweep, { ...view, by: "configuration" }, shown)
-      .map((group) => ({ ...group, ...summaryOf(group.runs.map((run) => last[run]), this.sweep.t) }))
+      .map((group) => ({
+        ...group,
+        ...summaryOf(
+          group.runs.map((run) => last[run]),
+          this.sweep.t,
+        ),
+      }))
       .filter((group) => group.n);
     const bounds = extent(groups.map((group) => group.mean));
     const places = keys.map(placesOf);
-    const ofValue = (value) => (bounds[1] > bounds[0] ? (value - bounds[0]) / (bounds[1] - bounds[0]) : 0.5);
+    const ofValue = (value) =>
+      bounds[1] > bounds[0] ? (value - bounds[0]) / (bounds[1] - bounds[0]) : 0.5;
     const lines = groups.map((group) => ({
       xs: [...keys.keys(), keys.length],
       ys: [...keys.map((key, i) => places[i][key.codes[group.runs[0]]]), ofValue(group.mean)],
@@ -199,18 +250,31 @@ class Parallel extends Overview {
       said: [group.title, `${view.metric}: ${format(group.mean)}`, `n = ${group.n}`],
     }));
     const labels = keys.flatMap((key, x) => {
-      const few = [...key.labels.keys()].filter((i) => key.labels.length <= 8 || i === 0 || i === key.labels.length - 1);
+      const few = [...key.labels.keys()].filter(
+        (i) => key.labels.length <= 8 || i === 0 || i === key.labels.length - 1,
+      );
       return few.map((i) => ({ x, y: places[x][i], text: key.labels[i] }));
     });
-    for (const value of groups.length ? bounds : []) labels.push({ x: keys.length, y: ofValue(value), text: short(value) });
+    for (const value of groups.length ? bounds : [])
+      labels.push({ x: keys.length, y: ofValue(value), text: short(value) });
     this.show({ axes: [...keys, 0].map((_, x) => ({ x, low: 0, high: 1 })), lines, labels });
     this.nameAxis("x", "", [...keys.map((key) => key.name), view.metric]);
     setRange(this.figure.model.x_range, [-0.2, keys.length + 0.5], false, 0);
     setRange(this.figure.model.y_range, [-0.06, 1.06], false, 0);
-    const some = keys.length < all.length ? `${keys.length} of ${all.length} hyperparameters. ` : "";
+    const n = countRange(groups.map((group) => group.n));
+    const some =
+      keys.length < all.length ? `${keys.length} of ${all.length} hyperparameters. ` : "";
     const head = [...keys.map((key) => key.name), `${view.metric}, mean`, "n"];
-    const rows = groups.map((group) => [...keys.map((key) => key.labels[key.codes[group.runs[0]]]), group.mean, group.n]);
-    return { head, rows, note: `${some}A line is a configuration, its colour the mean of ${range(groups.map((group) => group.n))} runs.` };
+    const rows = groups.map((group) => [
+      ...keys.map((key) => key.labels[key.codes[group.runs[0]]]),
+      group.mean,
+      group.n,
+    ]);
+    return {
+      head,
+      rows,
+      note: `${some}A line is a configuration, its colour the mean of ${n} runs.`,
+    };
   }
 }
 
@@ -226,4 +290,7 @@ function placesOf(key) {
 }
 
 const clipped = (text) => (text.length > 48 ? `${text.slice(0, 47)}…` : text);
-const short = (value) => (Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3) ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+const short = (value) =>
+  Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3)
+    ? value.toExponential(1)
+    : String(Number(value.toPrecision(3)));

@@ -1,6 +1,6 @@
 // Start: read what the page holds, build its controls, draw.
 
-async function start() {
+async function main() {
   const sweep = JSON.parse(document.getElementById("sweep").textContent);
   await prepare(sweep);
   const form = document.getElementById("view");
@@ -72,24 +72,55 @@ function buildControls(sweep, form) {
   box.append(
     select("metric", "metric", own(unique("metric")), sweep.start.metric),
     select("by", "one line for each", [all, ...keys, ["run", "run"]], "configuration"),
-    select("colour", "colour", [["configuration", "configuration"], ...keys], startColour(sweep, hparams)),
+    select(
+      "colour",
+      "colour",
+      [["configuration", "configuration"], ...keys],
+      startColour(sweep, hparams),
+    ),
     select("x", "x", own(sweep.x.map((quantity) => quantity.name)), sweep.x[0].name),
-    select("band", `${100 * sweep.ci} % intervals`, [["auto", `up to ${MOST_BANDS} lines`], ["on", "shown"], ["off", "hidden"]], "auto"),
-    select("smooth", "smoothing", [["0", "none"], ["0.6", "0.6"], ["0.9", "0.9"], ["0.97", "0.97"]], "0"),
+    select(
+      "band",
+      `${100 * sweep.ci} % intervals`,
+      [
+        ["auto", `up to ${MOST_BANDS} lines`],
+        ["on", "shown"],
+        ["off", "hidden"],
+      ],
+      "auto",
+    ),
+    select(
+      "smooth",
+      "smoothing",
+      [
+        ["0", "none"],
+        ["0.6", "0.6"],
+        ["0.9", "0.9"],
+        ["0.97", "0.97"],
+      ],
+      "0",
+    ),
     checkbox("logy", "on", "log y", sweep.start.log),
     checkbox("logx", "on", "log x", false),
     checkbox("runs", "on", "single runs", false),
     checkbox("clip", "on", "clip y to 98 % of the points", false),
   );
   if (splits.length > 1) {
-    box.append(fieldset("split", ...splits.map((split) => checkbox("split", split, split, split === sweep.start.split))));
+    box.append(
+      fieldset(
+        "split",
+        ...splits.map((split) => checkbox("split", split, split, split === sweep.start.split)),
+      ),
+    );
   }
   const [wide, high] = [...hparams].sort((a, b) => b.labels.length - a.labels.length);
-  document.getElementById("heatmap-controls").append(
-    select("across", "across", keys, wide?.name),
-    select("down", "down", keys, high?.name),
-    select("rule", "value", Object.entries(RULES), "mean"),
-  );
+  document
+    .getElementById("heatmap-controls")
+    .append(
+      select("across", "across", keys, wide?.name),
+      select("down", "down", keys, high?.name),
+      select("rule", "value", Object.entries(RULES), "mean"),
+    );
   const filters = sweep.keys.filter((key) => key.isFilter).map(filter);
   document.getElementById("filters").append(...filters);
   document.getElementById("filters").closest("details").open = filters.length <= 8;
@@ -97,7 +128,8 @@ function buildControls(sweep, form) {
 }
 
 function startColour(sweep, hparams) {
-  if (sweep.key("configuration").labels.length <= sweep.palettes.categorical.length) return "configuration";
+  if (sweep.key("configuration").labels.length <= sweep.palettes.categorical.length)
+    return "configuration";
   const few = hparams.filter((key) => key.labels.length <= MOST_CHOICES);
   const best = few.sort((a, b) => b.labels.length - a.labels.length)[0] ?? hparams[0];
   return best ? best.name : "configuration";
@@ -144,7 +176,7 @@ async function drawCurves(sweep, view, form, shown, curves) {
   curves.content = {
     note,
     precision: precision(sweep, view),
-    legend: () => legend(sweep, view, curves),
+    legend: () => legendItems(sweep, view, curves),
     table: (isAll) => curveTable(lines, view, sweep.ci, isAll),
   };
   curves.below.update();
@@ -152,13 +184,13 @@ async function drawCurves(sweep, view, form, shown, curves) {
 }
 
 // Labels of colours and splits, as far as they are drawn.
-function legend(sweep, view, curves) {
+function legendItems(sweep, view, curves) {
   const key = sweep.key(view.colour);
   const items = [];
   const add = (text, name, index) => {
     const source = curves.figure.get(name);
     const renderers = [curves.figure.model.renderers.find((own) => own.data_source === source)];
-    if (index >= 0) items.push(model("LegendItem", { label: { value: text }, renderers, index }));
+    if (index >= 0) items.push(made("LegendItem", { label: { value: text }, renderers, index }));
   };
   const lines = (split) => `lines_${DASHES[view.splits.indexOf(split) % DASHES.length]}`;
   for (const [code, label] of key.labels.entries()) {
@@ -173,25 +205,41 @@ function legend(sweep, view, curves) {
 function precision(sweep, view) {
   const texts = sweep.curves
     .filter((curve) => curve.metric === view.metric && view.splits.includes(curve.split))
-    .map((curve) => `${curve.split || curve.metric}: ${PRECISION[curve.scale]} ${curve.error.toPrecision(2)}`);
-  return `${view.metric}, means of values that were rounded before (${texts.join("; ")}); the archive has all digits`;
+    .map(
+      (curve) =>
+        `${curve.split || curve.metric}: ${PRECISION[curve.scale]} ${curve.error.toPrecision(2)}`,
+    );
+  const rounded = `means of values that were rounded before (${texts.join("; ")})`;
+  return `${view.metric}, ${rounded}; the archive has all digits`;
 }
 
 // Counts as text: 5, or 3 to 5.
-function range(counts) {
+function countRange(counts) {
   const [least, most] = extent(counts);
   return least < most ? `${least} to ${most}` : `${most}`;
 }
 
 const PRECISION = { linear: "within", log: "log10 within", asinh: "asinh within" };
 
-// The colours beside the labels that they stand for.
+// Colours and styles of lines beside the labels that they stand for.
 function swatches(sweep, view, form) {
-  for (const own of form.querySelectorAll(".swatch")) own.style.display = "none";
+  for (const own of form.querySelectorAll(".swatch")) own.removeAttribute("style");
+  const mark = (box, style) => {
+    Object.assign(box.nextElementSibling.style, style, { display: "inline-block" });
+  };
   const key = sweep.key(view.colour);
   for (const box of form.elements[`filter ${key.name}`] ?? []) {
-    const colour = key.colours[key.labels.indexOf(box.value)];
-    Object.assign(box.nextElementSibling.style, { background: colour, display: "inline-block" });
+    mark(box, { background: key.colours[key.labels.indexOf(box.value)] });
+  }
+  if (view.splits.length < 2) return;
+  for (const box of form.elements.split) {
+    const style = DASHES[view.splits.indexOf(box.value) % DASHES.length];
+    if (box.checked)
+      mark(box, {
+        width: "2em",
+        height: 0,
+        borderTop: `2px ${style.replace("dotdash", "double")}`,
+      });
   }
 }
 
@@ -200,15 +248,24 @@ function caption(sweep, view, lines, drawn, shown) {
   const counts = lines.flatMap((line) => Array.from(line.n).filter(Boolean));
   const texts = [`${runs} of ${sweep.n_runs} runs, ${lines.length} lines.`];
   if (counts.some((n) => n > 1)) {
-    const band = drawn.hasBands ? `, bands: ${100 * sweep.ci} % interval of the mean (Student's t, pointwise)` : "";
-    texts.push(`Lines: mean over n = ${range(counts)} runs${band}.`);
+    const band = drawn.hasBands
+      ? `, bands: ${100 * sweep.ci} % interval of the mean (Student's t, pointwise)`
+      : "";
+    texts.push(`Lines: mean over n = ${countRange(counts)} runs${band}.`);
   }
-  if (view.smooth) texts.push(`Runs smoothed by a moving average (${view.smooth}) before their mean; thin behind: as logged.`);
-  if (drawn.nMarks) texts.push(`▲: ${drawn.nMarks} runs log NaN or infinity from here on; means leave it out.`);
+  if (view.smooth)
+    texts.push(
+      `Runs smoothed by a moving average (${view.smooth}) before their mean; thin behind: as logged.`,
+    );
+  if (drawn.nMarks)
+    texts.push(`▲: ${drawn.nMarks} runs log NaN or infinity from here on; means leave it out.`);
   if (drawn.outside) texts.push(`${drawn.outside} points are outside of the picture.`);
   const own = sweep.curves.find((curve) => curve.metric === view.metric);
   if (own && own.n_x < own.of_x) {
-    texts.push(`Drawn at ${own.n_x} of ${own.of_x} x: the first and last, the extremes of each stretch, and what is not finite.`);
+    texts.push(
+      `Drawn at ${own.n_x} of ${own.of_x} x: the first, the last,`,
+      "the extremes of each stretch, and what is not finite.",
+    );
   }
   return texts.join(" ");
 }
@@ -218,11 +275,14 @@ function copyButtons() {
     const text = button.closest("details").querySelector("pre");
     button.addEventListener("click", async () => {
       getSelection().selectAllChildren(text); // to be copied by hand where the browser says no
-      const isDone = await navigator.clipboard.writeText(text.textContent).then(() => true, () => false);
+      const isDone = await navigator.clipboard.writeText(text.textContent).then(
+        () => true,
+        () => false,
+      );
       button.textContent = isDone ? "Copied" : "Selected: copy it with the keyboard";
     });
   }
 }
 
 copyButtons();
-start();
+main();
