@@ -22,10 +22,16 @@ class Figure {
   // Rows, objects, as the columns of a source.
   fill(name, rows) {
     const source = this.get(name);
+    if (!rows.length && !source.get_length()) return;
     const columns = Object.keys(source.data);
     source.data = Object.fromEntries(
       columns.map((column) => [column, rows.map((row) => row[column])]),
     );
+  }
+
+  renderer(name) {
+    const source = this.get(name);
+    return this.model.renderers.find((own) => own.data_source === source);
   }
 
   // `texts` says lines of text of what is at an index of a source; they are no markup.

@@ -14,9 +14,9 @@ async function main() {
   const redraw = async () => {
     const view = (sweep.view = readView(sweep, form));
     const shown = runsShown(sweep, form);
-    writeHash(form);
     await drawCurves(sweep, view, form, shown, curves);
     if (sweep.view !== view) return; // another one came meanwhile
+    writeHash(form);
     await Promise.all(others.map((own) => own.drawIfSeen(view, shown)));
   };
   await redraw();
@@ -188,8 +188,7 @@ function legendItems(sweep, view, curves) {
   const key = sweep.key(view.colour);
   const items = [];
   const add = (text, name, index) => {
-    const source = curves.figure.get(name);
-    const renderers = [curves.figure.model.renderers.find((own) => own.data_source === source)];
+    const renderers = [curves.figure.renderer(name)];
     if (index >= 0) items.push(made("LegendItem", { label: { value: text }, renderers, index }));
   };
   const lines = (split) => `lines_${DASHES[view.splits.indexOf(split) % DASHES.length]}`;
@@ -236,8 +235,9 @@ function swatches(sweep, view, form) {
     const style = DASHES[view.splits.indexOf(box.value) % DASHES.length];
     if (box.checked)
       mark(box, {
-        width: "2em",
+        width: "2.6em",
         height: 0,
+        borderRadius: 0,
         borderTop: `2px ${style.replace("dotdash", "double")}`,
       });
   }
@@ -245,9 +245,10 @@ function swatches(sweep, view, form) {
 
 function caption(sweep, view, lines, drawn, shown) {
   const runs = shown.reduce((total, own) => total + own, 0);
-  const counts = lines.flatMap((line) => Array.from(line.n).filter(Boolean));
+  const counts = new Set();
+  for (const line of lines) for (const n of line.n) if (n) counts.add(n);
   const texts = [`${runs} of ${sweep.n_runs} runs, ${lines.length} lines.`];
-  if (counts.some((n) => n > 1)) {
+  if (Math.max(...counts) > 1) {
     const band = drawn.hasBands
       ? `, bands: ${100 * sweep.ci} % interval of the mean (Student's t, pointwise)`
       : "";

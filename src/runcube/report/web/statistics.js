@@ -32,20 +32,22 @@ function summary(curve, runs, t) {
   const mean = new Float64Array(nX).fill(NaN);
   const half = new Float64Array(nX).fill(NaN);
   const n = new Uint32Array(nX);
+  const total = new Float64Array(nX);
+  const squares = new Float64Array(nX);
+  const each = (act) => {
+    for (const run of runs) {
+      for (let i = 0, at = run * nX; i < nX; i++, at++)
+        if (values[at] === values[at]) act(i, values[at]);
+    }
+  };
+  each((i, own) => {
+    total[i] += own;
+    n[i]++;
+  });
+  for (let i = 0; i < nX; i++) if (n[i]) mean[i] = total[i] / n[i];
+  each((i, own) => (squares[i] += (own - mean[i]) ** 2));
   for (let i = 0; i < nX; i++) {
-    let total = 0;
-    for (const run of runs) {
-      const own = values[run * nX + i];
-      if (own === own) [total, n[i]] = [total + own, n[i] + 1];
-    }
-    if (n[i]) mean[i] = total / n[i];
-    if (n[i] < 2) continue;
-    let squares = 0;
-    for (const run of runs) {
-      const own = values[run * nX + i];
-      if (own === own) squares += (own - mean[i]) ** 2;
-    }
-    half[i] = t[n[i]] * Math.sqrt(squares / (n[i] - 1) / n[i]);
+    if (n[i] > 1) half[i] = t[n[i]] * Math.sqrt(squares[i] / (n[i] - 1) / n[i]);
   }
   return { mean, half, n };
 }
