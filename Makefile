@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
 .DEFAULT_GOAL := test
-.PHONY: help setup test lint lint-js format quick check fuzz demo bench clean distclean
+.PHONY: help setup test lint lint-js format quick check fuzz docs demo bench clean distclean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -55,6 +55,9 @@ quick: $(VENV)/.dev ## tests of plan, curves, readers and cube, in under a minut
 check: $(VENV)/.dev ## tests and doctests alone, without coverage
 	$(PYTEST)
 
+docs: $(VENV)/.dev ## build the documentation into docs/_build/html, notebooks executed
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+
 fuzz: $(VENV)/.dev ## look for new examples that fail, 1,000 a property test: hours
 	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests
 
@@ -68,7 +71,7 @@ bench: $(VENV)/.bench ## time the loading of large sweeps
 	$(BIN)/python -m benchmarks.load
 
 clean: ## remove what was made, except the environment
-	rm -rf build dist demo htmlcov .coverage .coverage.* .hypothesis
+	rm -rf build dist demo htmlcov .coverage .coverage.* .hypothesis docs/_build docs/api/generated
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 

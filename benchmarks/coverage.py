@@ -1,7 +1,7 @@
 """How often the intervals hold the truth, and how often the tests cry wolf.
 
-Simulated seeds of which the truth is known: ``summarize``, its bands, ``compare`` and ``select``
-with 3 to 30 of them. Prints Markdown tables.
+Simulated seeds of which the truth is known: ``summarize``, its bands, ``compare``, ``select`` and
+``importance`` with 3 to 30 of them. Prints Markdown tables.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ import argparse
 import time
 import warnings
 from functools import cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 import runcube as rc
 from benchmarks.load import machine, versions
-from runcube.stats.choosing import Scores, cross_fitted, optimism
+from runcube.stats.choosing import Scores, cross_fitted, may_be_best, optimism
+from runcube.stats.effects import Design, effects
+from runcube.stats.permutations import max_t
+from runcube.stats.simultaneous import dunnett, games_howell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +58,10 @@ TESTS: tuple[tuple[str, Any, bool], ...] = (
     ("sign flips", "permutation", True),
 )
 SPREADS = (1.0, 3.0)
+# Of the families: settings, and points of x that go together as an AR(1) with 0.95.
+SETTINGS, POINTS = 4, 20
+ALL_PAIRS = [*combinations(range(SETTINGS), 2)]
+WITH_ONE = [(setting, 0) for setting in range(1, SETTINGS)]
 
 
 def shaped(kind: str, z: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -178,6 +187,74 @@ def type_one(kind: str, spread: float, n: int, data_sets: int) -> dict[str, floa
     return {name: float(np.mean(shares)) for name, shares in rejected.items()}
 
 
+def unequal(kind: str, sizes: tuple[int, int], data_sets: int) -> dict[str, float]:
+    """How often tests of means reject with more seeds of the side that is spread less."""
+    rng = np.random.default_rng([31, *sizes])
+    a, b = (shaped(kind, rng.standard_normal((data_sets, n)), rng) for n in sizes)
+    a, b = (labelled(values - truth(kind)["mean"]) for values in (a, b))
+    found = {}
+    for name, test, paired in TESTS[:2]:
+        p = rc.compare(a, 3 * b, test=test, paired=paired, n_resamples=RESAMPLES, rng=0)["p"]
+        found[name] = float((p <= 1 - LEVEL + 1e-12).mean())
+    return found
+
+
+def familywise(kind: str, spread: float, n: int, data_sets: int) -> dict[str, float]:
+    """How often each correction finds any difference between settings that have none.
+
+    The last setting has another spread than the others. By max-t the family is a curve as well,
+    and half of the variance of pairs is shared.
+    """
+    rng = np.random.default_rng([23, n])
+    scale = np.array([1.0] * (SETTINGS - 1) + [spread])[:, None, None]
+    mean = truth(kind)["mean"]
+
+    def drawn(points: int, shared: float = 0.0) -> NDArray[np.float64]:
+        own, common = (along(rng.standard_normal((points, size, n))) for size in (SETTINGS, 1))
+        z = np.sqrt(1 - shared) * own + np.sqrt(shared) * common
+        return scale * (np.moveaxis(shaped(kind, z, rng), 0, 2) - mean)
+
+    def rejected(p: NDArray[np.float64]) -> float:
+        return float((np.nanmin(p, axis=0) <= 1 - LEVEL + 1e-12).mean())
+
+    single = rng.standard_normal((SETTINGS, n, 1, data_sets))
+    single = scale[..., None] * (shaped(kind, single, rng) - mean)
+    points = np.moveaxis(single, 2, 3)  # each data set is a family, as a point of x
+    found = {
+        "Games-Howell": rejected(games_howell(points, ALL_PAIRS, LEVEL)[..., 0]),
+        "Dunnett": rejected(dunnett(points, WITH_ONE, LEVEL)[..., 0]),
+    }
+    ways = {
+        "max-t": (ALL_PAIRS, False),
+        "max-t, baseline": (WITH_ONE, False),
+        "max-t, sign flips": (ALL_PAIRS, True),
+    }
+    for name, (pairs, paired) in ways.items():
+        smallest = [
+            max_t(drawn(POINTS, 0.5 * paired), pairs, paired=paired, n_resamples=500, seed=seed)
+            for seed in range(data_sets // 10)
+        ]
+        found[name] = rejected(np.array([p[..., 0].min() for p in smallest])[None])
+    return found
+
+
+def along(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn independent normal values into curves along the first axis, AR(1) with 0.95."""
+    found = z.copy()
+    for at in range(1, len(z)):
+        found[at] = 0.95 * found[at - 1] + np.sqrt(1 - 0.95**2) * z[at]
+    return found
+
+
+def superiority_coverage(spread: float, shift: float, n: int, data_sets: int) -> float:
+    """How often the interval of P(A > B) holds it."""
+    rng = np.random.default_rng([29, n])
+    a, b = rng.standard_normal((2, data_sets, n))
+    found = rc.compare(labelled(a + shift), labelled(spread * b), paired=False)
+    true = float(stats.norm.cdf(shift / np.sqrt(1 + spread**2)))
+    return float(share_held(found["superiority_ci"], true).mean())
+
+
 def selected(sweeps: int, rho: float, between: float) -> dict[str, tuple[float, float]]:
     """Bias of what `select` reports, with its standard error, in sd of a run.
 
@@ -203,6 +280,13 @@ def selected(sweeps: int, rho: float, between: float) -> dict[str, tuple[float, 
     counts = np.isfinite(columns).sum(axis=0)
     errors = np.nanstd(columns, axis=0, ddof=1) / np.sqrt(counts)
     return dict(zip(names, zip(np.nanmean(columns, axis=0), errors, strict=True), strict=True))
+
+
+def best_held(spreads: NDArray[np.float64], n: int, variances: str, sweeps: int) -> float:
+    """How often the set that may hold the best holds the first one, where all means are equal."""
+    rng = np.random.default_rng([n, len(spreads), round(100 * spreads.sum())])
+    runs = rng.standard_normal((sweeps, len(spreads), n)) * spreads[:, None]
+    return float(np.mean([may_be_best(values, LEVEL, variances)[0] for values in runs]))
 
 
 def _check_face(val: NDArray[np.float64], test: NDArray[np.float64], value: float) -> None:
@@ -284,6 +368,78 @@ def print_tests(data_sets: int) -> None:
                 if name in found[0]
             ]
     print(table(["test", "data", "spread", *(f"n = {n}" for n in SEEDS)], rows))
+    sizes = ((6, 4), (10, 5), (30, 10))
+    rows = []
+    for kind, words in DATA.items():
+        of_size = [unequal(kind, size, data_sets) for size in sizes]
+        rows += [[name, words, *shown([by[name] for by in of_size])] for name in of_size[0]]
+    print("\n" + table(["test, spread 1 : 3", "data", *(f"{a}, {b}" for a, b in sizes)], rows))
+
+
+def print_families(data_sets: int) -> None:
+    """Errors of type I of whole families."""
+    print(
+        f"\nHow often any comparison of {SETTINGS} settings without a difference is significant\n"
+    )
+    rows = []
+    for kind, words in DATA.items():
+        for spread in SPREADS:
+            found = [familywise(kind, spread, n, data_sets) for n in SEEDS[:3]]
+            rows += [
+                [name, words, f"1 : {spread:g}", *shown([by_n[name] for by_n in found])]
+                for name in found[0]
+            ]
+    print(table(["correction", "data", "spread", *(f"n = {n}" for n in SEEDS[:3])], rows))
+
+
+def print_superiority(data_sets: int) -> None:
+    """Coverage of intervals of P(A > B)."""
+    print(f"\nCoverage of the interval of P(A > B) of {LEVEL:.0%}, normal data\n")
+    rows = []
+    for spread in SPREADS:
+        for above in (0.5, 0.75, 0.95):
+            shift = float(stats.norm.ppf(above) * np.sqrt(1 + spread**2))
+            shares = [superiority_coverage(spread, shift, n, data_sets) for n in SEEDS]
+            rows.append([f"{above:g}", f"1 : {spread:g}", *shown(shares)])
+    print(table(["P(A > B)", "spread", *(f"n = {n}" for n in SEEDS)], rows))
+
+
+def importance_coverage(kind: str, n: int, sweeps: int) -> list[float]:
+    """How often the intervals by analysis of variance hold the shares of a 4 x 3 grid.
+
+    Of a key with a large effect, of one with a smaller effect, of their interaction, and of a key
+    that does nothing beside one that does.
+    """
+    a, b = np.linspace(-1, 1, 4)[:, None, None], np.linspace(-1, 1, 3)[:, None]
+    held = []
+    for strength in (1.0, 0.0):
+        effect = 1.5 * strength * a + b + strength * a * b
+        parts = np.array([(1.5 * strength * a).var(), b.var(), (strength * a * b).var()])
+        true = parts / (parts.sum() + 1)
+        codes = np.indices((4, 3, n)).reshape(3, -1)[:2].T
+        rng = np.random.default_rng(n)
+        mean, std = (truth(kind)[name] for name in ("mean", "std"))
+        for _ in range(sweeps):
+            noise = shaped(kind, rng.normal(size=(4, 3, n)), rng)
+            y = effect + (noise - mean) / std
+            bounds = effects(Design(y.ravel(), codes, None)).intervals(LEVEL)
+            held.append((bounds[:, 0] <= true) & (true <= bounds[:, 1]))
+    with_effects, without = np.split(np.array(held), 2)
+    return [*with_effects.mean(axis=0).tolist(), float(without[:, 0].mean())]
+
+
+def print_importance(sweeps: int) -> None:
+    """Coverage of the intervals of importance."""
+    print(f"\nHow often an interval of {LEVEL:.0%} of importance holds the true share\n")
+    names = ("large effect", "small effect", "interaction", "no effect")
+    counts = [n for n in SEEDS if n <= 10]
+    rows = []
+    for kind, words in DATA.items():
+        found = [importance_coverage(kind, n, sweeps) for n in counts]
+        rows += [
+            [name, words, *shown([own[place] for own in found])] for place, name in enumerate(names)
+        ]
+    print(table(["share of", "data", *(f"n = {n}" for n in counts)], rows))
 
 
 def print_selection(sweeps: int) -> None:
@@ -298,12 +454,34 @@ def print_selection(sweeps: int) -> None:
     print(table(["correlation of val and test", "sd between configurations", *names], rows))
 
 
+def print_sets(sweeps: int) -> None:
+    """Coverage of the set that may hold the best."""
+    print("\nHow often `may_be_best` of 36 configurations holds the best one\n")
+    even = np.ones(35)
+    rows = [
+        [words, variances, *shown([best_held(spreads, n, variances, sweeps) for n in SEEDS])]
+        for words, spreads in (
+            ("all alike", np.r_[1, even]),
+            ("the best 3 times as variable", np.r_[3, even]),
+            ("the best 10 times as variable", np.r_[10, even]),
+            ("another one 10 times as variable", np.r_[even, 10]),
+            ("half of them 3 times, the best not", np.r_[1, even[:17], 3 * even[17:]]),
+            ("the best a tenth as variable", np.r_[0.1, even]),
+        )
+        for variances in ("unequal", "equal")
+    ]
+    print(table(["spread", "variances", *(f"n = {n}" for n in SEEDS)], rows))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--data-sets", type=int, default=10_000, help="for each share")
+    parser.add_argument(
+        "--data-sets", type=int, default=10_000, help="for each share; a tenth by max-t"
+    )
     parser.add_argument("--curves", type=int, default=1000, help="for each band by sup-t")
     parser.add_argument("--sweeps", type=int, default=10_000, help="for each bias")
+    parser.add_argument("--sets", type=int, default=10_000, help="for each set of the best")
     options = parser.parse_args()
     start = time.perf_counter()
     print(f"{machine()}\n{versions()}")
@@ -312,7 +490,11 @@ def main() -> None:
         print_intervals(options.data_sets)
         print_bands(options.curves)
         print_tests(options.data_sets)
+        print_superiority(options.data_sets)
+        print_families(options.data_sets)
         print_selection(options.sweeps)
+        print_importance(options.sweeps // 5)
+        print_sets(options.sets)
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 

@@ -28,7 +28,7 @@ FOLDERS = {
     "pipeline": "core files plan parallel readers curves cube",
     "lazy": "core files readers curves cube pipeline",
     "archive": "core files plan readers curves cube netcdf pipeline",
-    "cli": "core files plan cube report pipeline archive",
+    "cli": "core files plan cube stats tables report pipeline archive",
 }
 # The same of the modules that stand in no folder.
 MODULES_ALONE = {

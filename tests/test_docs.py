@@ -3,24 +3,42 @@
 import ast
 import doctest
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import pytest
 
+import runcube as rc
+
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")])
 SRC = ROOT / "src" / "runcube"
 SOURCES = sorted(SRC.rglob("*.py"))
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
+def name_of(page):
+    return page.relative_to(ROOT / "docs").as_posix() if "docs" in page.parts else page.name
+
+
 # Tables of arguments, of problems and of places: nothing to run.
-WITHOUT_EXAMPLES = {"architecture.md", "design-notes.md", "policies.md"}
+WITHOUT_EXAMPLES = {
+    "architecture.md",
+    "benchmarks.md",
+    "changelog.md",
+    "design-notes.md",
+    "developers.md",
+    "guide.md",
+    "how-to/index.md",
+    "notebooks.md",
+    "policies.md",
+}
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if p.name not in WITHOUT_EXAMPLES], ids=lambda page: page.name
+    "page", [p for p in PAGES if name_of(p) not in WITHOUT_EXAMPLES], ids=name_of
 )
 def test_examples_run_and_give_what_they_show(page):
     with warnings.catch_warnings():
@@ -37,7 +55,7 @@ def test_pages_without_examples_have_none_that_would_not_run(name):
     assert ">>> " not in (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
@@ -81,3 +99,21 @@ def test_docstrings_speak_of_what_is_there(path):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             assert documented(node) <= accepted(node), node.name
     assert not re.search(r"\b(docs|tests|benchmarks)/", text), "a wheel does not contain it"
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    """Every page is in it, every public name has its page, notebooks run."""
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q"]
+    built = subprocess.run(
+        [*command, "-d", tmp_path / "trees", ROOT / "docs", tmp_path / "html"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    made = {p.stem for p in (tmp_path / "html" / "api" / "generated").glob("*.html")}
+    functions = {name for name in rc.__all__ if name != "tables"}
+    assert {f"runcube.{name}" for name in functions} <= made
+    methods = {name for name in vars(rc.accessor.SweepAccessor) if not name.startswith("_")}
+    assert {f"xarray.Dataset.sweep.{name}" for name in methods} <= made

@@ -57,6 +57,8 @@ class SweepAccessor:
     ``select``            the best configuration, with an honest value
     ``rank``              the rank of each configuration
     ``importance``        what each hyperparameter explains
+    ``marginals``         the mean for each label of a hyperparameter
+    ``divergence``        where runs diverge, and why
     ===================== ====================================================
 
     ``final``, ``at_best``, ``diverged``, and all from ``balanced`` on, are the functions of
@@ -85,6 +87,10 @@ class SweepAccessor:
     1.0
     >>> ds.sweep.importance(**how, n_resamples=99).importance.idxmax().item()
     'lr'
+    >>> ds.sweep.marginals(over="lr", metric="acc1", mode="max")["mean"].idxmax().item()
+    0.2
+    >>> ds.sel(metric="loss").sweep.divergence(mode="min").x.sel(split="train").min().item()
+    0.0
     >>> ds.sweep.balanced().sweep.completeness().shape
     (22, 5)
     >>> acc = ds.sel(metric="acc1", split="val", weights="DEFAULT", weight_decay=0.0)
@@ -104,6 +110,8 @@ class SweepAccessor:
     select = _method(stats.select)
     rank = _method(stats.rank)
     importance = _method(stats.importance)
+    marginals = _method(stats.marginals)
+    divergence = _method(stats.divergence)
 
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = ds

@@ -5,7 +5,8 @@ import warnings
 import pytest
 from shell import fails, run
 
-from runcube.cli import commands, render
+from runcube.cli import logs as cli_logs
+from runcube.cli import render
 
 
 def test_a_wrong_path_names_the_near_one(logs):
@@ -46,7 +47,7 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
     def refuse(path, **keywords):
         raise PermissionError(13, "Permission denied", "logs/secret")
 
-    monkeypatch.setattr(commands, "load_runs", refuse)
+    monkeypatch.setattr(cli_logs, "load_runs", refuse)
     assert fails("table", tmp_path) == "Error: logs/secret: Permission denied"
 
 

@@ -7,10 +7,13 @@ from runcube.cli import commands
 
 COMMANDS = (
     "archive",
+    "best",
+    "compare",
     "explain",
     "missing",
     "problems",
     "report",
+    "results",
     "show",
     "table",
     "update",

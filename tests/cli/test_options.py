@@ -4,7 +4,7 @@ import pytest
 from shell import fails, rows, run
 
 import runcube as rc
-from runcube.cli import commands
+from runcube.cli import logs as cli_logs
 
 
 def test_names_and_values_can_be_changed(logs):
@@ -36,7 +36,7 @@ def test_values_of_relabel_are_spelled_as_in_json_or_python(text, value, monkeyp
         seen.update(keywords)
         raise rc.PlanError("stop")
 
-    monkeypatch.setattr(commands, "load_runs", fake)
+    monkeypatch.setattr(cli_logs, "load_runs", fake)
     fails("table", tmp_path, "--relabel", f"a.b:{text}=x", "--relabel", f"a.b:y={text}")
     assert seen["relabel"] == {"a.b": {value: "x", "y": value}}
     assert type(seen["relabel"]["a.b"]["y"]) is type(value)
@@ -49,7 +49,7 @@ def test_every_option_reaches_load_runs(monkeypatch, tmp_path):
         seen.update(keywords, path=path)
         raise rc.PlanError("stop")
 
-    monkeypatch.setattr(commands, "load_runs", fake)
+    monkeypatch.setattr(cli_logs, "load_runs", fake)
     args = (
         "--reader native --files **/a,b.jsonl --files c --ignore x "
         "--path-keys {a}/{b} --dims lr,weights --dims bn --exclude a,b "

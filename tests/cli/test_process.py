@@ -47,11 +47,11 @@ def test_a_reader_that_stops_early_is_no_error(tmp_path):
 
 def test_ctrl_c_is_130_without_a_traceback(tmp_path):
     code = (
-        "import os, signal\nfrom runcube.cli import commands\n"
+        "import os, signal\nfrom runcube.cli import commands, logs\n"
         "def hang(*args, **keywords):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    import time; time.sleep(30)\n"
-        "commands.load_runs = hang\n"
+        "logs.load_runs = hang\n"
         f"commands.main(['table', {str(tmp_path)!r}])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)

@@ -1,5 +1,7 @@
 """Cubes of dask arrays are written without being held."""
 
+import pickle
+
 import dask
 import netCDF4
 import numpy as np
@@ -62,3 +64,13 @@ def test_an_error_while_values_are_computed_leaves_the_old_archive(path, error):
         rc.save_archive(broken, path)
     assert path.read_bytes() == before
     assert entries(path.parent) == ["sweep.nc"]
+
+
+def test_values_are_computed_in_other_processes(path):
+    ds = synthetic()
+    rc.save_archive(ds, path)
+    with rc.open_archive(path, chunks={}) as lazy:
+        found = lazy[["curve", "logged"]].compute(scheduler="processes")
+        assert_same(lazy.assign(found), ds)
+        moved = pickle.loads(pickle.dumps(lazy))
+        assert_same(moved.load(), ds)

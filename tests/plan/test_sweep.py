@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from IPython.lib.pretty import pretty
 
 from runcube.core.model import LogFile, Problem, RunHeader, Source, Status
 from runcube.plan import PlanPolicy, plan
@@ -109,6 +110,13 @@ def test_the_table_counts_statuses_and_parses_once():
 def test_the_repr_is_one_line():
     assert repr(small()) == "<runcube.Sweep: 12 runs, grid (lr: 2, optim_name: 2, seed: 3)>"
     assert str(small()) == small().explain()
+    assert type(str(small())) is str
+
+
+def test_a_prompt_and_a_notebook_show_the_explanation_as_it_is():
+    text = small().explain()
+    assert repr(text) == text
+    assert pretty(text) == text
 
 
 def test_the_names_lead_from_keys():

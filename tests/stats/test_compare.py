@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.stats
 import xarray as xr
 from hypothesis import given, settings
@@ -63,8 +64,8 @@ def test_all_permutations_of_the_labels(n_a, n_b):
     drawn = []
     for chosen in itertools.combinations(range(n_a + n_b), n_a):
         rest = np.delete(both, chosen)
-        drawn.append(abs(both[list(chosen)].mean() - rest.mean()))
-    p = np.mean(np.array(drawn) >= abs(a.mean() - b.mean()) - 1e-12)
+        drawn.append(abs(scipy.stats.ttest_ind(both[list(chosen)], rest, equal_var=False)[0]))
+    p = np.mean(np.array(drawn) >= drawn[0] * (1 - 1e-9))
     found = rc.compare(array(a), array(b), paired=False, test="permutation")
     np.testing.assert_allclose(found.p, p, **EXACT)
     least = (2 if n_a == n_b else 1) / math.comb(n_a + n_b, n_a)
@@ -80,6 +81,34 @@ def test_all_flips_of_the_signs(n):
     found = rc.compare(array(a), array(b), test="permutation")
     np.testing.assert_allclose(found.p, np.mean(drawn >= drawn[0] - 1e-12), **EXACT)
     assert found.p_min == 2 / 2**n
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_of_sides_of_one_size_the_t_orders_as_the_difference_of_means_does(n):
+    a, b = sample(n), sample(n, 1)
+    found = rc.compare(array(a), array(b), paired=False, test="permutation")
+    expected = scipy.stats.permutation_test(
+        (a, b), lambda x, y: abs(x.mean() - y.mean()), alternative="greater"
+    )
+    assert expected.null_distribution.size == math.comb(2 * n, n)
+    np.testing.assert_allclose(found.p, expected.pvalue, **EXACT)
+
+
+def test_values_that_are_the_same_and_rounding():
+    """|t| is infinite where sides differ without spread, and 0 where all is the same."""
+    flat = np.array([[1.0, 1, 1], [2, 2, 2], [0.3, 0.3, 0.3], [1e9, 1e9 + 1, 1e9 + 2]])
+    other = np.array([[1.0, 1, 1], [3, 3, 3], [0.1 + 0.2] * 3, [2e9, 2e9 + 1, 2e9 + 2]])
+    for paired, least in ((False, 0.1), (True, 0.25)):
+        found = rc.compare(array(flat), array(other), paired=paired, test="permutation")
+        np.testing.assert_allclose(found.p, [1, least, 1, least], **EXACT)
+
+
+def test_a_permutation_cries_wolf_less_where_few_seeds_are_spread_more():
+    """With 10 against 5 seeds, the 5 three times as spread, means alone reject 0.17 of the time."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2000, 10)), 3 * rng.standard_normal((2000, 5))
+    rejected = rc.compare(array(a), array(b), paired=False, test="permutation").p <= 0.05
+    assert rejected.mean() < 0.1
 
 
 def test_the_smallest_p_is_what_the_design_can_give():
@@ -123,6 +152,66 @@ def test_hedges_g_is_unbiased():
     exact = math.gamma(2) / (math.sqrt(2) * math.gamma(1.5))
     found = rc.compare(array(a), array(b), paired=False).hedges_g
     np.testing.assert_allclose(found, exact * (a.mean() - b.mean()) / pooled, **EXACT)
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), SIZES)
+def test_the_interval_of_superiority(n_a, n_b):
+    """Newcombe (2006), method 5, solved by another root finder."""
+    a, b = sample(n_a).round(1), sample(n_b, 1, 0.5).round(1)
+    found = rc.compare(array(a), array(b), paired=False, ci=0.9)
+    above, z, half = found.superiority.item(), scipy.stats.norm.ppf(0.95), (n_a + n_b) / 2 - 1
+
+    def gap(t):
+        spread = t * (1 - t) * (1 + half * (1 - t) / (2 - t) + half * t / (1 + t)) / (n_a * n_b)
+        return (above - t) ** 2 - z**2 * spread
+
+    bounds = [
+        scipy.optimize.brentq(gap, 0, min(above, 1 - 1e-9), xtol=1e-14) if above else 0,
+        scipy.optimize.brentq(gap, max(above, 1e-9), 1, xtol=1e-14) if above < 1 else 1,
+    ]
+    np.testing.assert_allclose(found.superiority_ci, bounds, rtol=1e-9)
+    back = rc.compare(array(b), array(a), paired=False, ci=0.9)
+    np.testing.assert_allclose(back.superiority_ci, 1 - found.superiority_ci[::-1], rtol=1e-9)
+
+
+def test_seeds_that_are_all_above_do_not_make_it_certain():
+    found = rc.compare(array(np.arange(5.0)), array(np.arange(5.0) - 9))
+    lower, upper = found.superiority_ci.values
+    assert (found.superiority, upper) == (1, 1)
+    assert 0.6 < lower < 0.7
+    alone = rc.compare(array([1.0]), array([2.0]), paired=False)
+    assert np.isnan(alone.superiority_ci).all()
+
+
+def test_the_interval_of_superiority_holds_the_truth():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((4000, 5)) + 1, rng.standard_normal((4000, 5))
+    bounds = rc.compare(array(a), array(b), paired=False).superiority_ci
+    truth = scipy.stats.norm.cdf(1 / np.sqrt(2))
+    held = (bounds[:, 0] <= truth) & (truth <= bounds[:, 1])
+    assert 0.93 < held.mean() < 0.98
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_equivalence_is_two_one_sided_tests(paired):
+    a, b, margin = sample(8), sample(8, 1) + 0.1, 0.7
+    found = rc.compare(array(a), array(b), paired=paired, margin=margin)
+    if paired:
+        sides = [
+            scipy.stats.ttest_rel(a + margin, b, alternative="greater").pvalue,
+            scipy.stats.ttest_rel(a - margin, b, alternative="less").pvalue,
+        ]
+    else:
+        sides = [
+            scipy.stats.ttest_ind(a + margin, b, alternative="greater", equal_var=False).pvalue,
+            scipy.stats.ttest_ind(a - margin, b, alternative="less", equal_var=False).pvalue,
+        ]
+    np.testing.assert_allclose(found.p_equivalent, max(sides), **EXACT)
+    assert found.attrs["margin"] == margin
+    assert "p_equivalent" not in rc.compare(array(a), array(b))
+    same = rc.compare(array([1.0, 1, 1]), array([1.0, 1, 1]), margin=0.1)
+    far = rc.compare(array([1.0, 1, 1]), array([3.0, 3, 3]), margin=0.1)
+    assert (same.p_equivalent, far.p_equivalent) == (0, 1)
 
 
 # --- what is there, and what is a pair
@@ -202,6 +291,7 @@ def test_selections_of_a_cube_in_both_layouts_and_lazily(cube):
         ({"dim": "sed"}, rc.UnknownNameError, "seed"),
         ({"test": "mann-whitney"}, rc.PlanError, "brunner"),
         ({"ci": 95}, rc.PlanError, "0.95"),
+        ({"margin": -1}, rc.PlanError, "above 0"),
     ],
 )
 def test_errors_say_what_to_write(arguments, error, words):

@@ -1,4 +1,4 @@
-"""``summarize`` with strata and clusters: all draws of tiny cases, by brute force."""
+"""``summarize`` and ``bootstrap`` with strata and clusters: all draws of tiny cases."""
 
 import itertools
 
@@ -104,6 +104,47 @@ def test_one_of_each_says_nothing_of_the_spread():
     assert np.isnan(rc.summarize(y, dim=["task", "seed"], strata="task").ci).all()
 
 
+# --- bootstrap
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_any_statistic_of_clusters_of_unequal_size(missing):
+    y = np.random.default_rng(5).normal(size=(4, 3))
+    if missing:
+        y[1, 1] = y[2, 0] = y[2, 1] = np.nan
+    parts = [row[np.isfinite(row)] for row in y]
+    draws = [
+        np.concatenate([parts[i] for i in draw]) for draw in itertools.product(range(4), repeat=4)
+    ]
+    found = rc.bootstrap(array(y), np.ptp, dim=["task", "seed"], cluster="task", ci=0.9)
+    whole = np.ptp(y[np.isfinite(y)])
+    _, scaled = bounds(np.ptp, draws, whole, 4, 1)
+    np.testing.assert_allclose(found.ci, scaled, rtol=1e-9)
+    np.testing.assert_allclose(found.estimate, whole)
+    np.testing.assert_allclose(found.se, np.std([np.ptp(d) for d in draws]), rtol=1e-9)
+    assert (found.attrs["cluster"], int(found.n)) == ("task", np.isfinite(y).sum())
+
+
+@pytest.mark.parametrize("how", [{"strata": "task"}, {"cluster": "seed"}, {}])
+@pytest.mark.parametrize("seeds", [4, 10])
+def test_bootstrap_draws_as_summarize_does(how, seeds):
+    y = np.random.default_rng(6).normal(size=(2, seeds)) + np.array([[0], [9]])
+    y[0, 1] = np.nan
+    both = {"dim": ["task", "seed"], "rng": 3, "n_resamples": 500, **how}
+    found = rc.bootstrap(array(y), np.mean, **both)
+    of = rc.summarize(array(y), statistic="mean", method="scaled", **both)
+    np.testing.assert_allclose(found.ci, of.ci, rtol=1e-9)
+
+
+def test_each_value_as_a_stratum_has_an_estimate_and_no_interval():
+    found = rc.bootstrap(array([[1.0], [2.0], [4.0]]), np.ptp, dim=["task", "seed"], strata="task")
+    assert found.estimate == 3
+    assert np.isnan(found.se)
+    assert np.isnan(found.ci).all()
+    with pytest.raises(rc.PlanError, match="strata='task'"):
+        rc.bootstrap(array(np.ones((3, 2))), np.ptp, dim="seed", strata="task")
+
+
 def test_lazy_data_agrees():
     y = np.random.default_rng(4).normal(size=(4, 3, 5))
     data = xr.DataArray(y, dims=("lr", "task", "seed"))
@@ -111,6 +152,9 @@ def test_lazy_data_agrees():
     xr.testing.assert_allclose(
         rc.summarize(data.chunk(lr=1), **how).compute(), rc.summarize(data, **how)
     )
+    how = {"dim": ["task", "seed"], "cluster": "seed", "rng": 0}
+    lazy = rc.bootstrap(data.chunk(lr=1), np.ptp, **how).compute()
+    xr.testing.assert_allclose(lazy, rc.bootstrap(data, np.ptp, **how))
 
 
 def test_errors_say_what_to_write():

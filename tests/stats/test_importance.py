@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.stats
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,6 +181,37 @@ def test_what_another_key_or_the_seed_decides_is_left_out_and_named():
     )
 
 
+def test_the_interval_of_one_factor_is_that_of_the_noncentrality_of_f():
+    """Of the shares that are its bounds F would be as large, or as small, in 2.5 % of sweeps."""
+    y = np.random.default_rng(4).normal(size=(4, 5)) + np.arange(4)[:, None]
+    found = found_of(grid_cube(y, False, a=np.arange(4)))
+    f = scipy.stats.f_oneway(*y).statistic
+    for bound, tail in (("lower", 0.975), ("upper", 0.025)):
+        share = found.ci.sel(key="a", ci_bound=bound).item()
+        noncentrality = 20 * share / (1 - share)
+        np.testing.assert_allclose(scipy.stats.ncf.cdf(f, 3, 16, noncentrality), tail, rtol=1e-6)
+    none = found_of(grid_cube(np.tile(y.mean(axis=0), (4, 1)), False, a=np.arange(4)))
+    assert none.ci.values.tolist() == [[0, 0]]
+    huge = found_of(grid_cube(y + 1e7 * np.arange(4)[:, None], False, a=np.arange(4)))
+    assert 0.99 < huge.ci[0, 0] <= huge.ci[0, 1] <= 1
+    assert np.isnan(found_of(grid_cube(np.arange(8.0).reshape(4, 2) // 2, a=np.arange(4))).ci).all()
+
+
+def test_intervals_hold_what_other_seeds_would_give():
+    rng = np.random.default_rng(5)
+    a, b = np.linspace(-1, 1, 4)[:, None, None], np.linspace(-1, 1, 3)[:, None]
+    effect = a + 0.5 * b + a * b
+    parts = [(a**2).mean(), (0.25 * b**2).mean(), (a**2 * b**2).mean()]
+    true = np.array(parts) / (sum(parts) + 1)
+    held = []
+    for _ in range(200):
+        y = effect + rng.normal(size=(4, 3, 3))
+        found = found_of(grid_cube(y, a=np.arange(4), b=np.arange(3)), n_resamples=1)
+        bounds = np.concatenate([found.ci, found.interaction_ci])
+        held.append((bounds[:, 0] <= true) & (true <= bounds[:, 1]))
+    assert (np.mean(held, axis=0) > 0.95 - 3.5 * np.sqrt(0.05 * 0.95 / 200)).all()
+
+
 # --- random search
 
 
@@ -245,6 +277,71 @@ def test_the_null_of_a_search_holds():
     assert np.mean(rejected) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 100)
 
 
+def test_a_pair_of_labels_has_the_divergence_beyond_that_of_each():
+    y, keys = search(80, 4)
+    keys = {"opt": keys["opt"], "size": np.digitize(keys["lr"], [1e-3, 1e-2, 1e-1])}
+    found = found_of(configs_cube(y, **keys), method="ped-anova", top=0.25)
+    means = y.mean(axis=1)
+    is_best = means >= np.sort(means)[-20]
+
+    def share(*names):
+        _, label = np.unique(
+            np.stack([keys[n].astype(str) for n in names]), axis=1, return_inverse=True
+        )
+        near = np.array([is_best[label.ravel() == i].mean() for i in label.ravel()])
+        return near.var() / (0.25 * 0.75)
+
+    expected = share("opt", "size") - share("opt") - share("size")
+    np.testing.assert_allclose(found.interaction, [expected], rtol=1e-10)
+    low, high = found.interaction_ci[0].values
+    assert low < high
+
+
+@pytest.mark.parametrize("method", ["ped-anova", "forest"])
+def test_two_keys_that_only_matter_together_are_an_interaction(method):
+    rng = np.random.default_rng(6)
+    a, b, c = rng.uniform(-1, 1, size=(3, 120))
+    y = np.sign(a * b)[:, None] + 0.1 * rng.normal(size=(120, 2)) + 0.05 * (a * b)[:, None]
+    how = {"method": method, "top": 0.4, "n_trees": 64, "n_resamples": 19}
+    found = found_of(configs_cube(y, a=a, b=b, c=c), **how)
+    pair = int(found.interaction.values.argmax())
+    assert (found.a[pair], found.b[pair]) == ("a", "b")
+    assert found.interaction[pair] > found.interaction_null[pair]
+    assert found.interaction[pair] > found.importance.max()
+    assert found.interaction_ci[pair, 0] > 0
+    assert (found.interaction_p[1:] > 0.05).all()
+
+
+def test_of_so_few_that_all_are_among_the_best_nothing_is_said():
+    found = found_of(configs_cube(np.arange(5.0)[:, None], a=[1, 2, 3, 4, 5]), method="ped-anova")
+    for name in ("importance", "ci", "null", "p"):
+        assert np.isnan(found[name]).all()
+
+
+def test_intervals_of_a_search_hold_what_other_searches_would_give():
+    means, bounds = [], []
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        keys = dict(zip("abc", rng.uniform(-1, 1, size=(3, 60)), strict=True))
+        y = keys["a"] * keys["b"] - keys["a"] ** 2 + 0.2 * rng.normal(size=60)
+        found = found_of(configs_cube(y[:, None], **keys))
+        means.append(np.concatenate([found.importance, found.interaction]))
+        bounds.append(np.concatenate([found.ci, found.interaction_ci]))
+    true, (low, high) = np.mean(means, axis=0), np.moveaxis(bounds, 2, 0)
+    held = ((low <= true) & (true <= high)).mean(axis=0)
+    assert (held > 0.95 - 3.5 * np.sqrt(0.05 * 0.95 / 50)).all()
+
+
+def test_the_null_of_a_pair_of_a_search_holds():
+    rejected = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        keys = {"a": rng.uniform(size=40), "b": rng.uniform(size=40)}
+        found = found_of(configs_cube(rng.normal(size=(40, 2)), **keys))
+        rejected.append(found.interaction_p.item() <= 0.05)
+    assert np.mean(rejected) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 100)
+
+
 def test_a_search_over_a_conditional_key():
     y, keys = search(60, 3)
     has = np.arange(60) % 2 == 0
@@ -267,6 +364,10 @@ def test_errors_say_what_to_write():
         rc.importance(ds, metric="ac", mode="max")
     with pytest.raises(rc.PlanError, match="ped-anova"):
         found_of(ds, method="fanova")
+    with pytest.raises(rc.PlanError, match="n_resamples=0"):
+        found_of(ds, n_resamples=0)
+    with pytest.raises(rc.PlanError, match="n_trees=0"):
+        found_of(ds, method="forest", n_trees=0)
     with pytest.raises(rc.PlanError, match="no hyperparameter varies"):
         found_of(ds.isel(a=[0]))
     with pytest.raises(rc.PlanError, match="between 0 and 1"):

@@ -2,13 +2,22 @@
 
 import json
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
+import scipy.stats
 import xarray as xr
 
 import runcube as rc
-from runcube.stats.choosing import Scores, cross_fitted, may_be_best, optimism, shrunken
+from runcube.stats.choosing import (
+    Scores,
+    _largest_t,
+    cross_fitted,
+    may_be_best,
+    optimism,
+    shrunken,
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +55,123 @@ def test_the_optimism_is_a_lower_bound():
     assert 0.5 < np.mean(found) < 0.9
 
 
+def plain_means(values, seeds, epoch):
+    """Return the mean of each configuration over drawn seeds; None where there is none."""
+    found = []
+    for curves in values[:, seeds]:
+        there = np.isfinite(curves)
+        if epoch == "best":
+            at = np.flatnonzero(there.sum(axis=0) == there.sum(axis=0).max())
+            means = [curves[there[:, x], x].mean() for x in at if there[:, x].any()]
+            found.append(max(means, default=None))
+        else:
+            own = [c[t] for c, t in zip(curves, there, strict=True) if t.any()]
+            ends = [c.max() if epoch == "each" else c[-1] for c in own]
+            found.append(np.mean(ends) if ends else None)
+    return found
+
+
+@pytest.mark.parametrize("epoch", ["best", "last", "each"])
+@pytest.mark.parametrize("missing", [0, 0.4])
+def test_the_optimism_is_that_of_all_draws_of_seeds(epoch, missing, monkeypatch):
+    values = np.random.default_rng(5).normal(size=(6, 3, 4))
+    if missing:
+        values[np.random.default_rng(6).random(values.shape) < missing] = np.nan
+        values[0] = np.nan
+        values[1, 1:] = np.nan
+    whole, gains = plain_means(values, [0, 1, 2], epoch), []
+    for seeds in product(range(3), repeat=3):
+        means = plain_means(values, list(seeds), epoch)
+        best = max(
+            i for i, mean in enumerate(means) if mean == max(m for m in means if m is not None)
+        )
+        gains.append(means[best] - whole[best])
+    monkeypatch.setattr("runcube.stats.choosing._BLOCK", 100)  # several blocks
+    found = optimism(Scores(values, values, epoch), 1000, 0)
+    np.testing.assert_allclose(found, np.mean(gains) * np.sqrt(3 / 2), rtol=1e-12)
+
+
 def test_the_best_is_in_the_set_that_may_hold_it():
     rng = np.random.default_rng(2)
-    held = [may_be_best(luck(rng, 10, 5)[0][:, :, 0], 0.95, 0)[0] for _ in range(300)]
-    assert np.mean(held) > 0.95 - 3.5 * np.sqrt(0.95 * 0.05 / 300)
-    apart = np.arange(10.0)[:, None] * 100 + rng.normal(size=(10, 5))
-    assert may_be_best(apart, 0.95, 0).tolist() == [False] * 9 + [True]
+    runs = [luck(rng, 10, 5)[0][:, :, 0] for _ in range(1000)]
+    for variances, most in (("unequal", 1), ("equal", 0.95 + 3.5 * np.sqrt(0.95 * 0.05 / 1000))):
+        held = [may_be_best(values, 0.95, variances)[0] for values in runs]
+        assert 0.95 - 3.5 * np.sqrt(0.95 * 0.05 / 1000) < np.mean(held) <= most
+        apart = np.arange(10.0)[:, None] * 100 + rng.normal(size=(10, 5))
+        assert may_be_best(apart, 0.95, variances).tolist() == [False] * 9 + [True]
+
+
+def test_one_configuration_that_varies_more_is_held_only_by_its_own_variance():
+    rng = np.random.default_rng(3)
+    runs = rng.normal(size=(500, 36, 5))
+    runs[:, 0] *= 10
+    held = {
+        variances: np.mean([may_be_best(values, 0.95, variances)[0] for values in runs])
+        for variances in ("unequal", "equal")
+    }
+    assert held["unequal"] > 0.95
+    assert held["equal"] < 0.8
+
+
+@pytest.mark.parametrize("level", [0.4, 0.95])
+def test_the_set_by_unequal_variances_is_that_of_welchs_tests_of_scipy(level, monkeypatch):
+    monkeypatch.setattr("runcube.stats.choosing._PAIRS", 30)  # several blocks
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=(12, 6)) * rng.lognormal(size=(12, 1)) + rng.normal(size=(12, 1))
+    values[rng.random(values.shape) < 0.2] = np.nan
+    least = 1 - level ** (1 / 11)
+    for shift in (0, 3):
+        values[:4] += shift
+        found = may_be_best(values, level)
+        wanted = [
+            all(
+                scipy.stats.ttest_ind(
+                    other, own, equal_var=False, alternative="greater", nan_policy="omit"
+                ).pvalue
+                >= least
+                for j, other in enumerate(values)
+                if j != i
+            )
+            for i, own in enumerate(values)
+        ]
+        assert found.tolist() == wanted
+        assert 0 < found.sum() < 12
+
+
+# Dunnett (1955), A multiple comparison procedure for comparing several treatments with a control,
+# JASA 50, Table 1a: one-sided, 95 %, by degrees of freedom, for 1 to 9 treatments.
+DUNNETT = {
+    5: [2.02, 2.44, 2.68, 2.85, 2.98, 3.08, 3.16, 3.24, 3.30],
+    10: [1.81, 2.15, 2.34, 2.47, 2.56, 2.64, 2.70, 2.76, 2.81],
+    20: [1.72, 2.03, 2.19, 2.30, 2.39, 2.46, 2.51, 2.56, 2.60],
+}
+
+
+@pytest.mark.parametrize("df", DUNNETT)
+def test_the_critical_values_are_those_of_dunnetts_table(df):
+    found = [_largest_t((4,), (count + 1,), df, 0.95)[0] for count in range(1, 10)]
+    np.testing.assert_allclose(found, DUNNETT[df], atol=0.0055)
+
+
+def test_the_critical_values_of_unequal_sizes_are_those_of_the_multivariate_t_of_scipy():
+    critical = _largest_t((3, 5), (2, 3), 11, 0.9)
+    for size, found in zip((3, 5), critical, strict=True):
+        others = np.array([3, 3, 5, 5, 5.0])
+        others = np.delete(others, np.flatnonzero(others == size)[0])
+        share = np.sqrt(others / (others + size))
+        shape = np.outer(share, share)
+        np.fill_diagonal(shape, 1)
+        together = scipy.stats.multivariate_t(shape=shape, df=11, seed=0)
+        assert together.cdf(np.full(4, found), maxpts=50_000) == pytest.approx(0.9, abs=1e-4)
+
+
+def test_what_has_no_spread_of_its_own_is_out_only_where_that_is_certain():
+    alone = np.array([[1.0, np.nan, np.nan], [9, 9.1, 9.2], [5, 5.1, 5.2], [np.nan] * 3])
+    assert may_be_best(alone, 0.95).tolist() == [True, True, False, False]
+    assert may_be_best(alone, 0.95, "equal").tolist() == [False, True, False, False]
+    flat = np.array([[1.0, 1, 1], [2, 2, 2], [2, 2, 2], [1.9, 2, 2.1]])
+    assert may_be_best(flat, 0.95).tolist() == [False, True, True, True]
+    assert may_be_best(flat[:3], 0.95, "equal").tolist() == [False, True, True]
 
 
 def test_shrinking_draws_noise_together_and_leaves_what_is_apart():
@@ -98,6 +218,8 @@ def test_layouts_laziness_and_the_order_of_seeds_are_nothing(cube):
     winner = {"weights": "DEFAULT", "lr": 0.2, "weight_decay": 0.0}
     assert json.loads(found.attrs["winner"]) == winner
     assert found.is_winner.sum() == 1
+    assert found.attrs["variances"] == "unequal"
+    assert "Tamhane" in found.attrs["may_be_best_source"]
     assert found.is_winner.sel(winner).item()
     config = json.loads(found.attrs["winner_config"])
     assert (config["optim.lr"], config["optim.momentum"], config["epochs"]) == (0.2, None, 20)
@@ -150,6 +272,7 @@ def test_a_sweep_of_one_seed_has_no_honest_value(cube):
         ({"report": "test"}, rc.UnknownNameError, "eval"),
         ({"mode": "best"}, rc.PlanError, "'max' or 'min'"),
         ({"epoch": "final"}, rc.PlanError, "last"),
+        ({"variances": "pooled"}, rc.PlanError, "'unequal' or 'equal'"),
     ],
 )
 def test_errors_say_what_to_write(cube, arguments, error, words):

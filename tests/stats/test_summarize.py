@@ -302,6 +302,44 @@ def test_a_band_of_many_seeds_lies_between_pointwise_and_bonferroni():
     assert (widths[1] < widths[2]).all()
 
 
+def critical_value_by_plain_simulation(curve, level, seed):
+    """Return the quantile of the largest |t| of curves (n, x) correlated as these are."""
+    n = len(curve)
+    around = curve - curve.mean(axis=0)
+    around /= np.sqrt((around**2).sum(axis=0))
+    rng = np.random.default_rng([seed, n])
+    drawn = [rng.standard_normal((n, n)) @ around for _ in range(4000)]
+    return np.quantile(
+        [np.abs(scipy.stats.ttest_1samp(own, 0, axis=0).statistic).max() for own in drawn], level
+    )
+
+
+def test_a_band_is_that_of_a_plain_simulation_of_whole_curves():
+    walks = np.random.default_rng(1).normal(size=(3, 9, 15)).cumsum(axis=2)
+    walks[1, 4] = np.nan  # of 8 seeds
+    da = xr.DataArray(walks, dims=("lr", "seed", "epoch"))
+    band = rc.summarize(da, simultaneous=True, ci=0.9, rng=5)
+    for i, curve in enumerate(walks):
+        own = curve[np.isfinite(curve).all(axis=1)]
+        half = critical_value_by_plain_simulation(own, 0.9, 5) * scipy.stats.sem(own, axis=0)
+        wanted = own.mean(axis=0)[:, None] + half[:, None] * [-1, 1]
+        np.testing.assert_allclose(band.ci[i], wanted, rtol=1e-9)
+
+
+def test_a_curve_has_the_band_among_many_that_it_has_alone(monkeypatch):
+    walks = np.random.default_rng(2).normal(size=(5, 10, 30)).cumsum(axis=2)
+    walks[3, :, 7] = 1.5  # no spread at this x
+    walks[4] = 2
+    da = xr.DataArray(walks, dims=("lr", "seed", "epoch"))
+    monkeypatch.setattr("runcube.stats.bands._TOGETHER", 3)
+    found = rc.summarize(da, simultaneous=True, rng=0).ci
+    for i in range(5):
+        alone = rc.summarize(da[i], simultaneous=True, rng=0).ci
+        np.testing.assert_allclose(found[i], alone, rtol=1e-12)
+    np.testing.assert_allclose(found[3, 7], 1.5, rtol=1e-12)
+    np.testing.assert_allclose(found[4], 2, rtol=1e-12)
+
+
 # --- errors
 
 

@@ -8,23 +8,18 @@ import warnings
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from runcube.archive import archive_runs, open_archive, update_archive, verify_archive
-from runcube.cli import launch, options, page, render, select
+from runcube.cli import launch, options, page, render, select, statistics
 from runcube.cli.errors import Commands, Failure
-from runcube.cli.logs import Logs, example, with_logs
+from runcube.cli.logs import Logs, count, example, on_logs, remark_left_out, show_table
 from runcube.cli.watch import STATUSES, best, counts
 from runcube.core import NoRunsError, SweepWarning
 from runcube.cube import problems as list_problems
 from runcube.cube import report
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
-
 
 _EXITS = """\b
 Exit codes: 0 done; 1 something was found (--exit-code, verify); 2 a wrong argument, path or name,
@@ -44,7 +39,7 @@ def main() -> None:
 
 
 @main.command(epilog=example("runcube explain logs/", "runcube explain logs/ --dims lr,weights"))
-@with_logs(load=False)
+@on_logs(load=False)
 def explain(logs: Logs) -> None:
     """Show how logs were read, what varies in a sweep, and what each rule of the plan decided.
 
@@ -58,21 +53,21 @@ def explain(logs: Logs) -> None:
 
 
 @main.command(epilog=example("runcube table logs/", "runcube table logs/ --json | jq .complete"))
-@with_logs()
+@on_logs()
 def table(logs: Logs) -> None:
     """List the configurations with their numbers of runs by status."""
     ds = logs.load()
     frame = report.table(ds)
-    _show(logs, frame, _count(len(frame), "configuration"), "no configuration", ds)
+    show_table(logs, frame, count(len(frame), "configuration"), "no configuration", ds)
 
 
 @main.command(epilog=example("runcube problems logs/", "runcube problems logs/ --exit-code"))
 @options.EXIT_CODE
-@with_logs()
+@on_logs()
 def problems(logs: Logs, exit_code: bool) -> bool:
     """List the problems of the logs: file, line, kind and message."""
     frame = list_problems(logs.load())
-    _show(logs, frame, _count(len(frame), "problem"), "no problems")
+    show_table(logs, frame, count(len(frame), "problem"), "no problems")
     return exit_code and len(frame) > 0
 
 
@@ -91,7 +86,7 @@ def problems(logs: Logs, exit_code: bool) -> bool:
     help="yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.",
 )
 @options.EXIT_CODE
-@with_logs()
+@on_logs()
 def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: bool) -> bool:
     """List the configurations and seeds without a complete run.
 
@@ -109,7 +104,7 @@ def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: boo
         launch.write(found, form, ds)
     else:
         found = report.missing(ds, all_combinations=all_combinations)
-        _show(logs, found, f"missing: {_count(len(found), 'run')}", "no run is missing", ds)
+        show_table(logs, found, f"missing: {count(len(found), 'run')}", "no run is missing", ds)
     return exit_code and len(found) > 0
 
 
@@ -121,14 +116,12 @@ def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: boo
 )
 @click.option("--metric", multiple=True, help="Metric to show; default: all.")
 @click.option("--split", multiple=True, help="Split to show; default: all.")
-@options.many(
-    "--where", options.choices_of, "NAME=VALUE", "Show only this label; repeat for more labels."
-)
+@options.WHERE
 @click.option("--final", is_flag=True, help="Show only the last logged value of each run.")
-@options.many("--at", options.choices_of, "X=VALUE", "Show only this value of x: epoch=10.")
+@options.AT
 @click.option("--over", multiple=True, metavar="DIM", help="Mean ± standard error over it: seed.")
-@click.option("--all-runs", is_flag=True, help="Include runs that are not complete.")
-@with_logs()
+@options.ALL_RUNS
+@on_logs()
 def show(logs: Logs, **asked: Any) -> None:
     """Show curves or final values of a selection.
 
@@ -142,10 +135,7 @@ def show(logs: Logs, **asked: Any) -> None:
     ds = select.where(logs.load(), wanted)
     if not asked["all_runs"]:
         ds, left_out = select.only_complete(ds)
-        if left_out:
-            render.show_remark(
-                f"left out, as not complete: {_count(left_out, 'run')}; --all-runs counts them"
-            )
+        remark_left_out(left_out)
     frame = select.values_table(ds, last=asked["final"], over=asked["over"])
     for name in ("mean", "se"):  # NaN here means too few values, not a logged NaN
         if name in frame.columns:
@@ -153,7 +143,7 @@ def show(logs: Logs, **asked: Any) -> None:
     named = [name for name in ("split", "metric") if len(asked[name]) == 1]
     frame = frame.drop(columns=[name for name in named if name in frame.columns])
     title = " ".join([*(asked[name][0] for name in named), "final" if asked["final"] else ""])
-    _show(logs, frame, title.strip(), "nothing was logged there", ds)
+    show_table(logs, frame, title.strip(), "nothing was logged there", ds)
 
 
 @main.command(
@@ -171,7 +161,7 @@ def show(logs: Logs, **asked: Any) -> None:
     help="Type of the values.",
 )
 @click.option("--significant-digits", type=click.IntRange(1, 15), help="Round to compress better.")
-@with_logs()
+@on_logs()
 def archive(
     logs: Logs, output: str, force: bool, dtype: str, significant_digits: int | None
 ) -> None:
@@ -207,7 +197,7 @@ def _wrote(target: Path, as_json: bool) -> None:
         runs = sum(found.values())
         render.write_json([{"path": str(target), "runs": runs, **found, "bytes": size}])
     else:
-        shown = _count(sum(found.values()), "run")
+        shown = count(sum(found.values()), "run")
         render.show_remark(f"wrote {target}: {shown} ({_shown(found)}), {size / 1e6:.1f} MB")
 
 
@@ -248,15 +238,13 @@ def verify(archive_path: str, logs: list[str] | None, as_json: bool) -> None:
     if as_json:
         render.write_frame_json(frame)
     else:
-        render.show_frame(
-            frame, _count(len(frame), "finding"), empty=f"{archive_path}: all is well"
-        )
+        render.show_frame(frame, count(len(frame), "finding"), empty=f"{archive_path}: all is well")
     if len(frame):
         click.get_current_context().exit(1)
 
 
 @main.command(epilog=example("runcube watch logs/ sweep.nc --every 60 --metric acc1"))
-@with_logs()
+@on_logs()
 @click.argument("archive_path", metavar="ARCHIVE")
 @click.option(
     "--every",
@@ -295,9 +283,6 @@ def watch(logs: Logs, archive_path: str, every: float, times: int | None, **want
         render.show_remark(f"{target} is whole, as of the last update")
 
 
-main.add_command(page.report)
-
-
 def _refresh(logs: Logs, target: Path) -> bool:
     """Bring the archive of the logs up to date, or make it; False while there is no log yet."""
     # Every update would repeat the warning: `runcube problems` lists what is wrong.
@@ -313,17 +298,5 @@ def _refresh(logs: Logs, target: Path) -> bool:
     return True
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _show(
-    logs: Logs, frame: pd.DataFrame, title: str, empty: str, ds: xr.Dataset | None = None
-) -> None:
-    """Print a table; in a narrow terminal without columns that follow from others."""
-    if logs.as_json:
-        render.write_frame_json(frame)
-        return
-    followers = [] if ds is None else select.followers(ds)
-    follow = [name for name in followers if name in frame.columns]
-    render.show_frame(frame, title, empty=empty, follow=follow)
+for command in (statistics.best, statistics.compare, statistics.results, page.report):
+    main.add_command(command)

@@ -1,4 +1,4 @@
-"""The logs or the archive that a command is given, and the options of reading them."""
+"""The logs of a command: how they are read, and how its tables are shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from runcube.archive import open_archive
-from runcube.cli import options, render
+from runcube.cli import options, render, select
 from runcube.cli.errors import Failure, no_such_path
 from runcube.files import is_netcdf, is_url
 from runcube.pipeline import load_runs, scan
@@ -20,6 +20,7 @@ from runcube.pipeline import load_runs, scan
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
     import xarray as xr
 
     from runcube.plan import Sweep
@@ -95,7 +96,7 @@ class Logs:
                 raise Failure(no_such_path(Path(path)))
 
 
-def with_logs(*, load: bool = True) -> Callable[[Command], Command]:
+def on_logs(*, load: bool = True) -> Callable[[Command], Command]:
     """Return a decorator that passes a command its paths and common options as one `Logs`.
 
     A command that returns True exits with 1. With ``load=False`` the options of loading are left
@@ -128,3 +129,28 @@ def with_logs(*, load: bool = True) -> Callable[[Command], Command]:
 def example(*lines: str) -> str:
     """Return the epilog of a command: example calls."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def count(number: int, what: str) -> str:
+    """Return a number with a noun, in the plural unless it is one."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def remark_left_out(number: int) -> None:
+    """Say on stderr how many runs were left out as not complete, if there are any."""
+    if number:
+        render.show_remark(
+            f"left out, as not complete: {count(number, 'run')}; --all-runs counts them"
+        )
+
+
+def show_table(
+    logs: Logs, frame: pd.DataFrame, title: str, empty: str, ds: xr.Dataset | None = None
+) -> None:
+    """Print a table; in a narrow terminal without columns that follow from others."""
+    if logs.as_json:
+        render.write_frame_json(frame)
+        return
+    followers = [] if ds is None else select.followers(ds)
+    follow = [name for name in followers if name in frame.columns]
+    render.show_frame(frame, title, empty=empty, follow=follow)

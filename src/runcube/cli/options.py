@@ -183,6 +183,29 @@ LOADING: dict[str, Option] = {
     "errors": _one_of("--errors", ["warn", "raise"], "'raise' stops at the first problem."),
     "parallel": PARALLEL,
 }
+WHERE: Option = many(
+    "--where", choices_of, "NAME=VALUE", "Only this label; repeat for more labels."
+)
+AT: Option = many("--at", choices_of, "X=VALUE", "Only this value of x: epoch=10.")
+ALL_RUNS: Option = click.option(
+    "--all-runs", is_flag=True, help="Include runs that are not complete."
+)
+AT_BEST: Option = many(
+    "--at-best",
+    _pairs,
+    "METRIC=SPLIT",
+    "Values where this is best in each run, as with early stopping; default: the last ones.",
+)
+CI: Option = click.option(
+    "--ci",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Level of the intervals.",
+)
+RNG: Option = click.option(
+    "--rng", type=int, default=0, show_default=True, help="Seed of what is simulated or drawn."
+)
 EXIT_CODE: Option = click.option(
     "--exit-code", is_flag=True, help="Exit with 1 if anything is listed."
 )

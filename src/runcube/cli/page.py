@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import click
 
-from runcube.cli import render
+from runcube.cli import options, render
 from runcube.cli.errors import Failure
-from runcube.cli.logs import Logs, example, with_logs
+from runcube.cli.logs import Logs, example, on_logs
 from runcube.cli.watch import chosen_metric, lower_is_better
 from runcube.report import report as write_report
 
@@ -29,9 +29,9 @@ from runcube.report import report as write_report
     default=None,
     help="Which value of the metric is best; default: by its name, as of the other metrics.",
 )
-@click.option("--all-runs", is_flag=True, help="Count runs that are not complete in the results.")
+@options.ALL_RUNS
 @click.option("--title", default="Training sweep", show_default=True, help="Title of the page.")
-@with_logs()
+@on_logs()
 def report(logs: Logs, output: str, *, lowest: bool | None, **asked: Any) -> None:
     """Write a page to send to a colleague: results, curves to look around in, what is missing.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from runcube.core import Status, UnknownNameError
+from runcube.core import PlanError, Status, UnknownNameError
+from runcube.cube import at_best as choose_at_best
 from runcube.cube import check_cube, final, full_key, hyperparameters, laid_out, table, x_dim
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
+
+Mode = Literal["max", "min"]
 
 _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 _SHOWN = 12
@@ -55,7 +58,7 @@ def where(ds: xr.Dataset, wanted: Mapping[str, Sequence[str]]) -> xr.Dataset:
     """
     check_cube(ds)
     for asked, texts in wanted.items():
-        coord = ds[_coordinate(ds, asked)]
+        coord = ds[coordinate(ds, asked)]
         keep = _matches(coord, texts, asked)
         if len(coord.dims) == 1:
             ds = ds.isel({coord.dims[0]: np.flatnonzero(keep)})
@@ -69,8 +72,14 @@ def where(ds: xr.Dataset, wanted: Mapping[str, Sequence[str]]) -> xr.Dataset:
     return ds
 
 
-def _coordinate(ds: xr.Dataset, asked: str) -> str:
-    """Return the name of a coordinate that was asked for by name or full key."""
+def coordinate(ds: xr.Dataset, asked: str) -> str:
+    """Return the name of a coordinate that was asked for by name or full key.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none; the message has the nearest ones.
+    """
     # Hyperparameters first: one may have the key `path`, which is our name for the path of the log.
     hyper = hyperparameters(ds)
     by_key = {full_key(ds, name): name for name in hyper}
@@ -81,6 +90,18 @@ def _coordinate(ds: xr.Dataset, asked: str) -> str:
     names = [*hyper, *(n for n in ("seed", "split", "metric") if n in ds.coords)]
     names += [x] if (x := x_dim(ds)) is not None else []
     raise UnknownNameError(f"{asked}: no such name; {_nearest(asked, names, by_key)}")
+
+
+def label(ds: xr.Dataset, name: str, text: str) -> Any:
+    """Return the label of a coordinate that a text stands for.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none; the message has the nearest ones.
+    """
+    values = ds[name].values
+    return values[_matches(ds[name], [text], name)][0].item()
 
 
 def _matches(coord: xr.DataArray, texts: Iterable[str], asked: str) -> NDArray[np.bool_]:
@@ -212,6 +233,67 @@ def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()
     }
     columns |= {name: array.values.reshape(-1)[rows] for name, array in results.items()}
     return pd.DataFrame(columns)
+
+
+def one_value(
+    ds: xr.Dataset,
+    *,
+    at: Mapping[str, Sequence[str]],
+    at_best: Mapping[str, str],
+    modes: Mapping[str, Mode],
+) -> tuple[xr.DataArray, str]:
+    """Return one value of each run, of each metric in each split.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+    at : mapping of str to sequence of str
+        x to the one value to take, as text; empty for the last logged value of each run.
+    at_best : mapping of str to str
+        The metric and the split of which the best decides; empty as well.
+    modes : mapping of str to {"max", "min"}
+        Which end of a metric is better.
+
+    Returns
+    -------
+    values : DataArray
+        (*cell dims*, split, metric), NaN where there is none.
+    words : str
+        What the values are.
+
+    Raises
+    ------
+    PlanError
+        If more is asked for than one value, or of a best it is not known which end that is.
+    UnknownNameError
+        If there is no such metric, split, x or value.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> from runcube.cli.select import one_value
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> one_value(ds, at={}, at_best={"acc1": "val"}, modes={"acc1": "max"})[1]
+    'each run where its acc1 of val is highest'
+    """
+    if len(at) + len(at_best) > 1:
+        raise PlanError("--at and --at-best: expected one of them, once")
+    for metric, split in at_best.items():
+        if metric not in modes:
+            raise PlanError(f"--at-best {metric}: --mode says which end is best, max or min")
+        end = "highest" if modes[metric] == "max" else "lowest"
+        best = choose_at_best(ds, metric=metric, split=split, mode=modes[metric])
+        return best, f"each run where its {metric} of {split} is {end}"
+    for name, texts in at.items():
+        x = x_dim(ds)
+        if name != x or len(texts) != 1:
+            raise PlanError(f"--at {name}: expected one value of the x-axis, {x}=VALUE")
+        here = where(ds, at).isel({x: 0})
+        return here["curve"].where(here["logged"]), f"each run at {name} {texts[0]}"
+    return final(ds), "the last logged value of each run"
 
 
 def _summary(

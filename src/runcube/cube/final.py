@@ -207,6 +207,7 @@ def diverged(ds: xr.Dataset) -> xr.DataArray:
     See Also
     --------
     final : a run that diverged ends with the NaN or infinity that it logged.
+    runcube.divergence : at which x, and also where a curve leaves those of the other runs.
 
     Examples
     --------

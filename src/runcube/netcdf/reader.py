@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -79,7 +79,7 @@ def _read_once(path: Path, chunks: Any, *, messages: bool) -> xr.Dataset:
     check_file(path)
     stat = path.stat()
     identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    manager: Any = CachingFileManager(_open_same, str(path.absolute()), identity)
+    manager: Any = CachingFileManager(_open_same, str(path.absolute()), identity, mode="r")
     make_store: Any = NetCDF4DataStore
     try:
         schema, texts = _schema_of(manager.acquire(), messages=messages)
@@ -114,7 +114,7 @@ def _check_chunks(chunks: Any, ds: xr.Dataset) -> None:
         raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {list(ds.dims)}")
 
 
-def _open_same(path: str, identity: tuple[int, ...]) -> Any:
+def _open_same(path: str, identity: tuple[int, ...], mode: Literal["r"]) -> Any:
     """Open a file, also again after xarray closed it, unless it was replaced.
 
     Raises
@@ -127,7 +127,7 @@ def _open_same(path: str, identity: tuple[int, ...]) -> Any:
     stat = os.stat(path)
     if identity != (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns):
         raise _ReplacedError(f"{path}: was replaced since it was opened; open it again")
-    return netCDF4.Dataset(path, "r")
+    return netCDF4.Dataset(path, mode)
 
 
 def _schema_of(

@@ -31,7 +31,16 @@ _MAX_READING = 400
 _Section = tuple[str, list[tuple[str, ...]]]
 
 
-def as_text(sweep: Plan) -> str:
+class Explanation(str):
+    """Text that a notebook and a prompt show as it is, without ``print``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def as_text(sweep: Plan) -> Explanation:
     """Return the plan as aligned lines."""
     lines = [_headline(sweep)]
     for title, rows in _sections(sweep):
@@ -51,7 +60,7 @@ def as_text(sweep: Plan) -> str:
                 break_long_words=False,
                 break_on_hyphens=False,
             ) or [lead.rstrip()]
-    return "\n".join(lines)
+    return Explanation("\n".join(lines))
 
 
 def as_html(sweep: Plan) -> str:

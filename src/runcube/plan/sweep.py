@@ -89,7 +89,7 @@ class Sweep(Plan):
     """
 
     def __str__(self) -> str:
-        return self.explain()
+        return str(self.explain())
 
     def _repr_html_(self) -> str:
         return explain.as_html(self)
@@ -100,7 +100,7 @@ class Sweep(Plan):
         Returns
         -------
         str
-            Several lines, for reading; ``str(sweep)`` is the same.
+            Several lines, which a notebook shows as they are; ``str(sweep)`` is the same.
 
         Examples
         --------

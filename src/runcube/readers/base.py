@@ -31,12 +31,12 @@ class Reader(Protocol):
     name : str
         Name for ``reader=``, and for the attrs of a cube.
 
-    Optional methods
-    ----------------
-    The protocol does not require these, and ``isinstance`` does not check them. Each makes
-    ``open_runs`` or ``update_archive`` faster; the results are the same without it.
+    Notes
+    -----
+    Two methods are optional: the protocol does not require them, and ``isinstance`` does not check
+    them. Each makes ``open_runs`` or ``update_archive`` faster; the results are the same without.
 
-    remembered(headers: Sequence[RunHeader]) -> Sequence[RunHeader]
+    ``remembered(headers: Sequence[RunHeader]) -> Sequence[RunHeader]``
         Return what the method ``headers`` would return for an unchanged file, without reading it.
         ``headers`` are those of the logs that ``read`` returned for the file, or those that this
         method returned earlier; empty if nothing is known, or the file has changed. An empty
@@ -45,7 +45,7 @@ class Reader(Protocol):
         the reader that is asked first; ``open_runs`` also calls it after ``read``, to decide
         whether the header is worth keeping. Only a reader may have it for which a log is one file,
         and whether the log is its own depends on that file alone.
-    read_more(source: Source, request: Request, before: RunLog) -> RunLog | None
+    ``read_more(source: Source, request: Request, before: RunLog) -> RunLog | None``
         Return the log of a file that has grown, reading only what was appended. ``source`` is the
         file as it is now, ``request`` that of the first reading, ``before`` the log as it was
         read then, with its values and the ``resume`` that ``read`` set, without its messages.

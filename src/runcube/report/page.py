@@ -87,7 +87,7 @@ def report(
         Level of all intervals.
     title : str
     rng : Generator, int or None
-        For what is simulated or drawn: which results may be best, and how much too good.
+        For the resamples that say by how much the best is too good.
 
     Raises
     ------

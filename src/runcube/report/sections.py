@@ -104,7 +104,7 @@ def results_table(ds: xr.Dataset, own: Choices, said: str) -> str:
     last, note = _fewer_columns(final(ds), own)
     if "seed" not in last.dims:
         last = last.expand_dims("seed")
-    made = results(last, mode=own.mode, ci=own.ci, rng=own.rng)
+    made = results(last, mode=own.mode, ci=own.ci)
     html = f'<div class="wide" tabindex="0">{made.to_html()}</div>'
     return section(
         "results", "Results", f"<p>Last logged value of each run. {said}{note}</p>", html

@@ -11,7 +11,7 @@ import yaml
 from runcube.core import PlanError, UnknownNameError, shell_words
 from runcube.report.markup import copied, section, table, text
 from runcube.stats import select
-from runcube.tables import shown
+from runcube.tables import decimals_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,19 +69,21 @@ def best_section(ds: xr.Dataset, own: Choices) -> str:
 
 def _numbers(found: xr.Dataset) -> list[tuple[str, str, str]]:
     """Return what is known of the winner: name, number, meaning."""
+    value, ci = float(found["value"]), found["ci"].values
+    half = float(ci[1] - ci[0]) / 2
+    names = ("plain", "chosen_by", "optimism")
+    numbers = {name: float(found[name]) for name in names}
+    places = decimals_of([value, *numbers.values()], [half])
 
     def number(name: str) -> str:
-        value = float(found[name])
-        return shown(value, float("nan"))[0] or "–"
+        return shown(numbers[name], np.nan, places)[0] or "–"
 
     level = f"{100 * found.attrs['ci_level']:g} %"
-    value, ci = float(found["value"]), found["ci"].values
     folds = int(found["n_folds"])
     reported, chosen = _place(found, "reported_split"), _place(found, "chosen_by_split")
     rows = []
     if np.isfinite(value):
-        half = float(ci[1] - ci[0]) / 2
-        text, error = shown(value, half)
+        text, error = shown(value, half, places)
         rows.append(
             (
                 "to report",
@@ -94,8 +96,15 @@ def _numbers(found: xr.Dataset) -> list[tuple[str, str, str]]:
     rows.append(("plain", number("plain"), f"{plain}: too good, as all seeds had a say"))
     rows.append(("chosen by", number("chosen_by"), f"{chosen}, mean over the seeds"))
     rows.append(("optimism", number("optimism"), "by how much that is too good, at least"))
+    variances = found.attrs["variances"]
     rivals = int(found["may_be_best"].sum())
-    rows.append(("may be best", str(rivals), f"configurations that may be the best (Hsu, {level})"))
+    rows.append(
+        (
+            "may be best",
+            str(rivals),
+            f"configurations that may be the best (Hsu, {level}, {variances} variances)",
+        )
+    )
     lost = int(found["n_diverged"])
     rows.append(("diverged", str(lost), "runs that logged NaN or infinity: each counts as worst"))
     return [row for row in rows if row[1] != "–"]

@@ -1,12 +1,14 @@
 """Statistics over seeds: kernels in NumPy on the last axis, and labelled faces above them.
 
-``summarize``, ``bootstrap``, ``compare`` and ``select`` are the faces, ``along_x`` has those of
-curves. ``resamples`` enumerates or draws, ``estimators`` weighs sorted values, ``intervals`` and
-``bands`` bound them, ``summary`` puts them together for many cells at once, ``contrasts`` does so
-for two groups, ``choosing`` for a choice among many, ``effects`` and ``top_share`` for what
-hyperparameters explain; ``grouped`` draws in strata and clusters; ``runs`` has one number for each
-run; ``labelled`` leads from cubes to arrays and back. Start in ``summarize``. May import ``core``
-and ``cube``; never readers, or how logs are loaded.
+``summarize``, ``bootstrap``, ``compare`` and ``select`` are the faces, ``along_x`` and
+``divergence`` have those of curves. ``resamples`` enumerates or draws, ``estimators`` weighs sorted
+values, ``intervals`` and ``bands`` bound them, ``summary`` puts them together for many cells at
+once, ``contrasts`` does so for two groups, with ``permutations``; ``multiple``, ``simultaneous``
+and max-t of ``permutations`` allow for the number of comparisons; ``choosing`` is for a choice
+among many, ``effects``, ``top_share`` and ``forest`` for what hyperparameters explain; ``grouped``
+draws in strata and clusters; ``runs`` has one number for each run, ``varied`` the hyperparameters
+that vary; ``labelled`` leads from cubes to arrays and back. Start in ``summarize``. May import
+``core`` and ``cube``; never readers, or how logs are loaded.
 """
 
 from runcube.stats.along_x import auc, best_so_far, resample, smooth, time_to
@@ -16,8 +18,9 @@ from runcube.stats.bootstrap import bootstrap
 from runcube.stats.choosing import may_be_best
 from runcube.stats.compare import compare
 from runcube.stats.compare_all import compare_all
+from runcube.stats.divergence import divergence
 from runcube.stats.importance import importance
-from runcube.stats.labelled import RNG, Data, seed_of, values_and_logged
+from runcube.stats.labelled import RNG, Data, values_and_logged
 from runcube.stats.marginals import marginals
 from runcube.stats.rank import rank
 from runcube.stats.select import select
@@ -33,12 +36,12 @@ __all__ = [
     "bootstrap",
     "compare",
     "compare_all",
+    "divergence",
     "importance",
     "marginals",
     "may_be_best",
     "rank",
     "resample",
-    "seed_of",
     "select",
     "smooth",
     "summarize",

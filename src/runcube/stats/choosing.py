@@ -6,16 +6,26 @@ Kernels in NumPy on (configurations, seeds, x), larger is better.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runcube.core import PlanError
 from runcube.stats.resamples import resamples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SIMULATED = 100_000
+# Means of one block of resamples, some 16 MB.
+_BLOCK = 2_000_000
+# Pairs of configurations that are compared at once.
+_PAIRS = 200_000
+#: How the set that may hold the best is found, by what is taken of the variances.
+MAY_BE_BEST = {
+    "unequal": "Hsu (1984), by Welch's t of each two with Sidak's inequality (Tamhane 1979)",
+    "equal": "Hsu (1984), by a pooled variance and Dunnett's largest t",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +72,27 @@ class Scores:
         return int(np.nanargmax(means)), at
 
     def means(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mean of the split that chooses, (configurations,)."""
-        return weighted_mean(_taken(self.chosen_by, self._at(weights)), weights)
+        """Return the mean of the split that chooses, (resamples, configurations).
+
+        Parameters
+        ----------
+        weights : (resamples, seeds) float64
+            How often each seed counts.
+        """
+        values = self.chosen_by
+        if self.epoch != "best":  # of which the x are those of each run
+            values = _taken(values, self._at(weights[0]))[:, :, None]
+        by_seed = np.moveaxis(values, 1, 0)
+        finite = np.isfinite(by_seed)
+        sums = np.tensordot(weights, np.where(finite, by_seed, 0.0), 1)
+        if finite.all():
+            return np.asarray(sums.max(axis=2) / weights.sum(axis=1)[:, None])
+        reached = np.tensordot(weights, finite.astype(np.float64), 1)
+        # As in ``_at``: an x that only some of the runs reached counts where none has more.
+        most = reached.max(axis=2, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(reached == most, sums / reached, -np.inf)
+        return np.asarray(np.where(most[:, :, 0] > 0, means.max(axis=2), np.nan))
 
     def at_chosen_x(self, at: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return both splits at the x that counts, (configurations, seeds) each."""
@@ -128,21 +157,18 @@ def optimism(scores: Scores, n_resamples: int, seed: int) -> float:
     if n < 2:
         return float("nan")
     some = resamples(n, n_resamples, seed)
-    whole = scores.means(np.ones(n))
-    gains = np.array([_gain(scores, counts, whole) for counts in some.counts])
+    whole = scores.means(np.ones((1, n)))[0]
+    gains = np.empty(len(some.counts))
+    step = max(1, _BLOCK // scores.chosen_by[:, 0].size)
+    for at in range(0, len(gains), step):
+        means = scores.means(some.counts[at : at + step])
+        best = np.argmax(np.where(np.isnan(means), -np.inf, means), axis=1)
+        gains[at : at + step] = means[np.arange(len(best)), best] - whole[best]
     there = np.isfinite(gains)
     weight = np.ones(len(gains)) if some.probability is None else some.probability
     if not there.any():
         return float("nan")
     return float(np.average(gains[there], weights=weight[there]) * np.sqrt(n / (n - 1)))
-
-
-def _gain(scores: Scores, counts: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
-    means = scores.means(counts)
-    if np.isnan(means).all():
-        return float("nan")
-    best = int(np.nanargmax(means))
-    return float(means[best] - whole[best])
 
 
 def shrunken(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,51 +196,109 @@ def _pooled_variance(values: NDArray[np.float64]) -> float:
     return float(np.nansum((values - means[:, None]) ** 2) / df) if df else float("nan")
 
 
-def may_be_best(values: NDArray[np.float64], level: float, seed: int) -> NDArray[np.bool_]:
-    """Return which configurations may be the best one (Hsu 1984, pooled variance).
+def may_be_best(
+    values: NDArray[np.float64], level: float, variances: str = "unequal"
+) -> NDArray[np.bool_]:
+    """Return which configurations may be the best one (Hsu 1984).
 
-    With probability ``level`` the best is among them.
+    With probability ``level`` the best is among them: one leaves the set if another one is better
+    by more than chance allows.
 
     Parameters
     ----------
     values : (configurations, seeds) float64
         NaN where there is no run.
     level : float
-    seed : int
+    variances : {"unequal", "equal"}
+        Welch's t of each two, by Sidak's inequality (T2 of Tamhane 1979): one of a single run stays
+        in, and sends nobody out. Or a pooled variance and Dunnett's largest t, which holds the
+        level only where all configurations spread alike.
+
+    Raises
+    ------
+    PlanError
+        If ``variances`` is another word.
     """
+    if variances not in MAY_BE_BEST:
+        raise PlanError(f"variances={variances!r}: expected {' or '.join(map(repr, MAY_BE_BEST))}")
     n = np.isfinite(values).sum(axis=1)
-    means = weighted_mean(values, np.ones(values.shape[1]))
-    known = n > 0
-    df = int(np.clip(n - 1, 0, None).sum())
+    known = np.flatnonzero(n)
     found = np.zeros(len(values), dtype=bool)
-    if known.sum() < 2 or not df:
-        found[known] = True
-        return found
-    scale = np.sqrt(_pooled_variance(values))
-    rivals = np.flatnonzero(known)
-    critical = _many_one(tuple(n[rivals].tolist()), df, level, seed)
-    for place, i in enumerate(rivals):
-        others = np.delete(rivals, place)
-        error = scale * np.sqrt(1 / n[i] + 1 / n[others])
-        found[i] = bool((means[others] - means[i] <= critical[place] * error).all())
+    found[known] = True
+    if len(known) > 1 and n.max() > 1:
+        among = _among_unequal if variances == "unequal" else _among_equal
+        found[known] = among(values[known], n[known], level)
     return found
 
 
-def _many_one(sizes: tuple[int, ...], df: int, level: float, seed: int) -> NDArray[np.float64]:
-    """Return for each configuration the critical value of its comparison with all others.
+def _among_unequal(
+    values: NDArray[np.float64], n: NDArray[np.int64], level: float
+) -> NDArray[np.bool_]:
+    from scipy import special, stats
 
-    One-sided quantiles of Dunnett's largest t, by simulation; equal sizes share one.
+    each = level ** (1 / (len(n) - 1))
+    means = weighted_mean(values, np.ones(values.shape[1]))
+    several = np.flatnonzero(n > 1)
+    means, n = means[several], n[several]
+    square = np.nanvar(values[several], axis=1, ddof=1) / n  # of the standard error
+    least = stats.t.ppf(each, 2 * (n.max() - 1))  # with the most degrees of freedom
+    found = np.ones(len(values), dtype=bool)
+    step = max(1, _PAIRS // len(n))
+    for at in range(0, len(n), step):
+        own = slice(at, at + step)
+        both = square[own, None] + square
+        with np.errstate(invalid="ignore", divide="ignore"):
+            t = (means - means[own, None]) / np.sqrt(both)
+            df = both**2 / ((square**2 / (n - 1))[own, None] + square**2 / (n - 1))
+        # Where neither spreads, what is better is better.
+        out = np.isnan(df) & (t > 0)
+        far = (t > least) & ~out
+        out[far] = special.stdtr(df[far], t[far]) > each
+        out[np.arange(len(out)), np.arange(at, at + len(out))] = False
+        found[several[own]] = ~out.any(axis=1)
+    return found
+
+
+def _among_equal(
+    values: NDArray[np.float64], n: NDArray[np.int64], level: float
+) -> NDArray[np.bool_]:
+    means = weighted_mean(values, np.ones(values.shape[1]))
+    scale = np.sqrt(_pooled_variance(values))
+    sizes, of, counts = np.unique(n, return_inverse=True, return_counts=True)
+    critical = _largest_t(tuple(sizes), tuple(counts), int((n - 1).sum()), level)[of]
+    found = np.empty(len(n), dtype=bool)
+    for i in range(len(n)):
+        bound = critical[i] * scale * np.sqrt(1 / n[i] + 1 / n)
+        bound[i] = 0
+        found[i] = (means - means[i] <= bound).all()
+    return found
+
+
+@lru_cache(maxsize=64)
+def _largest_t(
+    sizes: tuple[int, ...], counts: tuple[int, ...], df: int, level: float
+) -> NDArray[np.float64]:
+    """Return the one-sided quantile of the largest t of all others against one of each size.
+
+    The integral of Dunnett (1955): given the mean of the one and the pooled spread, the others are
+    independent.
     """
-    rng = np.random.default_rng([seed, df, len(sizes)])
-    n = np.array(sizes, dtype=np.float64)
-    steps = max(1, min(_SIMULATED, 20_000_000 // len(sizes)))
-    noise = rng.standard_normal((steps, len(sizes))) / np.sqrt(n)
-    spread = np.sqrt(rng.chisquare(df, size=(steps, 1)) / df)
-    known: dict[int, float] = {}
-    for place, size in enumerate(sizes):
-        if size not in known:
-            others = np.delete(np.arange(len(sizes)), place)
-            error = np.sqrt(1 / n[place] + 1 / n[others])
-            largest = ((noise[:, others] - noise[:, [place]]) / error / spread).max(axis=1)
-            known[size] = float(np.quantile(largest, level))
-    return np.array([known[size] for size in sizes])
+    from scipy import optimize, special, stats
+
+    z, weight_z = np.polynomial.legendre.leggauss(160)
+    z, weight_z = 8 * z, 8 * weight_z * stats.norm.pdf(8 * z)
+    share, weight_s = np.polynomial.legendre.leggauss(80)
+    spread = np.sqrt(stats.chi2.ppf(0.5 + share / 2, df) / df)[:, None]
+    n, total = np.array(sizes, dtype=np.float64), sum(counts)
+
+    def excess(critical: float, one: int) -> float:
+        below = np.ones((len(spread), len(z)))
+        for other, count in enumerate(counts):
+            reach = critical * spread * np.sqrt(1 / n[one] + 1 / n[other])
+            chance = special.ndtr((z / np.sqrt(n[one]) + reach) * np.sqrt(n[other]))
+            below *= chance ** (count - (other == one))
+        return float(weight_s / 2 @ below @ weight_z) - level
+
+    low = stats.t.ppf(level, df)
+    high = stats.t.ppf(level ** (1 / (total - 1)), df)
+    return np.array([optimize.brentq(excess, low - 1, high + 1, (i,)) for i in range(len(n))])

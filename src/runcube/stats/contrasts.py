@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations, product
 from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.stats.estimators import hedges_factor
+from runcube.stats.permutations import permuted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Arrangements that are enumerated; more are drawn.
-ENUMERATED = 50_000
-# Statistics that are equal but for rounding are ties.
-_SLACK = 1e-12
-_BLOCK = 5_000_000
 NAMES = (
     "n_a",
     "n_b",
@@ -30,9 +25,12 @@ NAMES = (
     "upper",
     "p",
     "p_min",
+    "p_equivalent",
     "hedges_g",
     "cliffs_delta",
     "superiority",
+    "least_superiority",
+    "largest_superiority",
     "ks",
     "ks_at",
     "ks_p",
@@ -53,6 +51,8 @@ class Test:
     n_resamples : int
         Arrangements that are drawn where there are too many to enumerate.
     seed : int
+    margin : float, optional
+        Differences below it are none that matter.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Test:
     level: float
     n_resamples: int
     seed: int
+    margin: float | None = None
 
 
 def contrast(a: NDArray[np.float64], b: NDArray[np.float64], *, test: Test) -> NDArray[np.float64]:
@@ -106,9 +107,12 @@ def _of_complete(a: NDArray[np.float64], b: NDArray[np.float64], test: Test) -> 
         if test.paired:
             found["correlation"] = _correlation(a, b)
         found |= _student(a, b, test) | {"hedges_g": _hedges_g(a, b)}
+        found |= _superiority_interval(above, n_a, n_b, test.level)
         found["p_min"] = np.zeros(len(a))
         if test.name == "permutation":
-            found["p"], found["p_min"] = _permuted(a, b, test)
+            found["p"], found["p_min"] = permuted(
+                a, b, paired=test.paired, n_resamples=test.n_resamples, seed=test.seed
+            )
         elif test.name == "brunner-munzel":
             found["p"] = brunner_munzel(a, b)
     return np.stack([found[name] for name in NAMES], axis=1)
@@ -120,6 +124,39 @@ def _superiority(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(((one > other) + 0.5 * (one == other)).mean(axis=(1, 2)))
 
 
+def _superiority_interval(
+    above: NDArray[np.float64], n_a: int, n_b: int, level: float
+) -> dict[str, NDArray[np.float64]]:
+    lower, upper = _newcombe(n_a, n_b, level)
+    at = np.round(above * 2 * n_a * n_b).astype(np.int64)
+    return {"least_superiority": lower[at], "largest_superiority": upper[at]}
+
+
+@lru_cache(maxsize=64)
+def _newcombe(n_a: int, n_b: int, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return bounds of each P(A > B) that can be found, 0, 1/2, 1, ... of all pairs of values.
+
+    By method 5 of Newcombe (2006): the values that lie no further from the estimate than normal
+    quantiles of their own standard error, that of Hanley and McNeil (1982).
+    """
+    from scipy import stats
+
+    z = stats.norm.ppf(0.5 + level / 2)
+    half = (n_a + n_b) / 2 - 1
+    found = np.arange(2 * n_a * n_b + 1) / (2 * n_a * n_b)
+
+    def bound(end: float) -> NDArray[np.float64]:
+        inside, outside = found, np.full_like(found, end)
+        for _ in range(60):
+            t = (inside + outside) / 2
+            spread = t * (1 - t) * (1 + half * (1 - t) / (2 - t) + half * t / (1 + t))
+            held = (found - t) ** 2 <= z**2 * spread / (n_a * n_b)
+            inside, outside = np.where(held, t, inside), np.where(held, outside, t)
+        return inside
+
+    return bound(0.0), bound(1.0)
+
+
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     one, other = (v - v.mean(axis=1, keepdims=True) for v in (a, b))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -129,7 +166,7 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.f
 
 
 def _student(a: NDArray[np.float64], b: NDArray[np.float64], test: Test) -> dict[str, Any]:
-    """Return p and the interval by Welch, or by Student over pairs."""
+    """Return p and the interval by Welch, or by Student over pairs, and p of equivalence."""
     from scipy import stats
 
     n_a, n_b = a.shape[1], b.shape[1]
@@ -148,7 +185,13 @@ def _student(a: NDArray[np.float64], b: NDArray[np.float64], test: Test) -> dict
     flat = error == 0
     half = np.where(flat, 0.0, half)
     p = np.where(flat, np.where(difference == 0, 1.0, 0.0), p)
-    return {"p": p, "lower": difference - half, "upper": difference + half}
+    found = {"p": p, "lower": difference - half, "upper": difference + half}
+    if test.margin is not None:
+        inside = test.margin - np.abs(difference)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            p = stats.t.sf(inside / error, df)
+        found["p_equivalent"] = np.where(flat, np.where(inside > 0, 0.0, 1.0), p)
+    return found
 
 
 def _hedges_g(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -159,61 +202,6 @@ def _hedges_g(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.floa
     with np.errstate(invalid="ignore", divide="ignore"):
         effect = (a.mean(axis=1) - b.mean(axis=1)) / np.sqrt(pooled)
     return np.asarray(hedges_factor(df) * effect)
-
-
-def _permuted(
-    a: NDArray[np.float64], b: NDArray[np.float64], test: Test
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return p by the absolute difference of means over arrangements, and the least possible p.
-
-    All of them up to 50,000, the observed one included; else random ones (Phipson and Smyth 2010).
-    """
-    n_a, n_b = a.shape[1], b.shape[1]
-    if test.paired:
-        values, total = a - b, 2**n_a
-        weights = _signs(n_a) / n_a if total <= ENUMERATED else _drawn_signs(n_a, test) / n_a
-    else:
-        values, total = np.concatenate([a, b], axis=1), comb(n_a + n_b, n_a)
-        chosen = _choices(n_a + n_b, n_a) if total <= ENUMERATED else _drawn(n_a, n_b, test)
-        weights = chosen / n_a - (1 - chosen) / n_b
-    is_exact = total <= ENUMERATED
-    observed = np.abs(a.mean(axis=1) - b.mean(axis=1))[:, None]
-    slack = _SLACK * np.maximum(np.abs(values).max(axis=1, keepdims=True), observed)
-    extreme = np.empty(len(a))
-    step = max(1, _BLOCK // len(weights))
-    for at in range(0, len(a), step):
-        drawn = np.abs(values[at : at + step] @ weights.T)
-        own = observed[at : at + step] - slack[at : at + step]
-        extreme[at : at + step] = (drawn >= own).sum(axis=1)
-    mirrored = 2 if test.paired or n_a == n_b else 1
-    if is_exact:
-        return extreme / total, np.full(len(a), mirrored / total)
-    return (extreme + 1) / (len(weights) + 1), np.full(len(a), 1 / (len(weights) + 1))
-
-
-@lru_cache(maxsize=16)
-def _choices(n: int, k: int) -> NDArray[np.float64]:
-    chosen = np.zeros((comb(n, k), n))
-    for row, picked in enumerate(combinations(range(n), k)):
-        chosen[row, list(picked)] = 1
-    return chosen
-
-
-@lru_cache(maxsize=16)
-def _signs(n: int) -> NDArray[np.float64]:
-    return np.array([*product([1.0, -1.0], repeat=n)])
-
-
-def _drawn(n_a: int, n_b: int, test: Test) -> NDArray[np.float64]:
-    rng = np.random.default_rng([test.seed, n_a, n_b])
-    first = np.zeros((test.n_resamples, n_a + n_b))
-    first[:, :n_a] = 1
-    return rng.permuted(first, axis=1)
-
-
-def _drawn_signs(n: int, test: Test) -> NDArray[np.float64]:
-    rng = np.random.default_rng([test.seed, n])
-    return rng.choice([1.0, -1.0], size=(test.n_resamples, n))
 
 
 def brunner_munzel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

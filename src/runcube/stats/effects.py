@@ -5,7 +5,7 @@ Kernels in NumPy on one number for each run, with the codes of its hyperparamete
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RANK_SLACK = 1e-10
+_LARGEST_F = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,12 @@ class Effects:
         Mean square of the error.
     total : float
         Sum of squares of all.
+    squares, df : (keys + pairs,) float64
+        Sums of squares and degrees of freedom of keys and pairs, where they can be told.
+    n : int
+        Number of runs.
+    df_error : int
+        Degrees of freedom of the error.
     """
 
     keys: NDArray[np.float64]
@@ -81,12 +88,53 @@ class Effects:
     noise: float
     error: float
     total: float
+    squares: NDArray[np.float64]
+    df: NDArray[np.float64]
+    n: int
+    df_error: int
 
     def share(self, squares: NDArray[np.float64], df: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return omega squared of sums of squares; NaN where no degree of freedom is left."""
         with np.errstate(invalid="ignore", divide="ignore"):
             found = (squares - df * self.error) / (self.total + self.error)
         return np.where(df > 0, found, np.nan)
+
+    def intervals(self, level: float) -> NDArray[np.float64]:
+        """Return the intervals of the shares of keys and pairs, (keys + pairs, 2).
+
+        Those of the noncentrality of F (Steiger 2004), with what the other effects have beside the
+        noise as it is estimated. They are exact for normal noise where there is no other effect.
+        """
+        df_other = np.where(self.df > 0, self.df, np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            f = self.squares / df_other / self.error
+            rest = (1 - self.share(self.squares, self.df)) * (self.total / self.error + 1) / self.n
+        found = np.full((len(f), 2), np.nan)
+        for i in np.flatnonzero(np.isfinite(f)).tolist() if self.df_error > 0 else []:
+            for side, tail in enumerate((0.5 + level / 2, 0.5 - level / 2)):
+                own = _noncentrality(float(f[i]), float(self.df[i]), self.df_error, tail) / self.n
+                found[i, side] = own / (own + max(float(rest[i]), 0.0)) if own > 0 else 0.0
+        return found
+
+
+def _noncentrality(f: float, df: float, df_error: float, tail: float) -> float:
+    """Return the noncentrality with which a share ``tail`` of all F lies below a value."""
+    from scipy import optimize, stats
+
+    # Of a larger F it is in proportion, and its distribution cannot be computed.
+    scale = max(f / _LARGEST_F, 1.0)
+    f /= scale
+
+    def excess(noncentrality: float) -> float:
+        return float(stats.ncf.cdf(f, df, df_error, noncentrality)) - tail
+
+    if stats.f.cdf(f, df, df_error) <= tail:
+        return 0.0
+    high = 1.0
+    while excess(high) > 0:
+        high *= 2
+    low = high / 2 if high > 1 else 0.0
+    return scale * float(optimize.brentq(excess, low, high, rtol=1e-10))
 
 
 def effects(design: Design) -> Effects:
@@ -102,6 +150,7 @@ def effects(design: Design) -> Effects:
     crossed = [_crossed(dummies[a], dummies[b]) for a, b in pairs]
     seeds = [] if design.seed is None else [_dummies(design.seed)]
     error, df_error, block = _pure_error(design, y)
+    df_left = df_error
     if df_error <= 0:
         used = [*dummies, *crossed]
         basis = _basis([np.ones((n, 1)), *used])
@@ -110,22 +159,22 @@ def effects(design: Design) -> Effects:
             basis = _basis([np.ones((n, 1)), *dummies])
         df = n - basis.shape[1]
         error = float(((y - basis @ (basis.T @ y)) ** 2).sum() / df) if df else np.nan
-        seeds, block = [], (np.nan, 0)
+        seeds, block, df_left = [], (np.nan, 0), df
     total = float((y**2).sum())
-    rough = Effects(np.empty(0), np.empty(0), np.nan, np.nan, error, total)
     terms = [*(((i,), own) for i, own in enumerate(dummies)), *zip(pairs, crossed, strict=True)]
     found = [added(base_of(term, dummies, crossed, pairs, seeds), y, own) for term, own in terms]
     squares, df_terms = np.array(found, dtype=np.float64).reshape(-1, 2).T
+    nothing = np.empty(0)
+    rough = Effects(nothing, nothing, np.nan, np.nan, error, total, squares, df_terms, n, df_left)
     shares = rough.share(squares, df_terms)
     count = len(dummies)
     of_pairs = shares[count:] if pairs else np.full(count * (count - 1) // 2, np.nan)
-    return Effects(
-        shares[:count],
-        of_pairs,
-        float(rough.share(np.array(block[0]), np.array(float(block[1])))),
-        n * error / (total + error) if df_error > 0 else np.nan,
-        error,
-        total,
+    return replace(
+        rough,
+        keys=shares[:count],
+        pairs=of_pairs,
+        block=float(rough.share(np.array(block[0]), np.array(float(block[1])))),
+        noise=n * error / (total + error) if df_error > 0 else np.nan,
     )
 
 

@@ -7,11 +7,18 @@ from math import comb, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
+from runcube.core import PlanError
+from runcube.cube import laid_out
 from runcube.stats.resamples import EXACT_UP_TO, Resamples, resamples
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from runcube.stats.labelled import Data
 
 # Combinations of the resamples of all strata that are enumerated; more are drawn.
 _ENUMERATED = 20_000
@@ -72,3 +79,43 @@ class Groups:
     def sizes(self) -> tuple[int, int]:
         """Number of units and of strata."""
         return len(np.unique(self.unit)), len(np.unique(self.stratum))
+
+
+def groups_of(
+    data: Data, values: xr.DataArray, dims: Sequence[str], strata: str | None, cluster: str | None
+) -> Groups | None:
+    """Return what is drawn together, and within what, of the flattened dims; None for each value.
+
+    Parameters
+    ----------
+    data : Dataset or DataArray
+        What the user gave: it has the coordinates.
+    values : DataArray
+        Its values.
+    dims : sequence of str
+        What is reduced.
+    strata, cluster : str, optional
+        As for :func:`summarize`.
+
+    Raises
+    ------
+    PlanError
+        If a name is no dim that is reduced and no coordinate on them, or a cluster is in several
+        strata.
+    """
+    if strata is None and cluster is None:
+        return None
+    like = xr.DataArray(np.zeros([values.sizes[d] for d in dims]), dims=dims)
+    numbers = {"cluster": np.arange(like.size), "strata": np.zeros(like.size, dtype=np.intp)}
+    for argument, name in (("cluster", cluster), ("strata", strata)):
+        if name is None:
+            continue
+        own = data[name].variable if name in data.coords or name in dims else None
+        if own is None or not {*own.dims} <= {*dims}:
+            raise PlanError(f"{argument}={name!r}: expected a dim in {dims}, or a coordinate on it")
+        flat = laid_out(own, {d: like.sizes[d] for d in dims}).reshape(-1)
+        numbers[argument] = np.unique(flat, return_inverse=True)[1].reshape(-1)
+    places = np.unique(np.stack([numbers["cluster"], numbers["strata"]]), axis=1)
+    if places.shape[1] > len(np.unique(places[0])):
+        raise PlanError(f"cluster={cluster!r}: a cluster is in several strata {strata!r}")
+    return Groups(numbers["cluster"], numbers["strata"])

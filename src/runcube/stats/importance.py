@@ -3,29 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError
-from runcube.cube import CellRows
 from runcube.stats.effects import Design, effects, shuffled_shares
+from runcube.stats.forest import TREES_OF_NULL, Forest, Space
 from runcube.stats.labelled import are_labels, seed_of
 from runcube.stats.runs import run_values
-from runcube.stats.top_share import LEVELS, best, likeness, variance_of_share
+from runcube.stats.top_share import best, likeness, points_of, variance_of_share
+from runcube.stats.varied import Key, subsets_of, varied_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from runcube.stats.labelled import RNG
 
-_ABSENT = "absent"
 _SOURCES = {
     "anova": "omega squared of type II sums of squares",
     "ped-anova": "variance of the share among the best (PED-ANOVA, Watanabe et al. 2023)",
+    "forest": "functional ANOVA of a random forest (Hutter et al. 2014)",
 }
+_INTERVALS = {
+    "anova": "noncentrality of F (Steiger 2004)",
+    "ped-anova": "bootstrap standard error over configurations",
+    "forest": "infinitesimal jackknife over configurations (Wager et al. 2014)",
+}
+_RESAMPLES = {"anova": 1000, "ped-anova": 1000, "forest": 99}
+
+
+Term: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _How:
+    """Level of intervals, number of resamples, and their seed."""
+
+    ci: float
+    n_resamples: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What some keys and pairs explain: shares, their intervals, those of shuffled labels."""
+
+    share: NDArray[np.float64]
+    ci: NDArray[np.float64]
+    shuffled: list[NDArray[np.float64]]
+    whole: dict[str, float]
+
+
+# Of the keys of some configurations, what keys and pairs explain of which the places are given.
+_Explain: TypeAlias = "Callable[[list[Key], NDArray[np.bool_], list[Term]], _Found]"
 
 
 def importance(
@@ -34,12 +70,13 @@ def importance(
     metric: str,
     mode: Literal["max", "min"],
     split: str = "val",
-    method: Literal["auto", "anova", "ped-anova"] = "auto",
+    method: Literal["auto", "anova", "ped-anova", "forest"] = "auto",
     epoch: Literal["best", "last", "each"] = "last",
     diverged: Literal["worst", "exclude", "fail"] = "worst",
     top: float = 0.2,
+    n_trees: int = 256,
     ci: float = 0.95,
-    n_resamples: int = 1000,
+    n_resamples: int | None = None,
     rng: RNG = None,
 ) -> xr.Dataset:
     """Return how much of what differs between runs each hyperparameter explains.
@@ -52,33 +89,43 @@ def importance(
     mode : {"max", "min"}
         Which end is better.
     split : str
-    method : {"auto", "anova", "ped-anova"}
+    method : {"auto", "anova", "ped-anova", "forest"}
         ``"anova"``: the share of the variance, omega squared, which noise does not raise: it is 0
         on average, and may be below, where a key does nothing. ``"ped-anova"``: how far a key
-        decides whether a configuration is among the best (``top``). By default the latter where a
-        numeric key has another value in most configurations, as in a random search.
+        decides whether a configuration is among the best (``top``). ``"forest"``: the share of
+        the variance of a random forest, for searches in which all values count and not only the
+        best; needs ``runcube[forest]``. By default ``"anova"``, or ``"ped-anova"`` where a numeric
+        key has another value in most configurations, as in a random search.
     epoch, diverged
         As for :func:`select`.
     top : float
         Share of the configurations that are the best, for ``"ped-anova"``; at least 5.
+    n_trees : int
+        Trees of the forest, for ``"forest"``.
     ci : float
-        Level of ``ci`` and of ``null``.
-    n_resamples : int
-        Shuffles for ``null`` and ``p``, and resamples of configurations for ``ci``.
+        Level of the intervals and of ``null``.
+    n_resamples : int, optional
+        Shuffles for ``null`` and ``p``, and for ``"ped-anova"`` resamples of configurations: by
+        default 1000. For ``"forest"`` 99: each shuffle of each key grows a forest of its own.
     rng : Generator, int or None
-        For reproducible shuffles.
+        For reproducible shuffles, resamples and trees.
 
     Returns
     -------
     Dataset
-        Along ``key``: ``importance``; ``null``, the quantile ``ci`` of what the same key has with
-        its labels shuffled, and ``p``, how often that is as much; ``n_configs``, ``n_runs``.
+        Along ``key``: ``importance``; ``ci`` with a dim ``ci_bound`` (lower, upper); ``null``, the
+        quantile ``ci`` of what the same key has with its labels shuffled, and ``p``, how often that
+        is as much; ``n_configs``, ``n_runs``. Along ``pair``, with coordinates ``a`` and ``b``:
+        ``interaction``, what both explain together beyond each alone; ``interaction_ci``,
+        ``interaction_null`` and ``interaction_p`` (NaN by ``"anova"``: see where ``interaction_ci``
+        begins).
 
-        By ``"anova"`` along ``pair``, with coordinates ``a`` and ``b``: ``interaction``. Numbers:
-        ``seed``, the share of seeds that are labels which all configurations share, and ``noise``,
-        that of differences between the runs of one configuration beyond it; NaN where each
-        configuration has one run. On a full grid all shares, with that of higher interactions, sum
-        to 1. By ``"ped-anova"``: ``ci``, by bootstrap over configurations.
+        Numbers by ``"anova"``: ``seed``, the share of seeds that are labels which all
+        configurations share, and ``noise``, that of differences between the runs of one
+        configuration beyond it; NaN where each configuration has one run. On a full grid all
+        shares, with that of higher interactions, sum to 1. By ``"forest"``: ``r2``, how well it
+        predicts configurations that its trees have not seen; where that is near 0 its shares say
+        nothing.
 
         Attrs name the keys that were left out, since another key or the seed decides them.
 
@@ -87,19 +134,28 @@ def importance(
     UnknownNameError
         If there is no such metric or split.
     PlanError
-        If the Dataset is no cube, no key varies, or an argument is out of range.
+        If the Dataset is no cube, no key varies, an argument is out of range, or scikit-learn is
+        not installed.
 
     Notes
     -----
     A key that some runs lack (label ``absent``) is compared within the runs that have it. Shuffling
     keeps the runs of a configuration together; on a full grid it goes on within each combination of
-    the other keys. Divide by the sum for the normalised values of the paper.
+    the other keys. Divide by the sum for the normalised values of the papers.
+
+    Intervals by ``"anova"`` are of what other seeds would give for the same configurations, the
+    others of what other configurations of the same search would. A forest's takes keys for
+    independent, each label as probable as it is frequent, and is exact over the leaves of its
+    trees. It calls noise importance, and its interval is about that: look at ``null``, which is of
+    forests of 16 trees, a little wider than one of many. Of a pair the key is shuffled that
+    explains less.
 
     References
     ----------
     Watanabe, Bansal and Hutter (2023), PED-ANOVA: Efficiently quantifying hyperparameter importance
     in arbitrary subspaces. Hutter, Hoos and Leyton-Brown (2014), An efficient approach for
-    assessing hyperparameter importance.
+    assessing hyperparameter importance. Steiger (2004), Beyond the F test. Wager, Hastie and Efron
+    (2014), Confidence intervals for random forests.
 
     Examples
     --------
@@ -112,22 +168,30 @@ def importance(
     'lr'
     """
     if method not in ("auto", *_SOURCES):
-        raise PlanError(f"method={method!r}: expected 'auto', 'anova' or 'ped-anova'")
+        raise PlanError(f"method={method!r}: expected 'auto', 'anova', 'ped-anova' or 'forest'")
     for name, share in (("top", top), ("ci", ci)):
         if not 0 < share < 1:
             raise PlanError(f"{name}={share!r}: expected a share between 0 and 1")
+    for name, number in (("n_trees", n_trees), ("n_resamples", n_resamples)):
+        if number is not None and number < 1:
+            raise PlanError(f"{name}={number!r}: expected 1 or more")
     values = run_values(ds, metric, split, mode, epoch, diverged)
-    keys, left_out = _keys(ds, np.asarray(np.isfinite(values).any(axis=1)))
+    there = np.isfinite(values)
+    keys, left_out = varied_keys(ds, np.asarray(there.any(axis=1)))
     if not keys:
         raise PlanError("importance: no hyperparameter varies")
-    seed = seed_of(rng)
     if method == "auto":
         method = "ped-anova" if any(key.is_continuous for key in keys) else "anova"
+    how = _How(ci, _RESAMPLES[method] if n_resamples is None else n_resamples, seed_of(rng))
+    count = there.sum(axis=1)
+    scores = np.where(there, values, 0.0).sum(axis=1) / np.where(count, count, 1)
     if method == "anova":
-        labels = "seed" in ds.dims and are_labels(ds, "seed")
-        result = _by_anova(keys, values, labels, (ci, n_resamples, seed))
+        explain = _by_anova(values, "seed" in ds.dims and are_labels(ds, "seed"), how)
+    elif method == "forest":
+        explain = _by_forest(scores, n_trees, how)
     else:
-        result = _by_ped_anova(keys, values, top, (ci, n_resamples, seed))
+        explain = _by_ped_anova(scores, top, how)
+    result = _placed(keys, there, explain, how)
     result.attrs = {
         "method": method,
         "source": _SOURCES[method],
@@ -137,119 +201,110 @@ def importance(
         "epoch": epoch,
         "diverged": diverged,
         "ci_level": ci,
-        "rng_seed": str(seed),
+        "ci_source": _INTERVALS[method],
+        "n_resamples": how.n_resamples,
+        "rng_seed": str(how.seed),
         "left_out": "; ".join(left_out),
-    } | ({"top": top} if method == "ped-anova" else {})
+    }
+    if method != "anova":
+        result.attrs |= {"top": top} if method == "ped-anova" else {"n_trees": n_trees}
     return result
 
 
-@dataclass(frozen=True, eq=False)
-class _Key:
-    """A hyperparameter of each configuration: labels, numbers (NaN for none), and where it is."""
-
-    name: str
-    labels: NDArray[Any]
-    numbers: NDArray[np.float64]
-    is_there: NDArray[np.bool_]
-
-    @property
-    def codes(self) -> NDArray[np.intp]:
-        return np.unique(self.labels, return_inverse=True)[1].reshape(-1)
-
-    @property
-    def is_continuous(self) -> bool:
-        numbers = self.numbers[self.is_there]
-        count = len(np.unique(numbers[np.isfinite(numbers)]))
-        return count > LEVELS and 2 * count > self.is_there.sum()
-
-
-def _keys(ds: xr.Dataset, held: NDArray[np.bool_]) -> tuple[list[_Key], list[str]]:
-    """Return the keys that vary, and which were left out with the reason."""
-    cells = CellRows.of(ds)
-    found: list[_Key] = []
-    left_out = []
-    for name in cells.names:
-        if "seed" in ds[name].dims:
-            left_out.append(f"{name} (differs between the seeds of a configuration)")
+def _placed(keys: list[Key], there: NDArray[np.bool_], explain: _Explain, how: _How) -> xr.Dataset:
+    """Return what keys and pairs explain, each within the configurations that have them."""
+    terms = _terms(len(keys))
+    held = np.asarray(there.any(axis=1))
+    columns = {name: np.full(len(terms), np.nan) for name in ("share", "null", "p")}
+    ci = np.full((len(terms), 2), np.nan)
+    whole: dict[str, float] = {}
+    for rows in subsets_of(keys, held):
+        inside = [i for i, key in enumerate(keys) if key.varies(rows)]
+        own = [
+            number
+            for number, term in enumerate(terms)
+            if {*term} <= {*inside}
+            and np.array_equal(np.all([keys[i].is_there for i in term], axis=0), rows)
+        ]
+        is_whole = np.array_equal(rows, held)
+        if not (own or is_whole):
             continue
-        labels = cells.column(ds, name)[:, 0]
-        numbers = np.full(len(labels), np.nan)
-        if labels.dtype.kind in "if":
-            numbers = labels.astype(np.float64)
-        elif f"{name}_value" in ds.coords:
-            numbers = cells.column(ds, f"{name}_value")[:, 0].astype(np.float64)
-        key = _Key(name, labels, numbers, held & (labels != _ABSENT))
-        if len(np.unique(labels[key.is_there])) > 1:
-            found.append(key)
-    kept: list[_Key] = []
-    # The finest first: a key that another one decides says nothing more.
-    for key in sorted(found, key=lambda k: -len(np.unique(k.labels[held]))):
-        owner = next((k for k in kept if _decides(k, key)), None)
-        if owner is None or any(k.is_continuous for k in (key, owner)):
-            kept.append(key)
-        else:
-            left_out.append(f"{key.name} ({owner.name} decides it)")
-    return [key for key in found if key in kept], left_out
+        wanted = [tuple(inside.index(i) for i in terms[number]) for number in own]
+        found = explain([keys[i] for i in inside], rows, wanted)
+        whole = found.whole if is_whole else whole
+        columns["share"][own], ci[own] = found.share, found.ci
+        for number, shuffled in zip(own, found.shuffled, strict=True):
+            _against(columns, number, shuffled, how.ci)
+    return _labelled(keys, there, terms, columns | {"ci": ci}, whole)
 
 
-def _decides(one: _Key, other: _Key) -> bool:
-    """Return whether the label of one key leaves that of another no choice, where that is."""
-    rows = other.is_there
-    both = np.stack([one.codes[rows], other.codes[rows]])
-    if not one.is_there[rows].all():
-        return False
-    return len(np.unique(both, axis=1).T) == len(np.unique(both[0]))
+def _terms(n_keys: int) -> list[Term]:
+    """Return the places of each key, and of each pair."""
+    return [*((i,) for i in range(n_keys)), *combinations(range(n_keys), 2)]
 
 
-def _by_anova(
-    keys: list[_Key], values: NDArray[np.float64], labels: bool, how: tuple[float, int, int]
+def _labelled(
+    keys: list[Key],
+    there: NDArray[np.bool_],
+    terms: list[Term],
+    columns: dict[str, NDArray[np.float64]],
+    whole: dict[str, float],
 ) -> xr.Dataset:
-    ci, n_resamples, seed = how
-    there = np.isfinite(values)
-    pairs = [*combinations(range(len(keys)), 2)]
-    columns = {name: np.full(len(keys), np.nan) for name in ("importance", "null", "p")}
-    interaction = np.full(len(pairs), np.nan)
-    whole = (np.nan, np.nan)
-    for rows in _subsets(keys, np.asarray(there.any(axis=1))):
-        inside = [i for i, key in enumerate(keys) if _varies(key, rows)]
-        design = _design([keys[i] for i in inside], values, there & rows[:, None], labels)
-        found = effects(design)
-        own_pairs = [*combinations(inside, 2)]
-        for place, pair in enumerate(own_pairs):
-            if np.array_equal(keys[pair[0]].is_there & keys[pair[1]].is_there, rows):
-                interaction[pairs.index(pair)] = found.pairs[place]
-        for place, i in enumerate(inside):
-            if not np.array_equal(keys[i].is_there, rows):
-                continue
-            shuffled = shuffled_shares(design, place, found, n_resamples, seed)
-            columns["importance"][i] = found.keys[place]
-            _against(columns, i, shuffled, ci)
-        if rows.sum() == there.any(axis=1).sum():
-            whole = (found.block, found.noise)
-    result = _labelled(keys, there, columns)
-    names = [key.name for key in keys]
-    result["interaction"] = ("pair", interaction)
-    result["seed"], result["noise"] = ((), whole[0]), ((), whole[1])
+    result = xr.Dataset()
+    names, count = [key.name for key in keys], len(keys)
+    for name, values in columns.items():
+        plain = {"share": "importance"}.get(name, name)
+        crossed = {"share": "interaction"}.get(name, f"interaction_{name}")
+        bound = ("ci_bound",) if name == "ci" else ()
+        result[plain] = (("key", *bound), values[:count])
+        result[crossed] = (("pair", *bound), values[count:])
+    result["n_configs"] = ("key", np.array([int(key.is_there.sum()) for key in keys]))
+    result["n_runs"] = ("key", np.array([int(there[key.is_there].sum()) for key in keys]))
+    for name, value in whole.items():
+        result[name] = ((), value)
+    pairs = terms[count:]
     return result.assign_coords(
-        a=("pair", [names[a] for a, _ in pairs]), b=("pair", [names[b] for _, b in pairs])
+        key=names,
+        a=("pair", [names[a] for a, _ in pairs]),
+        b=("pair", [names[b] for _, b in pairs]),
+        ci_bound=["lower", "upper"],
     )
 
 
-def _subsets(keys: list[_Key], held: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Return the sets of configurations that some key or pair of keys is in, all of them first."""
-    found = [held, *(key.is_there for key in keys)]
-    found += [a.is_there & b.is_there for a, b in combinations(keys, 2)]
-    known = {rows.tobytes(): rows for rows in found if rows.any()}
-    return list(known.values())
+def _against(
+    columns: dict[str, NDArray[np.float64]], i: int, shuffled: NDArray[np.float64], ci: float
+) -> None:
+    own = columns["share"][i]
+    if len(shuffled) and np.isfinite(own) and np.isfinite(shuffled).all():
+        columns["null"][i] = np.quantile(shuffled, ci)
+        columns["p"][i] = ((shuffled >= own - 1e-12).sum() + 1) / (len(shuffled) + 1)
 
 
-def _varies(key: _Key, rows: NDArray[np.bool_]) -> bool:
-    """Return whether all of some configurations have a key, and not all the same label."""
-    return bool((key.is_there | ~rows).all()) and len(np.unique(key.labels[rows])) > 1
+def _by_anova(values: NDArray[np.float64], labels: bool, how: _How) -> _Explain:
+    there = np.isfinite(values)
+
+    def explain(keys: list[Key], rows: NDArray[np.bool_], wanted: list[Term]) -> _Found:
+        design = _design(keys, values, there & rows[:, None], labels)
+        found = effects(design)
+        terms = _terms(len(keys))
+        at = [terms.index(term) for term in wanted]
+        bounds = np.full((len(terms), 2), np.nan)
+        known = found.intervals(how.ci)
+        bounds[: len(known)] = known
+        shuffled = [
+            shuffled_shares(design, term[0], found, how.n_resamples, how.seed)
+            if len(term) == 1
+            else np.empty(0)
+            for term in wanted
+        ]
+        share = np.concatenate([found.keys, found.pairs])
+        return _Found(share[at], bounds[at], shuffled, {"seed": found.block, "noise": found.noise})
+
+    return explain
 
 
 def _design(
-    keys: list[_Key], values: NDArray[np.float64], there: NDArray[np.bool_], labels: bool
+    keys: list[Key], values: NDArray[np.float64], there: NDArray[np.bool_], labels: bool
 ) -> Design:
     row, seed = np.nonzero(there)
     codes = np.stack([np.unique(k.labels[row], return_inverse=True)[1] for k in keys], axis=1)
@@ -261,38 +316,48 @@ def _design(
     return Design(values[there], codes, own)
 
 
-def _by_ped_anova(
-    keys: list[_Key], values: NDArray[np.float64], top: float, how: tuple[float, int, int]
-) -> xr.Dataset:
-    ci, n_resamples, seed = how
-    there = np.isfinite(values)
-    count = there.sum(axis=1)
-    scores = np.where(there, values, 0.0).sum(axis=1) / np.where(count, count, 1)
-    columns = {
-        name: np.full(len(keys), np.nan) for name in ("importance", "null", "p", "low", "high")
-    }
-    for i, key in enumerate(keys):
-        rng = np.random.default_rng([seed, i])
-        rows = np.flatnonzero(key.is_there)
-        n = len(rows)
-        is_best = best(scores[rows], top).astype(np.float64)
-        near, points = likeness(key.labels[rows], key.numbers[rows], int(is_best.sum()))
-        once = np.ones((n, 1))
-        own = variance_of_share(near, points, is_best[:, None], once)[0]
-        mixed = rng.permuted(np.tile(is_best[:, None], n_resamples), axis=0)
-        shuffled = variance_of_share(near, points, mixed, np.ones_like(mixed))
-        counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).T.astype(np.float64)
-        drawn = variance_of_share(near, points, _best_again(scores[rows], counts, top), counts)
-        columns["importance"][i] = own
-        _against(columns, i, shuffled, ci)
+def _by_ped_anova(scores: NDArray[np.float64], top: float, how: _How) -> _Explain:
+    def explain(keys: list[Key], rows: NDArray[np.bool_], wanted: list[Term]) -> _Found:
+        from scipy import stats
+
+        at = np.flatnonzero(rows)
+        rng = np.random.default_rng([how.seed, *at[:1], len(at)])
+        is_best = best(scores[at], top).astype(np.float64)[:, None]
+        once, points = np.ones_like(is_best), points_of(len(at), rng)
+        mixed = rng.permuted(np.tile(is_best, how.n_resamples), axis=0)
+        even = np.full(len(at), 1 / len(at))
+        counts = rng.multinomial(len(at), even, size=how.n_resamples).T.astype(np.float64)
+        again = _best_again(scores[at], counts, top)
+
+        @cache
+        def near(i: int, n_keys: int) -> NDArray[np.float64]:
+            n_best = int(is_best.sum())
+            return likeness(keys[i].labels[at], keys[i].numbers[at], n_best, points, n_keys)
+
+        @cache
+        def along(term: Term, n_keys: int) -> NDArray[np.float64]:
+            """Return the share, those of shuffled labels, and those of resamples, in a row."""
+            weights = np.prod([near(i, n_keys) for i in term], axis=0)
+            drawn = ((is_best, once), (mixed, once), (again, counts))
+            return np.concatenate(
+                [variance_of_share(weights, points, own, times) for own, times in drawn]
+            )
+
+        found = [
+            along(term, 1) if len(term) == 1 else along(term, 2) - sum(along((i,), 2) for i in term)
+            for term in wanted
+        ]
+        table = np.array(found).reshape(len(wanted), 2 * how.n_resamples + 1)
+        share, shuffled, drawn = np.split(table, [1, how.n_resamples + 1], axis=1)
         # About the estimate: a resample repeats values, which looks like importance.
-        if np.isfinite(drawn).any():
-            tails = np.nanquantile(drawn, [0.5 + ci / 2, 0.5 - ci / 2])
-            columns["low"][i], columns["high"][i] = np.clip(2 * own - tails, 0, 1)
-    bounds = np.stack([columns.pop("low"), columns.pop("high")], axis=1)
-    result = _labelled(keys, there, columns)
-    result["ci"] = (("key", "ci_bound"), bounds)
-    return result.assign_coords(ci_bound=["lower", "upper"])
+        some = np.isfinite(drawn).any(axis=1)
+        half = np.full((len(wanted), 1), np.nan)
+        half[some, 0] = stats.norm.ppf(0.5 + how.ci / 2) * np.nanstd(drawn[some], axis=1)
+        # A key explains at least nothing.
+        low = np.array([0.0 if len(term) == 1 else -1.0 for term in wanted])[:, None]
+        return _Found(share[:, 0], np.clip(share + half * [-1, 1], low, 1), [*shuffled], {})
+
+    return explain
 
 
 def _best_again(
@@ -307,19 +372,33 @@ def _best_again(
     return found
 
 
-def _against(
-    columns: dict[str, NDArray[np.float64]], i: int, shuffled: NDArray[np.float64], ci: float
-) -> None:
-    own = columns["importance"][i]
-    if np.isfinite(own) and np.isfinite(shuffled).all():
-        columns["null"][i] = np.quantile(shuffled, ci)
-        columns["p"][i] = ((shuffled >= own - 1e-12).sum() + 1) / (len(shuffled) + 1)
+def _by_forest(scores: NDArray[np.float64], n_trees: int, how: _How) -> _Explain:
+    def explain(keys: list[Key], rows: NDArray[np.bool_], wanted: list[Term]) -> _Found:
+        from scipy import special, stats
 
+        at = np.flatnonzero(rows)
+        space = Space.of([(key.labels[at], key.numbers[at]) for key in keys])
+        forest = Forest.grown(space, scores[at], n_trees, [how.seed, 0])
+        share, error = forest.mean_and_error(wanted)
+        # By their odds: errors of small shares are skew, and no share is below 0 or above 1.
+        inside = np.clip(share, 1e-9, 1 - 1e-9)
+        half = stats.norm.ppf(0.5 + how.ci / 2) * error / (inside * (1 - inside))
+        odds = special.logit(inside)
+        bounds = special.expit(np.stack([odds - half, odds + half], axis=1))
+        alone, _ = forest.mean_and_error(_terms(len(keys))[: len(keys)])
+        # Without the stronger key of a pair all would be noise, and shares of noise are large.
+        of_term = [min(term, key=lambda i: alone[i]) for term in wanted]
+        nothing: list[list[float]] = [[] for _ in wanted]
+        for key in {*of_term}:
+            rng = np.random.default_rng([how.seed, 1, key])
+            own = [i for i, other in enumerate(of_term) if other == key]
+            for number in range(how.n_resamples):
+                mixed = space.shuffled(key, rng)
+                small = Forest.grown(mixed, scores[at], TREES_OF_NULL, [how.seed, 2, key, number])
+                mean, _ = small.mean_and_error([wanted[i] for i in own])
+                for i, value in zip(own, mean, strict=True):
+                    nothing[i].append(value)
+        shuffled = [np.array(values) for values in nothing]
+        return _Found(share, bounds, shuffled, {"r2": forest.r2(scores[at])})
 
-def _labelled(
-    keys: list[_Key], there: NDArray[np.bool_], columns: dict[str, NDArray[np.float64]]
-) -> xr.Dataset:
-    result = xr.Dataset({name: ("key", values) for name, values in columns.items()})
-    result["n_configs"] = ("key", np.array([int(key.is_there.sum()) for key in keys]))
-    result["n_runs"] = ("key", np.array([int(there[key.is_there].sum()) for key in keys]))
-    return result.assign_coords(key=[key.name for key in keys])
+    return explain

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Values of one block of resamples, some 4 MB: what stays in a core's cache.
 _BLOCK = 500_000
+# From so many resamples on, a sample of them shows which ones may be the tails.
+_MANY = 1000
+_SAMPLE = 500
 
 
 def t_interval(ordered: NDArray[np.float64], level: float) -> NDArray[np.float64]:
@@ -150,7 +153,8 @@ def _tails(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the values that cut off a share of the resamples below and above.
 
-    The mirror image of the values has the mirror image of the bounds.
+    The mirror image of the values has the mirror image of the bounds. Of many resamples only the
+    outer ones are put in order: those beyond values that a sample of them shows to be too far in.
 
     Parameters
     ----------
@@ -160,21 +164,56 @@ def _tails(
     some : Resamples
     """
     count = values.shape[1]
+    if count < _MANY:
+        return _cut_off(values, tails, some.probability, count)
+    low, high = _inner(values, tails, some)
+    is_outer = ~((low[:, None] < values) & (values < high[:, None]))  # what is NaN too
+    ends = np.count_nonzero(is_outer, axis=1).cumsum()
+    outer, weights = np.split(values[is_outer], ends[:-1]), some.probability
+    found = np.empty((2, len(values)))
+    for i, row in enumerate(outer):
+        own = tails[i : i + 1]
+        held = None if weights is None else weights[is_outer[i]]
+        below, above = _cut_off(row[None], own, held, count)
+        if not (below <= low[i] and above >= high[i]):  # the sample was not like the rest
+            below, above = _cut_off(values[i : i + 1], own, weights, count)
+        found[:, i] = below[0], above[0]
+    return found[0], found[1]
+
+
+def _inner(
+    values: NDArray[np.float64], tails: NDArray[np.float64], some: Resamples
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return for each cell values that almost surely lie within what its tails cut off."""
+    count = values.shape[1]
+    probability = some.probability
+    reached = np.arange(1, count + 1) / count if probability is None else probability.cumsum()
+    drawn = np.searchsorted(reached, (np.arange(_SAMPLE) + 0.5) / _SAMPLE * reached[-1])
+    sample = np.sort(values[:, drawn], axis=1)
+    # Four standard errors of a share.
+    wider = tails + 4 * np.sqrt(tails * (1 - tails) / _SAMPLE) + 1 / _SAMPLE
+    at = np.minimum((wider * _SAMPLE).astype(int), _SAMPLE - 1)
     rows = np.arange(len(values))
-    if some.probability is None:
-        below = np.minimum(np.floor(count * tails[:, 0] * (1 + 1e-12)).astype(int), count - 1)
-        above = (
-            count
-            - 1
-            - np.minimum(np.floor(count * tails[:, 1] * (1 + 1e-12)).astype(int), count - 1)
-        )
-        values = np.partition(values, np.unique([below, above]), axis=1)
+    return sample[rows, at[:, 0]], sample[rows, _SAMPLE - 1 - at[:, 1]]
+
+
+def _cut_off(
+    values: NDArray[np.float64],
+    tails: NDArray[np.float64],
+    probability: NDArray[np.float64] | None,
+    count: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what ``_tails`` does of values (cells, some) that hold the outer ones of ``count``."""
+    rows, last = np.arange(len(values)), values.shape[1] - 1
+    if probability is None:
+        beyond = np.minimum(np.floor(count * tails * (1 + 1e-12)).astype(int), count - 1)
+        below, above = np.minimum(beyond[:, 0], last), np.maximum(last - beyond[:, 1], 0)
+        values = np.partition(values, sorted({*below.tolist(), *above.tolist()}), axis=1)
         return values[rows, below], values[rows, above]
     order = np.argsort(values, axis=1, kind="stable")
-    reached = some.probability[order].cumsum(axis=1)
-    slack = 1e-12
-    below = np.argmax(reached > tails[:, :1] + slack, axis=1)
-    above = np.argmax(reached >= 1 - tails[:, 1:] - slack, axis=1)
+    weights, least = probability[order], tails + 1e-12
+    below = np.argmax(weights.cumsum(axis=1) > least[:, :1], axis=1)
+    above = last - np.argmax(weights[:, ::-1].cumsum(axis=1) > least[:, 1:], axis=1)
     return values[rows, order[rows, below]], values[rows, order[rows, above]]
 
 

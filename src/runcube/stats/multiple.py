@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_TOO_FEW = "too few seeds for a test"
+
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Return p-values adjusted for their number, along the last axis (Holm 1979).
@@ -90,5 +92,41 @@ def verdicts(
     found[hopeless] = [
         f"cannot be significant with {n} seed{'s' * (n != 1)}" for n in seeds[hopeless].tolist()
     ]
-    found[np.isnan(p)] = "too few seeds for a test"
+    found[np.isnan(p)] = _TOO_FEW
     return found
+
+
+def verdicts_of_superiority(bounds: NDArray[np.float64]) -> NDArray[np.object_]:
+    """Return what the rule of Bouthillier et al. (2021) says of P(A > B).
+
+    Parameters
+    ----------
+    bounds : (..., 2) float64
+        Its interval: "a is higher" if all of it lies above 1/2, and a part above 3/4.
+    """
+    lower, upper = bounds[..., 0], bounds[..., 1]
+    found = np.full(lower.shape, "undecided", dtype=object)
+    found[lower > 0.5] = "a is higher, not meaningfully"
+    found[upper < 0.5] = "b is higher, not meaningfully"
+    found[(lower > 0.5) & (upper > 0.75)] = "a is higher"
+    found[(upper < 0.5) & (lower < 0.25)] = "b is higher"
+    found[np.isnan(lower)] = _TOO_FEW
+    return found
+
+
+def with_equivalence(
+    words: NDArray[np.object_], p: NDArray[np.float64], alpha: float
+) -> NDArray[np.object_]:
+    """Return verdicts that say as well which differences are within a margin.
+
+    Parameters
+    ----------
+    words : ndarray of object
+        From ``verdicts``.
+    p : ndarray of float64
+        Adjusted, of the tests of equivalence.
+    alpha : float
+    """
+    is_higher = np.char.find(words.astype(str), "is higher") >= 0
+    inside = np.where(is_higher, words + ", within the margin", "equivalent within the margin")
+    return np.where(p <= alpha, inside, words)

@@ -10,6 +10,7 @@ import numpy as np
 from runcube.core import PlanError
 from runcube.cube import CellRows, full_key, json_value, x_dim
 from runcube.stats.choosing import (
+    MAY_BE_BEST,
     Scores,
     cross_fitted,
     may_be_best,
@@ -37,6 +38,7 @@ def select(
     report: str = "test",
     epoch: Literal["best", "last", "each"] = "best",
     diverged: Literal["worst", "exclude", "fail"] = "worst",
+    variances: Literal["unequal", "equal"] = "unequal",
     ci: float = 0.95,
     n_resamples: int = 1000,
     rng: RNG = None,
@@ -62,6 +64,10 @@ def select(
     diverged : {"worst", "exclude", "fail"}
         A run that logged a NaN or infinity counts as the worst value that any run has; or is left
         out, which favours unstable configurations; or rules its configuration out.
+    variances : {"unequal", "equal"}
+        By which spread ``may_be_best`` is found: each configuration's own, which holds the level
+        where some are more variable than others; or one that all share, which makes the set
+        smaller where seeds are few, and is right only if they spread alike.
     ci : float
         Level of ``ci`` and of the set that may hold the best.
     n_resamples : int
@@ -77,8 +83,9 @@ def select(
         ``optimism``, by how much that is too good, by bootstrap: a lower bound; ``correlation`` of
         both splits over seeds within configurations; ``n_folds``, ``n_diverged``. Along ``seed``:
         ``fold_value`` and ``fold_is_winner``. On the dims of the configurations: ``mean``, of the
-        split that chose, ``shrunken``, ``may_be_best`` (Hsu 1984) and ``is_winner``. Attrs hold the
-        winner's labels and configuration as JSON, and every choice.
+        split that chose, ``shrunken``, ``may_be_best``, the set that holds the best one with
+        probability ``ci`` (Hsu 1984; Tamhane 1979), and ``is_winner``. Attrs hold the winner's
+        labels and configuration as JSON, and every choice.
 
     Raises
     ------
@@ -115,6 +122,8 @@ def select(
     if winner < 0:
         raise PlanError(f"select: no run has a value of {metric!r} in split {split!r}")
     found = _found(scores, winner, at, sign, (ci, n_resamples, seed))
+    own, _ = scores.at_chosen_x(at)
+    found |= {"may_be_best": ("cells", may_be_best(own, ci, variances))}
     found |= {"n_diverged": ((), int(lost.sum()))}
     result = on_cells(found, ds, cells).assign_coords(ci_bound=["lower", "upper"])
     index = int(at[winner][scores.held[winner]].min())
@@ -127,6 +136,8 @@ def select(
         "reported_split": report,
         "epoch": epoch,
         "diverged": diverged,
+        "variances": variances,
+        "may_be_best_source": MAY_BE_BEST[variances],
         "ci_level": ci,
         "rng_seed": str(seed),
         "winner": json.dumps(_labels(ds, cells, winner)),
@@ -162,7 +173,6 @@ def _found(
         "fold_is_winner": ("seed", chosen == winner),
         "mean": ("cells", sign * weighted_mean(own, once)),
         "shrunken": ("cells", sign * shrunken(own)),
-        "may_be_best": ("cells", may_be_best(own, ci, seed)),
         "is_winner": ("cells", np.arange(len(own)) == winner),
     }
 

@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError
-from runcube.cube import laid_out
 from runcube.stats.bands import LEAST_SUP_T, band
-from runcube.stats.grouped import Groups
+from runcube.stats.grouped import groups_of
 from runcube.stats.labelled import applied, dims_of, seed_of, values_and_logged, x_of
 from runcube.stats.resamples import EXACT_UP_TO
 from runcube.stats.summary import METHODS, Interval, default_method, names_of, summary
@@ -129,7 +128,7 @@ def summarize(
     """
     values, logged = values_and_logged(data)
     dims = dims_of(values, dim, "dim")
-    groups = _groups(data, values, dims, strata, cluster)
+    groups = groups_of(data, values, dims, strata, cluster)
     if groups is not None:
         method = _grouped_method(statistic, method)
     interval = _interval(statistic, ci, method, n_resamples, seed_of(rng))
@@ -151,28 +150,6 @@ def summarize(
     result.attrs = _attrs(data, dims, interval, simultaneous, nonfinite, n_resamples)
     result.attrs |= {k: v for k, v in (("strata", strata), ("cluster", cluster)) if v is not None}
     return result
-
-
-def _groups(
-    data: Data, values: xr.DataArray, dims: Sequence[str], strata: str | None, cluster: str | None
-) -> Groups | None:
-    """Return what is drawn together, and within what, of the flattened dims."""
-    if strata is None and cluster is None:
-        return None
-    like = xr.DataArray(np.zeros([values.sizes[d] for d in dims]), dims=dims)
-    numbers = {"cluster": np.arange(like.size), "strata": np.zeros(like.size, dtype=np.intp)}
-    for argument, name in (("cluster", cluster), ("strata", strata)):
-        if name is None:
-            continue
-        own = data[name].variable if name in data.coords or name in dims else None
-        if own is None or not {*own.dims} <= {*dims}:
-            raise PlanError(f"{argument}={name!r}: expected a dim in {dims}, or a coordinate on it")
-        flat = laid_out(own, {d: like.sizes[d] for d in dims}).reshape(-1)
-        numbers[argument] = np.unique(flat, return_inverse=True)[1].reshape(-1)
-    places = np.unique(np.stack([numbers["cluster"], numbers["strata"]]), axis=1)
-    if places.shape[1] > len(np.unique(places[0])):
-        raise PlanError(f"cluster={cluster!r}: a cluster is in several strata {strata!r}")
-    return Groups(numbers["cluster"], numbers["strata"])
 
 
 def _grouped_method(statistic: str | float, method: Method | None) -> Method:

@@ -26,9 +26,18 @@ def best(scores: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     return np.asarray(scores >= np.sort(scores)[-count])
 
 
+def points_of(n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the configurations that stand for all: each, or some of many."""
+    return np.sort(rng.permutation(n)[:_POINTS])
+
+
 def likeness(
-    labels: NDArray[Any], numbers: NDArray[np.float64], n_best: int
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    labels: NDArray[Any],
+    numbers: NDArray[np.float64],
+    n_best: int,
+    points: NDArray[np.intp],
+    n_keys: int = 1,
+) -> NDArray[np.float64]:
     """Return how much each configuration says of the neighbourhood of some of them.
 
     Parameters
@@ -39,34 +48,33 @@ def likeness(
         The same as numbers, NaN where they are none.
     n_best : int
         How many are among the best: decides the width of a neighbourhood.
+    points : (points,) intp
+        The configurations whose neighbourhoods they are.
+    n_keys : int
+        How many keys neighbours agree in: of a pair neighbourhoods are wider (Scott 1992).
 
     Returns
     -------
-    weights : (points, configurations) float64
+    (points, configurations) float64
         1 for the same label; where a key is continuous, a Gaussian of the difference in rank,
-        reflected at both ends, which no transformation of the key changes.
-    points : (points,) intp
-        The configurations that stand for all: each, or some of many.
+        reflected at both ends, which no transformation of the key changes. That of a pair is the
+        product.
     """
-    n = len(labels)
-    points = np.unique(np.linspace(0, n - 1, min(n, _POINTS)).round().astype(np.intp))
     is_number = np.isfinite(numbers)
     if len(np.unique(numbers[is_number])) <= LEVELS:
-        return (labels[points][:, None] == labels[None]).astype(np.float64), points
+        return np.asarray((labels[points][:, None] == labels[None]).astype(np.float64))
     from scipy import stats
 
-    rank = np.zeros(n)
+    rank = np.zeros(len(labels))
     rank[is_number] = (stats.rankdata(numbers[is_number]) - 0.5) / is_number.sum()
-    order = np.argsort(rank, kind="stable")  # points evenly along the key
-    points = order[points]
-    width = 1.06 / np.sqrt(12) * max(n_best, 2) ** -0.2
+    width = (1.06 if n_keys == 1 else 1.0) / np.sqrt(12) * max(n_best, 2) ** (-1 / (n_keys + 4))
     one, other = rank[points][:, None], rank[None]
     weights = sum(
         np.exp(-0.5 * (gap / width) ** 2) for gap in (one - other, one + other, 2 - one - other)
     )
     both = is_number[points][:, None] & is_number[None]
     same = labels[points][:, None] == labels[None]
-    return np.where(both, weights, same & ~is_number[points][:, None]), points
+    return np.asarray(np.where(both, weights, same & ~is_number[points][:, None]))
 
 
 def variance_of_share(
@@ -83,7 +91,7 @@ def variance_of_share(
     points : (points,) intp
     is_best : (configurations, repetitions) float64
         0 or 1.
-    counts : (configurations, repetitions) float64
+    counts : (configurations, repetitions) or (configurations, 1) float64
         How often each configuration counts.
 
     Returns

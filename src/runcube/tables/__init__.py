@@ -4,8 +4,8 @@
 rounds. Start in ``results``. May import ``core``, ``cube`` and ``stats``.
 """
 
-from runcube.tables.digits import shown
+from runcube.tables.digits import decimals_of, shown
 from runcube.tables.layout import Table
 from runcube.tables.results import results
 
-__all__ = ["Table", "results", "shown"]
+__all__ = ["Table", "decimals_of", "results", "shown"]

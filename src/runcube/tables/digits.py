@@ -3,53 +3,61 @@
 from __future__ import annotations
 
 import math
+from statistics import median
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Significant digits: of an uncertainty, and of values that have none.
+_OF_ERROR, _OF_VALUE = 2, 4
 # From here on numbers are written with an exponent, such as those of runs that diverged.
 _LONG = 1e7
 
 
-def decimals_of(error: float) -> int:
-    """Return how many decimals an uncertainty leaves: two digits of it where it begins with 1.
+def decimals_of(values: Sequence[float], errors: Sequence[float]) -> int:
+    """Return the decimals of a column: its typical uncertainty then has two significant digits.
 
-    Examples
-    --------
-    >>> [decimals_of(e) for e in (0.0123, 0.5, 12.0, 4.0, 0.0)]
-    [3, 1, 0, 0, 0]
-    """
-    if not error > 0 or not math.isfinite(error):
-        return 0
-    exponent = math.floor(math.log10(error))
-    leading = error / 10.0**exponent
-    digits = 2 if round(leading, 1) < 2 else 1
-    return max(0, digits - 1 - exponent)
-
-
-def shown(value: float, error: float, *, places: int | None = None) -> tuple[str, str]:
-    """Return a value and its uncertainty as text, with the same decimals.
+    Rows that are surer get one decimal more, and never more than one: a row whose seeds hardly
+    differ is not to fill all others with digits that mean nothing.
 
     Parameters
     ----------
-    value, error : float
+    values, errors : sequence of float
         NaN where there is none.
-    places : int, optional
-        Decimals, in place of those that the uncertainty leaves.
 
     Examples
     --------
-    >>> shown(93.4567, 0.123), shown(93.4567, 4.0), shown(0.5, float("nan"))
-    (('93.46', '0.12'), ('93', '4'), ('0.5000', ''))
-    >>> shown(2.29e36, 2.9e36)
+    >>> decimals_of([93.4567, 86.1], [0.123, 4.0]), decimals_of([0.5], [float("nan")])
+    (2, 4)
+    """
+    known = [e for e in errors if math.isfinite(e) and e > 0]
+    if known:
+        wanted = _OF_ERROR - 1 - _exponent(min(known))
+        return max(0, min(wanted, _OF_ERROR - _exponent(median(known))))
+    sizes = [abs(v) for v in values if math.isfinite(v) and v != 0]
+    return max(0, _OF_VALUE - 1 - _exponent(max(sizes))) if sizes else 0
+
+
+def shown(value: float, error: float, places: int) -> tuple[str, str]:
+    """Return a value and its uncertainty as text, ``""`` for what is NaN.
+
+    Examples
+    --------
+    >>> shown(93.4567, 0.123, 2), shown(0.5, float("nan"), 4), shown(float("inf"), 1.0, 2)
+    (('93.46', '0.12'), ('0.5000', ''), ('∞', ''))
+    >>> shown(2.29e36, 2.9e36, 0)
     ('2.3e+36', '2.9e+36')
     """
     if math.isnan(value):
         return "", ""
     if not math.isfinite(value):
         return ("∞" if value > 0 else "-∞"), ""
-    if math.isnan(error) or not math.isfinite(error):
-        return (f"{value:#.4g}" if places is None else f"{value:.{places}f}").rstrip("."), ""
-    if places is None and max(abs(value), error) >= _LONG:
-        return f"{value:.2g}", f"{error:.2g}"
-    if error == 0:
-        return (f"{value:.4g}" if places is None else f"{value:.{places}f}"), "0"
-    kept = decimals_of(error) if places is None else places
-    return f"{value:.{kept}f}", f"{error:.{kept}f}"
+    if max(abs(value), error if math.isfinite(error) else 0) >= _LONG:
+        return f"{value:.{_OF_ERROR}g}", f"{error:.{_OF_ERROR}g}" if math.isfinite(error) else ""
+    return f"{value:.{places}f}", f"{error:.{places}f}" if math.isfinite(error) else ""
+
+
+def _exponent(size: float) -> int:
+    # Of 0.0996 with two digits, which is 0.10.
+    return int(f"{size:.{_OF_ERROR - 1}e}".partition("e")[2])

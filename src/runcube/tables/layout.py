@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from runcube.core import printable
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
+# Greek letters that a TeX has by name; a plain LaTeX knows none of them as text.
+_GREEK_NAMES = (
+    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho varsigma "
+    "sigma tau upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi "
+    "Omega"
+).split()
+_GREEK = {
+    char: rf"$\{name}$"
+    for char, name in zip("αβγδεζηθικλμνξπρςστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _GREEK_NAMES, strict=True)
+}
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    "∞": r"$\infty$",
+    "`": r"\textasciigrave{}",
+    # In the default encoding these would print as other characters.
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    # At the beginning of a row, the end of the row before would take them for its own arguments.
+    "[": "{[}",
+    "*": "{*}",
     **{char: f"\\{char}" for char in "&%$#_"},
+    **{
+        char: f"${name}$"
+        for char, name in zip(
+            "±∞≤≥≈→−√", r"\pm \infty \le \ge \approx \to - \surd".split(), strict=True
+        )
+    },
+    **_GREEK,
 }
+_LIGATURE = re.compile(r"([-',])(?=\1)")
 _MARKDOWN = re.compile(r"([\\`*_|<>\[\]])")
 
 
@@ -120,6 +148,9 @@ class Table:
     def to_latex(self, *, label: str = "tab:results") -> str:
         r"""Return the table as LaTeX; it needs ``\usepackage{booktabs}``.
 
+        Labels are text: nothing in them acts on TeX. Greek letters become mathematics; other
+        scripts need LuaLaTeX or XeLaTeX, with a font that has them.
+
         Parameters
         ----------
         label : str
@@ -130,7 +161,7 @@ class Table:
         >>> import runcube as rc, xarray as xr
         >>> acc = xr.DataArray([[90.0, 91.0, 92.0]], dims=("lr", "seed"), coords={"lr": [0.1]})
         >>> print(rc.tables.results(acc, mode="max").to_latex().splitlines()[6])
-        0.1 & $\mathbf{91 \pm 2}$ \\
+        0.1 & $\mathbf{91.0 \pm 2.5}$ \\
         """
         lines = []
         for labels, cells in zip(self.rows, self.cells, strict=True):
@@ -196,6 +227,7 @@ def _markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
-def _latex(text: str, special: Mapping[str, str] = _LATEX) -> str:
-    text = " ".join(text.split()).replace("±", "\0")
-    return "".join(special.get(char, char) for char in text).replace("\0", r"$\pm$")
+def _latex(text: str) -> str:
+    text = unicodedata.normalize("NFC", printable(" ".join(text.split())))
+    escaped = "".join(_LATEX.get(char, char) for char in text)
+    return _LIGATURE.sub(r"\1{}", escaped)

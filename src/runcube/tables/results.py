@@ -10,8 +10,8 @@ import xarray as xr
 
 from runcube.core import PlanError, UnknownNameError, nearest
 from runcube.cube import x_dim
-from runcube.stats import may_be_best, seed_of, summarize, values_and_logged
-from runcube.tables.digits import shown
+from runcube.stats import may_be_best, summarize, values_and_logged
+from runcube.tables.digits import decimals_of, shown
 from runcube.tables.layout import Cell, Table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.stats import RNG, Data
+    from runcube.stats import Data
 
 _MOST_ROWS = 10_000
 
@@ -31,9 +31,9 @@ def results(
     columns: Sequence[Hashable] = ("metric", "split"),
     dim: str = "seed",
     ci: float = 0.95,
+    variances: Literal["unequal", "equal"] = "unequal",
     places: int | None = None,
     names: Mapping[str, str] | None = None,
-    rng: RNG = None,
 ) -> Table:
     """Return a table of results: mean ± half of its interval, the winner and its ties in bold.
 
@@ -51,12 +51,14 @@ def results(
         The seeds.
     ci : float
         Level of the intervals, by t, and of what is bold.
+    variances : {"unequal", "equal"}
+        By which spread it is found what is bold, as in :func:`runcube.select`: each row's own, or
+        one that all rows of a column share.
     places : int, optional
-        Decimals, in place of those that the uncertainty leaves.
+        Decimals, in place of those that the uncertainty leaves: down a column the same, such that
+        the half widths have two significant digits.
     names : mapping, optional
         What to call dims and labels: ``{"lr": "learning rate", "acc1": "top 1"}``.
-    rng : Generator, int or None
-        For the critical value of what is bold, which is simulated.
 
     Returns
     -------
@@ -80,8 +82,8 @@ def results(
     ...     ds = rc.load_runs("examples/logs")
     >>> last = ds.sel(metric="acc1", split=["val", "eval"], weights="DEFAULT").sweep.final()
     >>> table = rc.tables.results(last.sel(lr=[0.028, 0.2]), mode="max")
-    >>> print(table.to_markdown().splitlines()[2])
-    | 0.028 | 0.0 | 93.8 ± 0.3 | **95.7 ± 0.7** |
+    >>> print(table.to_markdown().splitlines()[5])
+    | 0.2 | 0.0 | **95.55 ± 0.80** | **96.88 ± 0.87** |
     """
     values, logged = values_and_logged(data)
     if dim not in values.dims:
@@ -98,32 +100,31 @@ def results(
         " ".join(names.get(text, text) for text in label.values()) or "value" for label in labels
     ]
     keys, texts = _row_labels(values, rows, names)
-    flat = values.values.reshape(-1, len(labels), values.sizes[dim])
+    finite = values.where(np.isfinite(values)).values
+    flat = finite.reshape(-1, len(labels), values.sizes[dim])
     mean = found["mean"].values.reshape(-1, len(labels))
     half = (found["ci"].sel(ci_bound="upper").values.reshape(mean.shape)) - mean
     n = found["n"].values.reshape(mean.shape)
     is_best = np.zeros(mean.shape, dtype=bool)
     for column, label in enumerate(labels if mode is not None else ()):
         sign = 1.0 if _mode_of(mode, label) == "max" else -1.0
-        is_best[:, column] = may_be_best(sign * flat[:, column], ci, seed_of(rng))
+        is_best[:, column] = may_be_best(sign * flat[:, column], ci, variances)
     kept = np.flatnonzero((n > 0).any(axis=1))
+    decimals = [
+        decimals_of(mean[kept, c].tolist(), half[kept, c].tolist()) if places is None else places
+        for c in range(len(labels))
+    ]
     cells = [
         [
-            Cell(*shown(mean[r, c], half[r, c], places=places), int(n[r, c]), bool(is_best[r, c]))
+            Cell(*shown(mean[r, c], half[r, c], decimals[c]), int(n[r, c]), bool(is_best[r, c]))
             for c in range(len(labels))
         ]
         for r in kept.tolist()
     ]
     table = Table(keys, [texts[r] for r in kept.tolist()], heads, cells, pd.DataFrame())
     frame = _frame(keys, texts, heads, kept, (mean, half, n, is_best))
-    return Table(
-        table.keys,
-        table.rows,
-        table.columns,
-        cells,
-        frame,
-        _caption(table, ci, dim, mode is not None),
-    )
+    caption = _caption(table, ci, dim, variances if mode is not None else None)
+    return Table(table.keys, table.rows, table.columns, cells, frame, caption)
 
 
 def _check_rows(data: Data, values: xr.DataArray, rows: Sequence[str]) -> None:
@@ -209,9 +210,13 @@ def _frame(
     return frame
 
 
-def _caption(table: Table, ci: float, dim: str, has_best: bool) -> str:
+def _caption(table: Table, ci: float, dim: str, variances: str | None) -> str:
     n = table.same_n
     over = f"{n} {dim}s" if n is not None else f"{dim}s, their number in brackets"
     text = f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."
-    best = f" Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %)."
-    return text + best if has_best else text
+    if variances is None:
+        return text
+    return (
+        f"{text} Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %,"
+        f" {variances} variances)."
+    )

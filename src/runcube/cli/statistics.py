@@ -1,0 +1,268 @@
+"""The commands ``best``, ``compare`` and ``results``: what the seeds of a sweep can say."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from runcube.cli import findings, launch, options, render, select
+from runcube.cli.errors import Failure
+from runcube.cli.logs import Logs, count, example, on_logs, remark_left_out
+from runcube.core import PlanError, UnknownNameError, printable
+from runcube.cube import diverged, to_grid
+from runcube.files import is_netcdf
+from runcube.stats import compare_all
+from runcube.stats import select as select_best
+from runcube.tables import results as table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
+_ENDS = click.Choice(["max", "min"])
+
+
+@click.command(
+    epilog=example(
+        "runcube best logs/ --metric acc1 --mode max",
+        "runcube best sweep.nc --metric loss --mode min --report eval --format yaml > best.yaml",
+    )
+)
+@click.option("--metric", required=True, help="Metric that decides.")
+@click.option("--mode", type=_ENDS, required=True, help="Which end of it is better.")
+@click.option("--split", default="val", show_default=True, help="Split that chooses.")
+@click.option("--report", default="test", show_default=True, help="Split that is reported.")
+@click.option(
+    "--epoch",
+    type=click.Choice(["best", "last", "each"]),
+    default="best",
+    show_default=True,
+    help="x at which the mean over seeds is best, the last of each run, or the best of each run.",
+)
+@click.option(
+    "--diverged",
+    type=click.Choice(["worst", "exclude", "fail"]),
+    default="worst",
+    show_default=True,
+    help="A run that logged NaN counts as the worst value, not, or rules its configuration out.",
+)
+@options.WHERE
+@click.option(
+    "--format",
+    "form",
+    metavar="FORM",
+    help="The winner's configuration alone: yaml, json, or 'python train.py lr={lr}'.",
+)
+@options.CI
+@options.RNG
+@on_logs()
+def best(logs: Logs, where: Any, form: str | None, **asked: Any) -> None:
+    """Show the best configuration, with a value that its choice has not flattered.
+
+    The value is cross-fitted over seeds: for each seed, all others choose configuration and epoch,
+    and this one reports. The mean of the winner itself stands beside it; it is flattered, since the
+    winner was chosen by these runs. All runs count with what they logged; --where status=complete
+    leaves out the others.
+    """
+    if form is not None and logs.plan["relabel"]:
+        raise click.UsageError("best writes the values as logged: leave out --relabel")
+    ds = select.where(logs.load(), where)
+    found = select_best(ds, **asked)
+    if form == "yaml":
+        sys.stdout.write(yaml.safe_dump(findings.configuration(found), sort_keys=False))
+    elif form is not None:
+        launch.write([findings.configuration(found)], form, ds)
+    elif logs.as_json:
+        render.write_json([findings.best_json(found, ds)])
+    else:
+        render.show_text(findings.best_text(found, ds))
+
+
+@click.command(
+    epilog=example(
+        "runcube compare logs/ --over lr --baseline 0.2 --metric acc1 --split test",
+        "runcube compare logs/ --over optimizer --metric loss --split val --where lr=0.1",
+    )
+)
+@click.option("--over", required=True, metavar="NAME", help="Hyperparameter to compare along.")
+@click.option("--baseline", metavar="VALUE", help="Compare with this one; default: each pair.")
+@click.option("--metric", help="Metric to compare; needed if there are several.")
+@click.option("--split", help="Split to compare; needed if there are several.")
+@options.WHERE
+@options.AT_BEST
+@click.option("--mode", type=_ENDS, help="For --at-best: which end is better.")
+@options.AT
+@click.option(
+    "--test",
+    type=click.Choice(["t", "permutation", "brunner-munzel"]),
+    default="t",
+    show_default=True,
+    help="Welch's t, or Student's over pairs; exact permutation; P(a > b), from 10 seeds on.",
+)
+@click.option(
+    "--paired/--unpaired",
+    default=None,
+    help="Whether seeds are pairs; default: where both sides share labels that were set.",
+)
+@click.option(
+    "--adjust",
+    type=click.Choice(["holm", "bh", "dunnett", "games-howell", "max-t"]),
+    default="holm",
+    show_default=True,
+    help="What the verdict goes by: dunnett needs --baseline, max-t --test permutation.",
+)
+@options.ALL_RUNS
+@options.CI
+@options.RNG
+@on_logs()
+def compare(logs: Logs, over: str, baseline: str | None, **asked: Any) -> None:
+    """Compare the settings of a hyperparameter, all others being equal.
+
+    Each row is a difference of means over seeds, a - b, with its interval, p, p adjusted for all
+    rows, and a verdict, which goes by that. Settings to compare are chosen with --where.
+    """
+    ds = select.where(logs.load(), asked["where"])
+    named = {name: _only(ds, name, asked[name]) for name in ("metric", "split")}
+    name = select.coordinate(ds, over)
+    base = None if baseline is None else select.label(ds, name, baseline)
+    ds, left_out = (ds, 0) if asked["all_runs"] else select.only_complete(ds)
+    if "config" in ds.dims:
+        kept = {"metric": [*asked["at_best"]], "split": [*asked["at_best"].values()]}
+        ds = to_grid(select.where(ds, {n: [named[n], *more] for n, more in kept.items()}))
+    if name not in ds["status"].dims or name == "seed":
+        raise PlanError(f"--over {over}: is no dim of the configurations")
+    modes = dict.fromkeys(asked["at_best"], asked["mode"]) if asked["mode"] else {}
+    values, words = select.one_value(ds, at=asked["at"], at_best=asked["at_best"], modes=modes)
+    found = compare_all(
+        values.sel(named),
+        over=name,
+        baseline=base,
+        test=asked["test"],
+        paired="auto" if asked["paired"] is None else asked["paired"],
+        ci=asked["ci"],
+        adjust=asked["adjust"],
+        rng=asked["rng"],
+    )
+    remark_left_out(left_out)
+    _remark_on_diverged(select.where(ds, {n: [text] for n, text in named.items()}))
+    about = f"{named['metric']} of {named['split']}"
+    if logs.as_json:
+        render.write_frame_json(findings.differences_json(found, {**named, "values": words}))
+        return
+    frame = findings.differences(found)
+    render.show_frame(frame, f"{about}, {over}: a - b", empty=f"no two runs differ in {over} alone")
+    if len(frame):
+        render.show_remark(f"{about}, {words}; {findings.ways(found, over)}")
+
+
+@click.command(
+    epilog=example(
+        "runcube results logs/ --metric acc1 --split test --mode max --latex -o table.tex",
+        "runcube results logs/ --metric acc1 --metric loss --mode acc1=max --mode loss=min",
+    )
+)
+@click.option("--metric", multiple=True, help="Metric to show; default: all.")
+@click.option("--split", multiple=True, help="Split to show; default: all.")
+@click.option(
+    "--mode",
+    multiple=True,
+    required=True,
+    metavar="[METRIC=]max|min",
+    help="Which end is better; of several metrics, of each.",
+)
+@options.WHERE
+@options.AT_BEST
+@options.AT
+@click.option("--markdown", "form", flag_value="markdown", default=True, help="The default.")
+@click.option("--latex", "form", flag_value="latex", help="LaTeX; it needs booktabs.")
+@click.option("--html", "form", flag_value="html", help="HTML.")
+@click.option("--csv", "form", flag_value="csv", help="The numbers behind it, unrounded.")
+@click.option("-o", "--output", metavar="FILE", help="Write it to a file.")
+@options.ALL_RUNS
+@options.CI
+@on_logs()
+def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
+    """Write a table of results for a paper: mean ± half of its interval over seeds.
+
+    Digits are those that the interval leaves. The best of a column is bold, and so is all that may
+    be the best (Hsu). The caption names the interval and the number of seeds.
+    """
+    ds = select.where(logs.load(), asked["where"])
+    metrics = [*asked["metric"]] or ds["metric"].values.tolist()
+    modes = _modes(asked["mode"], metrics, ds["metric"].values.tolist())
+    wanted = {name: [*asked[name]] for name in ("metric", "split") if asked[name]}
+    ds, left_out = (ds, 0) if asked["all_runs"] else select.only_complete(ds)
+    shown = select.where(ds, wanted)
+    values, words = select.one_value(ds, at=asked["at"], at_best=asked["at_best"], modes=modes)
+    values = values.sel({name: [*dict.fromkeys(labels)] for name, labels in wanted.items()})
+    table = table_of(values, mode=modes, ci=asked["ci"])
+    caption = f"{words[0].upper()}{words[1:]}. {table.caption}"
+    remark_left_out(left_out)
+    _remark_on_diverged(shown)
+    if logs.as_json:
+        flat = table.frame.set_axis([" ".join(n).strip() for n in table.frame.columns], axis=1)
+        render.write_frame_json(flat.assign(ci_level=asked["ci"], ci_method="t", values=words))
+        return
+    table = dataclasses.replace(table, caption=caption)
+    text = {
+        "markdown": table.to_markdown,
+        "latex": table.to_latex,
+        "html": table.to_html,
+        "csv": table.to_csv,
+    }[form]().rstrip("\n")
+    if form == "csv":
+        render.show_remark(caption)  # in all other forms it is part of the table
+    if output is None:
+        sys.stdout.write(printable(text) + "\n")
+        return
+    target = Path(output)
+    if target.is_dir() or (target.exists() and is_netcdf(target)):
+        raise Failure(f"{target}: is {'a directory' if target.is_dir() else 'an archive'}")
+    target.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+    render.show_remark(f"wrote {target}: {count(len(table.rows), 'row')}")
+
+
+def _only(ds: xr.Dataset, name: str, asked: str | None) -> str:
+    """Return the metric or split that was asked for, or the only one."""
+    known: list[str] = ds[name].values.tolist()
+    if asked is not None:
+        select.where(ds, {name: [asked]})
+        return asked
+    if len(known) > 1:
+        raise click.UsageError(f"--{name} is needed, one of {', '.join(known)}")
+    return known[0]
+
+
+def _modes(given: Sequence[str], metrics: list[str], known: list[str]) -> dict[str, Any]:
+    """Return which end of each metric is better."""
+    modes: dict[str, Any] = {}
+    for text in given:
+        name, sign, end = text.rpartition("=")
+        if end not in ("max", "min"):
+            raise click.UsageError(f"--mode {text}: expected max, min, or METRIC=max, METRIC=min")
+        if not sign and len(metrics) > 1:
+            raise click.UsageError(
+                f"--mode {end}: there are {len(metrics)} metrics; name it for each, "
+                f"--mode {metrics[0]}={end}, or choose one with --metric"
+            )
+        name = name if sign else metrics[0]
+        if name not in known:
+            raise UnknownNameError(f"--mode {name}: no such metric; known: {', '.join(known)}")
+        modes[name] = end
+    return modes
+
+
+def _remark_on_diverged(ds: xr.Dataset) -> None:
+    """Say how many runs diverged: their values that are not finite are not in the means."""
+    lost = int(diverged(ds).any(["split", "metric"]).sum())
+    if lost:
+        render.show_remark(
+            f"logged NaN or an infinity: {count(lost, 'run')}; "
+            "what is not finite is left out of means and of n"
+        )
