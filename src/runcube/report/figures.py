@@ -180,7 +180,7 @@ def _figure(name: str, height: int) -> Any:
     )
     made.toolbar.logo = None
     # For what is exported: there the page is not around the figure.
-    made.add_layout(Legend(name="legend", visible=False, items=[], ncols=6), "above")
+    made.add_layout(Legend(name="legend", visible=False, items=[], ncols=6, spacing=12), "above")
     made.add_layout(Title(name="note", visible=False, text_font_style="normal"), "below")
     made.xaxis.axis_label = PlainText(text="", name="x")
     made.yaxis.axis_label = PlainText(text="", name="y")

@@ -132,7 +132,8 @@ def _scale_of(values: NDArray[np.float64]) -> tuple[Scale, float]:
     low, high = np.quantile(values / 2, [0.05, 0.95])
     if _is_coarse(values, 2 * min(high - low, np.finfo(float).max / 2)):
         sizes = np.abs(values[values != 0])
-        return "asinh", float(max(np.median(sizes), sizes.max() * 1e-30, np.finfo(float).tiny))
+        typical = np.quantile(sizes, 0.5, method="lower")  # a mean of two may overflow
+        return "asinh", float(max(typical, sizes.max() * 1e-30, np.finfo(float).tiny))
     return "linear", 1.0
 
 

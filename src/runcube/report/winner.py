@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from runcube.report.sections import Choices
 
+_LONG_NAME = 200
+
 
 def best_section(ds: xr.Dataset, own: Choices) -> str:
     """Return the best configuration as a section of the page, or why there is none.
@@ -51,6 +53,7 @@ def best_section(ds: xr.Dataset, own: Choices) -> str:
     config: dict[str, Any] = json.loads(found.attrs["winner_config"])
     winner = json.loads(found.attrs["winner"])
     name = ", ".join(f"{key}={value}" for key, value in winner.items()) or "the only one"
+    name = name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]} …"
     return section(
         "best",
         title,

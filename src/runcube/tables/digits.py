@@ -31,11 +31,11 @@ def decimals_of(values: Sequence[float], errors: Sequence[float]) -> int:
     >>> decimals_of([93.4567, 86.1], [0.123, 4.0]), decimals_of([0.5], [float("nan")])
     (2, 4)
     """
-    known = [e for e in errors if math.isfinite(e) and e > 0]
+    known = [e for e in errors if 0 < e < _LONG]
     if known:
         wanted = _OF_ERROR - 1 - _exponent(min(known))
         return max(0, min(wanted, _OF_ERROR - _exponent(median(known))))
-    sizes = [abs(v) for v in values if math.isfinite(v) and v != 0]
+    sizes = [abs(v) for v in values if 0 < abs(v) < _LONG]
     return max(0, _OF_VALUE - 1 - _exponent(max(sizes))) if sizes else 0
 
 

@@ -113,7 +113,8 @@ function buildControls(sweep, form) {
       ),
     );
   }
-  const [wide, high] = [...hparams].sort((a, b) => b.labels.length - a.labels.length);
+  const size = (key) => (key.labels.length <= MOST_LABELS ? key.labels.length : -key.labels.length);
+  const [wide, high] = [...hparams].sort((a, b) => size(b) - size(a));
   document
     .getElementById("heatmap-controls")
     .append(
