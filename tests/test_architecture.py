@@ -24,11 +24,12 @@ FOLDERS = {
     "stats": "core cube",
     "tables": "core cube stats",
     "plot": "core cube stats tables",
+    "report": "core cube stats tables plot",
     "netcdf": "core files cube",
     "pipeline": "core files plan parallel readers curves cube",
     "lazy": "core files readers curves cube pipeline",
     "archive": "core files plan readers curves cube netcdf pipeline",
-    "cli": "core files plan cube stats tables pipeline archive",
+    "cli": "core files plan cube stats tables report pipeline archive",
 }
 # The same of the modules that stand in no folder.
 MODULES_ALONE = {
@@ -36,7 +37,9 @@ MODULES_ALONE = {
     "testing": "",
     "accessor": "core cube stats plot",
     "engine": "files readers curves pipeline lazy",
-    "__init__": "core plan readers cube stats tables plot pipeline lazy archive accessor logger",
+    "__init__": (
+        "core plan readers cube stats tables plot report pipeline lazy archive accessor logger"
+    ),
     "__main__": "cli",
 }
 ALLOWED = {name: words.split() for name, words in (FOLDERS | MODULES_ALONE).items()}
@@ -229,7 +232,7 @@ def test_importing_runcube_loads_nothing_heavy():
     command = [sys.executable, "-c", code]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    heavy = {"scipy", "matplotlib", "netCDF4", "dask", "distributed", "click", "rich"}
+    heavy = {"scipy", "matplotlib", "bokeh", "netCDF4", "dask", "distributed", "click", "rich"}
     assert not heavy & set(answer.stdout.split())
 
 

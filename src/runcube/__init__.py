@@ -35,6 +35,7 @@ from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
+from runcube.report import report
 from runcube.stats import (
     auc,
     balanced,
@@ -96,6 +97,7 @@ __all__ = [
     "problems",
     "rank",
     "register_reader",
+    "report",
     "resample",
     "save_archive",
     "scan",

@@ -52,7 +52,15 @@ from runcube.core.model import (
 )
 from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.roles import Names, Roles
-from runcube.core.text import clean_text, is_printable, natural_key, nearest, printable
+from runcube.core.text import (
+    clean_text,
+    is_printable,
+    natural_key,
+    nearest,
+    printable,
+    shell_word,
+    shell_words,
+)
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -99,6 +107,8 @@ __all__ = [
     "printable",
     "scatter_text",
     "scatter_values",
+    "shell_word",
+    "shell_words",
     "text_array",
     "usable_cpus",
 ]
