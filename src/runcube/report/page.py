@@ -53,7 +53,7 @@ def report(
     *,
     metric: str | None = None,
     split: str | None = None,
-    reported: str | None = None,
+    report: str | None = None,
     mode: Mode | Mapping[str, Mode] | None = None,
     all_runs: bool = False,
     ci: float = 0.95,
@@ -75,7 +75,7 @@ def report(
     metric, split : str, optional
         What the page opens with, and what chooses the best; by default the metric and split that
         most runs have, ``val`` before other splits.
-    reported : str, optional
+    report : str, optional
         The split that is reported of the best configuration, which ``split`` chooses; by default
         ``test`` or ``eval`` where there is one.
     mode : {"max", "min"} or mapping, optional
@@ -111,7 +111,7 @@ def report(
     '<!doctype html>'
     """
     check_cube(ds)
-    for name, label in (("metric", metric), ("split", split), ("split", reported)):
+    for name, label in (("metric", metric), ("split", split), ("split", report)):
         _check_label(ds, name, label)
     data = sweep_data(ds, ci)
     start = data["start"] = _start(data["curves"], metric, split)
@@ -119,7 +119,7 @@ def report(
     own = Choices(
         metric=start["metric"],
         split=start["split"],
-        reported=reported or next((s for s in ("test", "eval") if s in splits), start["split"]),
+        reported=report or next((s for s in ("test", "eval") if s in splits), start["split"]),
         mode=mode,
         all_runs=all_runs,
         ci=ci,

@@ -96,8 +96,11 @@ def results(
     found = summarize(values, dim=dim, ci=ci)
     names = names or {}
     labels = _labels_of_columns(values, own)
+    # Of a single column, what was selected says what it is.
+    chosen = [str(values[c].item()) for c in columns if c in values.coords and not values[c].ndim]
     heads = [
-        " ".join(names.get(text, text) for text in label.values()) or "value" for label in labels
+        " ".join(names.get(text, text) for text in (label.values() or chosen)) or "value"
+        for label in labels
     ]
     keys, texts = _row_labels(values, rows, names)
     finite = values.where(np.isfinite(values)).values
