@@ -45,6 +45,7 @@ T = TypeVar("T")
 _LOG_LIKE = tuple(
     ending + packed for ending in (".jsonl", ".ndjson", ".json") for packed in PACKED_ENDINGS
 )
+_EVENTS = ".tfevents."
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -312,7 +313,7 @@ def _only(kind: type[T], given: Sequence[T]) -> list[T]:
 
 
 def _is_log_like(file: LogFile) -> bool:
-    return file.path.endswith(_LOG_LIKE)
+    return file.path.endswith(_LOG_LIKE) or _EVENTS in file.path.rpartition("/")[2]
 
 
 def _problem_of(tree: Tree, file: LogFile) -> Problem:

@@ -11,8 +11,22 @@ the modules beside this folder.
 """
 
 from runcube.readers.jsonl.log import Log
+from runcube.readers.jsonl.names import SPLIT_WORDS, meaning, split_and_metric
 from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.reader import JsonlReader
-from runcube.readers.jsonl.source import differing_keys, read_headers, read_log
+from runcube.readers.jsonl.source import differing_keys, read_headers, read_log, runs_of_log
+from runcube.readers.jsonl.x_columns import axis_of
 
-__all__ = ["JsonlReader", "Log", "Options", "differing_keys", "read_headers", "read_log"]
+__all__ = [
+    "SPLIT_WORDS",
+    "JsonlReader",
+    "Log",
+    "Options",
+    "axis_of",
+    "differing_keys",
+    "meaning",
+    "read_headers",
+    "read_log",
+    "runs_of_log",
+    "split_and_metric",
+]
