@@ -45,7 +45,7 @@ T = TypeVar("T")
 _LOG_LIKE = tuple(
     ending + packed for ending in (".jsonl", ".ndjson", ".json") for packed in PACKED_ENDINGS
 )
-_EVENTS = ".tfevents."
+_EVENT_NAME, _EVENT_VERSION = "tfevents.", b"brain.Event:"
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -214,7 +214,7 @@ def discover(
     found.skipped += [
         _problem_of(tree, file)
         for file in left
-        if _is_log_like(file) and foreign_logger(file.path, tree.head(file.path)) is None
+        if _is_log_like(tree, file) and foreign_logger(file.path, tree.head(file.path)) is None
     ]
     if not found.headers and not found.unread:
         _raise_unknown_x(readers, tree)
@@ -312,8 +312,12 @@ def _only(kind: type[T], given: Sequence[T]) -> list[T]:
     return items
 
 
-def _is_log_like(file: LogFile) -> bool:
-    return file.path.endswith(_LOG_LIKE) or _EVENTS in file.path.rpartition("/")[2]
+def _is_log_like(tree: Tree, file: LogFile) -> bool:
+    if file.path.endswith(_LOG_LIKE):
+        return True
+    # An event file that is one, and of no run, describes the sweep.
+    is_named = _EVENT_NAME in file.path.rpartition("/")[2]
+    return is_named and _EVENT_VERSION not in tree.head(file.path)
 
 
 def _problem_of(tree: Tree, file: LogFile) -> Problem:

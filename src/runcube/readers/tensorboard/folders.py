@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runcube.core import DEFAULT_LIMITS
 from runcube.files import PACKED_ENDINGS
 from runcube.readers.jsonl import SPLIT_WORDS, meaning, split_and_metric
-from runcube.readers.tensorboard.framing import begins_with_record
+from runcube.readers.tensorboard.framing import frames
 from runcube.readers.tensorboard.scalars import FileEvents, read_events
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def runs_of_folders(tree: Tree) -> Iterator[tuple[str, list[LogFile]]]:
 
 
 def _is_event_file(tree: Tree, file: LogFile) -> bool:
-    return not file.size or begins_with_record(tree.head(file.path))
+    """Return whether records are at the beginning of a file; of an empty one nothing else shows."""
+    return not file.size or len(frames(tree.head(file.path)).starts) > 0
 
 
 def _is_below(folder: str, base: str) -> bool:

@@ -119,14 +119,14 @@ def _batch(
     return np.array(starts, np.int64), np.array(lengths, np.int64), position
 
 
-def begins_with_record(data: bytes) -> bool:
+def _begins_with_record(data: bytes) -> bool:
     """Return whether the length of a record and its checksum stand at the beginning of bytes."""
     return len(data) >= HEADER and checksum(data[:8]) == int.from_bytes(data[8:HEADER], "little")
 
 
 def _is_cut(data: bytes, position: int) -> bool:
     """Return whether the record at a position is sound as far as it goes, but not whole."""
-    return len(data) - position < HEADER or begins_with_record(data[position : position + HEADER])
+    return len(data) - position < HEADER or _begins_with_record(data[position : position + HEADER])
 
 
 def _sound_headers(raw: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.bool_]:

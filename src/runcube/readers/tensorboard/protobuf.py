@@ -199,9 +199,9 @@ def _read_value(event: Event, data: bytes, start: int, stop: int) -> None:
         event.scalars.append(Scalar(tag, tensor.at, tensor.kind, tensor.number))
     elif tensor is not None and plugin == "text":
         named = _text(data, tag.start, tag.stop).removesuffix("/text_summary")
-        event.texts += [(named, text) for text in tensor.texts]
+        event.texts += [(named, _text(data, one.start, one.stop)) for one in tensor.texts]
     elif kind or plugin or tensor is not None:
-        event.left.append(kind or plugin or "tensor")
+        event.left.append(kind or plugin.removesuffix("s") or "tensor")
 
 
 def _plugin(data: bytes, start: int, stop: int) -> tuple[str, slice]:
@@ -218,16 +218,17 @@ def _plugin(data: bytes, start: int, stop: int) -> tuple[str, slice]:
 
 
 class _Tensor(NamedTuple):
-    """A tensor: the number that is all it holds, where it stands if plain, or the texts."""
+    """A tensor: the number that is all it holds, where it stands if plain, or its texts."""
 
     number: float | None
     at: int
     kind: str
-    texts: list[str]
+    texts: list[slice]
 
 
 def _read_tensor(data: bytes, start: int, stop: int) -> _Tensor:
-    dtype, content, texts = 0, slice(0, 0), []
+    dtype, content = 0, slice(0, 0)
+    texts: list[slice] = []
     listed: list[tuple[int, slice]] = []
     size = 1
     for number, wire, at, end in _fields(data, start, stop):
@@ -238,7 +239,7 @@ def _read_tensor(data: bytes, start: int, stop: int) -> _Tensor:
         elif number == 4 and wire == _BYTES:
             content = slice(at, end)
         elif number == 8 and wire == _BYTES:
-            texts.append(_text(data, at, end))
+            texts.append(slice(at, end))
         elif end > at:
             listed.append((number, slice(at, end)))
     kind = _KINDS.get(dtype)

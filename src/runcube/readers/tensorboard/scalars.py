@@ -144,6 +144,8 @@ class _FileReader:
         self.alone: list[tuple[float, ...]] = []
         self.codes: dict[bytes, int] = {}
         self.damaged = [*found.damaged]
+        # Records with values of tags beyond the limit.
+        self.beyond: list[int] = []
         self.left: Counter[str] = Counter()
         self.left_from: dict[str, int] = {}
         self.texts: list[tuple[int, str, str]] = []
@@ -286,10 +288,7 @@ class _FileReader:
         if len(tags) > self.limits.columns:
             most = self.limits.columns
             keep = out.codes < most
-            self.left[f"value of tags beyond Limits(columns={most})"] = int((~keep).sum())
-            self.left_from[f"value of tags beyond Limits(columns={most})"] = int(
-                out.numbers[~keep][0]
-            )
+            self.beyond = out.numbers[~keep].tolist()
             out.tags = tags[:most]
             for name in ("numbers", "walls", "steps", "codes", "values"):
                 setattr(out, name, getattr(out, name)[keep])
@@ -306,14 +305,20 @@ class _FileReader:
         if self.frames.cut is not None and is_whole:
             message = "the file ends within a record, which is left out"
             found.append(Problem("truncated_tail", message, self.path, self.frames.cut))
-        for kind, count in self.left.items():
-            message = f"{count} {kind}{'s' * (count > 1)}: no scalar, left out"
-            if "Limits(" in kind:
-                problem = Problem("limit", f"{count} {kind}: left out", self.path)
-            else:
-                problem = Problem("left_out", message, self.path, self.left_from[kind])
-            found.append(problem)
+        if self.beyond:
+            most = f"Limits(columns={self.limits.columns})"
+            message = f"{_counted(len(self.beyond), 'value')} of tags beyond {most} left out"
+            found.append(Problem("limit", message, self.path, int(self.beyond[0])))
+        if self.left:
+            order = sorted(self.left, key=lambda kind: self.left_from[kind])
+            kinds = ", ".join(_counted(self.left[kind], kind) for kind in order)
+            first = self.left_from[order[0]]
+            found.append(Problem("left_out", f"{kinds}: no scalars, left out", self.path, first))
         return found
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _shown(numbers: Sequence[int]) -> str:
