@@ -92,11 +92,10 @@ def test_an_empty_file_is_a_run_that_logged_nothing(log):
     path, _ = log
     (path.parents[1] / "b").mkdir()
     (path.parents[1] / "b" / NAME).write_bytes(b"")
+    for run, lr in (("a", 0.1), ("b", 0.2)):
+        (path.parents[1] / run / "hparams.yaml").write_text(f"lr: {lr}\n")
     ds = load(path.parents[1])
-    assert dict(zip(ds.run_id.values.ravel(), ds.status.values.ravel(), strict=True)) == {
-        "a": "complete",
-        "b": "failed",
-    }
+    assert ds.status.sel(lr=[0.1, 0.2]).values.ravel().tolist() == ["complete", "failed"]
     assert kinds(ds) == ["empty"]
 
 
@@ -113,6 +112,16 @@ def test_what_is_only_called_like_an_event_file_is_named(log, data, kind):
     ds = load(path.parent)
     assert curve(ds, "all", "loss") == as_logged(POINTS)
     assert kinds(ds) == [kind]
+
+
+@pytest.mark.parametrize("data", [b"", bytes(50), b"\x18" + bytes(11)], ids=len)
+def test_a_run_without_a_whole_record_is_named_with_the_rest(log, data):
+    path, _ = log
+    (path.parents[1] / "b").mkdir()
+    (path.parents[1] / "b" / NAME).write_bytes(data)
+    ds = load(path.parents[1])
+    assert "b" in "".join(rc.problems(ds).path)
+    assert curve(ds.where(ds.run_id == "a", drop=True), "all", "loss") == as_logged(POINTS)
 
 
 def test_hyperparameters_nested_without_end_cost_their_record(tmp_path):

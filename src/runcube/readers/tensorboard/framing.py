@@ -188,6 +188,8 @@ def stored(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 def by_length(lengths: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Yield each length with the records that have it, in file order."""
+    if not len(lengths):
+        return
     order = np.argsort(lengths, kind="stable")
     values, firsts = np.unique(lengths[order], return_index=True)
     yield from zip(values.tolist(), np.split(order, firsts[1:]), strict=True)

@@ -97,7 +97,8 @@ def table_of(files: Sequence[EventFile]) -> EventTable:
     """
     pieces = _stretches(files)
     periods = np.repeat([s.period for s in pieces], [s.high - s.low for s in pieces])
-    stretches = _joined(pieces)
+    # Of a run that logged nothing there is a part as well: problems are of one.
+    stretches = _joined(pieces) or [_Stretch(0, 0, 0, 0)]
     called = [[*map(_column_name, file.names)] for file in files]
     names = [*dict.fromkeys(name for own in called for name in own)]
     code_of = {name: code for code, name in enumerate(names)}
@@ -119,7 +120,9 @@ def table_of(files: Sequence[EventFile]) -> EventTable:
     which = np.repeat(np.arange(len(stretches)), [s.high - s.low for s in stretches])
     rows, firsts = _rows(steps, codes, which)
     parts, records = _parts(files, stretches)
-    columns = {STEP: _column(np.arange(len(firsts)), steps[firsts].astype(np.float64))}
+    columns = {}
+    if len(firsts):
+        columns[STEP] = _column(np.arange(len(firsts)), steps[firsts].astype(np.float64))
     clock = _times(walls, steps, periods)[firsts]
     has_wall = np.flatnonzero(~np.isnan(clock))
     if len(has_wall):
