@@ -317,6 +317,11 @@ def test_a_file_beside_the_events_keeps_its_types_and_what_differs_is_named(tmp_
     assert kinds(ds) == ["config_conflict"]
 
 
+def test_a_run_is_called_as_its_folder(tmp_path):
+    write_events(tmp_path / "logs" / "ppo" / "PPO_1" / NAME, [scalar("loss", 1.0, 0)])
+    assert load(tmp_path).run_id.item() == "logs/ppo/PPO_1"
+
+
 def test_the_root_itself_may_be_a_run_and_files_may_be_packed(tmp_path):
     write_events(tmp_path / NAME, [scalar("loss", s, s) for s in range(3)])
     packed = gzip.compress((tmp_path / NAME).read_bytes())
