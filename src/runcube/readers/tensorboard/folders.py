@@ -58,9 +58,11 @@ def runs_of_folders(tree: Tree) -> Iterator[tuple[str, list[LogFile]]]:
     runs: dict[str, list[LogFile]] = defaultdict(list)
     for folder, files in folders.items():
         runs[homes[folder]] += files
+    above = {other for folder in runs for other in _above(folder)}
     for folder, files in runs.items():
-        inside = any(other != folder and _is_below(other, folder) for other in runs)
-        if not (inside and all(known.holds_nothing(folder_of(file.path)) for file in files)):
+        if not (
+            folder in above and all(known.holds_nothing(folder_of(file.path)) for file in files)
+        ):
             yield folder, files
 
 
@@ -69,8 +71,11 @@ def _is_event_file(tree: Tree, file: LogFile) -> bool:
     return not file.size or len(frames(tree.head(file.path)).starts) > 0
 
 
-def _is_below(folder: str, base: str) -> bool:
-    return not base or folder.startswith(base + "/")
+def _above(folder: str) -> Iterator[str]:
+    """Yield the folders above one, the root last."""
+    while folder:
+        folder = folder_of(folder)
+        yield folder
 
 
 class _Folders:
@@ -88,6 +93,8 @@ class _Folders:
         self._files = files
         self._heads: dict[str, list[FileEvents]] = {}
         self._inside: dict[str, list[str]] = defaultdict(list)
+        # Whether all that add_hparams wrote below a folder is the same.
+        self._agree: dict[str, bool] = {}
         for folder in files:
             if folder:
                 self._inside[folder_of(folder)].append(folder)
@@ -118,12 +125,8 @@ class _Folders:
 
     def _part_of(self, folder: str) -> str | None:
         """Return the folder above that hyperparameters or a curve in a folder are of."""
-        if not folder:
-            return None
-        above = folder_of(folder)
-        while above and above not in self._files:
-            above = folder_of(above)
-        if above not in self._files:
+        above = next((one for one in _above(folder) if one in self._files), None)
+        if above is None:
             return None
         tags = {tag for head in self._beginnings(folder) for tag in head.tags}
         if curve_of(below(folder, above), tags) is not None:
@@ -138,9 +141,11 @@ class _Folders:
         """
         if self._hparams(folder) is None or self.holds_nothing(above):
             return False
-        others = [self._hparams(other) for other in self._inside[above]]
-        said = [hparams for hparams in others if hparams is not None]
-        return all(hparams == said[0] for hparams in said)
+        if above not in self._agree:
+            others = [self._hparams(other) for other in self._inside[above]]
+            said = [hparams for hparams in others if hparams is not None]
+            self._agree[above] = all(hparams == said[0] for hparams in said)
+        return self._agree[above]
 
     def _hparams(self, folder: str) -> dict[str, Any] | None:
         """Return the hyperparameters that ``add_hparams`` wrote into a folder of their own."""

@@ -156,7 +156,7 @@ def checksum(data: bytes) -> int:
     Examples
     --------
     >>> hex(checksum(b"123456789"))
-    '0xd7e88e50'
+    '0xc78ab0e5'
     """
     table = _byte_list()
     crc = 0xFFFFFFFF

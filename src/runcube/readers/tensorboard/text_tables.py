@@ -8,7 +8,7 @@ from typing import Any
 from runcube.readers.lines import is_number_text
 
 _HEADS = ({"param", "parameter", "key", "name", "hyperparameter"}, {"value"})
-_RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
+_RULE = frozenset(" \t:|-")
 _WORDS = {"True": True, "False": False, "None": None}
 
 
@@ -23,7 +23,7 @@ def config_in_text(text: str) -> dict[str, Any]:
     {}
     """
     lines = [line.strip() for line in text.strip().splitlines()]
-    if len(lines) < 3 or not _RULE.fullmatch(lines[1]):
+    if len(lines) < 3 or "-" not in lines[1] or not _RULE.issuperset(lines[1]):
         return {}
     head, *rows = ([*map(str.strip, line.strip("|").split("|", 1))] for line in lines if line)
     if len(head) != 2 or any(h.lower() not in known for h, known in zip(head, _HEADS, strict=True)):
