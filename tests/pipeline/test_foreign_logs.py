@@ -3,7 +3,6 @@
 import gzip
 import json
 import sqlite3
-import struct
 
 import pytest
 from hypothesis import given
@@ -11,11 +10,6 @@ from hypothesis import strategies as st
 
 from runcube.files import Tree, list_files
 from runcube.pipeline.foreign_logs import foreign_logger, foreign_problems
-
-
-def event_file():
-    record = b"\x09" + struct.pack("<d", 1.6e9) + b"\x1a\x0dbrain.Event:2"
-    return struct.pack("<QI", len(record), 7) + record + struct.pack("<I", 9) + bytes(40)
 
 
 def database(tmp_path, *tables):
@@ -38,7 +32,6 @@ STATE = {"best_metric": None, "epoch": 1.0, "global_step": 9, "log_history": []}
 @pytest.mark.parametrize(
     ("path", "head", "name"),
     [
-        ("a/events.out.tfevents.1652699454.host.1.0", event_file(), "TensorBoard event files"),
         ("wandb/run-2_1-x/run-x.wandb", b":W&B\xe1\xbe\x00", "W&B run files"),
         ("wandb/run-2_1-x/files/wandb-summary.json", b'{"loss": 1}', "W&B summaries"),
         ("swanlog/run-1/backup.swanlab", b":SWL\xd6\xe1\x01", "SwanLab run files"),
@@ -95,14 +88,14 @@ def test_a_table_without_a_header_of_names_over_numbers_is_no_log(head):
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(head):
-    for path in ("a.csv", "a/metrics.json", "x.tfevents.1", "m/metrics/a", "mlflow.db", "a.wandb"):
+    for path in ("a.csv", "a/metrics.json", "m/metrics/a", "mlflow.db", "a.wandb"):
         foreign_logger(path, head)
         foreign_logger(path, b"SQLite format 3\0" + head)
 
 
 def test_each_logger_is_named_once_with_its_count_its_first_file_and_advice(tmp_path):
     for i in range(300):
-        (tmp_path / f"events.out.tfevents.{i}.host.0").write_bytes(event_file())
+        (tmp_path / f"a-{i}.wandb").write_bytes(b":W&B\xe1\xbe\x00")
     (tmp_path / "log.csv.gz").write_bytes(gzip.compress(b"epoch,loss\n0,0.5\n"))
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "model.pt").write_bytes(b"x")
@@ -113,12 +106,12 @@ def test_each_logger_is_named_once_with_its_count_its_first_file_and_advice(tmp_
         looked.append(path)
         return tree.head(path)
 
-    events, table = foreign_problems(tree.unclaimed(), head, lambda folder: False)
-    assert (events.kind, events.path) == ("not_read", "events.out.tfevents.0.host.0")
-    assert events.message.startswith(
-        "TensorBoard event files are recognised but not read: 300 files, this is the first; "
+    runs, table = foreign_problems(tree.unclaimed(), head, lambda folder: False)
+    assert (runs.kind, runs.path) == ("not_read", "a-0.wandb")
+    assert runs.message.startswith(
+        "W&B run files are recognised but not read: 300 files, this is the first; "
     )
-    assert "JSON lines" in events.message
+    assert "JSON lines" in runs.message
     assert table.path == "log.csv.gz"
     assert "not read: 1 file; " in table.message
     assert not {"model.pt", "empty.csv"} & {*looked}

@@ -142,8 +142,9 @@ class RunHeader:
         What the splits and metrics are called.
     reading : tuple of (str, str)
         How the log was read, as pairs of topic and text for ``explain()``: ``records``, ``runs``,
-        ``configuration``, ``x``, ``splits``, ``metrics``, ``left out``, and ``says the same``, the
-        arguments that say outright what was found. Empty if the layout is a known one.
+        ``configuration``, ``x``, ``splits``, ``metrics``, ``left out``, ``values``, which is an
+        attr of the cube as well, and ``says the same``, the arguments that say outright what was
+        found. Empty if the layout is a known one.
     """
 
     source: Source

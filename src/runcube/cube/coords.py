@@ -197,16 +197,23 @@ def _run_coords(
 _ENDINGS = re.compile(r"(?:\.[A-Za-z]+)+(?:\.\d+)?$")
 
 
+def _folder(header: RunHeader) -> str:
+    """Return the directory of a run: that of its log, or the log itself where it is one."""
+    path = header.source.path
+    is_folder = any(file.path.startswith(f"{path}/") for file in header.source.files)
+    return path if is_folder else path.rpartition("/")[0]
+
+
 def run_ids(headers: Sequence[RunHeader]) -> list[str]:
     """Return a name for each run: the shortest part of its path that identifies it, or its key.
 
     The key is used where a log holds several runs.
     """
-    folders = Counter(header.source.path.rpartition("/")[0] for header in headers)
+    folders = Counter(map(_folder, headers))
     keys = Counter(header.key for header in headers)
     names = []
     for header in headers:
-        folder, _, name = header.source.path.rpartition("/")
+        folder, name = _folder(header), header.source.path.rpartition("/")[2]
         stem = _ENDINGS.sub("", name) or name
         if header.key.startswith("@"):
             names.append((folder or stem) + header.key)

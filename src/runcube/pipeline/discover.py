@@ -46,6 +46,7 @@ _LOG_LIKE = tuple(
     ending + packed for ending in (".jsonl", ".ndjson", ".json") for packed in PACKED_ENDINGS
 )
 _TABLES = tuple(ending + packed for ending in (".csv", ".tsv") for packed in PACKED_ENDINGS)
+_EVENT_NAME, _EVENT_VERSION = "tfevents.", b"brain.Event:"
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -316,7 +317,11 @@ def _only(kind: type[T], given: Sequence[T]) -> list[T]:
 def _is_log_like(tree: Tree, file: LogFile) -> bool:
     if file.path.endswith(_TABLES):  # most are no logs; of one that is not there nobody knows
         return 0 < file.size < _LFS_BYTES and tree.head(file.path).startswith(_LFS)
-    return file.path.endswith(_LOG_LIKE)
+    if file.path.endswith(_LOG_LIKE):
+        return True
+    # An event file that is one, and of no run, describes the sweep.
+    is_named = _EVENT_NAME in file.path.rpartition("/")[2]
+    return is_named and _EVENT_VERSION not in tree.head(file.path)
 
 
 def _problem_of(tree: Tree, file: LogFile) -> Problem:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 _SQLITE = b"SQLite format 3\0"
 _RECORDS = 'write what you need of it as JSON lines, {"step": 1, "train/loss": 0.5}'
-# The first bytes of an event file: the length of the record with its version, in 8 and 4 bytes.
-_EVENT = re.compile(rb".{2}\0{6}.{4}\x09.{8}\x1a.brain\.Event:", re.DOTALL)
 _MLFLOW_POINT = re.compile(rb"\d{9,} [-+.\w]+( -?\d+.*)?\r?\n")
 _SACRED_CURVE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"(steps|timestamps|values)"\s*:\s*\[')
 _CSV = re.compile(r"\.(csv|tsv)$")
@@ -91,12 +89,6 @@ def _is_number(text: str) -> bool:
 
 
 _LOGGERS = (
-    _Logger(
-        "TensorBoard event files",
-        re.compile(r"\.tfevents\."),
-        lambda head: _EVENT.match(head) is not None,
-        f"tbparse or EventAccumulator read them: {_RECORDS}",
-    ),
     _Logger(
         "W&B run files",
         re.compile(r"\.wandb$"),
@@ -201,7 +193,7 @@ def foreign_logger(path: str, head: bytes) -> str | None:
     Returns
     -------
     str or None
-        A name in the plural, such as ``"TensorBoard event files"``; None for any other file.
+        A name in the plural, such as ``"W&B run files"``; None for any other file.
 
     Examples
     --------

@@ -114,8 +114,15 @@ def load_attrs(
         "skipped": json.dumps(named),
         "policies": clean_text(policy.as_json()),
         "layout": sweep.layout,
+        **_of_values(sweep),
         **here,
     }
+
+
+def _of_values(sweep: Sweep) -> dict[str, str]:
+    """Return what the readers say of the values as such: that they are float32, or medians."""
+    said = {text: None for h in sweep.headers for topic, text in h.reading if topic == "values"}
+    return {"values": clean_text("; ".join(said))} if said else {}
 
 
 def attrs_of_now(root: str | Path) -> dict[str, str]:

@@ -30,9 +30,17 @@ from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
+from runcube.readers.tensorboard import TensorBoardReader
 
 # The most general first: readers registered later are asked earlier.
-for _reader in (CsvReader(), JsonlReader(), RayReader(), JobsReader(), NativeReader()):
+for _reader in (
+    CsvReader(),
+    JsonlReader(),
+    TensorBoardReader(),
+    RayReader(),
+    JobsReader(),
+    NativeReader(),
+):
     register_reader(_reader)
 
 # What is not in the text above is for ``pipeline`` and ``lazy``.

@@ -31,6 +31,10 @@ class Options:
         Whether the text ``"null"`` is a logged NaN.
     ignore : frozenset of str
         Columns that are neither metric nor configuration.
+    axes : frozenset of str
+        Columns that are axes beside x, whatever they hold.
+    plain : frozenset of str
+        Columns that are none, whatever they are called.
     facts : tuple of (str, tuple of str)
         Columns whose first value goes into the configuration, each with its keys there.
     in_log : bool
@@ -50,6 +54,8 @@ class Options:
     trailer: str | None = None
     null_is_nan: bool = False
     ignore: frozenset[str] = frozenset()
+    axes: frozenset[str] = frozenset()
+    plain: frozenset[str] = frozenset()
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     in_log: bool = True
     config_file: str | None = None

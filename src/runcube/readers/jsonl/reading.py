@@ -115,7 +115,7 @@ def _runs(log: Log) -> str:
         return f"columns that change where x begins anew: {_some(sorted(log.runs.told))}"
     if len(log.runs.keys) > 1:
         return "a configuration that changes begins the next"
-    count = len(log.table.parts)
+    count = len({part.path for part in log.table.parts})
     return "one a file" if count == 1 else f"one in {count} files, joined"
 
 
@@ -129,7 +129,7 @@ def _configuration(
     for name in dict.fromkeys(files):
         yield name
     plain = [n for n in run.header.config if n in log.table.columns]
-    if plain:
+    if plain and log.options.in_log:
         yield f"a record before the rows: {_some(plain)}"
     if run.header.constants:
         yield f"columns that never move: {_some([*run.header.constants])}"

@@ -60,10 +60,11 @@ def find_x(
     """
     axes: dict[str, list[str]] = {}
     for name, column in columns.items():
-        if not column.has(NUMBER) or (options.metrics and name in options.metrics):
+        is_metric = name in options.plain or (options.metrics and name in options.metrics)
+        if is_metric or not column.has(NUMBER):
             continue
         axis = axis_of(name)
-        if name == options.x or name in listed:
+        if name == options.x or name in options.axes or name in listed:
             axes.setdefault(name, []).append(name)
         elif axis is not None and _runs_along(name, axis, column, runs):
             axes.setdefault(axis, []).append(name)
