@@ -265,6 +265,15 @@ def test_points_and_commas_in_one_table_are_no_decimal_commas(tmp_path):
     assert ("non_numeric", 2) in problems
 
 
+def test_a_comma_in_a_number_between_commas_may_be_of_thousands_and_is_named(tmp_path):
+    text = 'epoch,loss,count\n0,0.5,"1,234"\n1,0.4,"2,345"\n'
+    _, curves, problems = one(tmp_path, text)
+    assert curves == {("all", "loss"): {0: 0.5, 1: 0.4}}
+    assert not problems
+    ds = load(tmp_path, messages=True)
+    assert "1,234" in ds.messages.item()
+
+
 def test_rows_that_share_an_x_and_hold_different_columns_are_one(tmp_path):
     _, curves, problems = one(tmp_path, "step,loss,acc\n1,0.5,\n1,,90\n2,0.4,\n2,,91\n")
     assert curves == {("all", "loss"): {1: 0.5, 2: 0.4}, ("all", "acc"): {1: 90, 2: 91}}

@@ -149,6 +149,6 @@ def test_depth_counts_objects_and_lists():
 
 def test_what_reads_as_a_number_is_one_whatever_stands_around_it():
     around = [chr(code) for code in range(0x3100)]
-    for written in [*(c + "0.7" for c in around), *("0.7" + c for c in around), *around]:
-        if is_number_text(written):
-            float(written)
+    for number in [*(c + "0.7" for c in around), *("0.7" + c for c in around), *around]:
+        if is_number_text(number):
+            float(number)

@@ -40,7 +40,7 @@ def assert_says_the_same(root, reader="auto"):
     text = printed(root, reader)
     if text is None:
         return None
-    said = eval(text, {"JsonlReader": rc.JsonlReader, "Limits": Limits})
+    said = eval(text, {"CsvReader": rc.CsvReader, "JsonlReader": rc.JsonlReader, "Limits": Limits})
     one, other = load(root, reader), load(root, said)
     for ds in (one, other):
         for name in ("created", "command", "policies"):
