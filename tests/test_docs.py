@@ -13,8 +13,14 @@ import pytest
 import runcube as rc
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("docs", "docs/how-to", "docs/loggers")
-PAGES = sorted([ROOT / "README.md", *(page for f in FOLDERS for page in ROOT.glob(f"{f}/*.md"))])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/how-to/*.md"),
+        *ROOT.glob("docs/loggers/*.md"),
+    ]
+)
 SRC = ROOT / "src" / "runcube"
 SOURCES = sorted(SRC.rglob("*.py"))
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -33,6 +39,7 @@ WITHOUT_EXAMPLES = {
     "developers.md",
     "guide.md",
     "how-to/index.md",
+    "loggers/index.md",
     "notebooks.md",
     "policies.md",
 }

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "examples").glob("*.ipynb"))
@@ -53,3 +54,28 @@ def test_the_notebook_runs_afresh(notebook, tmp_path):
     fresh = json.loads((tmp_path / notebook.name).read_text(encoding="utf-8"))["cells"]
     if notebook.stem == "statistics":  # its numbers are what it is for
         assert printed(fresh) == printed(json.loads(notebook.read_text(encoding="utf-8"))["cells"])
+
+
+def test_a_bar_in_a_notebook_needs_no_widgets_and_goes_away(tmp_path):
+    code = f"""
+import warnings
+import runcube as rc
+warnings.simplefilter("ignore", rc.SweepWarning)
+seen = []
+shell = get_ipython().display_pub
+shell.register_hook(lambda message: seen.append(message["content"].get("data")) or message)
+ds = rc.load_runs({str(NOTEBOOKS[0].parent / "logs")!r}, progress=True)
+print(sum("<progress" in data["text/html"] for data in seen), seen[-1]["text/html"] == "")
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbformat.write(notebook, tmp_path / "bar.ipynb")
+    command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
+    command.append(str(tmp_path / "bar.ipynb"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (cell,) = nbformat.read(tmp_path / "bar.ipynb", as_version=4).cells
+    bar, told = cell.outputs
+    assert bar["data"] == {"text/html": "", "text/plain": ""}
+    number, is_gone = told["text"].split()
+    assert int(number) >= 1
+    assert is_gone == "True"

@@ -34,7 +34,7 @@ from runcube.lazy import open_runs
 from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep
-from runcube.readers import JsonlReader, Reader, register_reader
+from runcube.readers import CsvReader, JsonlReader, Reader, register_reader
 from runcube.report import report
 from runcube.stats import (
     auc,
@@ -61,6 +61,7 @@ if _TYPE_CHECKING:
 __version__ = _version("runcube")
 __all__ = [
     "ArchiveError",
+    "CsvReader",
     "CubeTooLargeError",
     "JsonlReader",
     "LogError",

@@ -42,12 +42,12 @@ STATE = {"best_metric": None, "epoch": 1.0, "global_step": 9, "log_history": []}
         ("runs/1/run.json", json.dumps(SACRED_RUN, indent=2).encode(), "Sacred runs"),
         ("runs/1/metrics.json", json.dumps(SACRED, indent=2).encode(), "Sacred metrics"),
         ("trainer_state.json", json.dumps(STATE).encode(), "Hugging Face trainer states"),
-        ("version_0/metrics.csv", b"lr,step,loss\n0.1,0,\n,9,0.5\n", "Lightning CSV files"),
-        ("version_0/metrics.csv", LIGHTNING, "Lightning CSV files"),
-        ("log.csv", b"epoch,loss,val_loss\r\n0,0.5,NA\r\n", "Keras CSV files"),
-        ("log.csv.gz", b"epoch,loss\n0,0.5\n", "CSV files"),
-        ("0.monitor.csv", b'#{"t_start": 1.5}\nr,l,t\n1.0,9,0.3\n', "CSV files"),
-        ("log.tsv", b"epoch\tloss\n0\t0.5\n", "CSV files"),
+        ("version_0/metrics.csv", b"lr,step,loss\n0.1,0,\n,9,0.5\n", "CSV tables"),
+        ("version_0/metrics.csv", LIGHTNING, "CSV tables"),
+        ("log.csv", b"epoch,loss,val_loss\r\n0,0.5,NA\r\n", "CSV tables"),
+        ("log.csv.gz", b"epoch,loss\n0,0.5\n", "CSV tables"),
+        ("0.monitor.csv", b'#{"t_start": 1.5}\nr,l,t\n1.0,9,0.3\n', "CSV tables"),
+        ("log.tsv", b"epoch\tloss\n0\t0.5\n", "CSV tables"),
     ],
 )
 def test_a_file_of_another_logger_is_recognised_and_nothing_else_of_that_name(path, head, name):
@@ -106,7 +106,7 @@ def test_each_logger_is_named_once_with_its_count_its_first_file_and_advice(tmp_
         looked.append(path)
         return tree.head(path)
 
-    runs, table = foreign_problems(tree.unclaimed(), head)
+    runs, table = foreign_problems(tree.unclaimed(), head, lambda folder: False)
     assert (runs.kind, runs.path) == ("not_read", "a-0.wandb")
     assert runs.message.startswith(
         "W&B run files are recognised but not read: 300 files, this is the first; "

@@ -30,6 +30,7 @@ def records(*texts):
 
 def test_topics_stand_in_the_order_in_which_a_log_is_read():
     own = [
+        ("reader", "JsonlReader"),
         *(("says the same", text) for text in ("", "header='_meta'", "x='spawn_step'")),
         ("x", "spawn_step: whole numbers that rise"),
         ("records", "1 header, 9 rows, 1 trailer"),
@@ -46,7 +47,12 @@ def test_topics_stand_in_the_order_in_which_a_log_is_read():
 def said(*readings):
     """What is printed of logs for each of which these arguments say the same."""
     headers = [
-        header(f"{i}.jsonl", ("records", "9 rows"), *(("says the same", text) for text in own))
+        header(
+            f"{i}.jsonl",
+            ("records", "9 rows"),
+            ("reader", "JsonlReader"),
+            *(("says the same", text) for text in own),
+        )
         for i, own in enumerate(readings)
     ]
     found = count_readings([*headers, header("9.jsonl", ("records", "none"))])

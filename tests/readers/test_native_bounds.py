@@ -145,3 +145,10 @@ def test_depth_counts_objects_and_lists():
         decode_line(nested(101).encode())
     assert caught.value.kind == "limit"
     assert decode_line(b'{"a": [' + b"{}, " * 500 + b"{}]}")
+
+
+def test_what_reads_as_a_number_is_one_whatever_stands_around_it():
+    around = [chr(code) for code in range(0x3100)]
+    for text in [*(c + "0.7" for c in around), *("0.7" + c for c in around), *around]:
+        if is_number_text(text):
+            float(text)

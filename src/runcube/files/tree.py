@@ -51,6 +51,7 @@ class Tree:
         self.unreadable = [item for item in listing.unreadable if not wanted.is_ignored(item[0])]
         # What is beside the logs that are asked for is there for whoever looks for it.
         self._claimed = {file.path for file in files if not wanted.may_be_log(file.path)}
+        self._with_log: set[str] = set()
         self._children: dict[str, dict[str, LogFile]] = {}
         for file in files:
             folder, _, name = file.path.rpartition("/")
@@ -61,8 +62,13 @@ class Tree:
         return (file for path, file in self.files.items() if path not in self._claimed)
 
     def claim(self, files: tuple[LogFile, ...]) -> None:
-        """Mark files as claimed: they are not offered to the next reader."""
+        """Mark the files of a log, the log first, as claimed: no other reader is offered them."""
         self._claimed.update(file.path for file in files)
+        self._with_log.update(file.path.rpartition("/")[0] for file in files[:1])
+
+    def has_log(self, folder: str) -> bool:
+        """Return whether a reader has claimed a log directly inside a folder."""
+        return folder in self._with_log
 
     def settle(self) -> None:
         """Prepare to read the beginnings of the files that are unclaimed now, and of no others."""

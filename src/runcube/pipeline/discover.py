@@ -46,9 +46,11 @@ _LOG_LIKE = tuple(
     ending + packed for ending in (".jsonl", ".ndjson", ".json") for packed in PACKED_ENDINGS
 )
 _EVENT_NAME, _EVENT_VERSION = "tfevents.", b"brain.Event:"
+_TABLES = tuple(ending + packed for ending in (".csv", ".tsv") for packed in PACKED_ENDINGS)
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
+_LFS_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ def discover(
         if problem is not None:
             found.skipped.append(problem)
     left = list(tree.unclaimed())
-    found.skipped += foreign_problems(left, tree.head)
+    found.skipped += foreign_problems(left, tree.head, tree.has_log)
     found.skipped += [
         _problem_of(tree, file)
         for file in left
@@ -313,6 +315,8 @@ def _only(kind: type[T], given: Sequence[T]) -> list[T]:
 
 
 def _is_log_like(tree: Tree, file: LogFile) -> bool:
+    if file.path.endswith(_TABLES):  # most are no logs; of one that is not there nobody knows
+        return 0 < file.size < _LFS_BYTES and tree.head(file.path).startswith(_LFS)
     if file.path.endswith(_LOG_LIKE):
         return True
     # An event file that is one, and of no run, describes the sweep.
@@ -358,7 +362,8 @@ def _nothing(path: Roots, tree: Tree, skipped: Sequence[Problem], readers: Seque
     names = ", ".join(reader.name for reader in readers)
     return (
         f"{place}: no training logs among {len(tree.files)} files ({kinds}); "
-        f"readers asked: {names}; pass the directory of the logs, or reader=JsonlReader(...)"
+        f"readers asked: {names}; pass the directory of the logs, or reader=JsonlReader(...), "
+        "of tables CsvReader(...)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Files of other loggers that no reader reads yet: recognised, and named once for each logger."""
+"""Files of other loggers that are not read: recognised, and named once for each logger."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _RECORDS = 'write what you need of it as JSON lines, {"step": 1, "train/loss": 0
 _MLFLOW_POINT = re.compile(rb"\d{9,} [-+.\w]+( -?\d+.*)?\r?\n")
 _SACRED_CURVE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"(steps|timestamps|values)"\s*:\s*\[')
 _CSV = re.compile(r"\.(csv|tsv)$")
+_TABLES = "CSV tables"
 _ROWS = 3
 _SHORTEST = 2
 
@@ -60,7 +61,7 @@ def _is_database(*tables: bytes) -> Callable[[bytes], bool]:
 
 
 def _header(head: bytes) -> list[str]:
-    """Return the names of the columns of a CSV file; none if it holds no curves."""
+    """Return the names of the columns of a CSV file; none if it holds no numbers."""
     if b"\0" in head:
         return []
     text = head.decode("utf-8-sig", "replace")
@@ -85,15 +86,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_lightning(head: bytes) -> bool:
-    return "step" in _header(head)
-
-
-def _is_keras(head: bytes) -> bool:
-    names = _header(head)
-    return names[:1] == ["epoch"] and any(name.startswith("val_") for name in names)
 
 
 _LOGGERS = (
@@ -176,18 +168,15 @@ _LOGGERS = (
         "write each item of log_history as a line of a .jsonl file; the last checkpoint has all",
     ),
     _Logger(
-        "Lightning CSV files",
-        re.compile(r"(^|/)metrics\.csv$"),
-        _is_lightning,
-        f"{_RECORDS}",
-    ),
-    _Logger("Keras CSV files", _CSV, _is_keras, f"{_RECORDS}"),
-    _Logger(
-        "CSV files",
+        _TABLES,
         _CSV,
         lambda head: bool(_header(head)),
-        f"{_RECORDS}",
+        "a table of results has no x along its rows; CsvReader(x=...) reads one that has",
     ),
+)
+_BESIDE = (
+    f"{_TABLES} beside the log of a run",
+    "they are second records, or hold other quantities; files=... with reader='csv' reads them",
 )
 
 
@@ -209,15 +198,17 @@ def foreign_logger(path: str, head: bytes) -> str | None:
     Examples
     --------
     >>> foreign_logger("run/metrics.csv", b"epoch,loss,val_loss\n0,0.5,0.7\n")
-    'Keras CSV files'
+    'CSV tables'
     >>> foreign_logger("run/names.csv", b"name,colour\na,red\n") is None
     True
     """
     return next((logger.name for logger in _named_like(path) if logger.head(head)), None)
 
 
-def foreign_problems(files: Iterable[LogFile], head: Callable[[str], bytes]) -> list[Problem]:
-    """Return one problem for each logger whose files are recognised, but cannot be read yet.
+def foreign_problems(
+    files: Iterable[LogFile], head: Callable[[str], bytes], has_log: Callable[[str], bool]
+) -> list[Problem]:
+    """Return one problem for each logger whose files are recognised, but are not read.
 
     Parameters
     ----------
@@ -225,6 +216,8 @@ def foreign_problems(files: Iterable[LogFile], head: Callable[[str], bytes]) -> 
         Those that no reader has claimed.
     head : callable
         Returns the first bytes of a file by its path; called only if the name may be that of a log.
+    has_log : callable
+        Returns whether a reader has claimed a file of a folder, by the path of the folder.
 
     Returns
     -------
@@ -238,8 +231,11 @@ def foreign_problems(files: Iterable[LogFile], head: Callable[[str], bytes]) -> 
         start = head(file.path) if loggers else b""
         logger = next((logger for logger in loggers if logger.head(start)), None)
         if logger is not None:
-            found.setdefault(logger.name, []).append(file.path)
-            advice[logger.name] = logger.advice
+            name, said = logger.name, logger.advice
+            if name == _TABLES and has_log(file.path.rpartition("/")[0]):
+                name, said = _BESIDE
+            found.setdefault(name, []).append(file.path)
+            advice[name] = said
     return [
         Problem(
             "not_read",

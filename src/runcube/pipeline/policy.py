@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from runcube.core import ArchiveError, Limits, check_choice
 from runcube.curves import Align, MissingX, OnDuplicate, SelectionPolicy
 from runcube.plan import PlanPolicy
-from runcube.readers import JsonlReader, registered_readers
+from runcube.readers import CsvReader, JsonlReader, registered_readers
 
 if TYPE_CHECKING:
     from runcube.readers import Reader
@@ -114,8 +114,8 @@ def policy_facts(policy: Policy) -> dict[str, Any]:
 def _reader_facts(reader: str | Reader) -> str | dict[str, Any]:
     if isinstance(reader, str):
         return reader
-    if isinstance(reader, JsonlReader):
-        return {"JsonlReader": asdict(reader)}
+    if isinstance(reader, JsonlReader) and type(reader) in (CsvReader, JsonlReader):
+        return {type(reader).__name__: asdict(reader)}
     return {"name": reader.name, "is_dataclass": is_dataclass(reader)}
 
 
@@ -167,10 +167,11 @@ def _names(names: list[str] | None) -> tuple[str, ...] | None:
 def _reader_of(facts: str | dict[str, Any]) -> str | Reader:
     if isinstance(facts, str):
         return facts
-    if "JsonlReader" in facts:
-        options = facts["JsonlReader"]
-        limits = Limits(**options.get("limits", {}))
-        return JsonlReader(**options | {"limits": limits})
+    for kind in (CsvReader, JsonlReader):
+        if kind.__name__ in facts:
+            options = facts[kind.__name__]
+            limits = Limits(**options.get("limits", {}))
+            return kind(**options | {"limits": limits})
     if any(reader.name == facts["name"] for reader in registered_readers()):
         return str(facts["name"])
     raise ArchiveError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -11,6 +13,11 @@ from runcube.core import PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
+
+# Seconds between two pictures of a bar in a notebook.
+_REDRAWN = 0.1
 
 
 class Progress(Protocol):
@@ -47,7 +54,9 @@ def progress_callback(
 
 @contextmanager
 def progress_bar(doing: str, *, at_first: str | None = None) -> Iterator[Progress]:
-    """Yield a callable that draws a bar on stderr, which goes away at the end.
+    """Yield a callable that draws a bar, which goes away at the end.
+
+    On stderr; in a notebook below the cell, without widgets, which not everybody has installed.
 
     Parameters
     ----------
@@ -57,6 +66,15 @@ def progress_bar(doing: str, *, at_first: str | None = None) -> Iterator[Progres
         What it says until the first step.
     """
     from rich.console import Console
+
+    console = Console(stderr=True)
+    drawn = _notebook_bar if console.is_jupyter else partial(_terminal_bar, console)
+    with drawn(doing, at_first or doing) as step:
+        yield step
+
+
+@contextmanager
+def _terminal_bar(console: Console, doing: str, at_first: str) -> Iterator[Progress]:
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -66,13 +84,37 @@ def progress_bar(doing: str, *, at_first: str | None = None) -> Iterator[Progres
     from rich.progress import Progress as Bar
 
     rate = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bar(
-        "{task.description}", BarColumn(), *rate, transient=True, console=Console(stderr=True)
-    ) as bar:
-        task = bar.add_task(at_first or doing, total=None)
+    with Bar("{task.description}", BarColumn(), *rate, transient=True, console=console) as bar:
+        task = bar.add_task(at_first, total=None)
 
         def step(done: int, total: int, files: int) -> None:
             text = f"{doing} ({files:,})"
             bar.update(task, completed=done, total=total, description=text)
 
         yield step
+
+
+@contextmanager
+def _notebook_bar(doing: str, at_first: str) -> Iterator[Progress]:
+    from IPython.display import display
+
+    def html(text: str) -> dict[str, str]:
+        return {"text/html": text, "text/plain": ""}
+
+    # An element without a value shows that something goes on.
+    first = html(f"{at_first} <progress></progress>")
+    handle: Any = display(first, raw=True, display_id=True)
+    drawn = 0.0
+
+    def step(done: int, total: int, files: int) -> None:
+        nonlocal drawn
+        if (now := time.monotonic()) - drawn > _REDRAWN:
+            drawn = now
+            rate = f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+            bar = f'<progress value="{done}" max="{total}"></progress>'
+            handle.update(html(f"{doing} ({files:,}) {bar} {rate}"), raw=True)
+
+    try:
+        yield step
+    finally:
+        handle.update(html(""), raw=True)

@@ -21,7 +21,8 @@ _RUN = "(?:run|job|trial|task|exp|experiment|wandb|slurm|group|session)"
 # Where, when and by whom a run was started: no evidence makes a hyperparameter of these.
 _FACTS = re.compile(
     rf"""
-    id|uuid|pid|port|host|hostname|user|devices?|time|date|timestamp|command|cwd|write_checkpoint
+    id|uuid|pid|port|host|hostname|user|devices?|time|date|timestamp|t_start|start_time|command
+    |cwd|write_checkpoint
     |{_RUN}_(?:id|number)|git_.*|commit.*
     """,
     re.VERBOSE | re.DOTALL,

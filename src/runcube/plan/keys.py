@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import PlanError, UnknownNameError
+from runcube.plan.exclude import is_fact
 from runcube.plan.labels import value_text
 from runcube.plan.names import invalid_reason, resolve, short_names
 from runcube.plan.spellings import merge_column
@@ -145,6 +146,8 @@ def merge_spellings(table: KeyTable, apart: Apart, seed: str | None) -> KeyTable
     """
     found: dict[str, Merged] = {}
     for key, column in table.columns.items():
+        if is_fact(key):  # the moments at which the runs of a sweep began are near each other
+            continue
         is_seed = seed in (key, table.names[key])
         merged = merge_column(column, apart, table.relabelled.get(key, ()), is_seed=is_seed)
         if merged is not None:

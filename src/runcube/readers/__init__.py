@@ -24,6 +24,7 @@ from runcube.core import (
 )
 from runcube.files import Tree, read_bytes
 from runcube.readers.base import Reader, register_reader, registered_readers, resolve_reader
+from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
@@ -32,11 +33,19 @@ from runcube.readers.ray import RayReader
 from runcube.readers.tensorboard import TensorBoardReader
 
 # The most general first: readers registered later are asked earlier.
-for _reader in (JsonlReader(), TensorBoardReader(), RayReader(), JobsReader(), NativeReader()):
+for _reader in (
+    CsvReader(),
+    JsonlReader(),
+    TensorBoardReader(),
+    RayReader(),
+    JobsReader(),
+    NativeReader(),
+):
     register_reader(_reader)
 
 # What is not in the text above is for ``pipeline`` and ``lazy``.
 __all__ = [
+    "CsvReader",
     "Curves",
     "JobsReader",
     "JsonlReader",

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 BOM = b"\xef\xbb\xbf"
 # A longer list of numbers is no set of metrics but a vector.
 _LIST_LENGTH = 32
-# Each character can be matched in one way only: else a long text of digits takes hours.
+# Each character can be matched in one way only: else a long text of digits takes hours. Around a
+# number stands what ``float`` takes for a blank.
+_BLANKS = r"[^\S\x1c-\x1f]*"
 _NUMBER = re.compile(
-    r"\s*[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)\s*",
+    rf"{_BLANKS}[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?"
+    rf"|nan|inf(?:inity)?){_BLANKS}",
     re.IGNORECASE,
 )
 # A quote with the backslashes before it, or a bracket, in a line that is read backwards.

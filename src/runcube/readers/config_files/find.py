@@ -16,6 +16,8 @@ SIDECARS = (
     "config.yml",
     "params.json",
     "params.yaml",
+    "parameters.json",
+    "parameters.yaml",
     "hparams.yaml",
     "hparams.yml",
     "hparams.json",

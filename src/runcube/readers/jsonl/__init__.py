@@ -13,18 +13,29 @@ the modules beside this folder.
 from runcube.readers.jsonl.log import Log
 from runcube.readers.jsonl.names import SPLIT_WORDS, meaning, split_and_metric
 from runcube.readers.jsonl.options import Options
+from runcube.readers.jsonl.parts import group_parts
 from runcube.readers.jsonl.reader import JsonlReader
-from runcube.readers.jsonl.source import differing_keys, read_headers, read_log, runs_of_log
+from runcube.readers.jsonl.source import (
+    Decoded,
+    differing_keys,
+    open_log,
+    read_headers,
+    read_log,
+    runs_of_log,
+)
 from runcube.readers.jsonl.x_columns import axis_of
 
 __all__ = [
     "SPLIT_WORDS",
+    "Decoded",
     "JsonlReader",
     "Log",
     "Options",
     "axis_of",
     "differing_keys",
+    "group_parts",
     "meaning",
+    "open_log",
     "read_headers",
     "read_log",
     "runs_of_log",

@@ -15,7 +15,7 @@ from runcube.readers.jsonl.names import RUN_KEYS
 from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts, rotated_base
 from runcube.readers.jsonl.reading import arguments
-from runcube.readers.jsonl.source import open_log, read_log
+from runcube.readers.jsonl.source import Decoded, open_log, read_log
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
@@ -173,10 +173,11 @@ class JsonlReader:
         OSError
             If the log cannot be read.
         """
-        log, runs = read_log(source, self._options(), request)
+        log, runs = read_log(source, self._options(), request, self._decode)
         if len(log.table):
             runs[0].problems += unknown_names(log, source.path)
             said = [("says the same", text) for text in (self._given, *arguments(log, runs))]
+            said.append(("reader", type(self).__name__))
             for run in runs:
                 run.header = replace(run.header, reading=(*run.header.reading, *said))
         return runs
@@ -197,9 +198,9 @@ class JsonlReader:
         """
         if self.x is None:
             return None
-        files = [f for f in tree.unclaimed() if _may_be_log(f.path) and not is_sidecar_name(f.path)]
-        logs = (_beginning(file, tree.head(file.path), self._alone) for file in files)
-        found = [log for log in logs if log is not None and looks_like_training(log)]
+        files = [f for f in tree.unclaimed() if self._may_be_log(f.path)]
+        logs = (self._beginning(file, tree.head(file.path), self._alone) for file in files)
+        found = [log for log in logs if log is not None and self._is_log(log)]
         names = {name: None for log in found for name in log.table.columns}
         if not names:
             return None
@@ -251,19 +252,22 @@ class JsonlReader:
         claimed: list[LogFile] = []
         silent: list[LogFile] = []
         for file in tree.unclaimed():
-            if not _may_be_log(file.path) or is_sidecar_name(file.path):
+            if not self._may_be_log(file.path):
                 continue
             head = tree.head(file.path)
             if self._claims(file, head, by_name) or self._claims_longer(tree, file, head, by_name):
                 # One object in a .json is a summary, unless its siblings are logs.
                 lone = is_lone(file, head) and not by_name
                 (silent if lone else claimed).append(file)
-            elif self.x is None or self._may_have_x(file, head):
+            elif self._tells_nothing(file, head):
                 silent.append(file)
         return claimed, silent
 
-    def _may_have_x(self, file: LogFile, head: bytes) -> bool:
-        log = _beginning(file, head, self._alone)
+    def _tells_nothing(self, file: LogFile, head: bytes) -> bool:
+        """Return whether the first lines of a file do not rule out that it is a log."""
+        if self.x is None:
+            return True
+        log = self._beginning(file, head, self._alone)
         return log is None or self.x in log.table.columns
 
     def _claims_longer(self, tree: Tree, file: LogFile, head: bytes, by_name: bool) -> bool:
@@ -281,27 +285,36 @@ class JsonlReader:
             return False
 
     def _claims(self, file: LogFile, head: bytes, by_name: bool) -> bool:
-        log = _beginning(file, head, self._options() if by_name else self._alone)
+        log = self._beginning(file, head, self._options() if by_name else self._alone)
         if log is None or (self.x is not None and self.x not in log.table.columns):
             return False
         held = log.table.columns.keys() | log.table.objects.keys()
         if by_name and (self.x is not None or not held.isdisjoint(self._named)):
             return True
+        return self._is_log(log)
+
+    def _decode(self, data: bytes, path: str, limits: Limits) -> Decoded:
+        """Return what a file holds as JSON lines."""
+        del path, limits
+        return Decoded(data)
+
+    def _beginning(self, file: LogFile, head: bytes, options: Options) -> Log | None:
+        """Return what the first lines of a file hold; None if that is no records."""
+        lines = whole_lines(head, file.size)
+        if not lines or not is_object(lines):
+            return None
+        log = open_log([Part(file.path, lines)], options)
+        return log if len(log.table) else None
+
+    def _may_be_log(self, path: str) -> bool:
+        """Return whether a file of this name may be a log, as far as its name says."""
+        base = rotated_base(path)
+        name = (base[0] if base else path).lower()
+        return name.endswith(_ENDINGS) and not is_sidecar_name(path)
+
+    def _is_log(self, log: Log) -> bool:
+        """Return whether what the first lines of a file hold looks like a log."""
         return looks_like_training(log)
-
-
-def _beginning(file: LogFile, head: bytes, options: Options) -> Log | None:
-    """Return what the first lines of a file hold; None if that is no records."""
-    lines = whole_lines(head, file.size)
-    if not lines or not is_object(lines):
-        return None
-    log = open_log([Part(file.path, lines)], options)
-    return log if len(log.table) else None
-
-
-def _may_be_log(path: str) -> bool:
-    base = rotated_base(path)
-    return (base[0] if base else path).lower().endswith(_ENDINGS)
 
 
 def _check_pattern(split: str) -> None:

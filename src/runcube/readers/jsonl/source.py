@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,15 +19,33 @@ from runcube.readers.jsonl.runs import build_run
 from runcube.readers.table import Part, first_records, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from runcube.core import LogFile, Source
+    from runcube.core import Limits, LogFile, Source
     from runcube.readers.jsonl.options import Options
     from runcube.readers.table import Objects
 
 
 # Problems of a configuration file of which nothing is known.
 _UNSOUND = ("no_config", "unreadable")
+
+
+class Decoded(NamedTuple):
+    """A file of another form as JSON lines.
+
+    Parameters
+    ----------
+    data : bytes
+        Its records, each on the line of the file on which it stands.
+    problems : sequence of Problem
+        What is wrong with its lines.
+    notes : sequence of str
+        What was found out about its form, for people.
+    """
+
+    data: bytes
+    problems: Sequence[Problem] = ()
+    notes: Sequence[str] = ()
 
 
 def read_headers(source: Source, options: Options) -> list[RunHeader]:
@@ -54,7 +72,12 @@ def read_headers(source: Source, options: Options) -> list[RunHeader]:
     return [run.header for run in read_log(source, options, Request(metrics=frozenset()))[1]]
 
 
-def read_log(source: Source, options: Options, request: Request) -> tuple[Log, list[RunLog]]:
+def read_log(
+    source: Source,
+    options: Options,
+    request: Request,
+    decode: Callable[[bytes, str, Limits], Decoded] | None = None,
+) -> tuple[Log, list[RunLog]]:
     """Return all runs of a source, and the log they came from.
 
     Parameters
@@ -63,6 +86,8 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
         The files of the log, then its configuration files if it has any.
     options : Options
     request : Request
+    decode : callable, optional
+        Takes what a file holds, its path and bounds, where it is not JSON lines by itself.
 
     Returns
     -------
@@ -77,15 +102,20 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
     """
     logs, sidecars = files_of_log(source, options)
     beside, problems = load_sidecars(source, sidecars, options.limits)
-    parts, damages = [], []
+    parts, damages, decoded = [], [], []
     for file in logs:
         data, damage = read_bytes(source.root, file.path, limits=options.limits)
-        parts.append(Part(file.path, data))
+        decoded.append(decode(data, file.path, options.limits) if decode else Decoded(data))
+        parts.append(Part(file.path, decoded[-1].data))
         damages += [damage_problem(damage, file.path)] if damage else []
     log = open_log(parts, options)
+    log.table.problems += [problem for one in decoded for problem in one.problems]
     names = [file.path.rpartition("/")[2] for file in sidecars]
     runs = runs_of_log(log, source, request, beside, problems, names)
     runs[-1].problems += damages
+    notes = ", ".join(dict.fromkeys(note for one in decoded for note in one.notes))
+    for run in runs if notes else ():
+        run.header = replace(run.header, reading=(*run.header.reading, ("form", notes)))
     return log, runs
 
 
