@@ -47,6 +47,17 @@ def test_where_pytorch_went_on_at_an_earlier_step_the_later_values_count():
     assert "10 rows" in rc.problems(ds).message.item()
 
 
+def test_event_files_beside_json_lines_are_a_second_record_of_the_run(tmp_path):
+    rows = [f'{{"step": {s}, "loss": {s / 7}}}\n' for s in range(9)]
+    (tmp_path / "metrics.jsonl").write_text("".join(rows))
+    write_events(tmp_path / NAME, [scalar("loss", s / 7, s) for s in range(9)])
+    ds = load(tmp_path)
+    assert ds.path.values.ravel().tolist() == ["metrics.jsonl"]
+    assert kinds(ds) == ["not_read"]
+    assert "second record" in rc.problems(ds).message.item()
+    assert load(tmp_path, reader="tensorboard").path.item() == "."
+
+
 @pytest.fixture
 def tree(tmp_path):
     """Six runs: one crashed, one resumed, one with a NaN."""

@@ -21,6 +21,7 @@ _MLFLOW_POINT = re.compile(rb"\d{9,} [-+.\w]+( -?\d+.*)?\r?\n")
 _SACRED_CURVE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"(steps|timestamps|values)"\s*:\s*\[')
 _CSV = re.compile(r"\.(csv|tsv)$")
 _TABLES = "CSV tables"
+_EVENTS = "TensorBoard event files"
 _ROWS = 3
 _SHORTEST = 2
 
@@ -168,16 +169,23 @@ _LOGGERS = (
         "write each item of log_history as a line of a .jsonl file; the last checkpoint has all",
     ),
     _Logger(
+        _EVENTS,
+        re.compile(r"tfevents\."),
+        lambda head: b"brain.Event:" in head,
+        "of those that are no run there is nothing to read",
+    ),
+    _Logger(
         _TABLES,
         _CSV,
         lambda head: bool(_header(head)),
         "a table of results has no x along its rows; CsvReader(x=...) reads one that has",
     ),
 )
-_BESIDE = (
-    f"{_TABLES} beside the log of a run",
-    "they are second records, or hold other quantities; files=... with reader='csv' reads them",
-)
+_BESIDE = {
+    _TABLES: "they are second records, or hold other quantities; files=... with reader='csv' reads "
+    "them",
+    _EVENTS: "they are second records, in float32; reader='tensorboard' reads them alone",
+}
 
 
 def foreign_logger(path: str, head: bytes) -> str | None:
@@ -232,8 +240,10 @@ def foreign_problems(
         logger = next((logger for logger in loggers if logger.head(start)), None)
         if logger is not None:
             name, said = logger.name, logger.advice
-            if name == _TABLES and has_log(file.path.rpartition("/")[0]):
-                name, said = _BESIDE
+            if name in _BESIDE and has_log(file.path.rpartition("/")[0]):
+                name, said = f"{name} beside the log of a run", _BESIDE[name]
+            elif name == _EVENTS:  # they describe a sweep
+                continue
             found.setdefault(name, []).append(file.path)
             advice[name] = said
     return [

@@ -35,8 +35,8 @@ from runcube.readers.tensorboard import TensorBoardReader
 # The most general first: readers registered later are asked earlier.
 for _reader in (
     CsvReader(),
-    JsonlReader(),
     TensorBoardReader(),
+    JsonlReader(),
     RayReader(),
     JobsReader(),
     NativeReader(),
