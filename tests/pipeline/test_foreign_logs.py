@@ -39,7 +39,7 @@ STATE = {"best_metric": None, "epoch": 1.0, "global_step": 9, "log_history": []}
     ("path", "head", "name"),
     [
         ("a/events.out.tfevents.1652699454.host.1.0", event_file(), "TensorBoard event files"),
-        ("wandb/run-2_1-x/run-x.wandb", b":W&B\xe1\xbe\x00", "W&B run files"),
+        ("files/media/table/t_0_ab.table.json", b'{"columns":["a"],"data":[[1]]}', "W&B tables"),
         ("wandb/run-2_1-x/files/wandb-summary.json", b'{"loss": 1}', "W&B summaries"),
         ("swanlog/run-1/backup.swanlab", b":SWL\xd6\xe1\x01", "SwanLab run files"),
         ("mlruns/0/ab/metrics/train/loss", b"1652699454123 0.5 1\n", "MLflow metric files"),

@@ -222,13 +222,14 @@ def _head(stream: Stream, size: int) -> tuple[bytes, bytes]:
 
 
 def read_bytes(
-    root: str, path: str, *, limits: Limits = DEFAULT_LIMITS
+    root: str, path: str, *, limits: Limits = DEFAULT_LIMITS, binary: bool = False
 ) -> tuple[bytes, str | None]:
     """Return all that a file holds, unpacked and as UTF-8, and what is wrong with its bytes.
 
     gzip, xz and zstd are recognised by their first bytes, in several parts and with plain text
     between. Of a part that is damaged or cut, everything up to there is returned. UTF-16 is
-    recognised by its byte order mark.
+    recognised by its byte order mark. With ``binary`` a file that does not begin packed is returned
+    as it is.
 
     Parameters
     ----------
@@ -238,6 +239,8 @@ def read_bytes(
         Posix path of the file, relative to ``root``.
     limits : Limits
         Its ``file_bytes`` are returned at most.
+    binary : bool
+        Whether the file holds no text.
 
     Returns
     -------
@@ -260,7 +263,7 @@ def read_bytes(
     own, below = own_place(root, path)
     with _counting(own):
         stored = store_of(own).whole(below, limits.file_bytes + 1)
-        return contents(stored, limits.file_bytes)
+        return contents(stored, limits.file_bytes, binary=binary)
 
 
 def damage_problem(damage: str, path: str) -> Problem:

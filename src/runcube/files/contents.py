@@ -13,7 +13,7 @@ _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _BOM_BYTES = 2
 
 
-def contents(data: bytes, most: int) -> tuple[bytes, str | None]:
+def contents(data: bytes, most: int, *, binary: bool = False) -> tuple[bytes, str | None]:
     """Return what a file holds, as UTF-8, and what is wrong with it.
 
     Parameters
@@ -22,6 +22,8 @@ def contents(data: bytes, most: int) -> tuple[bytes, str | None]:
         The file as it is; of one that is longer than ``most``, more than that is enough.
     most : int
         ``Limits.file_bytes``: more is left out, from the last whole line on.
+    binary : bool
+        Whether it holds no text: then only a packed file is changed.
 
     Returns
     -------
@@ -36,6 +38,9 @@ def contents(data: bytes, most: int) -> tuple[bytes, str | None]:
     """
     faults: list[str] = []
     is_cut = len(data) > most
+    if binary and not begins_packed(data):
+        damage = f"{_LIMIT}{most}): all that is behind is left out"
+        return data[:most], damage if is_cut else None
     if not _is_utf_16(data) and may_be_packed(data):
         data, faults, is_longer = unpack(data, most)
         is_cut = is_cut or is_longer

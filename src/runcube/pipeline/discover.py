@@ -43,7 +43,9 @@ T = TypeVar("T")
 
 # A file of another kind that no reader claims (a checkpoint, a picture) is not reported.
 _LOG_LIKE = tuple(
-    ending + packed for ending in (".jsonl", ".ndjson", ".json") for packed in PACKED_ENDINGS
+    ending + packed
+    for ending in (".jsonl", ".ndjson", ".json", ".wandb")
+    for packed in PACKED_ENDINGS
 )
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12

@@ -29,9 +29,10 @@ from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
+from runcube.readers.wandb import WandbReader
 
 # The most general first: readers registered later are asked earlier.
-for _reader in (JsonlReader(), RayReader(), JobsReader(), NativeReader()):
+for _reader in (JsonlReader(), WandbReader(), RayReader(), JobsReader(), NativeReader()):
     register_reader(_reader)
 
 # What is not in the text above is for ``pipeline`` and ``lazy``.
@@ -53,6 +54,7 @@ __all__ = [
     "Source",
     "Status",
     "Tree",
+    "WandbReader",
     "known_fingerprint",
     "read_bytes",
     "reader_fingerprint",

@@ -5,14 +5,29 @@
 hold) and ``names`` the splits and metrics in names of columns. ``configuration`` makes the header
 of a run (``trailer``), ``runs`` its curves (``numbers``) on ``axes``, ``advice`` says what is
 likely wrong.
-``reader`` finds the files by ``claims``, and joins those of one log (``parts``). Ray's layout and
-the newer native one use ``source`` as well. May import ``core``, ``files``, ``readers.table`` and
-the modules beside this folder.
+``reader`` finds the files by ``claims``, and joins those of one log (``parts``). Ray's layout,
+W&B's and the newer native one use ``source`` as well. May import ``core``, ``files``,
+``readers.table`` and the modules beside this folder.
 """
 
 from runcube.readers.jsonl.log import Log
 from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.reader import JsonlReader
-from runcube.readers.jsonl.source import differing_keys, read_headers, read_log
+from runcube.readers.jsonl.source import (
+    differing_keys,
+    open_log,
+    read_headers,
+    read_log,
+    runs_of_log,
+)
 
-__all__ = ["JsonlReader", "Log", "Options", "differing_keys", "read_headers", "read_log"]
+__all__ = [
+    "JsonlReader",
+    "Log",
+    "Options",
+    "differing_keys",
+    "open_log",
+    "read_headers",
+    "read_log",
+    "runs_of_log",
+]

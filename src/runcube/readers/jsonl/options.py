@@ -31,6 +31,8 @@ class Options:
         Whether the text ``"null"`` is a logged NaN.
     ignore : frozenset of str
         Columns that are neither metric nor configuration.
+    axes : frozenset of str
+        Columns that are axes beside x, whatever they hold.
     facts : tuple of (str, tuple of str)
         Columns whose first value goes into the configuration, each with its keys there.
     in_log : bool
@@ -50,6 +52,7 @@ class Options:
     trailer: str | None = None
     null_is_nan: bool = False
     ignore: frozenset[str] = frozenset()
+    axes: frozenset[str] = frozenset()
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     in_log: bool = True
     config_file: str | None = None

@@ -83,6 +83,39 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
         parts.append(Part(file.path, data))
         damages += [damage_problem(damage, file.path)] if damage else []
     log = open_log(parts, options)
+    names = [file.path.rpartition("/")[2] for file in sidecars]
+    runs = runs_of_log(log, source, request, beside, problems, names)
+    runs[-1].problems += damages
+    return log, runs
+
+
+def runs_of_log(
+    log: Log,
+    source: Source,
+    request: Request,
+    beside: Mapping[str, Any],
+    problems: Sequence[Problem],
+    names: Sequence[str],
+) -> list[RunLog]:
+    """Return all runs of a log, whatever format its table was read from.
+
+    Parameters
+    ----------
+    log : Log
+    source : Source
+    request : Request
+    beside : mapping
+        The configuration that is known from elsewhere.
+    problems : sequence of Problem
+        What is wrong with it.
+    names : sequence of str
+        Names of its files.
+
+    Returns
+    -------
+    list of RunLog, (runs,)
+        In order of first appearance.
+    """
     is_sound = not any(problem.kind in _UNSOUND for problem in problems)
     known = [known_configuration(log, run) for run in range(len(log.runs.keys))]
     headers = [
@@ -91,18 +124,16 @@ def read_log(source: Source, options: Options, request: Request) -> tuple[Log, l
     ]
     runs = [build_run(log, run, header, request) for run, header in enumerate(headers)]
     _share_problems(log, runs)
-    runs[-1].problems += damages
-    names = [file.path.rpartition("/")[2] for file in sidecars]
     for number, run in enumerate(runs):
         run.problems += [*problems, *_config_problems(log, number, run, known[number], beside)]
         if log.runs.column is not None and not known[number] and any(known):
             run.problems.append(_unlike_others(log, number))
         run.header = replace(run.header, reading=how_it_was_read(log, number, run, names))
-        if len(parts) > 1:
+        if len(log.table.parts) > 1:
             starts = zip(log.table.parts, log.table.first_lines, strict=True)
             run.parts = tuple((part.path, first, part.before) for part, first in starts)
             run.parallel = log.is_parallel
-    return log, runs
+    return runs
 
 
 def files_of_log(source: Source, options: Options) -> tuple[Sequence[LogFile], Sequence[LogFile]]:

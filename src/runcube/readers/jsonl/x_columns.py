@@ -63,7 +63,7 @@ def find_x(
         if not column.has(NUMBER) or (options.metrics and name in options.metrics):
             continue
         axis = axis_of(name)
-        if name == options.x or name in listed:
+        if name == options.x or name in options.axes or name in listed:
             axes.setdefault(name, []).append(name)
         elif axis is not None and _runs_along(name, axis, column, runs):
             axes.setdefault(axis, []).append(name)
