@@ -13,7 +13,8 @@ import pytest
 import runcube as rc
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")])
+FOLDERS = ("docs", "docs/how-to", "docs/loggers")
+PAGES = sorted([ROOT / "README.md", *(p for f in FOLDERS for p in ROOT.glob(f"{f}/*.md"))])
 SRC = ROOT / "src" / "runcube"
 SOURCES = sorted(SRC.rglob("*.py"))
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
