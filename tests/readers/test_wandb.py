@@ -468,6 +468,18 @@ def test_a_record_that_is_no_message_and_a_value_that_is_no_json_are_named(tmp_p
     assert kinds(run) == ["bad_line", "bad_line"]
 
 
+def test_keys_nested_beyond_the_limit_cost_their_record_and_are_named(tmp_path):
+    deep = [("k",) * depth for depth in (99, 20_000)]
+    rows = [made.history({"loss": 1.0, names: 2.0}, i) for i, names in enumerate(deep)]
+    settings = made.field(5, made.field(1, made.item(deep[1], 1)))
+    made.write(tmp_path, [made.run({}), *rows, settings, made.summary({deep[1]: 1})])
+    run = one(tmp_path)
+    assert points(run)["loss"] == [(0, 1.0)]
+    assert [p.message for p in run.problems] == [
+        "3 records are no messages, or nested deeper than Limits(depth=100): left out"
+    ]
+
+
 def test_a_packed_file_is_read(tmp_path):
     folder = made.write(tmp_path, [made.run({}), made.history({"loss": 1.0}, 0), made.ended()])
     path = folder / "run-abc.wandb"
@@ -482,6 +494,17 @@ def test_bytes_that_look_packed_are_not_unpacked(tmp_path):
     made.write(tmp_path, [*records, made.history({"loss": 1.0}, 0), made.ended()])
     run = one(tmp_path)
     assert (points(run)["loss"], run.problems) == ([(0, 1.0)], [])
+
+
+def by_path(ds):
+    """What was logged by each file: (split, metric, step) and the value as text."""
+    found = {}
+    for run in ds.stack(run=("config", "seed")).transpose("run", ...).groupby("run", squeeze=False):
+        frame = run[1].squeeze("run").curve.to_series()
+        there = run[1].squeeze("run").logged.to_series()
+        name = run[1].path.item().rpartition("/")[2]
+        found[name] = {key: str(value) for key, value in frame[there].items()}
+    return found
 
 
 def mutated(data, rng):
@@ -509,6 +532,19 @@ def reframed(data, rng):
         number = rng.randrange(len(records))
         records[number] = mutated(records[number] or b"\0", rng)
     return made.framed(records)
+
+
+def test_damage_to_one_run_changes_no_other(tmp_path):
+    rng = random.Random(3)
+    logs = tmp_path / "wandb"
+    shutil.copytree(LOGS, logs, ignore=shutil.ignore_patterns("*-killed"))
+    path = next(logs.glob("*-changed")) / "run-changed.wandb"
+    data, whole = path.read_bytes(), by_path(load(logs))
+    for _ in range(10):
+        path.write_bytes(mutated(data, rng))
+        assert {k: v for k, v in by_path(load(logs)).items() if k != path.name} == {
+            k: v for k, v in whole.items() if k != path.name
+        }
 
 
 @pytest.mark.parametrize("damage", [mutated, reframed])

@@ -99,7 +99,7 @@ class RunRecords:
         # What was left out: names with the type of media, the line of the first, and how many.
         self._media: dict[tuple[str, str], list[int]] = {}
         self._changed: dict[str, None] = {}
-        self._items = _Items()
+        self._items = _Items(limits.depth)
         self._keys: dict[_Names, tuple[str, bytes]] = {}
         self._take: dict[int, Callable[[bytes], None]] = {
             _HISTORY: self._take_history,
@@ -289,7 +289,9 @@ class RunRecords:
                 message += f"; {rest} more in {others} other places"
             yield Problem("bad_line", message, self._path)
         if unread:
-            yield Problem("bad_line", f"{unread} records are none of W&B's, left out", self._path)
+            bound = f"nested deeper than Limits(depth={self._limits.depth})"
+            message = f"{unread} records are no messages, or {bound}: left out"
+            yield Problem("bad_line", message, self._path)
         if framed.cut is not None:
             message = f"from byte {framed.cut} on the file holds no whole record"
             yield Problem("truncated_tail", message, self._path)
@@ -305,9 +307,16 @@ class RunRecords:
 
 
 class _Items:
-    """Reads the items of histories, summaries and configurations; most have keys seen before."""
+    """Reads the items of histories, summaries and configurations; most have keys seen before.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    depth : int
+        How many keys may be inside each other.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
         self._names: dict[bytes, _Names] = {}
 
     def read(self, message: bytes) -> tuple[_Names, bytes]:
@@ -316,7 +325,7 @@ class _Items:
         Raises
         ------
         NotProtobufError
-            As `fields`.
+            As `fields`, and where keys are nested too deeply.
         """
         # Keys first, then the value, and no size of more than one byte: nearly all are like that.
         at, end = 0, len(message)
@@ -326,9 +335,14 @@ class _Items:
         if len(begin) == 3 and begin[:2] == _VALUE_BEGINS and at + 3 + begin[2] == end:
             names = self._names.get(keys)
             if names is None:
-                names = self._names[keys] = _item(keys)[0]
+                names = self._names[keys] = self._checked(*_item(keys))[0]
             return names, message[at + 3 :]
-        return _item(message)
+        return self._checked(*_item(message))
+
+    def _checked(self, names: _Names, raw: bytes) -> tuple[_Names, bytes]:
+        if len(names) > self._depth:
+            raise NotProtobufError("nested too deeply")
+        return names, raw
 
 
 def _item(message: bytes) -> tuple[_Names, bytes]:
