@@ -288,6 +288,12 @@ def test_rows_of_one_step_are_one_and_keys_may_be_nested_or_not(tmp_path):
     assert ds.status.item() == "complete"
 
 
+def test_a_nested_key_and_one_spelled_like_it_are_both_kept(tmp_path):
+    rows = [made.history({("a", "b"): i, "a/b": i + 10.0}, i) for i in range(2)]
+    made.write(tmp_path, [made.run({}), *rows])
+    assert points(one(tmp_path)) == {"a/b": [(0, 0), (1, 1)], "a/b (2)": [(0, 10), (1, 11)]}
+
+
 def test_values_may_be_typed_instead_of_json(tmp_path):
     # As wandb_internal.proto has them: bool, sint64, double, text, json.
     values = {

@@ -58,9 +58,10 @@ def test_a_damaged_byte_costs_the_records_of_its_block_and_no_other(records, dat
     assert found.damaged or found.cut is not None or set(found.records) == set(records)
 
 
-def test_zeros_at_the_end_are_the_end():
+@pytest.mark.parametrize("size", [3, 40, 100_000])
+def test_zeros_at_the_end_are_the_end(size):
     records = [b"a" * 100, b"b" * 100]
-    found = read_framed(made.framed(records) + bytes(100_000))
+    found = read_framed(made.framed(records) + bytes(size))
     assert (found.records, found.damaged) == (records, [])
     assert found.cut == len(made.framed(records))
 
