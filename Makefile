@@ -10,10 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
 .DEFAULT_GOAL := test
-.PHONY: help setup test lint format quick check fuzz docs demo bench clean distclean
+.PHONY: help setup test lint lint-js format quick check fuzz docs demo bench clean distclean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 # Stamps: each is what was installed, made again when pyproject.toml changes.
 $(VENV)/.base:
@@ -40,6 +40,10 @@ lint: $(VENV)/.dev ## formatting, ruff, mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict src
+
+lint-js: $(VENV)/.dev ## eslint on the script of report pages; needs npm
+	$(BIN)/python -c 'from runcube.report.page import script; print(script())' \
+		| npx --yes eslint@10 --config eslint.config.mjs --stdin
 
 format: $(VENV)/.dev ## format and repair what ruff can repair
 	$(BIN)/ruff check --fix .

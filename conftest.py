@@ -1,5 +1,6 @@
 """For tests and doctests alike: what one registers is gone for the next."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,11 @@ def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNCUBE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    """Close what an example or a test has drawn."""
+    yield
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        pyplot.close("all")

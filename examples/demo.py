@@ -11,7 +11,6 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
@@ -72,38 +71,10 @@ def plot(ds: xr.Dataset, weight_decay: float, path: Path) -> None:
 
     The runs are those of `results`, so the curves end in its numbers.
     """
-    ds = ds.sel(weight_decay=weight_decay)
-    complete = ds.status == "complete"
-    lost = (diverged(ds) & complete).sum("seed")
-    accuracy = ds.curve.sel(split="val", metric="acc1")
+    accuracy = ds.curve.sel(split="val", metric="acc1", weight_decay=weight_decay)
     accuracy = accuracy.where(accuracy.status == "complete")
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, ds.sizes["lr"]))
-    figure, axes = plt.subplots(
-        1, ds.sizes["init"], figsize=(10, 5), sharey=True, squeeze=False, layout="constrained"
-    )
-    for axis, init in zip(axes.flat, ds.init.values, strict=True):
-        for lr, colour in zip(ds.lr.values, colours, strict=True):
-            runs = accuracy.sel(init=init, lr=lr)
-            n, bad = int(complete.sel(init=init, lr=lr).sum()), int(lost.sel(init=init, lr=lr))
-            mean, error = mean_and_error(runs)
-            label = f"{lr:g}  (n = {n}, {bad} diverged)" if bad else f"{lr:g}  (n = {n})"
-            axis.plot(ds.epoch, mean, "--" if bad else "-", color=colour, label=label)
-            axis.fill_between(ds.epoch, mean - error, mean + error, color=colour, alpha=0.25, lw=0)
-        axis.set(title=f"{init} weights", xlabel="epoch", ylim=(0, 100))
-        axis.set_xticks(ds.epoch.values[::5])
-        axis.grid(alpha=0.3)
-        axis.legend(title="learning rate", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
-    axes[0, 0].set_ylabel("validation accuracy (%)")
-    figure.suptitle(f"Digits, weight decay {weight_decay:g}: mean ± standard error over the seeds")
-    out = int((ds.status == "incomplete").sum())
-    figure.supxlabel(
-        "n: complete runs. Runs that diverged (loss NaN or infinite) count with the accuracy they "
-        f"logged; incomplete runs are left out ({out}).",
-        fontsize="small",
-        color="0.35",
-    )
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    names = {"lr": "learning rate", "val": "validation", "acc1": "accuracy (%)"}
+    rc.plot.save(rc.plot.curves(accuracy, col="init", hue="lr", names=names), path, dpi=150)
 
 
 def heading(text: str) -> None:

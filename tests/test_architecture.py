@@ -23,19 +23,23 @@ FOLDERS = {
     "cube": "core plan curves",
     "stats": "core cube",
     "tables": "core cube stats",
+    "plot": "core cube stats tables",
+    "report": "core cube stats tables plot",
     "netcdf": "core files cube",
     "pipeline": "core files plan parallel readers curves cube",
     "lazy": "core files readers curves cube pipeline",
     "archive": "core files plan readers curves cube netcdf pipeline",
-    "cli": "core files plan cube stats tables pipeline archive",
+    "cli": "core files plan cube stats tables report pipeline archive",
 }
 # The same of the modules that stand in no folder.
 MODULES_ALONE = {
     "logger": "",
     "testing": "",
-    "accessor": "cube stats",
+    "accessor": "core cube stats plot",
     "engine": "files readers curves pipeline lazy",
-    "__init__": "core plan readers cube stats tables pipeline lazy archive accessor logger",
+    "__init__": (
+        "core plan readers cube stats tables plot report pipeline lazy archive accessor logger"
+    ),
     "__main__": "cli",
 }
 ALLOWED = {name: words.split() for name, words in (FOLDERS | MODULES_ALONE).items()}
@@ -176,10 +180,15 @@ AUTHORS_OF_READERS = set(
     "Curves Limits LogFile Problem Reader Request Resume Roles RunHeader RunLog Source Status Tree"
     " read_bytes register_reader JobsReader JsonlReader NativeReader RayReader WandbReader".split()
 )
+# The figures, and what goes with them.
+PLOTS = set(
+    "best_of_k compare coverage curves data distribution heatmap importance marginals parallel"
+    " save theme".split()
+)
 # What is public by the name of its folder: `runcube.tables.results`.
-OF_USERS = {"readers": AUTHORS_OF_READERS, "tables": {"Table", "results"}}
+OF_USERS = {"readers": AUTHORS_OF_READERS, "tables": {"Table", "results"}, "plot": PLOTS}
 # Modules whose functions have names that only go with that of the module.
-NAMESPACES = {"cube.report"}
+NAMESPACES = {"cube.report", "plot.data"}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -223,8 +232,13 @@ def test_importing_runcube_loads_nothing_heavy():
     command = [sys.executable, "-c", code]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    heavy = {"scipy", "matplotlib", "netCDF4", "dask", "distributed", "click", "rich"}
+    heavy = {"scipy", "matplotlib", "bokeh", "netCDF4", "dask", "distributed", "click", "rich"}
     assert not heavy & set(answer.stdout.split())
+
+
+def test_figures_are_loaded_when_they_are_asked_for():
+    code = "import sys, runcube; assert 'runcube.plot' not in sys.modules; runcube.plot.curves"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @each_module

@@ -25,7 +25,14 @@ import xarray as xr
 import runcube as rc
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/data-model.md", "docs/lazy.md", "docs/archive.md", "docs/cluster.md"]
+PAGES = [
+    "README.md",
+    "docs/first-steps.md",
+    "docs/data-model.md",
+    "docs/lazy.md",
+    "docs/archive.md",
+    "docs/cluster.md",
+]
 WEIGHTS = {None: "random", "DEFAULT": "pretrained"}
 RATES, DECAYS, SEEDS = (0.004, 0.028, 0.2, 1.4), (0.0, 0.01, 0.1), range(5)
 CELLS = [*product(WEIGHTS, RATES, DECAYS, SEEDS)]
@@ -243,8 +250,9 @@ def test_the_crashed_sweep_is_a_trap(tmp_path):
     assert max(ends, key=lambda c: np.nan_to_num(mean(ends[c]))) != best
 
 
-def test_readme(sweep, truth, monkeypatch):
-    shown = run(examples("README.md"), sweep, monkeypatch)
+@pytest.mark.parametrize("page", ["README.md", "docs/first-steps.md"])
+def test_ends_and_what_is_missing(sweep, truth, monkeypatch, page):
+    shown = run(examples(page), sweep, monkeypatch)
     assert_table(
         shown("end.mean('seed').sel(init='pretrained')"),
         "pretrained",
@@ -252,6 +260,15 @@ def test_readme(sweep, truth, monkeypatch):
     )
     counts = shown("end.count('seed').sel(init='pretrained')")
     assert_table(counts, "pretrained", lambda *at: len(truth.ends(*at, "val")))
+    rows = shown("ds.sweep.missing()")[["init", "lr", "weight_decay", "seed"]]
+    begun = {cell[:3] for cell in truth.curves}
+    cells = [(*c, seed) for c in CONFIGURATIONS if c in begun for seed in SEEDS]
+    wanted = {cell for cell in cells if not truth.whole.get(cell)}
+    assert {tuple(row) for row in rows.to_numpy().tolist()} == wanted
+
+
+def test_first_steps(sweep, truth, monkeypatch):
+    shown = run(examples("docs/first-steps.md"), sweep, monkeypatch)
     ends = {c: truth.ends(*c, "val") for c in CONFIGURATIONS}
     best = best_configuration(ends)
     assert shown("test.init.item()") == best
@@ -265,11 +282,6 @@ def test_readme(sweep, truth, monkeypatch):
     for seed, (epoch, _) in at_best.items():
         assert epochs[seed] == epoch
     assert_table(shown("diverged.sum('seed')"), "random", truth.diverged)
-    rows = shown("ds.sweep.missing()")[["init", "lr", "weight_decay", "seed"]]
-    begun = {cell[:3] for cell in truth.curves}
-    cells = [(*c, seed) for c in CONFIGURATIONS if c in begun for seed in SEEDS]
-    wanted = {cell for cell in cells if not truth.whole.get(cell)}
-    assert {tuple(row) for row in rows.to_numpy().tolist()} == wanted
 
 
 def test_data_model(sweep, truth, monkeypatch):
@@ -467,4 +479,4 @@ def test_every_method_of_the_accessor_is_documented_with_an_example(name):
     for section in ("Returns\n", "Raises\n", "Examples\n"):
         assert section in text
     assert f".sweep.{name}" in text or f"rc.{name}(" in text  # a function of that name
-    assert f"`{name}" in (ROOT / "README.md").read_text()
+    assert f"`{name}" in (ROOT / "docs" / "first-steps.md").read_text()

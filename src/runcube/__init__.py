@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from runcube import accessor as _accessor  # noqa: F401, registers ds.sweep
 from runcube import tables
@@ -32,6 +35,7 @@ from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep
 from runcube.readers import JsonlReader, Reader, register_reader
+from runcube.report import report
 from runcube.stats import (
     auc,
     balanced,
@@ -50,6 +54,9 @@ from runcube.stats import (
     summarize,
     time_to,
 )
+
+if _TYPE_CHECKING:
+    from runcube import plot
 
 __version__ = _version("runcube")
 __all__ = [
@@ -86,9 +93,11 @@ __all__ = [
     "merge_archives",
     "open_archive",
     "open_runs",
+    "plot",
     "problems",
     "rank",
     "register_reader",
+    "report",
     "resample",
     "save_archive",
     "scan",
@@ -102,6 +111,13 @@ __all__ = [
     "update_archive",
     "verify_archive",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    # Figures are loaded when they are asked for.
+    if name == "plot":
+        return _import_module("runcube.plot")
+    raise AttributeError(f"module 'runcube' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from runcube import stats
+from runcube.core import method_of
 from runcube.cube import at_best, diverged, final, problems, report, to_configs, to_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def _method(
-    function: Callable[Concatenate[xr.Dataset, _P], _R],
-) -> Callable[Concatenate[SweepAccessor, _P], _R]:
-    """Return a function of a cube as a method: its arguments and its docstring are the same."""
-
-    @wraps(function)
-    def method(self: SweepAccessor, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return function(self._ds, *args, **kwargs)
-
-    return method
+    from runcube.plot import PlotMethods
 
 
 @xr.register_dataset_accessor("sweep")  # type: ignore[no-untyped-call]
@@ -59,6 +45,7 @@ class SweepAccessor:
     ``importance``        what each hyperparameter explains
     ``marginals``         the mean for each label of a hyperparameter
     ``divergence``        where runs diverge, and why
+    ``plot``              figures: ``ds.sweep.plot.curves()``
     ===================== ====================================================
 
     ``final``, ``at_best``, ``diverged``, and all from ``balanced`` on, are the functions of
@@ -101,17 +88,17 @@ class SweepAccessor:
     (5, True)
     """
 
-    final = _method(final)
-    at_best = _method(at_best)
-    diverged = _method(diverged)
-    balanced = _method(stats.balanced)
-    summarize = _method(stats.summarize)
-    compare = _method(stats.compare)
-    select = _method(stats.select)
-    rank = _method(stats.rank)
-    importance = _method(stats.importance)
-    marginals = _method(stats.marginals)
-    divergence = _method(stats.divergence)
+    final = method_of(final)
+    at_best = method_of(at_best)
+    diverged = method_of(diverged)
+    balanced = method_of(stats.balanced)
+    summarize = method_of(stats.summarize)
+    compare = method_of(stats.compare)
+    select = method_of(stats.select)
+    rank = method_of(stats.rank)
+    importance = method_of(stats.importance)
+    marginals = method_of(stats.marginals)
+    divergence = method_of(stats.divergence)
 
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = ds
@@ -362,6 +349,34 @@ class SweepAccessor:
                     0.10            complete  complete
         """
         return report.completeness(self._ds)
+
+    @property
+    def plot(self) -> PlotMethods:
+        """Figures of this cube: the functions of `runcube.plot`, as methods.
+
+        Returns
+        -------
+        PlotMethods
+            With ``curves``, ``distribution``, ``heatmap``, ``coverage``, ``compare``,
+            ``importance``, ``marginals``, ``best_of_k`` and ``parallel``.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            By its methods, where matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import warnings, runcube as rc
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", rc.SweepWarning)
+        ...     ds = rc.load_runs("examples/logs")
+        >>> ds.sel(metric="acc1", split="val", lr=0.2).sweep.plot.curves().get_ylabel()
+        'val acc1'
+        """
+        from runcube.plot import PlotMethods
+
+        return PlotMethods(self._ds)
 
     @property
     def constant(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ COMMANDS = (
     "explain",
     "missing",
     "problems",
+    "report",
     "results",
     "show",
     "table",

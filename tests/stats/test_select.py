@@ -236,6 +236,13 @@ def test_layouts_laziness_and_the_order_of_seeds_are_nothing(cube):
             np.testing.assert_allclose(again[name], found[name], rtol=1e-9)
 
 
+def test_a_key_that_the_winner_does_not_have_is_not_in_its_configuration(cube):
+    own = cube.assign_coords(weights=("weights", ["None", "absent"], cube.weights.attrs))
+    found = rc.select(own, metric="acc1", mode="max", report="eval", rng=0)
+    assert json.loads(found.attrs["winner"])["weights"] == "absent"
+    assert "model.weights" not in json.loads(found.attrs["winner_config"])
+
+
 @pytest.mark.parametrize("epoch", ["best", "last", "each"])
 def test_every_way_to_take_an_epoch_reports_a_logged_value(cube, epoch):
     found = rc.select(cube, metric="acc1", mode="max", report="eval", epoch=epoch, rng=0)

@@ -120,6 +120,14 @@ def test_a_value_that_is_not_finite_is_left_out_and_the_number_of_the_others_sho
         assert (first.value, first.n, second.n) == ("5.5", 2, 3)
 
 
+def test_a_single_column_is_called_by_what_was_selected(last):
+    one = last.sel(metric="acc1", split="val", weights="DEFAULT")
+    assert rc.tables.results(one, mode="max").columns == ["acc1 val"]
+    assert rc.tables.results(one, mode="max", names={"acc1": "top 1"}).columns == ["top 1 val"]
+    bare = one.drop_vars(["metric", "split"])
+    assert rc.tables.results(bare, mode="max").columns == ["value"]
+
+
 NASTY = ["a&b_%$#{}~^\\", "x|y*z`", "<b>", "é±∞", "\\input{x}", "a\nb"]
 # What TeX takes for something else at the beginning of a row, and characters it does not know.
 ODD = ["[0.9, 0.999]", "*", "µ, β=Ω, ς", "--lr", "a---b", "≤≥≈→−√", "e\u0301"]

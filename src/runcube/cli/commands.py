@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from runcube.archive import archive_runs, open_archive, update_archive, verify_archive
-from runcube.cli import launch, options, render, select, statistics
+from runcube.cli import launch, options, page, render, select, statistics
 from runcube.cli.errors import Commands, Failure
 from runcube.cli.logs import Logs, count, example, on_logs, remark_left_out, show_table
 from runcube.cli.watch import STATUSES, best, counts
@@ -298,5 +298,5 @@ def _refresh(logs: Logs, target: Path) -> bool:
     return True
 
 
-for command in (statistics.best, statistics.compare, statistics.results):
+for command in (statistics.best, statistics.compare, statistics.results, page.report):
     main.add_command(command)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import string
 import sys
 from collections import Counter
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from runcube.cli import render
-from runcube.core import PlanError, UnknownNameError, is_printable, nearest
+from runcube.core import PlanError, UnknownNameError, nearest, shell_word
 from runcube.cube import full_key, hyperparameters, report
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ def command_lines(runs: Sequence[Mapping[str, Any]], form: str, ds: xr.Dataset) 
         if lacking is not None:
             some = sum(lacking not in other for other in runs)
             raise PlanError(f"--format: {some} of {len(runs)} runs have no value of {lacking!r}")
-        texts = (text + ("" if key is None else _quoted(run[key])) for text, key in asked)
+        texts = (text + ("" if key is None else shell_word(run[key])) for text, key in asked)
         lines.append("".join(texts))
     return lines
 
@@ -129,12 +127,3 @@ def _keys(
     known = {name: key for name, key in short.items() if last[name] == 1}
     full = {key: key for key in (*constant, *varying.values())}
     return own | known | full | varying
-
-
-def _quoted(value: Any) -> str:
-    """Return a value as one word of a shell command."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if is_printable(text) and "\n" not in text:
-        return shlex.quote(text)
-    escaped = text.encode("unicode_escape").decode().replace("'", "\\'")
-    return f"$'{escaped}'"

@@ -12,7 +12,8 @@ from runcube.cube import final, hyperparameters
 if TYPE_CHECKING:
     import xarray as xr
 
-# Parts of the names of metrics of which lower is better: the one guess, which `watch` prints.
+# Parts of the names of metrics of which lower is better: the one guess, which `watch`
+# and `report` show.
 _LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mse", "mae", "rmse", "ece")
 STATUSES = ("complete", "incomplete", "failed")
 _FAVOURITES = ("acc1", "acc", "accuracy", "top1", "f1", "auc", "loss")
@@ -85,7 +86,7 @@ def best(
     >>> found["metric"], found["split"], found["mode"], found["status"]
     ('acc1', 'val', 'max', 'complete')
     """
-    metric = _chosen("metric", ds["metric"].values.tolist(), metric, _FAVOURITES)
+    metric = chosen_metric(ds, metric)
     split = _chosen("split", ds["split"].values.tolist(), split, _SPLITS)
     if metric is None or split is None:
         return {}
@@ -95,7 +96,7 @@ def best(
     if not finite.any():
         return {}
     if lowest is None:
-        lowest = any(part in metric.lower() for part in _LOWER_IS_BETTER)
+        lowest = lower_is_better(metric)
     masked = np.where(finite, values, np.inf if lowest else -np.inf)
     flat = int(masked.argmin() if lowest else masked.argmax())
     at = dict(zip(ds["status"].dims, np.unravel_index(flat, values.shape), strict=True))
@@ -110,6 +111,16 @@ def best(
         "status": str(run["status"].values),
         **labels,
     }
+
+
+def chosen_metric(ds: xr.Dataset, asked: str | None) -> str | None:
+    """Return the metric asked for, else an accuracy, else a loss, else the first one."""
+    return _chosen("metric", ds["metric"].values.tolist(), asked, _FAVOURITES)
+
+
+def lower_is_better(metric: str) -> bool:
+    """Return whether the name of a metric says that lower is better: a guess, to be shown."""
+    return any(part in metric.lower() for part in _LOWER_IS_BETTER)
 
 
 def _chosen(what: str, known: list[str], asked: str | None, liked: tuple[str, ...]) -> str | None:

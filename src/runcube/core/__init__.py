@@ -3,7 +3,8 @@
 ``model`` defines the types that all of runcube uses (`RunHeader`, `Curves`, `RunLog`, …): start
 there; ``roles`` what only the sweep shows of a log. ``errors`` are the exceptions, ``axis_names``
 recognises by name what runs along a curve, ``limits`` bounds what one log may cost, ``text`` and
-``arrays`` are small helpers, ``resources`` measures memory and CPUs. Imports nothing.
+``arrays`` are small helpers, ``resources`` measures memory and CPUs,
+``methods`` makes methods of functions. Imports nothing.
 """
 
 from runcube.core.arrays import (
@@ -36,6 +37,7 @@ from runcube.core.errors import (
     check_choice,
 )
 from runcube.core.limits import DEFAULT_LIMITS, Limits
+from runcube.core.methods import method_of
 from runcube.core.model import (
     Curves,
     LogFile,
@@ -50,7 +52,15 @@ from runcube.core.model import (
 )
 from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.roles import Names, Roles
-from runcube.core.text import clean_text, is_printable, natural_key, nearest, printable
+from runcube.core.text import (
+    clean_text,
+    is_printable,
+    natural_key,
+    nearest,
+    printable,
+    shell_word,
+    shell_words,
+)
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -91,11 +101,14 @@ __all__ = [
     "is_time_like",
     "is_x_like",
     "length_names",
+    "method_of",
     "natural_key",
     "nearest",
     "printable",
     "scatter_text",
     "scatter_values",
+    "shell_word",
+    "shell_words",
     "text_array",
     "usable_cpus",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import shlex
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 def clean_text(text: str) -> str:
@@ -51,6 +53,51 @@ def printable(text: str) -> str:
 def is_printable(text: str) -> bool:
     """Return whether a terminal shows a text as it is."""
     return _UNSAFE.search(text) is None
+
+
+def shell_word(value: Any) -> str:
+    """Return a value of a configuration as one word of a shell command.
+
+    Parameters
+    ----------
+    value : object
+        As JSON has it; text is written without quotes of JSON.
+
+    Examples
+    --------
+    >>> print(shell_word(0.1), shell_word(None), shell_word("a b"), shell_word([1, 2]))
+    0.1 null 'a b' '[1, 2]'
+    """
+    return _quoted(_spelt(value))
+
+
+def shell_words(config: Mapping[str, Any], prefix: str = "") -> str:
+    """Return a configuration as words of a shell command: ``lr=0.1``, or ``--lr=0.1``.
+
+    Parameters
+    ----------
+    config : mapping
+        Key to value as JSON has it.
+    prefix : str
+        What stands before each key.
+
+    Examples
+    --------
+    >>> shell_words({"optim.lr": 0.1, "tag": "a b"}, "--")
+    "--optim.lr=0.1 '--tag=a b'"
+    """
+    return " ".join(_quoted(f"{prefix}{key}={_spelt(value)}") for key, value in config.items())
+
+
+def _spelt(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _quoted(text: str) -> str:
+    if is_printable(text) and "\n" not in text:
+        return shlex.quote(text)
+    escaped = text.encode("unicode_escape").decode().replace("'", "\\'")
+    return f"$'{escaped}'"
 
 
 def _escaped(match: re.Match[str]) -> str:

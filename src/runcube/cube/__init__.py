@@ -8,6 +8,7 @@ for ``report``, ``problems`` and ``final``. Start in ``build``. May import ``cor
 
 from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values
 from runcube.cube.cells import (
+    ABSENT,
     CellRows,
     check_cube,
     full_key,
@@ -24,6 +25,7 @@ from runcube.cube.problems import problems
 from runcube.cube.report import table
 
 __all__ = [
+    "ABSENT",
     "CellIndex",
     "CellRows",
     "Index",

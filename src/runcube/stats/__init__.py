@@ -20,18 +20,20 @@ from runcube.stats.compare import compare
 from runcube.stats.compare_all import compare_all
 from runcube.stats.divergence import divergence
 from runcube.stats.importance import importance
-from runcube.stats.labelled import Data, values_and_logged
-from runcube.stats.marginals import marginals
+from runcube.stats.labelled import RNG, Data, values_and_logged
+from runcube.stats.marginals import binned, marginals
 from runcube.stats.rank import rank
 from runcube.stats.select import select
 from runcube.stats.summarize import summarize
 
 __all__ = [
+    "RNG",
     "Data",
     "auc",
     "balanced",
     "best_of_k",
     "best_so_far",
+    "binned",
     "bootstrap",
     "compare",
     "compare_all",

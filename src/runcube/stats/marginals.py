@@ -91,7 +91,7 @@ def marginals(
     if bins is not None:
         if labels.dtype.kind not in "if" or bins < 1:
             raise PlanError(f"bins={bins!r}: expected a number of bins of a key of numbers")
-        labels, group = _binned(labels[group].astype(np.float64), bins)
+        labels, group = binned(labels[group].astype(np.float64), bins)
     result = xr.Dataset(
         {
             name: ((over, "ci_bound") if name == "ci" else over, own)
@@ -112,10 +112,15 @@ def marginals(
     return result
 
 
-def _binned(
-    numbers: NDArray[np.float64], bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return the median of each bin and the bin of each number; equal ones stay together."""
+def binned(numbers: NDArray[np.float64], bins: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the median of each bin and the bin of each number; equal ones stay together.
+
+    Parameters
+    ----------
+    numbers : (n,) float64
+    bins : int
+        How many, equally full as far as equal numbers allow.
+    """
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1]))
     group = np.unique(np.searchsorted(edges, numbers), return_inverse=True)[1].reshape(-1)
     medians = [np.median(numbers[group == i]) for i in range(group.max() + 1)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.core import PlanError
-from runcube.cube import CellRows, full_key, json_value, x_dim
+from runcube.cube import ABSENT, CellRows, full_key, json_value, x_dim
 from runcube.stats.choosing import (
     MAY_BE_BEST,
     Scores,
@@ -204,4 +204,4 @@ def _config(ds: xr.Dataset, cells: CellRows, row: int) -> dict[str, Any]:
         number = f"{name}_value"
         value = cells.column(ds, number)[row, 0].item() if number in ds.coords else None
         config[full_key(ds, name)] = json_value(label, value)
-    return config
+    return {key: value for key, value in config.items() if value is not ABSENT}

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Significant digits: of an uncertainty, and of values that have none.
 _OF_ERROR, _OF_VALUE = 2, 4
+# From here on numbers are written with an exponent, such as those of runs that diverged.
+_LONG = 1e7
 
 
 def decimals_of(values: Sequence[float], errors: Sequence[float]) -> int:
@@ -29,11 +31,11 @@ def decimals_of(values: Sequence[float], errors: Sequence[float]) -> int:
     >>> decimals_of([93.4567, 86.1], [0.123, 4.0]), decimals_of([0.5], [float("nan")])
     (2, 4)
     """
-    known = [e for e in errors if math.isfinite(e) and e > 0]
+    known = [e for e in errors if 0 < e < _LONG]
     if known:
         wanted = _OF_ERROR - 1 - _exponent(min(known))
         return max(0, min(wanted, _OF_ERROR - _exponent(median(known))))
-    sizes = [abs(v) for v in values if math.isfinite(v) and v != 0]
+    sizes = [abs(v) for v in values if 0 < abs(v) < _LONG]
     return max(0, _OF_VALUE - 1 - _exponent(max(sizes))) if sizes else 0
 
 
@@ -44,11 +46,15 @@ def shown(value: float, error: float, places: int) -> tuple[str, str]:
     --------
     >>> shown(93.4567, 0.123, 2), shown(0.5, float("nan"), 4), shown(float("inf"), 1.0, 2)
     (('93.46', '0.12'), ('0.5000', ''), ('∞', ''))
+    >>> shown(2.29e36, 2.9e36, 0)
+    ('2.3e+36', '2.9e+36')
     """
     if math.isnan(value):
         return "", ""
     if not math.isfinite(value):
         return ("∞" if value > 0 else "-∞"), ""
+    if max(abs(value), error if math.isfinite(error) else 0) >= _LONG:
+        return f"{value:.{_OF_ERROR}g}", f"{error:.{_OF_ERROR}g}" if math.isfinite(error) else ""
     return f"{value:.{places}f}", f"{error:.{places}f}" if math.isfinite(error) else ""
 
 

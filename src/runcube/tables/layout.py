@@ -218,6 +218,7 @@ class Table:
             return "--"
         text = cell.value.replace("∞", r"\infty")
         text = rf"{text} \pm {cell.error}" if cell.error else text
+        text = re.sub(r"e([+-]\d+)", lambda found: rf" \cdot 10^{{{int(found[1])}}}", text)
         text = rf"\mathbf{{{text}}}" if cell.is_best else text
         return f"${text}$" if self.same_n is not None else f"${text}$ ({cell.n})"
 

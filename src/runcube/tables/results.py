@@ -27,7 +27,7 @@ _MOST_ROWS = 10_000
 def results(
     data: Data,
     *,
-    mode: Literal["max", "min"] | Mapping[str, Literal["max", "min"]],
+    mode: Literal["max", "min"] | Mapping[str, Literal["max", "min"]] | None,
     columns: Sequence[Hashable] = ("metric", "split"),
     dim: str = "seed",
     ci: float = 0.95,
@@ -41,8 +41,9 @@ def results(
     ----------
     data : DataArray or Dataset
         One value per run, such as ``rc.final(ds)`` returns, with the seeds and without the x-axis.
-    mode : {"max", "min"} or mapping
-        Which end is better; of several metrics, a mapping from each.
+    mode : {"max", "min"}, mapping or None
+        Which end is better; of several metrics, a mapping from each. None if that is not to be
+        said: nothing is bold.
     columns : sequence of str
         The dims whose labels become columns, where the data has them; the other dims, or ``config``
         with its hyperparameters, tell rows apart.
@@ -95,8 +96,11 @@ def results(
     found = summarize(values, dim=dim, ci=ci)
     names = names or {}
     labels = _labels_of_columns(values, own)
+    # Of a single column, what was selected says what it is.
+    chosen = [str(values[c].item()) for c in columns if c in values.coords and not values[c].ndim]
     heads = [
-        " ".join(names.get(text, text) for text in label.values()) or "value" for label in labels
+        " ".join(names.get(text, text) for text in (label.values() or chosen)) or "value"
+        for label in labels
     ]
     keys, texts = _row_labels(values, rows, names)
     finite = values.where(np.isfinite(values)).values
@@ -105,7 +109,7 @@ def results(
     half = (found["ci"].sel(ci_bound="upper").values.reshape(mean.shape)) - mean
     n = found["n"].values.reshape(mean.shape)
     is_best = np.zeros(mean.shape, dtype=bool)
-    for column, label in enumerate(labels):
+    for column, label in enumerate(labels if mode is not None else ()):
         sign = 1.0 if _mode_of(mode, label) == "max" else -1.0
         is_best[:, column] = may_be_best(sign * flat[:, column], ci, variances)
     kept = np.flatnonzero((n > 0).any(axis=1))
@@ -122,9 +126,8 @@ def results(
     ]
     table = Table(keys, [texts[r] for r in kept.tolist()], heads, cells, pd.DataFrame())
     frame = _frame(keys, texts, heads, kept, (mean, half, n, is_best))
-    return Table(
-        table.keys, table.rows, table.columns, cells, frame, _caption(table, ci, dim, variances)
-    )
+    caption = _caption(table, ci, dim, variances if mode is not None else None)
+    return Table(table.keys, table.rows, table.columns, cells, frame, caption)
 
 
 def _check_rows(data: Data, values: xr.DataArray, rows: Sequence[str]) -> None:
@@ -154,7 +157,7 @@ def _row_labels(
         keys += [
             str(n)
             for n, c in values.coords.items()
-            if c.dims == ("config",) and "hparam" in c.attrs
+            if c.dims == ("config",) and "hparam" in c.attrs and not _is_number_of(values, str(n))
         ]
     sizes = {d: values.sizes[d] for d in rows}
     columns = []
@@ -169,13 +172,20 @@ def _row_labels(
     return [names.get(key, key) for key in keys], texts
 
 
+def _is_number_of(values: xr.DataArray, name: str) -> bool:
+    """Return whether a coordinate holds the numbers of a text label."""
+    label = values.coords.get(name.removesuffix("_value"))
+    is_own = label is not None and label.attrs.get("hparam") == values[name].attrs["hparam"]
+    return name.endswith("_value") and is_own
+
+
 def _label(value: object, names: Mapping[str, str]) -> str:
     text = f"{value:.6g}" if isinstance(value, float) and value % 1 else str(value)
     return names.get(text, text)
 
 
-def _mode_of(mode: str | Mapping[str, str], label: Mapping[str, str]) -> str:
-    if not isinstance(mode, str):
+def _mode_of(mode: str | Mapping[str, str] | None, label: Mapping[str, str]) -> str:
+    if mode is not None and not isinstance(mode, str):
         metric = label.get("metric", "")
         if metric not in mode:
             raise UnknownNameError(f"mode: no word for the metric {metric!r}: 'max' or 'min'")
@@ -203,11 +213,13 @@ def _frame(
     return frame
 
 
-def _caption(table: Table, ci: float, dim: str, variances: str) -> str:
+def _caption(table: Table, ci: float, dim: str, variances: str | None) -> str:
     n = table.same_n
     over = f"{n} {dim}s" if n is not None else f"{dim}s, their number in brackets"
+    text = f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."
+    if variances is None:
+        return text
     return (
-        f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."
-        f" Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %,"
+        f"{text} Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %,"
         f" {variances} variances)."
     )

@@ -1,0 +1,187 @@
+"""`compare`: differences between the settings of a hyperparameter, with their intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from runcube.core import PlanError
+from runcube.plot.data import one_value
+from runcube.plot.labels import label_of, name_of
+from runcube.plot.lines import own_name, renamed
+from runcube.plot.panels import one_panel
+from runcube.plot.style import COLOURS
+from runcube.plot.style import theme as in_theme
+from runcube.stats import compare_all
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from runcube.stats import RNG, Data
+
+_MOST_ROWS = 60
+
+
+def compare(
+    data: Data,
+    *,
+    over: str,
+    baseline: Any = None,
+    ax: Axes | None = None,
+    dim: str = "seed",
+    test: Literal["t", "permutation", "brunner-munzel"] = "t",
+    paired: bool | Literal["auto"] = "auto",
+    ci: float = 0.95,
+    adjust: Literal["holm", "bh", "dunnett", "games-howell", "max-t"] = "holm",
+    names: Mapping[str, str] | None = None,
+    width: Literal["column", "text", "page"] | float | None = None,
+    theme: bool = True,
+    rng: RNG = None,
+) -> Axes | Figure:
+    """Draw the differences between the settings along a dim, with intervals and verdicts.
+
+    A filled point is a difference that the test decides, adjusted for the number of comparisons
+    ; an open one is undecided, or cannot be decided by so few seeds, which its text says.
+
+    Parameters
+    ----------
+    data : Dataset or DataArray
+        One value of each run, such as ``rc.final(ds)``; of a cube with its x-axis, the last logged
+        value of each run.
+    over, baseline, dim, test, paired, ci, adjust, rng
+        As for :func:`runcube.compare_all`.
+    ax, names, width, theme
+        As for :func:`curves`.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such dim or label.
+    PlanError
+        As :func:`runcube.compare_all`, and if there are more than 60 comparisons.
+
+    See Also
+    --------
+    runcube.compare_all : what is drawn.
+
+    Examples
+    --------
+    >>> import warnings, runcube as rc
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", rc.SweepWarning)
+    ...     ds = rc.load_runs("examples/logs")
+    >>> acc = ds.sel(metric="acc1", split="val", weights="DEFAULT", weight_decay=0.0)
+    >>> ax = rc.plot.compare(acc, over="lr", baseline=0.2)
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['0.004 − 0.2', '0.028 − 0.2', '1.4 − 0.2']
+    """
+    names = names or {}
+    own, value_is = one_value(renamed(data))
+    over = own_name(over)
+    found = compare_all(
+        own,
+        over=over,
+        baseline=baseline,
+        dim=dim,
+        test=test,
+        paired=paired,
+        ci=ci,
+        adjust=adjust,
+        rng=rng,
+    )
+    others = [str(d) for d in found["p"].dims if d != "pair"]
+    rows = _rows(found, others)
+    if len(rows) > _MOST_ROWS:
+        raise PlanError(f"compare: {len(rows)} comparisons; give a baseline, or select fewer")
+    with in_theme(theme):
+        made = one_panel(ax, width, height=0.7 + 0.24 * len(rows))
+        panel = made.axes[0]
+        for at, row in enumerate(rows):
+            _row(panel, at, row)
+        panel.axvline(0, color="0.6", linewidth=0.8, zorder=0)
+        panel.set_yticks([*range(len(rows))], [_text(row, others, names) for row in rows])
+        panel.set_ylim(len(rows) - 0.4, -0.6)
+        panel.tick_params(axis="y", length=0)
+        title = f"difference in {_metric(own, names)}"
+        panel.set_xlabel(title if value_is == "value" else f"{title}, {value_is}")
+        panel.set_ylabel(name_of(over, own.coords.get(over), names))
+        return made.finish([], _caption(found, len(rows)))
+
+
+def _rows(found: xr.Dataset, others: Sequence[str]) -> list[xr.Dataset]:
+    """Return the comparisons one by one: all of the first labels of the other dims, then on."""
+    flat = found.transpose("pair", ...)
+    return [
+        flat.isel(pair=pair, **dict(zip(others, place, strict=True)))
+        for place in np.ndindex(*(found.sizes[d] for d in others))
+        for pair in range(found.sizes["pair"])
+    ]
+
+
+def _row(ax: Axes, at: int, row: xr.Dataset) -> None:
+    difference = float(row["difference"])
+    low, high = (float(own) for own in row["ci"].values)
+    word = str(row["verdict"].values)
+    is_decided = word.endswith("is higher")
+    colour = COLOURS[0]
+    if np.isfinite(low) and np.isfinite(high):
+        ax.hlines(at, low, high, color=colour, linewidth=1.3)
+    ax.plot(
+        *([difference], [at], "o"),
+        color=colour,
+        markerfacecolor=colour if is_decided else "white",
+        markersize=5,
+    )
+    n = _n(row)
+    said = f"n = {n}" + ("" if is_decided or word == "undecided" else f"; {word}")
+    ax.annotate(
+        *(said, (1, at)),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        color="0.35",
+    )
+
+
+def _text(row: xr.Dataset, others: Sequence[str], names: Mapping[str, str]) -> str:
+    """Return what is compared, and for which labels of the other dims."""
+    a, b = (label_of(row[side].values[()], names) for side in "ab")
+    said = [label_of(row[key].values[()], names) for key in others if key in row.coords]
+    return f"{a} − {b}" + (f" ({', '.join(said)})" if said else "")
+
+
+def _n(row: xr.Dataset) -> str:
+    if pairs := int(row["n_pairs"]):
+        return f"{pairs} pairs"
+    a, b = int(row["n_a"]), int(row["n_b"])
+    return f"{a}" if a == b else f"{a}, {b}"
+
+
+def _metric(data: Data, names: Mapping[str, str]) -> str:
+    words = []
+    for key in ("split", "metric"):
+        if key in data.coords and data[key].ndim == 0:
+            label = str(data[key].values)
+            words += [label_of(label, names)] if (key, label) != ("split", "all") else []
+    return " ".join(words) or "value"
+
+
+def _caption(found: xr.Dataset, count: int) -> str:
+    attrs = found.attrs
+    return (
+        f"Bar: {100 * attrs['ci_level']:g} % interval of the difference of means"
+        f" ({attrs['ci_method']}). Filled: decided by {attrs['test_source']}, p adjusted for"
+        f" {count} comparisons ({attrs['adjust_source']}), at {1 - attrs['ci_level']:.2g};"
+        " open: undecided."
+    )

@@ -1,0 +1,229 @@
+"""What the page says, that it needs nothing else, and that nothing in a log can run."""
+
+import json
+import re
+import sys
+from html import unescape
+
+import numpy as np
+import pytest
+import yaml
+from shell import fails, ok, run
+
+import runcube as rc
+from runcube.report.winner import nested
+
+EVIL = "</script><img src=x onerror=window.evil=1>"
+
+
+def test_the_page_has_its_sections(opened, page_file):
+    page = opened(page_file)
+    text = page.page.inner_text("main")
+    for said in ("complete\t118", "incomplete\t2", "1 duplicate_run", "optim.weight_decay"):
+        assert said in text
+    assert (
+        "Mean ± half of the 95 % interval (Student's t) over seeds, their number in brackets"
+        in text
+    )
+    assert "2 of the configurations and seeds have no complete run" in text
+
+
+def test_the_results_are_those_of_tables(page_file, ds):
+    ends = rc.final(ds)
+    own = ends.where(ends.status == "complete").sel(metric=["acc1", "loss", "acc5", "lr"])
+    modes = {"acc1": "max", "acc5": "max", "loss": "min", "lr": "max"}
+    assert rc.tables.results(own, mode=modes).to_html() in page_file.read_text()
+
+
+def test_the_best_is_that_of_select(page_file, ds):
+    logged = ds.logged & (ds.status == "complete")
+    own = ds.assign(logged=logged, curve=ds.curve.where(logged))
+    found = rc.select(own, metric="acc1", mode="max", split="val", report="eval", rng=0)
+    text = unescape(page_file.read_text())
+    block = re.search(r"<section id=\"best\">.*?</section>", text, re.DOTALL)[0]
+    config = json.loads(found.attrs["winner_config"])
+    pre = re.findall(r"<pre[^>]*>(.*?)</pre>", block, re.DOTALL)
+    assert yaml.safe_load(pre[0]) == nested(config)
+    assert "--optim.lr=0.2" in pre[1].split()
+    assert "model.weights=DEFAULT" in pre[2].split()
+    shown = re.search(r"<td>([\d.]+) ± ([\d.]+)</td>", block)
+    half = np.diff(found.ci.values)[0] / 2
+    assert (float(shown[1]), float(shown[2])) == pytest.approx(
+        (float(found.value), half), abs=0.006
+    )
+
+
+def test_without_a_mode_nothing_is_the_best(ds, tmp_path):
+    path = tmp_path / "page.html"
+    rc.report(ds.sel(metric=["acc1"]), path)
+    text = path.read_text()
+    body = text[text.index('<section id="results">') : text.index('<section id="missing">')]
+    assert "<b>" not in body
+    assert "mode= says which end of the metric is better" in body
+
+
+def test_the_copy_button_copies(opened, page_file):
+    page = opened(page_file)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.page.click("#best details[open] button.copy")
+    page.page.wait_for_selector("button.copy:text-is('Copied')")
+    assert "lr: 0.2" in page.js("navigator.clipboard.readText()")
+
+
+def hostile(ds):
+    """The example with hostile text wherever a log decides about text."""
+    own = ds.isel(lr=slice(2), weight_decay=slice(2), epoch=slice(5)).copy()
+    own = own.assign_coords(
+        weights=("weights", [EVIL, "$$\\frac{1}{2}$$ {{sweep}}"], {"hparam": EVIL}),
+        metric=[f"acc{EVIL}", "$$x$$", "__proto__", "a&amp;b<i>"],
+        split=[f"val{EVIL}", "constructor", "--><!--<script>"],
+    )
+    attrs = {"constant_hparams": json.dumps({f"key{EVIL}": f"; rm -rf / {EVIL}"}), "source": EVIL}
+    own.attrs.update(attrs)
+    own["status"] = own["status"].copy()
+    own["status"][0, 0, 0, 0] = "incomplete"
+    own["path"] = own["path"].astype(object)
+    own["path"][0, 0, 0, 0] = EVIL
+    return own
+
+
+@pytest.mark.parametrize("view", ["", "#metric=%24%24x%24%24&by=weights&colour=weights"])
+def test_what_a_log_says_is_text(opened, ds, tmp_path, view):
+    path = tmp_path / "hostile.html"
+    own = hostile(ds)
+    rc.report(own, path, title=f"{EVIL} {{{{body}}}}", mode="max", rng=0)
+    page = opened(path, view)
+    for name in ("distribution", "heatmap", "parallel"):
+        page.seen(name)
+        page.page.click(f"#look-{name} details summary")
+    page.saved("SVG")
+    page.saved("CSV")
+    assert page.js("window.evil") is None
+    assert page.js("document.images.length") == 0
+    assert page.js("document.querySelectorAll('main i, script:not([type])').length") == 2  # ours
+    assert page.js("({}).polluted") is None
+    assert page.page.title() == f"{EVIL} {{{{body}}}}"
+    assert EVIL in page.page.inner_text("#swept")
+    assert '"; rm' in page.page.text_content("#best") or "'" in page.page.text_content("#best")
+
+
+def test_the_tooltip_of_a_hostile_label_is_text(opened, ds, tmp_path):
+    path = tmp_path / "hostile.html"
+    rc.report(hostile(ds), path, mode="max", rng=0)
+    page = opened(path)
+    page.page.locator("#curves").scroll_into_view_if_needed()
+    box = page.page.locator("#curves").bounding_box()
+    x, y, start_x, end_x, start_y, end_y, left, width, top, height = page.js("""() => {
+        const view = [...Bokeh.index][0];
+        const { document, x_range, y_range } = view.model;
+        const { xs, ys } = document.get_model_by_name("lines_solid").data;
+        const { left, width, top, height } = view.frame.bbox;
+        const ranges = [x_range.start, x_range.end, y_range.start, y_range.end];
+        return [xs[0][2], ys[0][2], ...ranges, left, width, top, height];
+    }""")
+    at_x = box["x"] + left + width * (x - start_x) / (end_x - start_x)
+    at_y = box["y"] + top + height * (end_y - y) / (end_y - start_y)
+    page.page.mouse.move(at_x - 3, at_y)
+    page.page.mouse.move(at_x, at_y)
+    page.page.wait_for_selector(".tooltip", state="attached")
+    said = page.page.locator(".tooltip").first.inner_text()
+    assert "weights=" in said
+    assert "n = " in said
+    assert page.js("window.evil") is None
+
+
+def test_the_policy_forbids_every_request(page_file):
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page_file.read_text())[1]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert "connect-src" not in rules
+    assert re.fullmatch(r"('sha256-[\w+/=]+' ?){2}", rules["script-src"])
+
+
+def test_a_request_is_refused(opened, page_file):
+    page = opened(page_file)
+    asked = "fetch('https://example.org').then(() => 'sent', () => 'refused')"
+    assert page.js(asked) == "refused"
+    page.said = [text for text in page.said if "example.org" not in text]
+    page.asked = [url for url in page.asked if "example.org" not in url]
+
+
+def test_figures_of_last_values(opened, page_file, ds):
+    page = opened(page_file, "#filter+lr=-1.4")
+    for name in ("distribution", "heatmap", "parallel"):
+        page.seen(name)
+    last = rc.final(ds.sel(metric="acc1", split="val", lr=[0.004, 0.028, 0.2]))
+    assert len(page.source("runs", "distribution")["x"]) == last.size
+    means = page.source("means", "distribution")["mean"]
+    np.testing.assert_allclose(sorted(means), np.sort(last.mean("seed").values.ravel()))
+    cells = page.source("cells", "heatmap")
+    wanted = last.mean(["weights", "seed"]).transpose("lr", "weight_decay").values
+    found = np.full((4, 3), np.nan)
+    for x, y, text in zip(cells["x"], cells["y"], cells["text"], strict=True):
+        found[x, y] = float(text.split("\n")[0])
+        assert text.endswith("n=10")
+    np.testing.assert_allclose(found[:3], wanted, rtol=5e-3)
+    assert len(page.source("empty", "heatmap")["x"]) == 3
+    assert len(page.source("lines", "parallel")["xs"]) == 18
+
+
+def test_a_sweep_of_one_run(opened, ds, tmp_path):
+    path = tmp_path / "one.html"
+    one = ds.isel(weights=[0], lr=[0], weight_decay=[0], seed=[0], epoch=[0])
+    rc.report(one, path, mode="max", rng=0)
+    page = opened(path)
+    assert "1 of 1 runs, 1 lines" in page.caption()
+    assert len(page.source("points")["x"]) == 1
+
+
+def test_nothing_but_nan(opened, ds, tmp_path):
+    path = tmp_path / "nan.html"
+    rc.report(ds.assign(curve=ds.curve * np.nan), path, mode="max", rng=0)
+    page = opened(path)
+    for name in ("distribution", "heatmap", "parallel"):
+        page.seen(name)
+    assert "▲: 120 runs" in page.caption()
+
+
+@pytest.mark.parametrize("layout", ["grid", "configs"])
+def test_both_layouts_and_lazy_cubes_make_the_same_page(ds, tmp_path, layout):
+    own = rc.to_configs(ds) if layout == "configs" else ds
+    rc.report(own, tmp_path / "eager.html", mode="max", rng=0)
+    rc.report(own.chunk({"seed": 2}), tmp_path / "lazy.html", mode="max", rng=0)
+    texts = [(tmp_path / f"{name}.html").read_text() for name in ("eager", "lazy")]
+    # Bokeh numbers its models anew for each page.
+    eager, lazy = (re.sub(r'id="figures">.*', "", text) for text in texts)
+    assert eager == lazy
+
+
+def test_names_that_are_not_there(ds, tmp_path):
+    with pytest.raises(rc.UnknownNameError, match=r"nearest: .*'acc1'"):
+        rc.report(ds, tmp_path / "page.html", metric="acc2")
+    with pytest.raises(rc.UnknownNameError, match="split='valid'"):
+        rc.report(ds, tmp_path / "page.html", split="valid")
+    with pytest.raises(rc.PlanError, match="no x-axis is left"):
+        rc.report(ds.isel(epoch=-1), tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_without_bokeh_the_error_names_the_extra(ds, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bokeh", None)
+    monkeypatch.setitem(sys.modules, "bokeh.embed", None)
+    with pytest.raises(ImportError, match=r"pip install runcube\[report\]"):
+        rc.report(ds, tmp_path / "page.html")
+
+
+def test_the_command(tmp_path):
+    path = tmp_path / "report.html"
+    stderr = run("report", "examples/logs", "-o", path, "--metric", "loss").stderr
+    assert f"wrote {path}" in stderr
+    assert "of loss, lower is better" in stderr
+    assert (
+        "of loss, higher is better"
+        in run("report", "examples/logs", "-o", path, "--metric", "loss", "--highest").stderr
+    )
+    archive = tmp_path / "sweep.nc"
+    ok("archive", "examples/logs", "-o", archive)
+    ok("report", archive, "-o", path, "--title", "A title")
+    assert "<title>A title</title>" in path.read_text()
+    assert "ends in .html" in fails("report", archive, "-o", archive)
