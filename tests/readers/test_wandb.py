@@ -494,6 +494,17 @@ def test_a_packed_file_is_read(tmp_path):
     assert points(one(tmp_path))["loss"] == [(0, 1.0)]
 
 
+def test_a_file_beyond_the_limit_is_read_up_to_it_and_named(tmp_path):
+    rows = [made.history({"loss": float(i)}, i) for i in range(9)]
+    folder = made.write(tmp_path, [made.run({}), *rows, made.ended()])
+    most = (folder / "run-abc.wandb").stat().st_size // 2
+    reader = WandbReader(limits=rc.readers.Limits(file_bytes=most))
+    (source,) = reader.find(Tree(list_files(tmp_path)))
+    (run,) = reader.read(source, Request())
+    assert 0 < len(points(run)["loss"]) < 9
+    assert sorted(kinds(run)) == ["limit", "truncated_tail"]
+
+
 def test_bytes_that_look_packed_are_not_unpacked(tmp_path):
     packed = gzip.compress(b"no record of this run\n")
     records = [made.run({"lr": 0.1}), made.field(13, made.field(3, packed))]
