@@ -14,7 +14,7 @@ import runcube as rc
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("docs", "docs/how-to", "docs/loggers")
-PAGES = sorted([ROOT / "README.md", *(page for f in FOLDERS for page in ROOT.glob(f"{f}/*.md"))])
+PAGES = sorted([ROOT / "README.md", *(p for f in FOLDERS for p in ROOT.glob(f"{f}/*.md"))])
 SRC = ROOT / "src" / "runcube"
 SOURCES = sorted(SRC.rglob("*.py"))
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS

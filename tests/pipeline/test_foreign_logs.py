@@ -32,7 +32,7 @@ STATE = {"best_metric": None, "epoch": 1.0, "global_step": 9, "log_history": []}
 @pytest.mark.parametrize(
     ("path", "head", "name"),
     [
-        ("wandb/run-2_1-x/run-x.wandb", b":W&B\xe1\xbe\x00", "W&B run files"),
+        ("files/media/table/t_0_ab.table.json", b'{"columns":["a"],"data":[[1]]}', "W&B tables"),
         ("wandb/run-2_1-x/files/wandb-summary.json", b'{"loss": 1}', "W&B summaries"),
         ("swanlog/run-1/backup.swanlab", b":SWL\xd6\xe1\x01", "SwanLab run files"),
         ("mlruns/0/ab/metrics/train/loss", b"1652699454123 0.5 1\n", "MLflow metric files"),
@@ -95,7 +95,7 @@ def test_no_bytes_raise(head):
 
 def test_each_logger_is_named_once_with_its_count_its_first_file_and_advice(tmp_path):
     for i in range(300):
-        (tmp_path / f"a-{i}.wandb").write_bytes(b":W&B\xe1\xbe\x00")
+        (tmp_path / f"a-{i}.swanlab").write_bytes(b":SWL\xd6\xe1\x01")
     (tmp_path / "log.csv.gz").write_bytes(gzip.compress(b"epoch,loss\n0,0.5\n"))
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "model.pt").write_bytes(b"x")
@@ -107,9 +107,9 @@ def test_each_logger_is_named_once_with_its_count_its_first_file_and_advice(tmp_
         return tree.head(path)
 
     runs, table = foreign_problems(tree.unclaimed(), head, lambda folder: False)
-    assert (runs.kind, runs.path) == ("not_read", "a-0.wandb")
+    assert (runs.kind, runs.path) == ("not_read", "a-0.swanlab")
     assert runs.message.startswith(
-        "W&B run files are recognised but not read: 300 files, this is the first; "
+        "SwanLab run files are recognised but not read: 300 files, this is the first; "
     )
     assert "JSON lines" in runs.message
     assert table.path == "log.csv.gz"

@@ -43,7 +43,9 @@ T = TypeVar("T")
 
 # A file of another kind that no reader claims (a checkpoint, a picture) is not reported.
 _LOG_LIKE = tuple(
-    ending + packed for ending in (".jsonl", ".ndjson", ".json") for packed in PACKED_ENDINGS
+    ending + packed
+    for ending in (".jsonl", ".ndjson", ".json", ".wandb")
+    for packed in PACKED_ENDINGS
 )
 _TABLES = tuple(ending + packed for ending in (".csv", ".tsv") for packed in PACKED_ENDINGS)
 _EVENT_NAME, _EVENT_VERSION = "tfevents.", b"brain.Event:"

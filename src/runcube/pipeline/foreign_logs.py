@@ -91,10 +91,10 @@ def _is_number(text: str) -> bool:
 
 _LOGGERS = (
     _Logger(
-        "W&B run files",
-        re.compile(r"\.wandb$"),
-        lambda head: head.startswith(b":W&B"),
-        f"wandb.Api().run(...).scan_history() reads a synced run: {_RECORDS}",
+        "W&B tables",
+        re.compile(r"(^|/)files/media/.*\.table\.json$"),
+        _has(b'"columns"'),
+        f"{_RECORDS}",
     ),
     _Logger(
         "W&B summaries",

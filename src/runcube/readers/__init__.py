@@ -31,12 +31,14 @@ from runcube.readers.jsonl import JsonlReader
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
 from runcube.readers.tensorboard import TensorBoardReader
+from runcube.readers.wandb import WandbReader
 
 # The most general first: readers registered later are asked earlier.
 for _reader in (
     CsvReader(),
     TensorBoardReader(),
     JsonlReader(),
+    WandbReader(),
     RayReader(),
     JobsReader(),
     NativeReader(),
@@ -63,6 +65,7 @@ __all__ = [
     "Source",
     "Status",
     "Tree",
+    "WandbReader",
     "known_fingerprint",
     "read_bytes",
     "reader_fingerprint",

@@ -5,9 +5,9 @@
 hold) and ``names`` the splits and metrics in names of columns. ``configuration`` makes the header
 of a run (``trailer``), ``runs`` its curves (``numbers``) on ``axes``, ``advice`` says what is
 likely wrong.
-``reader`` finds the files by ``claims``, and joins those of one log (``parts``). Ray's layout and
-the newer native one use ``source`` as well. May import ``core``, ``files``, ``readers.table`` and
-the modules beside this folder.
+``reader`` finds the files by ``claims``, and joins those of one log (``parts``). Ray's layout,
+W&B's and the newer native one use ``source`` as well. May import ``core``, ``files``,
+``readers.table`` and the modules beside this folder.
 """
 
 from runcube.readers.jsonl.log import Log
