@@ -91,6 +91,15 @@ def noted(*runs, **options):
     return statuses(runs, axis, options.get("expected"), notes), notes
 
 
+def test_where_many_runs_are_short_beside_others_alone_the_warning_says_so():
+    lengths = [40, 25, 31, 22, 18, 36]
+    _, (note,) = noted(*(run(n, number=i) for i, n in enumerate(lengths)))
+    assert note.startswith("status: 5 of 6 runs are incomplete for no other reason")
+    assert "expected=" in note
+    killed = [40, 40, 40, 40, 18, 12]
+    assert noted(*(run(n, number=i) for i, n in enumerate(killed)))[1] == []
+
+
 def test_a_promise_that_no_run_keeps_is_still_a_promise():
     found, notes = noted(*[run(2, config={"epochs": 10}) for _ in range(4)])
     assert found == [N] * 4

@@ -114,6 +114,22 @@ def test_splits_are_line_styles_and_metrics_are_panels(ds):
     assert [ax.get_yscale() for ax in figure.axes] == ["log", "linear"]
 
 
+def test_an_empty_panel_is_called_as_the_others(ds):
+    own = ds.sel(metric="loss", split="val")
+    gone = (own.weights == "None") & (own.weight_decay == 0.0)
+    own = own.assign(curve=own.curve.where(~gone), logged=own.logged & ~gone)
+    figure = rc.plot.curves(own, row="weights", col="weight_decay")
+    assert [ax.get_ylabel() for ax in figure.axes] == ["val loss", "", ""] * 2
+
+
+def test_the_caption_of_a_heat_map_speaks_of_intervals_that_are_there(ds):
+    last = rc.final(ds.sel(split="val", weights="DEFAULT"))
+    for metric, is_written in (("acc1", True), ("loss", False)):
+        ax = rc.plot.heatmap(last.sel(metric=metric))
+        assert any("±" in text.get_text() for text in ax.texts) is is_written
+        assert ("±: half of the" in caption_of(ax)) is is_written
+
+
 def test_rows_and_columns_are_small_multiples(ds):
     figure = rc.plot.curves(ds.sel(metric="acc1", split="val"), row="weights", col="weight_decay")
     assert len(figure.axes) == 6

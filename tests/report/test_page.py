@@ -62,6 +62,14 @@ def test_without_a_mode_nothing_is_the_best(ds, tmp_path):
     assert "mode= says which end of the metric is better" in body
 
 
+def test_the_best_is_never_chosen_by_what_was_trained_on(ds, tmp_path):
+    own = ds.sel(metric=["acc1"], split=["train", "eval"])
+    for given, said in (({}, "No split is there to choose by"), ({"split": "eval"}, "chosen by")):
+        rc.report(own, tmp_path / "page.html", mode="max", rng=0, **given)
+        block = (tmp_path / "page.html").read_text().split('<section id="best">')[1]
+        assert said in block.split("</section>")[0]
+
+
 def test_the_copy_button_copies(opened, page_file):
     page = opened(page_file)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -103,6 +103,19 @@ def test_values_that_are_the_same_and_rounding():
         np.testing.assert_allclose(found.p, [1, least, 1, least], **EXACT)
 
 
+@pytest.mark.parametrize("paired", [False, True])
+def test_values_without_any_spread_have_no_t_test(paired):
+    """Accuracies of few test examples tie: that the spread is 0 is not known."""
+    one = np.array([[0.999114] * 3, [0.1 + 0.2] * 3, [5.0] * 3])
+    other = np.array([[1.0] * 3, [0.3] * 3, [5.0] * 3])
+    found = rc.compare(array(one), array(other), paired=paired, margin=0.1)
+    np.testing.assert_array_equal(found.p, [np.nan, 1, 1])
+    np.testing.assert_array_equal(np.isnan(found.ci).all("ci_bound"), [True, False, False])
+    np.testing.assert_array_equal(found.p_equivalent, [np.nan, 0, 0])
+    both = xr.DataArray([one[0], other[0]], dims=("lr", "seed"), coords={"seed": [0, 1, 2]})
+    assert rc.compare_all(both, over="lr").verdict.item() == "no spread between seeds, no test"
+
+
 def test_a_permutation_cries_wolf_less_where_few_seeds_are_spread_more():
     """With 10 against 5 seeds, the 5 three times as spread, means alone reject 0.17 of the time."""
     rng = np.random.default_rng(0)

@@ -120,6 +120,13 @@ def test_a_value_that_is_not_finite_is_left_out_and_the_number_of_the_others_sho
         assert (first.value, first.n, second.n) == ("5.5", 2, 3)
 
 
+def test_a_single_run_is_not_ranked():
+    values = np.array([[9.0, np.nan, np.nan], [5.0, 5.1, 5.2], [1.0, 1.1, 1.2]])
+    table = rc.tables.results(array(values, list("abc")), mode="max")
+    assert [row[0].is_best for row in table.cells] == [False, True, False]
+    assert table.caption.endswith("single runs are not ranked.")
+
+
 def test_a_single_column_is_called_by_what_was_selected(last):
     one = last.sel(metric="acc1", split="val", weights="DEFAULT")
     assert rc.tables.results(one, mode="max").columns == ["acc1 val"]

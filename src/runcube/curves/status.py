@@ -24,6 +24,8 @@ OnDuplicate = Literal["prefer_complete", "first", "last", "raise"]
 ENOUGH = 0.95
 # So few points do not show that what stands behind the last one stands nowhere else.
 _FEW_POINTS = 2
+# So many runs that end early, and more than this share of all, may have been meant to.
+_MANY_SHORT, _SHARE_SHORT = 3, 1 / 3
 RANK = {Status.COMPLETE: 2, Status.INCOMPLETE: 1, Status.FAILED: 0}
 
 
@@ -91,7 +93,19 @@ def statuses(
         found = _filled(_filled(found, _by_group(candidates)), _by_majority(candidates))
     if notes is not None:
         notes += promises.notes
+        notes += _short_by_comparison([found[i] for i in compared if votes[i]])
     return [status or Status.COMPLETE for status in found]
+
+
+def _short_by_comparison(found: Sequence[Status | None]) -> list[str]:
+    """Return what to say where so many runs end before others that it may be what they do."""
+    short = sum(one is Status.INCOMPLETE for one in found)
+    if short < _MANY_SHORT or short <= _SHARE_SHORT * len(found):
+        return []
+    return [
+        f"status: {short} of {len(found)} runs are incomplete for no other reason than that others"
+        " are longer; if they stopped early, expected= says how far they had to come"
+    ]
 
 
 def _filled(found: Sequence[Status | None], more: Sequence[Status | None]) -> list[Status | None]:

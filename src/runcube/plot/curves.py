@@ -157,7 +157,8 @@ def curves(
             scale = scale_of(part, clip, logy) if "metric" in (row, col) else common
             _draw(own, part, colours.of(places), dashes.of(places))
             _scale_axes(own, part, scale, logx)
-            _name_axes(own, part, names, made.is_lowest(at), made.is_leftmost(at))
+            named = part if len(places) else found  # an empty panel is one of the others
+            _name_axes(own, named, names, made.is_lowest(at), made.is_leftmost(at))
             if scale is not common or not at:
                 unseen |= {why: unseen.get(why, 0) + count for why, count in scale.unseen.items()}
         if colours.numbers is not None:

@@ -108,8 +108,11 @@ def heatmap(
         mesh = _draw(own, values, is_log)
         size = made.panel_width - 1.1
         is_text = size / max(values.shape[1], 1) >= _LEAST_CELL and len(values) <= 12
+        # Where colours are logarithmic no number of decimals suits all cells.
+        has_room = size / max(values.shape[1], 1) >= 2 * _LEAST_CELL
+        is_half = is_text and has_room and not calls_for_log(values)
         if is_text:
-            _write(own, found, mesh, is_half=size / max(values.shape[1], 1) >= 2 * _LEAST_CELL)
+            _write(own, found, mesh, is_half)
         for axis, key in ((own.xaxis, x), (own.yaxis, y)):
             labels = labels_of(found[key].values.tolist(), names)
             every = max(1, -(-len(labels) // _MOST_TICKS))
@@ -124,7 +127,7 @@ def heatmap(
                 mesh, ax=own, label=value_label(found, names).replace(", ", ",\n"), pad=0.02
             )
             bar.outline.set_visible(False)
-        return made.finish([], _caption(found, is_text))
+        return made.finish([], _caption(found, is_text, is_half))
 
 
 def _keys(data: Data, x: str | None, y: str | None, dim: str | Sequence[str]) -> tuple[str, str]:
@@ -170,7 +173,6 @@ def _draw(ax: Axes, values: Any, is_log: bool) -> Any:
 def _write(ax: Axes, found: xr.Dataset, mesh: Any, is_half: bool) -> None:
     values = found["value"].values
     half = (found["upper"].values - found["lower"].values) / 2
-    # Where colours are logarithmic no number of decimals suits all cells.
     is_wide = calls_for_log(values)
     places = decimals_of(values.ravel().tolist(), half.ravel().tolist())
     for row, column in np.ndindex(values.shape):
@@ -181,14 +183,14 @@ def _write(ax: Axes, found: xr.Dataset, mesh: Any, is_half: bool) -> None:
         else:
             own, error = shown(float(value), float(half[row, column]), places)
             own = f"{value:.3g}" if is_wide or abs(value) >= _LARGE else own
-            text = f"{own} ± {error}" if is_half and error and not is_wide else own
+            text = f"{own} ± {error}" if is_half and error else own
             text += f"\nn = {n}" + (f", ▲ {lost}" if lost else "")
             red, green, blue, _ = mesh.to_rgba(value)
             colour = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "black"
         ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
 
 
-def _caption(found: xr.Dataset, is_text: bool) -> str:
+def _caption(found: xr.Dataset, is_text: bool, is_half: bool) -> str:
     there = found["n"].values > 0
     if not there.any():
         return "No run has a finite value."
@@ -197,7 +199,7 @@ def _caption(found: xr.Dataset, is_text: bool) -> str:
         said[0] += f", {rule}"
     if not is_text:
         said[0] += f" (n = {counted(found['n'].values[there])})"
-    if is_text and np.isfinite(found["lower"].values).any():
+    if is_half and np.isfinite(found["lower"].values).any():
         said.append(f"±: half of the {interval_of(found.attrs)}")
     if not there.all():
         said.append("Hatched: no finite value")

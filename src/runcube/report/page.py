@@ -73,8 +73,9 @@ def report(
     path : str or PathLike
         The file; one that is there is replaced.
     metric, split : str, optional
-        What the page opens with, and what chooses the best; by default the metric and split that
-        most runs have, ``val`` before other splits.
+        What the page opens with, and what chooses the best; by default it opens with the metric and
+        split that most runs have, ``val`` before other splits, and the best is chosen by ``val`` or
+        the only split, never by one that was trained on.
     report : str, optional
         The split that is reported of the best configuration, which ``split`` chooses; by default
         ``test`` or ``eval`` where there is one.
@@ -118,8 +119,8 @@ def report(
     splits = [str(label) for label in np.atleast_1d(ds["split"].values)] if "split" in ds else []
     own = Choices(
         metric=start["metric"],
-        split=start["split"],
-        reported=report or next((s for s in ("test", "eval") if s in splits), start["split"]),
+        split=split or _chooser(splits),
+        reported=report or next((s for s in ("test", "eval") if s in splits), None),
         mode=mode,
         all_runs=all_runs,
         ci=ci,
@@ -140,6 +141,13 @@ def _check_label(ds: xr.Dataset, dim: str, asked: str | None) -> None:
     known = [str(label) for label in ds[dim].values.reshape(-1)] if dim in ds.coords else []
     if asked is not None and asked not in known:
         raise UnknownNameError(f"{dim}={asked!r}: not in the cube{nearest(asked, known)}")
+
+
+def _chooser(splits: Sequence[str]) -> str | None:
+    """Return the split that may choose the best: never one that was trained on or is reported."""
+    named = next((s for s in ("val", "valid", "validation", "dev") if s in splits), None)
+    lone = splits[0] if len(splits) == 1 and splits[0] not in ("train", "training") else None
+    return named or lone
 
 
 def _start(

@@ -36,8 +36,11 @@ def best_section(ds: xr.Dataset, own: Choices) -> str:
     mode: Any = own.mode
     if own.mode is not None and not isinstance(own.mode, str):
         mode = own.mode.get(own.metric)
-    if own.metric is None or own.split is None or mode is None:
+    if own.metric is None or mode is None:
         return section("best", title, "<p>mode= says which end of the metric is better.</p>")
+    if own.split is None:
+        why = "No split is there to choose by, such as val; split= (--split) names one."
+        return section("best", title, f"<p>{why}</p>")
     try:
         found = select(
             ds,
@@ -97,7 +100,9 @@ def _numbers(found: xr.Dataset) -> list[tuple[str, str, str]]:
         )
     plain = f"{reported}, mean over the seeds of the winner"
     rows.append(("plain", number("plain"), f"{plain}: too good, as all seeds had a say"))
-    rows.append(("chosen by", number("chosen_by"), f"{chosen}, mean over the seeds"))
+    at = found["chosen_x"].item() if "chosen_x" in found else None
+    where = "" if at is None else f", at x = {at:g}"
+    rows.append(("chosen by", number("chosen_by"), f"{chosen}, mean over the seeds{where}"))
     rows.append(("optimism", number("optimism"), "by how much that is too good, at least"))
     variances = found.attrs["variances"]
     rivals = int(found["may_be_best"].sum())

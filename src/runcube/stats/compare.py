@@ -76,7 +76,8 @@ def compare(
         within it (two one-sided t tests, Schuirmann 1987); ``hedges_g``; ``superiority``, P(A > B)
         with ties half, with ``superiority_ci``, and ``cliffs_delta``, 2 P - 1, whose interval is 2
         ``superiority_ci`` - 1; ``ks``, ``ks_at`` and ``ks_p`` of Kolmogorov and Smirnov, exact;
-        ``correlation`` over pairs. NaN where there are too few values.
+        ``correlation`` over pairs. NaN where there are too few values, or different ones without
+        any spread.
 
     Notes
     -----

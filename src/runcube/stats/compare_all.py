@@ -98,8 +98,9 @@ def compare_all(
         ``p_dunnett`` (Dunnett 1955), ``p_games_howell`` (Games and Howell 1976) or ``p_max_t``
         (single-step, Westfall and Young 1993), whose smallest value then is ``p_min``;
         ``p_equivalent_holm`` with a margin; and ``verdict``: "a is higher", "b is higher",
-        "undecided", "cannot be significant with 3 seeds", "too few seeds for a test", "equivalent
-        within the margin". It goes by the adjusted p at the level 1 - ``ci``.
+        "undecided", "cannot be significant with 3 seeds", "too few seeds for a test", "no spread
+        between seeds, no test", "equivalent within the margin". It goes by the adjusted p at the
+        level 1 - ``ci``.
 
     Raises
     ------

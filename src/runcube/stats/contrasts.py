@@ -15,6 +15,8 @@ from runcube.stats.permutations import permuted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# What rounding makes of a mean of equal values, relative to their size.
+_ROUNDING = 16 * np.finfo(np.float64).eps
 NAMES = (
     "n_a",
     "n_b",
@@ -181,16 +183,20 @@ def _student(a: NDArray[np.float64], b: NDArray[np.float64], test: Test) -> dict
             df = (own + other) ** 2 / (own**2 / (n_a - 1) + other**2 / (n_b - 1))
         p = 2 * stats.t.sf(np.abs(difference / error), df)
         half = stats.t.ppf(0.5 + test.level / 2, df) * error
-    # Values that are all the same leave no doubt, or no difference.
-    flat = error == 0
-    half = np.where(flat, 0.0, half)
-    p = np.where(flat, np.where(difference == 0, 1.0, 0.0), p)
+    # Sides without any spread are the same, or nothing can be said of what separates them: their
+    # metric takes few values, and its spread is not known to be 0.
+    size = np.maximum(np.abs(a).max(axis=1), np.abs(b).max(axis=1))
+    flat = error <= _ROUNDING * size
+    is_same = np.abs(difference) <= _ROUNDING * size
+    half = np.where(flat, np.where(is_same, 0.0, np.nan), half)
+    p = np.where(flat, np.where(is_same, 1.0, np.nan), p)
     found = {"p": p, "lower": difference - half, "upper": difference + half}
     if test.margin is not None:
         inside = test.margin - np.abs(difference)
         with np.errstate(invalid="ignore", divide="ignore"):
             p = stats.t.sf(inside / error, df)
-        found["p_equivalent"] = np.where(flat, np.where(inside > 0, 0.0, 1.0), p)
+        known = np.where(inside > 0, np.where(is_same, 0.0, np.nan), 1.0)
+        found["p_equivalent"] = np.where(flat, known, p)
     return found
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _TOO_FEW = "too few seeds for a test"
+_NO_SPREAD = "no spread between seeds, no test"
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
@@ -92,7 +93,8 @@ def verdicts(
     found[hopeless] = [
         f"cannot be significant with {n} seed{'s' * (n != 1)}" for n in seeds[hopeless].tolist()
     ]
-    found[np.isnan(p)] = _TOO_FEW
+    found[np.isnan(p)] = _NO_SPREAD
+    found[np.isnan(p) & ~(seeds > 1)] = _TOO_FEW
     return found
 
 

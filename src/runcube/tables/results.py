@@ -111,7 +111,9 @@ def results(
     is_best = np.zeros(mean.shape, dtype=bool)
     for column, label in enumerate(labels if mode is not None else ()):
         sign = 1.0 if _mode_of(mode, label) == "max" else -1.0
-        is_best[:, column] = may_be_best(sign * flat[:, column], ci, variances)
+        # A single run says nothing of a spread: its row is not ranked.
+        ranked = n[:, column] > 1
+        is_best[ranked, column] = may_be_best(sign * flat[ranked, column], ci, variances)
     kept = np.flatnonzero((n > 0).any(axis=1))
     decimals = [
         decimals_of(mean[kept, c].tolist(), half[kept, c].tolist()) if places is None else places
@@ -219,7 +221,9 @@ def _caption(table: Table, ci: float, dim: str, variances: str | None) -> str:
     text = f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."
     if variances is None:
         return text
+    has_single = any(cell.n == 1 for row in table.cells for cell in row)
+    single = "; single runs are not ranked" if has_single else ""
     return (
         f"{text} Bold: the best of a column and all that may be it (Hsu, {100 * ci:g} %,"
-        f" {variances} variances)."
+        f" {variances} variances){single}."
     )
