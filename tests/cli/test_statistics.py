@@ -90,6 +90,18 @@ def test_best_writes_the_configuration_alone(sweep):
     assert line == "train --lr 1.0 --w 'µ_{x}'\n"
 
 
+def test_best_reports_the_test_split_by_either_name():
+    told = rows("best", "examples/logs", "--metric", "acc1", "--mode", "max")
+    assert told[0]["reported_split"] == "eval"
+
+
+def test_results_are_called_as_asked(sweep):
+    told = run("results", sweep, *RESULTS, "--names", "lr=learning rate", "--names", "loss=CE")
+    head = told.stdout.splitlines()[0]
+    assert "learning rate" in head
+    assert "CE" in head
+
+
 def test_best_of_one_seed_has_no_value_to_report(sweep):
     text = ok("best", sweep, *BEST, "--where", "seed=1")
     assert text.startswith("acc1 of train: no cross-fitted value, which needs two seeds or more\n")

@@ -23,7 +23,14 @@ def _globs(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) 
     return list(given)  # a glob may hold a comma
 
 
-def _pairs(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+def pairs_of(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+    """Return the value of each name; the callback of options ``NAME=VALUE``.
+
+    Raises
+    ------
+    click.BadParameter
+        If one is no pair, or a name is given twice.
+    """
     pairs: dict[str, str] = {}
     for text in given:
         name, sign, value = text.partition("=")
@@ -91,7 +98,7 @@ def _or_none(_ctx: click.Context, _option: click.Parameter, given: str) -> str |
 
 
 def _defaults(ctx: click.Context, option: click.Parameter, given: Sequence[str]) -> Any:
-    return {name: _value(text) for name, text in _pairs(ctx, option, given).items()}
+    return {name: _value(text) for name, text in pairs_of(ctx, option, given).items()}
 
 
 def many(name: str, callback: Callable[..., Any], metavar: str, text: str) -> Option:
@@ -144,7 +151,7 @@ PLAN: dict[str, Option] = {
     ),
     "dims": many("--dims", _listed, "A,B", "Hyperparameters that become dims."),
     "exclude": many("--exclude", _listed, "A,B", "Hyperparameters to leave out."),
-    "rename": many("--rename", _pairs, "OLD=NEW", "Rename a hyperparameter."),
+    "rename": many("--rename", pairs_of, "OLD=NEW", "Rename a hyperparameter."),
     "relabel": many(
         "--relabel", _relabelled, "KEY:OLD=NEW", "Replace a value: weights:null=random."
     ),
@@ -192,7 +199,7 @@ ALL_RUNS: Option = click.option(
 )
 AT_BEST: Option = many(
     "--at-best",
-    _pairs,
+    pairs_of,
     "METRIC=SPLIT",
     "Values where this is best in each run, as with early stopping; default: the last ones.",
 )

@@ -37,7 +37,7 @@ _ENDS = click.Choice(["max", "min"])
 @click.option("--metric", required=True, help="Metric that decides.")
 @click.option("--mode", type=_ENDS, required=True, help="Which end of it is better.")
 @click.option("--split", default="val", show_default=True, help="Split that chooses.")
-@click.option("--report", default="test", show_default=True, help="Split that is reported.")
+@click.option("--report", help="Split that is reported; default: test, else eval.")
 @click.option(
     "--epoch",
     type=click.Choice(["best", "last", "each"]),
@@ -73,6 +73,9 @@ def best(logs: Logs, where: Any, form: str | None, **asked: Any) -> None:
     if form is not None and logs.plan["relabel"]:
         raise click.UsageError("best writes the values as logged: leave out --relabel")
     ds = select.where(logs.load(), where)
+    if asked["report"] is None:
+        splits = ds["split"].values.tolist()
+        asked["report"] = next((s for s in ("test", "eval") if s in splits), "test")
     found = select_best(ds, **asked)
     if form == "yaml":
         sys.stdout.write(yaml.safe_dump(findings.configuration(found), sort_keys=False))
@@ -183,6 +186,13 @@ def compare(logs: Logs, over: str, baseline: str | None, **asked: Any) -> None:
 @click.option("--latex", "form", flag_value="latex", help="LaTeX; it needs booktabs.")
 @click.option("--html", "form", flag_value="html", help="HTML.")
 @click.option("--csv", "form", flag_value="csv", help="The numbers behind it, unrounded.")
+@click.option(
+    "--names",
+    multiple=True,
+    callback=options.pairs_of,
+    metavar="NAME=TEXT",
+    help="What to call a hyperparameter, a label, a metric or a split.",
+)
 @click.option("-o", "--output", metavar="FILE", help="Write it to a file.")
 @options.ALL_RUNS
 @options.CI
@@ -201,7 +211,7 @@ def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
     shown = select.where(ds, wanted)
     values, words = select.one_value(ds, at=asked["at"], at_best=asked["at_best"], modes=modes)
     values = values.sel({name: [*dict.fromkeys(labels)] for name, labels in wanted.items()})
-    table = table_of(values, mode=modes, ci=asked["ci"])
+    table = table_of(values, mode=modes, ci=asked["ci"], names=asked["names"])
     caption = f"{words[0].upper()}{words[1:]}. {table.caption}"
     remark_left_out(left_out)
     _remark_on_diverged(shown)
