@@ -58,6 +58,14 @@ def check(ds, sweep):
         check_labels(cell, runs[path])
 
 
+def spelt(value):
+    """The number that a text spells, where others of its key are numbers or spell some too."""
+    try:
+        return float(json.loads(value)) if isinstance(value, str) else value
+    except (ValueError, TypeError):
+        return value
+
+
 def check_labels(cell, run):
     for key, value in flatten(run.config).items():
         names = [n for n in cell.coords if cell[n].attrs.get("hparam") == key]
@@ -66,9 +74,10 @@ def check_labels(cell, run):
         for name in names:
             label = cell[name].values[()]
             if name.endswith("_value"):
-                assert label == value or np.isnan(label)
+                assert label == spelt(value) or np.isnan(label)
             elif isinstance(value, str):
-                assert label in {value, json.dumps(value, ensure_ascii=False)} or "\\" in label
+                texts = {value, json.dumps(value, ensure_ascii=False)}
+                assert label in texts or label == spelt(value) or "\\" in label
             elif value is None:
                 assert label == "None"
             else:

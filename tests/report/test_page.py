@@ -99,7 +99,8 @@ def hostile(ds):
 def test_what_a_log_says_is_text(opened, ds, tmp_path, view):
     path = tmp_path / "hostile.html"
     own = hostile(ds)
-    rc.report(own, path, title=f"{EVIL} {{{{body}}}}", mode="max", rng=0)
+    split = own.split.values[0]
+    rc.report(own, path, title=f"{EVIL} {{{{body}}}}", mode="max", split=split, rng=0)
     page = opened(path, view)
     for name in ("distribution", "heatmap", "parallel"):
         page.seen(name)
