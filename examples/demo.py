@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 import runcube as rc
@@ -27,11 +27,10 @@ NAMES = {
 }
 
 
-def mean_and_error(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Mean over the seeds and its standard error, NaN where it has fewer than two."""
-    count = values.count("seed")
-    spread = values.std("seed", ddof=1)
-    return values.mean("seed"), (spread / np.sqrt(count)).where(count > 1)
+def mean_and_half_width(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Mean over the seeds and half of its 95 % interval, NaN where there are fewer than two."""
+    found = rc.summarize(values)
+    return found["mean"], found["ci"].sel(ci_bound="upper", drop=True) - found["mean"]
 
 
 def diverged(ds: xr.Dataset) -> xr.DataArray:
@@ -49,7 +48,7 @@ def results(ds: xr.Dataset) -> pd.DataFrame:
     end = end.where(end.status == "complete")
     columns: dict[str, xr.DataArray] = {}
     for name, split in {"val": "val", "test": "eval"}.items():
-        columns[name], columns[f"{name} ±"] = mean_and_error(end.sel(split=split, drop=True))
+        columns[name], columns[f"{name} ±"] = mean_and_half_width(end.sel(split=split, drop=True))
     bad = diverged(ds)
     columns["complete"] = (bad.status == "complete").sum("seed")
     columns["diverged"] = (bad & (bad.status == "complete")).sum("seed")
@@ -58,11 +57,11 @@ def results(ds: xr.Dataset) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Write each mean with its standard error."""
+    """Write each mean with half of its interval."""
     shown = table[["complete", "diverged"]].copy()
     for at, name in enumerate(("val", "test")):
         pairs = zip(table[name], table[f"{name} ±"], strict=True)
-        shown.insert(at, name, [f"{mean:.2f} ± {error:5.2f}" for mean, error in pairs])
+        shown.insert(at, name, [f"{mean:.2f} ± {half:5.2f}" for mean, half in pairs])
     return shown.reset_index()
 
 
@@ -108,19 +107,21 @@ def main() -> None:
     print(f"Without a complete run: {len(cut)}")
     print(cut.drop(columns="path").to_string(index=False))
 
-    heading("Final accuracy in percent: mean ± standard error over the complete runs")
-    table = results(ds)
-    print(readable(table).to_string(index=False))
+    heading("Last accuracy in percent of the complete runs: mean ± half of its 95 % interval by t")
+    print(readable(results(ds)).to_string(index=False))
 
-    heading("Best configuration by validation accuracy")
-    best = dict(zip(table.index.names, table.index[0], strict=True))
-    row = table.iloc[0]
-    print(", ".join(f"{name} = {value}" for name, value in best.items()))
-    print(f"validation  {row['val']:.2f} ± {row['val ±']:.2f} %")
-    print(f"test        {row['test']:.2f} ± {row['test ±']:.2f} %  ({row['complete']:.0f} seeds)")
+    heading("Best configuration, and the epoch, by validation accuracy")
+    best = rc.select(ds, metric="acc1", mode="max", split="val", report="eval", rng=0)
+    winner = json.loads(best.attrs["winner"])
+    value, (low, high) = float(best["value"]), best["ci"].values
+    print(", ".join(f"{name} = {label}" for name, label in winner.items()), end="; ")
+    print(f"epoch {int(best.chosen_x)}")
+    print(f"test accuracy to report: {value:.2f} %, 95 % interval by t {low:.2f} to {high:.2f}")
+    print(f"  (each of {int(best.n_folds)} seeds reports what the others chose)")
+    print(f"its mean over the seeds that chose it, which flatters: {float(best.plain):.2f} %")
 
     rc.save_archive(ds, OUT / "sweep.nc")
-    plot(ds, best["weight_decay"], OUT / "curves.png")
+    plot(ds, winner["weight_decay"], OUT / "curves.png")
     print(f"\nWrote {OUT / 'sweep.nc'} and {OUT / 'curves.png'}")
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 import xarray as xr
 
 import runcube as rc
@@ -351,8 +352,10 @@ def test_the_demo(sweep, truth, monkeypatch):
         for name, split in (("val", "val"), ("test", "eval")):
             ends = truth.ends(*at, split)
             assert row[name] == pytest.approx(mean(ends), nan_ok=True)
-            error = statistics.stdev(ends) / len(ends) ** 0.5 if len(ends) > 1 else math.nan
-            assert row[f"{name} ±"] == pytest.approx(error, nan_ok=True)
+            half = math.nan
+            if len(ends) > 1:
+                half = scipy.stats.t.ppf(0.975, len(ends) - 1) * scipy.stats.sem(ends)
+            assert row[f"{name} ±"] == pytest.approx(half, nan_ok=True, abs=1e-12)
         runs = truth.complete(*at)
         bad = [
             any(not math.isfinite(v) for (_, m), c in r.items() if m == "loss" for v in c.values())
