@@ -8,6 +8,7 @@ from scipy import stats
 import runcube as rc
 from runcube.plot import data
 from runcube.plot.limits import scale_of
+from runcube.plot.lines import telling_apart
 
 RNG = np.random.default_rng(0)
 LR, WD, SEEDS, EPOCHS = [0.1, 0.2], [0.0, 0.01, 0.1], 4, 6
@@ -205,7 +206,7 @@ def test_two_metrics_are_always_told_apart():
         dims="line",
         coords={"split": ("line", ["a", "b", "c"]), "metric": ("line", ["loss", "loss", "lr"])},
     )
-    assert "metric" in data.telling_apart(found)
+    assert "metric" in telling_apart(found)
 
 
 def scale(center, lower=None, upper=None, **how):

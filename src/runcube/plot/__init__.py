@@ -1,7 +1,9 @@
 """Figures for papers, drawn with matplotlib, which is imported when the first one is drawn.
 
-What is drawn is computed first, by functions that draw nothing: start in ``data``, which stands on
-``lines``, ``scales``, ``limits`` and ``on_x``, curves on another x-axis; ``labels`` names things.
+What is drawn is computed first, by functions that draw nothing: start in ``data``, their namespace:
+``curve_data``, ``run_data`` of one value of each run, ``pair_data`` of two hyperparameters. They
+stand on ``lines``, ``statistic``, ``scales``, ``limits`` and ``on_x``, curves on another x-axis;
+``labels`` names things.
 ``style`` has sizes and colours, ``encode`` says which line has which, ``panels`` are the Axes,
 ``marks`` what is put on them; then there is a module for each kind of figure. May import ``core``,
 ``cube``, ``stats`` and ``tables``.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from runcube.plot.data import one_value
 from runcube.plot.encode import colours_of, dashes_of, keys_left
 from runcube.plot.labels import counted, value_label
 from runcube.plot.lines import column_name, in_lines, own_name, renamed
 from runcube.plot.marks import colour_bar, legend_entries, line
 from runcube.plot.panels import one_panel
+from runcube.plot.run_data import one_value
 from runcube.plot.scales import calls_for_log
 from runcube.plot.style import theme as in_theme
 from runcube.stats import best_of_k as expected_best

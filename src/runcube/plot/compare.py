@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.core import PlanError
-from runcube.plot.data import one_value
 from runcube.plot.labels import label_of, name_of
 from runcube.plot.lines import own_name, renamed
 from runcube.plot.panels import one_panel
+from runcube.plot.run_data import one_value
 from runcube.plot.style import COLOURS
 from runcube.plot.style import theme as in_theme
 from runcube.stats import compare_all

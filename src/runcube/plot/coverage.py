@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from runcube.plot.data import coverage as coverage_data
-from runcube.plot.data import telling_apart
 from runcube.plot.labels import label_of, labels_of, name_of
+from runcube.plot.lines import telling_apart
 from runcube.plot.panels import one_panel
+from runcube.plot.run_data import coverage as coverage_data
 from runcube.plot.style import theme as in_theme
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from runcube.plot.data import curves as curves_data
+from runcube.plot.curve_data import curves as curves_data
 from runcube.plot.encode import colours_of, dashes_of, keys_left
 from runcube.plot.labels import counted, interval_of, name_of, plain, value_name
 from runcube.plot.limits import Scale, scale_of, x_calls_for_log
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from runcube.plot.data import Statistic
+    from runcube.plot.statistic import Statistic
     from runcube.stats import RNG, Data
 
 _MOST_BANDS = 8

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import check_choice
-from runcube.plot.data import distribution as distribution_data
 from runcube.plot.encode import colours_of, keys_left, ordered
 from runcube.plot.labels import counted, interval_of, labels_of, name_of, value_label
 from runcube.plot.lines import column_name
 from runcube.plot.marks import legend_entries
 from runcube.plot.panels import panels
+from runcube.plot.run_data import distribution as distribution_data
 from runcube.plot.scales import bin_edges, calls_for_log
 from runcube.plot.style import DASHES
 from runcube.plot.style import theme as in_theme
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from runcube.plot.data import Statistic
     from runcube.plot.encode import Colours
+    from runcube.plot.statistic import Statistic
     from runcube.stats import RNG, Data
 
 Kind = Literal["strip", "box", "hist", "ecdf"]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.core import PlanError
-from runcube.plot.data import columns_of, telling_apart
-from runcube.plot.data import distribution as distribution_data
-from runcube.plot.data import heatmap as heatmap_data
 from runcube.plot.labels import counted, interval_of, labels_of, name_of, value_label
+from runcube.plot.lines import columns_of, telling_apart
 from runcube.plot.marks import shortened_cmap
+from runcube.plot.pair_data import heatmap as heatmap_data
 from runcube.plot.panels import one_panel
+from runcube.plot.run_data import distribution as distribution_data
 from runcube.plot.scales import calls_for_log
 from runcube.plot.style import theme as in_theme
 from runcube.tables import decimals_of, shown

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.core import PlanError
-from runcube.plot.data import columns_of
-from runcube.plot.data import distribution as distribution_data
 from runcube.plot.encode import ordered
 from runcube.plot.labels import counted, labels_of, name_of, value_label
-from runcube.plot.lines import column_name
+from runcube.plot.lines import column_name, columns_of
 from runcube.plot.marks import shortened_cmap
 from runcube.plot.panels import one_panel
+from runcube.plot.run_data import distribution as distribution_data
 from runcube.plot.scales import calls_for_log
 from runcube.plot.style import theme as in_theme
 
