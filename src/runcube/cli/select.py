@@ -10,7 +10,16 @@ import xarray as xr
 
 from runcube.core import PlanError, Status, UnknownNameError
 from runcube.cube import at_best as choose_at_best
-from runcube.cube import check_cube, final, full_key, hyperparameters, laid_out, table, x_dim
+from runcube.cube import (
+    check_cube,
+    final,
+    full_key,
+    hyperparameters,
+    laid_out,
+    of_status,
+    table,
+    x_dim,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -171,10 +180,7 @@ def only_complete(ds: xr.Dataset) -> tuple[xr.Dataset, int]:
     out = int((~complete & (ds["status"] != Status.ABSENT.value)).sum())
     if not out:
         return ds, 0
-    mask = complete.variable
-    curve = ds["curve"].where(xr.DataArray(mask)).transpose(*ds["curve"].dims)
-    logged = (ds["logged"] & xr.DataArray(mask)).transpose(*ds["logged"].dims)
-    return ds.assign(curve=curve, logged=logged), out
+    return of_status(ds, "complete"), out
 
 
 def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()) -> pd.DataFrame:

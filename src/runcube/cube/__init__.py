@@ -2,8 +2,8 @@
 
 ``build`` allocates and fills it, ``coords`` makes the coordinates of the cells, ``placement``
 finds where values go, ``layouts`` converts grid and configs. ``cells`` reads a cube back as rows,
-for ``report``, ``problems`` and ``final``. Start in ``build``. May import ``core``, ``plan`` and
-``curves``.
+for ``report``, ``problems`` and ``final``; ``of_status`` keeps the runs that ended as asked. Start
+in ``build``. May import ``core``, ``plan`` and ``curves``.
 """
 
 from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values
@@ -20,6 +20,7 @@ from runcube.cube.cells import (
 from runcube.cube.coords import CellIndex
 from runcube.cube.final import at_best, diverged, final
 from runcube.cube.layouts import to_configs, to_grid
+from runcube.cube.of_status import of_status
 from runcube.cube.placement import Index, InnerLabels, Part, Scatter
 from runcube.cube.problems import problems
 from runcube.cube.report import table
@@ -44,6 +45,7 @@ __all__ = [
     "hyperparameters",
     "json_value",
     "laid_out",
+    "of_status",
     "problems",
     "table",
     "to_configs",

@@ -39,7 +39,9 @@ def values_and_logged(data: Data) -> tuple[xr.DataArray, xr.DataArray]:
     lost = [name for name in ("curve", "logged") if name not in data.variables]
     if lost:
         raise PlanError(f"not a runcube cube: no variable {lost[0]!r}")
-    return data["curve"].astype(np.float64), data["logged"]
+    # A mask on the whole Dataset (`ds.where`) makes numbers of it, NaN where it hides a run.
+    logged = data["logged"] if data["logged"].dtype == bool else data["logged"] == 1
+    return data["curve"].astype(np.float64), logged
 
 
 def dims_of(values: xr.DataArray, dim: Hashable | Sequence[Hashable], argument: str) -> list[str]:
