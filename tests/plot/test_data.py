@@ -94,6 +94,44 @@ def test_what_is_not_finite_is_counted_where_a_run_first_logs_it(values, layout)
     np.testing.assert_allclose(own.center[5], bad[0, 0, [0, 2], 5].mean())
 
 
+@LAYOUTS
+def test_what_is_of_fewer_runs_is_told_from_what_is_of_all(values, layout):
+    found = data.curves(layout(cube(values)), min_n=4)
+    own = line_of(found, 0.1, 0.01)  # a point of one of four runs is missing
+    assert own.is_full.values.tolist() == [True, True, False, True, True, True]
+    assert int(own.n_too_few) == 1
+    assert np.isnan(own.center[2])
+    assert np.isnan(own.lower[2])
+    assert int(own.n[2]) == 3
+    assert np.isfinite(own.center[[0, 1, 3, 4, 5]]).all()
+    assert found.attrs["min_n"] == 4
+    assert int(line_of(data.curves(cube(values)), 0.1, 0.01).n_too_few) == 0
+
+
+@LAYOUTS
+def test_only_runs_that_ended_as_asked_count(values, layout):
+    ds = cube(values)
+    status = ds.status.astype("<U10")
+    status[0, 0, 1], status[0, 1, 2] = "failed", "incomplete"
+    ds = layout(ds.assign_coords(status=status))
+    for compute, at in ((data.curves, {"epoch": 5}), (data.distribution, {})):
+        found = compute(ds, statuses="complete")
+        own = line_of(found, 0.1, 0.0).isel(at)
+        np.testing.assert_allclose(own.center, values[0, 0, [0, 2, 3], 5].mean())
+        assert int(own.n) == 3
+        assert found.attrs["statuses"] == "complete"
+        assert found.attrs["runs"] == "18 complete"
+        assert found.attrs["runs_left_out"] == "1 incomplete, 1 failed"
+        both = compute(ds, statuses=["complete", "failed"])
+        assert int(line_of(both, 0.1, 0.0).isel(at).n) == 4
+        assert both.attrs["runs"] == "18 complete, 1 failed"
+        every = compute(ds)
+        assert every.attrs["statuses"] == "all"
+        assert every.attrs["runs"] == "18 complete, 1 incomplete, 1 failed"
+    with pytest.raises(rc.PlanError, match="no coordinate 'status'"):
+        data.curves(ds.curve.drop_vars("status"), statuses="complete")
+
+
 def test_smoothing_is_of_runs_before_their_mean(values):
     ds = cube(values)
     found = data.curves(ds, smoothing=0.7)

@@ -11,6 +11,7 @@ import warnings
 import matplotlib as mpl
 import numpy as np
 import pytest
+import xarray as xr
 from plot_cubes import made
 
 import runcube as rc
@@ -45,15 +46,29 @@ def lines_of(ax):
     return [line for line in ax.lines if line.get_linestyle() != "None"]
 
 
+def whole_lines_of(ax):
+    """Return x and y of each line, its thick and its thin parts put together."""
+    found = []
+    for line in lines_of(ax):
+        x, y = line.get_data()
+        if found and (found[-1][0][-1], found[-1][1][-1]) == (x[0], y[0]):
+            found[-1] = [
+                np.append(old, new[1:]) for old, new in zip(found[-1], (x, y), strict=True)
+            ]
+        else:
+            found.append([x, y])
+    return found
+
+
 def test_a_line_is_drawn_through_the_means_and_a_band_through_the_interval(ds):
     acc = ds.sel(metric="acc1", split="val", weights="DEFAULT", weight_decay=0.0)
     ax = rc.plot.curves(acc)
     wanted = rc.summarize(acc)
-    assert len(lines_of(ax)) == len(ax.collections) == 4
-    for line, band, lr in zip(lines_of(ax), ax.collections, acc.lr.values, strict=True):
+    assert len(whole_lines_of(ax)) == len(ax.collections) == 4
+    for (x, y), band, lr in zip(whole_lines_of(ax), ax.collections, acc.lr.values, strict=True):
         own = wanted.sel(lr=lr)
-        np.testing.assert_array_equal(line.get_xdata(), own.epoch)
-        np.testing.assert_allclose(line.get_ydata(), own["mean"])
+        np.testing.assert_array_equal(x, own.epoch)
+        np.testing.assert_allclose(y, own["mean"])
         (path,) = band.get_paths()
         at_3 = path.vertices[path.vertices[:, 0] == 3, 1]
         np.testing.assert_allclose([at_3.min(), at_3.max()], own.ci.sel(epoch=3))
@@ -105,6 +120,108 @@ def test_a_triangle_at_the_edge_marks_the_first_nan_of_a_run(ds):
     assert f"▲: first NaN or infinity of a run ({int(bad.any('epoch').sum())})." in caption_of(ax)
 
 
+def falling(n_seeds=4, n_epochs=6):
+    """Return a cube of one line whose runs end one by one: n is 4, 4, 3, 3, 2, 1."""
+    values = np.arange(n_seeds)[:, None] + np.arange(float(n_epochs))
+    for seed, end in ((3, 2), (2, 4), (1, 5)):
+        values[seed, end:] = np.nan
+    values = values[:, None, None, :]
+    return made(values, ~np.isnan(values), {}, ["val"], ["loss"])
+
+
+def test_a_line_is_thin_where_fewer_runs_are_left_with_ticks_where_n_changes():
+    ax = rc.plot.curves(falling())
+    thick, thin = lines_of(ax)
+    assert thick.get_xdata().tolist() == [0, 1]
+    assert thin.get_xdata().tolist() == [1, 2, 3, 4, 5]  # the step to fewer runs is thin too
+    assert thin.get_linewidth() < thick.get_linewidth()
+    (ticks,) = [line for line in ax.lines if line.get_marker() == "|"]
+    assert ticks.get_xdata().tolist() == [2, 4, 5]
+    assert "Thin, with ticks where n changes: fewer runs than elsewhere" in caption_of(ax)
+    whole = rc.plot.curves(falling().isel(epoch=slice(2)))
+    assert len(whole.lines) == 1
+    assert "Thin" not in caption_of(whole)
+
+
+def test_points_of_too_few_runs_are_not_drawn_and_are_counted():
+    ax = rc.plot.curves(falling(), min_n=3)
+    assert [x.tolist() for x, _ in whole_lines_of(ax)] == [[0, 1, 2, 3]]
+    (path,) = ax.collections[0].get_paths()
+    assert path.vertices[:, 0].max() == 3
+    assert "n = 3–4 runs at a point" in caption_of(ax)
+    assert "Points of fewer than 3 runs, which are not drawn: 2." in caption_of(ax)
+    with pytest.raises(rc.PlanError, match="min_n=0: expected a number of runs"):
+        rc.plot.curves(falling(), min_n=0)
+
+
+def test_integer_axes_have_ticks_at_whole_numbers_also_in_small_panels(ds):
+    acc = ds.sel(metric="acc1", split="val")
+    for figure in (
+        rc.plot.curves(acc, width="column"),
+        rc.plot.curves(acc, row="weights", col="weight_decay"),
+        rc.plot.curves(acc.isel(epoch=slice(3)), width="column"),
+    ):
+        figure.get_figure().canvas.draw()
+        ax = figure.get_figure().axes[-1]
+        low, high = ax.get_xlim()
+        ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+        assert len(ticks) >= 3
+        assert all(tick == int(tick) for tick in ticks)
+
+
+def test_a_legend_takes_less_than_a_quarter_of_a_narrow_figure(ds):
+    loss = ds.sel(metric="loss", weights="DEFAULT", weight_decay=0.0)
+    for figure in (
+        rc.plot.curves(loss, width="column"),
+        rc.plot.curves(loss.sel(split="val"), width="column"),
+        rc.plot.distribution(loss.sel(split="val"), hue="lr", width="column"),
+    ):
+        own = figure.get_figure()
+        own.canvas.draw()
+        (legend,) = own.legends
+        box = legend.get_window_extent()
+        assert box.height < 0.22 * own.bbox.height
+        assert box.x1 < own.bbox.x1
+    # Each heading begins a column, with its own labels below it.
+    words = legend_of(rc.plot.curves(loss, width="column"))[1:]
+    assert len(words) == 10
+    assert (words[0], words[5], words[-1]) == ("lr", "split", "")
+
+
+RUNS = {
+    "curves": {},
+    "distribution": {},
+    "heatmap": {"x": "lr", "y": "weight_decay"},
+    "parallel": {},
+    "best_of_k": {"mode": "max"},
+    "compare": {"over": "weights"},
+    "importance": {"metric": "acc1", "mode": "max", "rng": 0, "n_resamples": 9},
+    "marginals": {"metric": "acc1", "mode": "max", "over": "lr"},
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_figure_says_of_which_runs_it_is(ds, name):
+    draw = getattr(rc.plot, name)
+    acc = ds if "metric" in RUNS[name] else ds.sel(metric="acc1", split="val")
+    said = caption_of(draw(acc, **RUNS[name]))
+    assert "All runs: 118 complete, 2 incomplete." in said
+    said = caption_of(draw(acc, **RUNS[name], statuses="complete"))
+    assert "Complete runs only; left out: 2 incomplete." in said
+    assert "All runs are complete." in caption_of(draw(acc.sel(seed=[2, 3]), **RUNS[name]))
+    with pytest.raises(rc.PlanError, match="statuses='whole': expected one of 'complete'"):
+        draw(acc, **RUNS[name], statuses="whole")
+
+
+def test_a_cube_that_was_masked_is_drawn_of_the_runs_that_are_left(ds):
+    acc = ds.sel(metric="acc1", split="val")
+    masked = acc.where(acc.status == "complete")  # which makes numbers of `logged`
+    for draw in (rc.plot.curves, rc.plot.distribution):
+        assert "All runs are complete." in caption_of(draw(masked))
+        said = caption_of(draw(masked, statuses="incomplete"))
+        assert said == "No run has a value."
+
+
 def test_splits_are_line_styles_and_metrics_are_panels(ds):
     one = ds.sel(weights="DEFAULT", weight_decay=0.0, metric=["loss", "acc1"])
     figure = rc.plot.curves(one)
@@ -134,7 +251,7 @@ def test_rows_and_columns_are_small_multiples(ds):
     figure = rc.plot.curves(ds.sel(metric="acc1", split="val"), row="weights", col="weight_decay")
     assert len(figure.axes) == 6
     assert figure.axes[4].get_title() == "weights = DEFAULT\nweight_decay = 0.01"
-    assert [len(lines_of(ax)) for ax in figure.axes] == [4] * 6
+    assert [len(whole_lines_of(ax)) for ax in figure.axes] == [4] * 6
     assert len({ax.get_ylim() for ax in figure.axes}) == 1
     with pytest.raises(rc.PlanError, match="one Axes"):
         rc.plot.curves(ds, col="lr", ax=figure.axes[0])
@@ -142,15 +259,15 @@ def test_rows_and_columns_are_small_multiples(ds):
 
 def test_what_colours_do_not_tell_apart_is_said(ds):
     ax = rc.plot.curves(ds.sel(metric="acc1", split="val"))
-    assert len(lines_of(ax)) == 24
+    assert len(whole_lines_of(ax)) == 24
     assert not ax.collections
     assert "24 lines: mean over seeds" in caption_of(ax)
     assert (
-        "No intervals are drawn. Lines of one look differ in weights, weight_decay."
+        "fewer runs than elsewhere on the line. Lines of one look differ in weights, weight_decay."
         in caption_of(ax)
     )
     few = rc.plot.curves(ds.sel(metric="acc1", split="val", lr=0.2))
-    assert legend_of(few)[:2] == ["configuration", "weights None, weight_decay 0  (n = 5)"]
+    assert legend_of(few)[:2] == ["configuration  (n = 5)", "weights None, weight_decay 0"]
 
 
 def test_clipped_points_are_counted(ds):
@@ -259,6 +376,34 @@ def test_the_best_of_k_is_drawn_as_chosen_and_as_reported(ds):
     assert "n = 24 configurations" in caption_of(ax)
 
 
+def test_the_best_of_k_is_drawn_along_what_k_cost(ds):
+    val = rc.final(ds.sel(metric="acc1", split="val"))
+    seconds = xr.DataArray(np.linspace(100, 300, val.size).reshape(val.shape), dims=val.dims)
+    val = val.assign_coords(train_time=seconds.assign_attrs(units="s", long_name="train time"))
+    how = {"over": ["lr", "weight_decay"], "dim": "seed", "mode": "max"}
+    short = (val.train_time / 1000).assign_attrs(units="s", long_name="time on one GPU")
+    for cost, label, factor in (
+        ("runs", "runs", 1),
+        ("train_time", "train time (h)", 3600),
+        (short, "time on one GPU (s)", 1),
+        (100 * short, "time on one GPU (min)", 60),
+        (short.assign_attrs(units="J", long_name="energy"), "energy (J)", 1),
+    ):
+        ax = rc.plot.best_of_k(val, mode="max", hue="weights", cost=cost)
+        wanted = rc.best_of_k(val, **how, cost=cost)
+        assert ax.get_xlabel() == label
+        for line, weights in zip(ax.lines, val.weights.values, strict=True):
+            own = wanted.sel(weights=weights)
+            np.testing.assert_allclose(line.get_xdata(), own.cost / factor)
+            np.testing.assert_allclose(line.get_ydata(), own.value)
+        assert "what k of them cost with all their seeds, on average" in caption_of(ax)
+    unknown = val.assign_coords(train_time=val.train_time.where(val.seed > 0))
+    ax = rc.plot.best_of_k(unknown, mode="max", cost="train_time")
+    assert "cost is not known, taken as the mean of the others: 24." in caption_of(ax)
+    with pytest.raises(rc.PlanError, match="cost='time'"):
+        rc.plot.best_of_k(val, mode="max", cost="time")
+
+
 def test_a_configuration_with_a_diverged_run_is_as_bad_as_the_worst(ds):
     loss = ds.sel(metric="loss", split="train")
     ax = rc.plot.best_of_k(loss, mode="min")
@@ -278,7 +423,7 @@ def test_labels_from_logs_are_no_markup():
     ds = made(values, values > 0, {"opt": ["$x_{1", "_hidden"]}, ["val"], ["$\\frac"])
     ax = rc.plot.curves(ds)
     ax.figure.canvas.draw()
-    assert legend_of(ax)[1:] == ["\\$x_{1  (n = 1)", " _hidden  (n = 1)"]
+    assert legend_of(ax) == ["opt  (n = 1)", "\\$x_{1", " _hidden"]
     assert ax.get_ylabel() == "val \\$\\frac"
 
 

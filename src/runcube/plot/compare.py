@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.core import PlanError
+from runcube.plot.ends import of_runs, runs_said
 from runcube.plot.labels import label_of, name_of
 from runcube.plot.lines import own_name, renamed
 from runcube.plot.panels import one_panel
@@ -38,6 +39,7 @@ def compare(
     paired: bool | Literal["auto"] = "auto",
     ci: float = 0.95,
     adjust: Literal["holm", "bh", "dunnett", "games-howell", "max-t"] = "holm",
+    statuses: str | Sequence[str] | None = None,
     names: Mapping[str, str] | None = None,
     width: Literal["column", "text", "page"] | float | None = None,
     theme: bool = True,
@@ -55,7 +57,7 @@ def compare(
         value of each run.
     over, baseline, dim, test, paired, ci, adjust, rng
         As for :func:`runcube.compare_all`.
-    ax, names, width, theme
+    ax, statuses, names, width, theme
         As for :func:`curves`.
 
     Returns
@@ -85,7 +87,8 @@ def compare(
     ['0.004 − 0.2', '0.028 − 0.2', '1.4 − 0.2']
     """
     names = names or {}
-    own, value_is = one_value(renamed(data))
+    own, ends = of_runs(renamed(data), statuses)
+    own, value_is = one_value(own)
     over = own_name(over)
     found = compare_all(
         own,
@@ -114,7 +117,7 @@ def compare(
         title = f"difference in {_metric(own, names)}"
         panel.set_xlabel(title if value_is == "value" else f"{title}, {value_is}")
         panel.set_ylabel(name_of(over, own.coords.get(over), names))
-        return made.finish([], _caption(found, len(rows)))
+        return made.finish([], f"{_caption(found, len(rows))} {runs_said(ends)}")
 
 
 def _rows(found: xr.Dataset, others: Sequence[str]) -> list[xr.Dataset]:

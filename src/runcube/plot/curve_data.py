@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from runcube.core import PlanError
+from runcube.plot.ends import of_runs
 from runcube.plot.lines import in_lines, own_name, renamed, stacked, with_dims
 from runcube.plot.on_x import curves_on
 from runcube.plot.statistic import array_name, check_statistic, said_of, with_interval
@@ -29,6 +31,8 @@ def curves(
     method: Any = None,
     simultaneous: bool = False,
     smoothing: float | None = None,
+    min_n: int = 1,
+    statuses: str | Sequence[str] | None = None,
     runs: bool = False,
     rng: RNG = None,
 ) -> xr.Dataset:
@@ -49,6 +53,12 @@ def curves(
         As for :func:`runcube.summarize`.
     smoothing : float, optional
         The ``alpha`` of :func:`runcube.smooth`, applied to each run.
+    min_n : int
+        Points with values of fewer runs have no statistic.
+    statuses : str or sequence of str, optional
+        Only runs that ended so, of ``"complete"``, ``"incomplete"`` and ``"failed"``. By default
+        all runs count with what they logged, as for :func:`runcube.final` and
+        :func:`runcube.summarize`.
     runs : bool
         Whether the single runs are returned as well.
 
@@ -57,9 +67,12 @@ def curves(
     Dataset
         On ``line`` and x: ``center``, ``lower`` and ``upper`` (NaN without an interval), ``n``,
         ``n_nonfinite``, and ``n_diverging``, how many runs log their first NaN or infinity there;
+        ``is_full``, where n is the largest of the line: elsewhere its statistic is of other runs,
+        and may jump for that alone; on ``line``, ``n_too_few``, the points below ``min_n``;
         with ``smoothing`` ``raw``, the statistic of what was logged; with ``runs`` the values of
         each, (line, run, x). Hyperparameters, split and metric are coordinates along ``line``.
-        Lines without any logged value are left out. Attrs say what was done.
+        Lines without any logged value are left out. Attrs say what was done, and of how many runs
+        of each status it is (``statuses``, ``runs``, ``runs_left_out``).
 
     Raises
     ------
@@ -79,7 +92,9 @@ def curves(
     ({'line': 48, 'epoch': 20}, 5)
     """
     check_statistic(statistic)
-    data = renamed(data)
+    if not min_n >= 1:
+        raise PlanError(f"min_n={min_n!r}: expected a number of runs, 1 or more")
+    data, ends = of_runs(renamed(data), statuses)
     data, axis = curves_on(data, None if x is None else own_name(x))
     data, dims = with_dims(data, dim, axis)
     how: dict[str, Any] = {"dim": dims, "statistic": statistic, "ci": ci, "method": method}
@@ -91,20 +106,26 @@ def curves(
     if smoothing is not None:
         drawn = smooth(data, smoothing, dim=axis)
         shown = summarize(drawn, **how)
-    found = with_interval(shown, statistic) | {
-        "n": raw["n"],
+    n = raw["n"]
+    is_drawn = n >= min_n
+    found = {name: own.where(is_drawn) for name, own in with_interval(shown, statistic).items()}
+    found |= {
+        "n": n,
+        "is_full": is_drawn & (n == n.max(axis)),
+        "n_too_few": ((n > 0) & ~is_drawn).sum(axis),
         "n_nonfinite": raw["n_nonfinite"],
         "n_diverging": (bad & (bad.cumsum(axis) == 1)).sum(dims),
     }
     if smoothing is not None:
-        found["raw"] = raw[statistic]
+        found["raw"] = raw[statistic].where(is_drawn)
     if runs:
         found["runs"] = stacked(drawn, "run", dims)
     result = in_lines(xr.Dataset(found), data, (axis, "run"))
     held = (result["n"] + result["n_nonfinite"]).sum(axis) > 0
     result = result.isel(line=np.flatnonzero(held.values))
     result.attrs = said_of(raw)
-    result.attrs |= {"statistic": statistic, "x": axis, "name": array_name(data)}
+    result.attrs |= {"statistic": statistic, "x": axis, "name": array_name(data), "min_n": min_n}
+    result.attrs |= ends
     if smoothing is not None:
         result.attrs["smoothing"] = smoothing
     return result

@@ -8,10 +8,11 @@ import numpy as np
 
 from runcube.plot.curve_data import curves as curves_data
 from runcube.plot.encode import colours_of, dashes_of, keys_left
+from runcube.plot.ends import runs_said
 from runcube.plot.labels import counted, interval_of, name_of, plain, value_name
 from runcube.plot.limits import Scale, scale_of, x_calls_for_log
 from runcube.plot.lines import column_name
-from runcube.plot.marks import band, colour_bar, diverging, legend_entries, line
+from runcube.plot.marks import band, changes, colour_bar, diverging, legend_entries, line
 from runcube.plot.panels import panels
 from runcube.plot.scales import own_points
 from runcube.plot.style import theme as in_theme
@@ -47,6 +48,8 @@ def curves(
     intervals: bool | Literal["auto"] = "auto",
     seeds: bool = False,
     smoothing: float | None = None,
+    min_n: int = 1,
+    statuses: str | Sequence[str] | None = None,
     clip: float | None = None,
     logx: bool | None = None,
     logy: bool | None = None,
@@ -61,7 +64,9 @@ def curves(
     Points that are missing are gaps, unless a line has values at fewer than half of the points of x
     within its range: it is logged on a grid of its own, and drawn through. A triangle at the upper
     edge marks where a run logs its first NaN or infinity; such values are left out of the mean,
-    and n says of how many it is.
+    and n says of how many it is. Where n is below its largest along a line, since runs ended,
+    diverged or did not log there, the line is thin, and small ticks are where n changes: a step
+    there may come from the change of runs alone.
 
     Parameters
     ----------
@@ -94,6 +99,11 @@ def curves(
     smoothing : float, optional
         The ``alpha`` of :func:`runcube.smooth`: each run is smoothed before the mean is taken, and
         what was logged is drawn behind.
+    min_n : int
+        Points with values of fewer runs are not drawn; the caption counts them.
+    statuses : str or sequence of str, optional
+        Only runs that ended so, such as ``"complete"``. By default all runs count with what they
+        logged, as for :func:`runcube.final` and :func:`runcube.summarize`. The caption says which.
     clip : float, optional
         A quantile such as 0.99: limits y to the values between it and its opposite. The caption
         says how many points are outside.
@@ -139,6 +149,7 @@ def curves(
     """
     how: dict[str, Any] = {"dim": dim, "x": x, "statistic": statistic, "ci": ci, "method": method}
     how |= {"simultaneous": simultaneous, "smoothing": smoothing, "runs": seeds, "rng": rng}
+    how |= {"min_n": min_n, "statuses": statuses}
     found = curves_data(data, **how)
     names = names or {}
     hue, style, row, col = _keys(found, hue, style, row, col, is_one=ax is not None)
@@ -203,7 +214,10 @@ def _draw(ax: Axes, part: xr.Dataset, colours: Sequence[Any], dashes: Sequence[A
             kept = own_points(own)
             line(ax, x[kept], own[kept], colour=colour, width=0.5, alpha=0.45, zorder=2)
         how: dict[str, Any] = {"width": 0.7, "alpha": 0.75} if is_many else {"marker": marker}
-        line(ax, x[keep], values["center"][at][keep], colour=colour, dashes=own_dashes, **how)
+        how |= {"colour": colour, "dashes": own_dashes, "is_full": values["is_full"][at][keep]}
+        line(ax, x[keep], values["center"][at][keep], **how)
+        if not is_many:
+            changes(ax, x[keep], values["center"][at][keep], values["n"][at][keep], colour)
         diverging(ax, x[values["n_diverging"][at] > 0], colour)
 
 
@@ -215,7 +229,8 @@ def _scale_axes(ax: Axes, part: xr.Dataset, scale: Scale, logx: bool | None) -> 
     if x_calls_for_log(x[held]) if logx is None else logx and (x[held] > 0).any():
         ax.set_xscale("log")
     elif x.dtype.kind == "i":
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+        how: dict[str, Any] = {"integer": True, "steps": [1, 2, 5, 10], "min_n_ticks": 3}
+        ax.xaxis.set_major_locator(MaxNLocator("auto", **how))
     if scale.is_log:
         ax.set_yscale("log")
     if np.isfinite(scale.low):
@@ -252,6 +267,11 @@ def _caption(
         said.append("One run has no interval.")
     elif "ci_level" in found.attrs:
         said.append("No intervals are drawn.")
+    if not (found["is_full"] | found["center"].isnull()).all():
+        said.append("Thin, with ticks where n changes: fewer runs than elsewhere on the line.")
+    if count := int(found["n_too_few"].sum()):
+        least = found.attrs["min_n"]
+        said.append(f"Points of fewer than {least} runs, which are not drawn: {count}.")
     if "smoothing" in found.attrs:
         said.append(f"Smoothed (EMA {found.attrs['smoothing']:g}); thin: as logged.")
     if "runs" in found:
@@ -262,9 +282,11 @@ def _caption(
     if count := int(found["n_diverging"].sum()):
         said.append(f"▲: first NaN or infinity of a run ({count}).")
     said += [f"{why}: {count}." if count else f"{why}." for why, count in unseen.items()]
+    said.append(runs_said(found.attrs))
     return " ".join(word[:1].upper() + word[1:] for word in said)
 
 
 def _n(found: xr.Dataset) -> str:
+    """Return of how many runs the points are that are drawn."""
     n = found["n"].values
-    return counted(n[n > 0])
+    return counted(n[n >= found.attrs["min_n"]])

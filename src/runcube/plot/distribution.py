@@ -10,6 +10,7 @@ import xarray as xr
 
 from runcube.core import check_choice
 from runcube.plot.encode import colours_of, keys_left, ordered
+from runcube.plot.ends import runs_said
 from runcube.plot.labels import counted, interval_of, labels_of, name_of, value_label
 from runcube.plot.lines import column_name
 from runcube.plot.marks import legend_entries
@@ -48,6 +49,7 @@ def distribution(
     statistic: Statistic = "mean",
     ci: float | None = 0.95,
     method: Any = None,
+    statuses: str | Sequence[str] | None = None,
     log: bool | None = None,
     names: Mapping[str, str] | None = None,
     width: Literal["column", "text", "page"] | float | None = None,
@@ -73,6 +75,8 @@ def distribution(
         largest gap is marked, with the p of Kolmogorov and Smirnov.
     dim, statistic, ci, method, rng
         As for :func:`curves`: what ``"strip"`` shows beside the runs.
+    statuses : str or sequence of str, optional
+        Only runs that ended so; as for :func:`curves`.
     log : bool, optional
         Whether the axis of values is logarithmic; by default where they call for it.
     names, width, theme
@@ -106,7 +110,8 @@ def distribution(
     """
     check_choice("kind", kind, ("strip", "box", "hist", "ecdf"))
     names = names or {}
-    found = distribution_data(data, dim=dim, statistic=statistic, ci=ci, method=method, rng=rng)
+    how: dict[str, Any] = {"statistic": statistic, "ci": ci, "method": method, "rng": rng}
+    found = distribution_data(data, dim=dim, statuses=statuses, **how)
     x, hue, row, col = _keys(found, (x, hue, row, col), kind, ax is not None)
     colours, hidden = colours_of(found, hue, keys_left(found, (x, row, col)), names)
     labels, place = _places(found, x, names)
@@ -314,4 +319,4 @@ def _caption(found: xr.Dataset, kind: str, hidden: Sequence[str], names: Mapping
         said.append(f"Groups of one look differ in {which}.")
     if count := int(found["n_nonfinite"].sum()):
         said.append(f"{'▲: ' if kind in ('strip', 'box') else ''}NaN or infinity ({count} runs).")
-    return " ".join(said)
+    return " ".join([*said, runs_said(found.attrs)])

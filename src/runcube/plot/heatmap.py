@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.core import PlanError
+from runcube.plot.ends import runs_said
 from runcube.plot.labels import counted, interval_of, labels_of, name_of, value_label
 from runcube.plot.lines import columns_of, telling_apart
 from runcube.plot.marks import shortened_cmap
@@ -44,6 +45,7 @@ def heatmap(
     bins: int | None = None,
     dim: str | Sequence[str] = "seed",
     ci: float = 0.95,
+    statuses: str | Sequence[str] | None = None,
     log: bool | None = None,
     names: Mapping[str, str] | None = None,
     width: Literal["column", "text", "page"] | float | None = None,
@@ -64,7 +66,7 @@ def heatmap(
         The hyperparameters; by default those with the most labels.
     ax : Axes, optional
         Where to draw.
-    rest, mode, bins, dim, ci
+    rest, mode, bins, dim, ci, statuses
         As for :func:`runcube.plot.data.heatmap`: what becomes of the other hyperparameters.
     log : bool, optional
         Whether colours are logarithmic; by default where values call for it.
@@ -97,8 +99,9 @@ def heatmap(
     ('lr', 'weight_decay')
     """
     names = names or {}
-    x, y = _keys(data, x, y, dim)
-    found = heatmap_data(data, x=x, y=y, rest=rest, mode=mode, bins=bins, dim=dim, ci=ci)
+    runs: Any = {"dim": dim, "statuses": statuses}
+    x, y = _keys(data, x, y, runs)
+    found = heatmap_data(data, x=x, y=y, rest=rest, mode=mode, bins=bins, ci=ci, **runs)
     y, x = (str(own) for own in found["value"].dims)
     values = found["value"].values
     is_log = calls_for_log(values) if log is None else bool(log and (values > 0).any())
@@ -130,10 +133,10 @@ def heatmap(
         return made.finish([], _caption(found, is_text, is_half))
 
 
-def _keys(data: Data, x: str | None, y: str | None, dim: str | Sequence[str]) -> tuple[str, str]:
+def _keys(data: Data, x: str | None, y: str | None, runs: Any) -> tuple[str, str]:
     if x is not None and y is not None:
         return x, y
-    found = distribution_data(data, dim=dim, ci=None)
+    found = distribution_data(data, ci=None, **runs)
     keys = [k for k in telling_apart(found) if k not in ("metric", "split", x, y)]
     keys += [k for k in columns_of(found) if k not in (*keys, "metric", "split", x, y)]
     keys.sort(key=lambda key: -len(np.unique(found[key].values)))
@@ -205,4 +208,4 @@ def _caption(found: xr.Dataset, is_text: bool, is_half: bool) -> str:
         said.append("Hatched: no finite value")
     if count := int(found["n_nonfinite"].sum()):
         said.append(f"▲: runs that end in NaN or infinity ({count} in all)")
-    return ". ".join(said) + "."
+    return " ".join([". ".join(said) + ".", runs_said(found.attrs)])

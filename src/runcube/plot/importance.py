@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runcube.core import PlanError, printable
-from runcube.cube import hyperparameters
+from runcube.cube import hyperparameters, of_status
+from runcube.plot.ends import of_runs, runs_said
 from runcube.plot.labels import counted, labels_of, name_of, plain
 from runcube.plot.panels import Panels, bare_panels, one_panel
 from runcube.plot.style import COLOURS
@@ -46,6 +47,7 @@ def importance(
     method: Literal["auto", "anova", "ped-anova", "forest"] = "auto",
     epoch: Literal["best", "last", "each"] = "last",
     diverged: Literal["worst", "exclude", "fail"] = "worst",
+    statuses: str | Sequence[str] | None = None,
     top: float = 0.2,
     n_trees: int = 256,
     ci: float = 0.95,
@@ -63,7 +65,7 @@ def importance(
         The cube or a selection of it, in either layout.
     metric, mode, split, method, epoch, diverged, top, n_trees, ci, n_resamples, rng
         As for :func:`runcube.importance`.
-    ax, names, width, theme
+    statuses, ax, names, width, theme
         As for :func:`curves`.
 
     Returns
@@ -92,6 +94,7 @@ def importance(
     'lr'
     """
     names = names or {}
+    ds, ends = _of_runs(ds, statuses, metric, split)
     found = importance_of(
         ds,
         metric=metric,
@@ -120,7 +123,7 @@ def importance(
         own.set_ylim(len(rows) - 0.4, -0.6)
         own.tick_params(axis="y", length=0)
         own.set_xlabel(_WHAT[found.attrs["method"]])
-        return made.finish([], _caption(found, names))
+        return made.finish([], f"{_caption(found, names)} {runs_said(ends)}")
 
 
 def marginals(
@@ -137,6 +140,7 @@ def marginals(
     width: Literal["column", "text", "page"] | float | None = None,
     epoch: Literal["best", "last", "each"] = "last",
     diverged: Literal["worst", "exclude", "fail"] = "worst",
+    statuses: str | Sequence[str] | None = None,
     theme: bool = True,
 ) -> Axes | Figure:
     """Draw what a metric is on average for each label of a hyperparameter.
@@ -151,7 +155,7 @@ def marginals(
         The hyperparameters; by default all that vary.
     bins : int, optional
         As for :func:`runcube.marginals`; by default 8 where a number has more than 12 labels.
-    ax, names, width, theme
+    statuses, ax, names, width, theme
         As for :func:`curves`.
 
     Returns
@@ -181,6 +185,7 @@ def marginals(
     'lr'
     """
     names = names or {}
+    ds, ends = _of_runs(ds, statuses, metric, split)
     keys = [over] if isinstance(over, str) else over
     keys = _varying(ds) if keys is None else [*keys]
     if not keys:
@@ -200,7 +205,8 @@ def marginals(
         text = (
             f"Mean over {counted(configs)} configurations (n = {counted(counts)} runs) of a label."
             f" Bar: {100 * ci:g} % interval for other seeds of the same configurations (Student t,"
-            " spread pooled). Small dash: the best configuration."
+            " spread pooled). Small dash: the best configuration. "
+            f"{runs_said(ends)}"
         )
         return made.finish([], text)
 
@@ -248,6 +254,18 @@ def _caption(found: xr.Dataset, names: Mapping[str, str]) -> str:
         left_out = printable(attrs["left_out"]).replace("$", r"\$")
         said.append(f"Left out: {left_out}.")
     return " ".join(said)
+
+
+def _of_runs(
+    ds: xr.Dataset, statuses: str | Sequence[str] | None, metric: str, split: str
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Return the cube of the runs that count, and of how many with this metric that is."""
+    shown = ds
+    for dim, label in (("metric", metric), ("split", split)):
+        if dim in ds.dims and label in ds[dim].values:  # what is not there is named later
+            shown = shown.sel({dim: label})
+    _, ends = of_runs(shown, statuses)
+    return ds if statuses is None else of_status(ds, statuses), ends
 
 
 def _varying(ds: xr.Dataset) -> list[str]:

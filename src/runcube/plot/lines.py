@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Names of what is computed: a hyperparameter of such a name gets an underscore.
 _TAKEN = frozenset(
     "line run k value lost center lower upper raw runs n n_nonfinite n_diverging n_configs n_empty"
-    " iqm sem ci ci_bound quantile quantiles".split()
+    " n_too_few is_full cost n_cost_unknown which iqm sem ci ci_bound quantile quantiles".split()
 )
 
 

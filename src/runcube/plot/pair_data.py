@@ -30,6 +30,7 @@ def heatmap(
     bins: int | None = None,
     dim: str | Sequence[str] = "seed",
     ci: float = 0.95,
+    statuses: str | Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return the mean of the runs for each pair of labels of two hyperparameters.
 
@@ -47,7 +48,7 @@ def heatmap(
     bins : int, optional
         Join the labels of a number into so many bins, equally full, labelled by their medians;
         by default 10 where a number has more than 30 labels.
-    dim
+    dim, statuses
         As for :func:`distribution`.
     ci : float
         Level of Student's interval, where a pair of labels has one configuration.
@@ -82,7 +83,7 @@ def heatmap(
         raise PlanError(
             f"rest={rest!r}, mode={mode!r}: expected 'mean', 'median', or 'best' with a mode"
         )
-    found = distribution(data, dim=dim, ci=ci)
+    found = distribution(data, dim=dim, ci=ci, statuses=statuses)
     keys = telling_apart(found)
     several = [name for name in ("metric", "split") if name in keys]
     if several:

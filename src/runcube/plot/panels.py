@@ -29,6 +29,8 @@ _MOST_PANELS = 24
 _LEAST_PANEL = 1.6
 # Characters of a legend beside the panels for each inch that is left; longer ones go below.
 _LEGEND_BESIDE = 8
+# Inches of a figure that has room for a legend beside its panels.
+_LEAST_BESIDE = 4.0
 # Inches that a line of text takes.
 _LINE = 0.16
 
@@ -96,16 +98,15 @@ class Panels:
             legend(self.axes[0], entries, loc="best")
             caption(self.axes[0], text, self.panel_width)
             return self.axes[0]
-        longest = max((len(label) for _, label in entries), default=0)
-        is_beside = longest <= _LEGEND_BESIDE * (self.width - 2.2)
+        longest = max((len(label) for mark, label in entries if mark is not None), default=0)
+        is_beside = longest <= _LEGEND_BESIDE * (self.width - 2.2) and self.width > _LEAST_BESIDE
         n_columns = 1 if is_beside else max(1, int(self.width / (0.054 * longest + 0.45)))
         text = wrapped(text, self.width - 0.2)
         self.figure.supxlabel(text, x=0.01, ha="left", fontsize=FONT, color=MUTED)
         # The caption stands below: a legend there would be over it.
         where = "outside right upper" if is_beside else "outside upper left"
-        legend(self.figure, entries, loc=where, ncols=n_columns)
-        rows = 0 if is_beside else -(-len(entries) // n_columns)
-        self.grow(_LINE * (rows + text.count("\n") + 1))
+        rows = legend(self.figure, entries, n_columns, loc=where)
+        self.grow(_LINE * ((0 if is_beside else rows) + text.count("\n") + 1))
         return self.figure if self.is_grid else self.axes[0]
 
 

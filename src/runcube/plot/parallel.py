@@ -8,6 +8,7 @@ import numpy as np
 
 from runcube.core import PlanError
 from runcube.plot.encode import ordered
+from runcube.plot.ends import runs_said
 from runcube.plot.labels import counted, labels_of, name_of, value_label
 from runcube.plot.lines import column_name, columns_of
 from runcube.plot.marks import shortened_cmap
@@ -37,6 +38,7 @@ def parallel(
     mode: Literal["max", "min"] | None = None,
     ax: Axes | None = None,
     dim: str = "seed",
+    statuses: str | Sequence[str] | None = None,
     log: bool | None = None,
     names: Mapping[str, str] | None = None,
     width: Literal["column", "text", "page"] | float | None = None,
@@ -57,6 +59,8 @@ def parallel(
         As for :func:`curves`.
     dim : str
         The seeds, which are averaged.
+    statuses : str or sequence of str, optional
+        Only runs that ended so; as for :func:`curves`.
     log : bool, optional
         Whether values are logarithmic; by default where they call for it.
 
@@ -88,7 +92,7 @@ def parallel(
     names = names or {}
     if mode not in (None, "max", "min"):
         raise PlanError(f"mode={mode!r}: expected 'max' or 'min'")
-    found = distribution_data(data, dim=dim, ci=None)
+    found = distribution_data(data, dim=dim, ci=None, statuses=statuses)
     every = _keys(found, keys)
     own = every[:_MOST_AXES]
     values = found["center"].values
@@ -209,4 +213,4 @@ def _caption(found: xr.Dataset, values: NDArray[np.float64], more: int) -> str:
         said.append(f"Grey, dotted: no finite value ({lost}).")
     if more:
         said.append(f"{more} more hyperparameters vary: keys= chooses.")
-    return " ".join(said)
+    return " ".join([*said, runs_said(found.attrs)])

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.cube import CellRows, final, x_dim
+from runcube.plot.ends import of_runs
 from runcube.plot.lines import in_lines, own_name, renamed, stacked, with_dims
 from runcube.plot.on_x import x_name
 from runcube.plot.statistic import array_name, check_statistic, said_of, with_interval
@@ -27,6 +28,7 @@ def distribution(
     statistic: Statistic = "mean",
     ci: float | None = 0.95,
     method: Any = None,
+    statuses: str | Sequence[str] | None = None,
     rng: RNG = None,
 ) -> xr.Dataset:
     """Return one value of each run of each line, and what they say together.
@@ -36,7 +38,7 @@ def distribution(
     data : Dataset or DataArray
         One value of each run, such as ``rc.final(ds)``; of a cube with its x-axis, the last logged
         value of each run.
-    dim, statistic, ci, method, rng
+    dim, statistic, ci, method, statuses, rng
         As for :func:`curves`.
 
     Returns
@@ -44,7 +46,8 @@ def distribution(
     Dataset
         ``value`` (line, run), NaN where there is no finite one; ``lost``, True where the value is
         a logged NaN or infinity; ``center``, ``lower``, ``upper``, ``n``, ``n_nonfinite`` on
-        ``line``. The attr ``value_is`` says which value it is.
+        ``line``. The attr ``value_is`` says which value it is; others of which runs, as for
+        :func:`curves`.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def distribution(
     ({'line': 12, 'run': 5}, 'last value')
     """
     check_statistic(statistic)
-    data = renamed(data)
+    data, ends = of_runs(renamed(data), statuses)
     data, value_is = one_value(data)
     data, dims = with_dims(data, dim, None)
     found = summarize(
@@ -82,6 +85,7 @@ def distribution(
     result = result.isel(line=np.flatnonzero((result["n"] + result["n_nonfinite"]).values > 0))
     result.attrs = said_of(found)
     result.attrs |= {"statistic": statistic, "value_is": value_is, "name": array_name(data)}
+    result.attrs |= ends
     return result
 
 
@@ -147,4 +151,4 @@ def one_value(data: Data) -> tuple[Data, str]:
     end = final(data)
     if isinstance(data, xr.DataArray):
         return end, "last value"
-    return xr.Dataset({"curve": end, "logged": data["logged"].any(axis)}), "last value"
+    return xr.Dataset({"curve": end, "logged": values_and_logged(data)[1].any(axis)}), "last value"

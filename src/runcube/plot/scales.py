@@ -29,6 +29,30 @@ def stretches(values: NDArray[np.float64]) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
+def pieces(
+    values: NDArray[np.float64], is_full: NDArray[np.bool_] | None
+) -> list[tuple[slice, bool]]:
+    """Return the parts of two points and more of which a line is drawn, and whether each is full.
+
+    A part is full where both ends of all its segments are; without ``is_full`` every part is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pieces(np.ones(5), np.array([True, True, True, False, False]))
+    [(slice(0, 3, None), True), (slice(2, 5, None), False)]
+    """
+    found = []
+    for own in (part for part in stretches(values) if part.stop - part.start > 1):
+        full = np.ones(own.stop - own.start, bool) if is_full is None else is_full[own]
+        segments = full[:-1] & full[1:]
+        starts = np.flatnonzero(np.diff(segments, prepend=~segments[:1]))
+        for start, stop in zip(starts, [*starts[1:], len(segments)], strict=True):
+            part = slice(own.start + int(start), own.start + int(stop) + 1)
+            found.append((part, bool(segments[start])))
+    return found
+
+
 def own_points(values: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the points of x that are a line's own; what is not finite there is a gap.
 

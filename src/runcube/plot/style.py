@@ -35,6 +35,8 @@ _PAPER: Any = {
     "legend.fontsize": FONT,
     "legend.title_fontsize": FONT,
     "legend.frameon": False,
+    "legend.columnspacing": 1.2,
+    "legend.handletextpad": 0.5,
     "figure.titlesize": FONT,
     "figure.dpi": 150,
     "savefig.dpi": 300,
