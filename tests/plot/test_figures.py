@@ -343,6 +343,70 @@ def test_comparisons_are_those_of_compare_all(ds):
     assert "3 comparisons (Holm (1979))" in caption_of(ax)
 
 
+def compared(ax):
+    points = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    bars = [bar.get_segments()[0][:, 0].tolist() for bar in ax.collections]
+    said = [text.get_text() for text in ax.texts]
+    rows = [text.get_text() for text in ax.get_yticklabels()]
+    return {row: own for row, *own in zip(rows, points, bars, said, strict=True)}, ax.get_ylabel()
+
+
+@pytest.mark.parametrize("over", ["lr", "weights"])
+@pytest.mark.parametrize("of", [lambda ds: ds, rc.final, lambda ds: ds.chunk()], ids=str)
+def test_settings_are_compared_in_the_configs_layout_as_in_the_grid(ds, over, of):
+    acc = ds.sel(metric="acc1", split="val").isel(weight_decay=[0, 1])
+    wanted = compared(rc.plot.compare(of(acc), over=over, adjust="bh"))
+    assert compared(rc.plot.compare(of(rc.to_configs(acc)), over=over, adjust="bh")) == wanted
+    # Without one configuration the comparisons with it are gone, and no other.
+    part = of(rc.to_configs(acc).isel(config=slice(1, None)))
+    rows, _ = compared(rc.plot.compare(part, over=over, adjust="bh"))
+    lost = [row for row in wanted[0] if row not in rows]
+    assert len(lost) == (3 if over == "lr" else 1)
+    assert all(rows[row][:2] == wanted[0][row][:2] for row in rows)
+
+
+def test_what_goes_with_a_setting_is_no_other_difference(ds):
+    acc = rc.to_configs(ds.sel(metric="acc1", split="val"))
+    steps = ("config", np.where(acc.lr > 0.1, 100, 200), {"hparam": "steps"})
+    wanted = compared(rc.plot.compare(acc, over="lr", baseline=0.2))
+    assert (
+        compared(rc.plot.compare(acc.assign_coords(steps=steps), over="lr", baseline=0.2)) == wanted
+    )
+
+
+def test_a_search_without_two_configurations_that_differ_in_one_key_has_nothing_to_compare(ds):
+    acc = rc.to_configs(ds.sel(metric="acc1", split="val", weights="None"))
+    drawn = acc.isel(config=[0, 4, 8]).assign_coords(
+        lr=("config", [0.1, 0.2, 0.3], {"hparam": "lr"}),
+        weight_decay=("config", [0.01, 0.03, 0.02], {"hparam": "weight_decay"}),
+    )
+    with pytest.raises(
+        rc.PlanError, match=r"no two configurations differ in it alone.*weight_decay"
+    ):
+        rc.plot.compare(drawn, over="lr")
+    with pytest.raises(rc.UnknownNameError, match=r"over='lrr': no hyperparameter.*nearest: 'lr'"):
+        rc.plot.compare(drawn, over="lrr")
+    alike = drawn.assign_coords(
+        {n: ("config", [own] * 3, {"hparam": n}) for n, own in (("lr", 0.1), ("weight_decay", 0))}
+    )
+    with pytest.raises(rc.PlanError, match="several configurations are alike in everything"):
+        rc.plot.compare(alike, over="lr")
+
+
+def test_drawn_seeds_make_no_pairs_in_the_configs_layout(ds):
+    acc = ds.sel(metric="acc1", split="val", weight_decay=0.0, lr=[0.028, 0.2])
+    drawn = acc.assign_coords(seed_value=(acc.status.dims, np.arange(20).reshape(2, 2, 5)))
+    for own in (drawn, rc.to_configs(drawn)):
+        assert [text.get_text() for text in rc.plot.compare(own, over="lr").texts] == ["n = 5"] * 2
+
+
+def test_too_many_comparisons_are_refused_before_they_are_made(ds):
+    acc = rc.final(ds.sel(metric="acc1", split="val", weights="None", weight_decay=0.0))
+    many = acc.isel(lr=[0] * 300).assign_coords(lr=("lr", np.arange(300.0), acc.lr.attrs))
+    with pytest.raises(rc.PlanError, match="44850 comparisons; give a baseline"):
+        rc.plot.compare(many, over="lr")
+
+
 def test_coverage_counts_in_its_legend(ds):
     assert legend_of(rc.plot.coverage(ds))[1:] == [
         "complete  (118)",

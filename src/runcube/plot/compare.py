@@ -10,6 +10,7 @@ from runcube.core import PlanError
 from runcube.plot.ends import of_runs, runs_said
 from runcube.plot.labels import label_of, name_of
 from runcube.plot.lines import own_name, renamed
+from runcube.plot.matched import matched
 from runcube.plot.panels import one_panel
 from runcube.plot.run_data import one_value
 from runcube.plot.style import COLOURS
@@ -47,15 +48,18 @@ def compare(
 ) -> Axes | Figure:
     """Draw the differences between the settings along a dim, with intervals and verdicts.
 
-    A filled point is a difference that the test decides, adjusted for the number of comparisons
-    ; an open one is undecided, or cannot be decided by so few seeds, which its text says.
+    A filled point is a difference that the test decides, adjusted for the number of comparisons;
+    an open one is undecided, or cannot be decided by so few seeds, which its text says. Settings
+    are compared where all other hyperparameters are equal, in either layout.
 
     Parameters
     ----------
     data : Dataset or DataArray
         One value of each run, such as ``rc.final(ds)``; of a cube with its x-axis, the last logged
         value of each run.
-    over, baseline, dim, test, paired, ci, adjust, rng
+    over : str
+        The hyperparameter. Of several other settings each has comparisons of its own.
+    baseline, dim, test, paired, ci, adjust, rng
         As for :func:`runcube.compare_all`.
     ax, statuses, names, width, theme
         As for :func:`curves`.
@@ -69,7 +73,8 @@ def compare(
     UnknownNameError
         If there is no such dim or label.
     PlanError
-        As :func:`runcube.compare_all`, and if there are more than 60 comparisons.
+        As :func:`runcube.compare_all`, if there are more than 60 comparisons, and in the configs
+        layout if no two configurations differ in ``over`` alone.
 
     See Also
     --------
@@ -90,6 +95,9 @@ def compare(
     own, ends = of_runs(renamed(data), statuses)
     own, value_is = one_value(own)
     over = own_name(over)
+    if "config" in own.dims and over not in own.dims:
+        own = matched(own, over)
+    _check_number(own, over, baseline)
     found = compare_all(
         own,
         over=over,
@@ -102,9 +110,14 @@ def compare(
         rng=rng,
     )
     others = [str(d) for d in found["p"].dims if d != "pair"]
-    rows = _rows(found, others)
-    if len(rows) > _MOST_ROWS:
-        raise PlanError(f"compare: {len(rows)} comparisons; give a baseline, or select fewer")
+    beside = {str(n): c for n, c in own.coords.items() if c.dims == ("config",)}
+    if "config" in others and beside:
+        found = found.assign_coords(beside)
+        others = [key for dim in others for key in (beside if dim == "config" else [dim])]
+    rows = [row for row in _rows(found) if int(row["n_a"]) and int(row["n_b"])]
+    if not rows:
+        raise PlanError(f"over={over!r}: no two settings have runs, so there is nothing to compare")
+    _check_rows(len(rows))
     with in_theme(theme):
         made = one_panel(ax, width, height=0.7 + 0.24 * len(rows))
         panel = made.axes[0]
@@ -116,13 +129,26 @@ def compare(
         panel.tick_params(axis="y", length=0)
         title = f"difference in {_metric(own, names)}"
         panel.set_xlabel(title if value_is == "value" else f"{title}, {value_is}")
-        panel.set_ylabel(name_of(over, own.coords.get(over), names))
+        keys = [name_of(key, own.coords.get(key), names) for key in (over, *others)]
+        panel.set_ylabel(keys[0] + (f" ({', '.join(keys[1:])})" if others else ""))
         return made.finish([], f"{_caption(found, len(rows))} {runs_said(ends)}")
 
 
-def _rows(found: xr.Dataset, others: Sequence[str]) -> list[xr.Dataset]:
+def _check_number(data: Data, over: str, baseline: Any) -> None:
+    """Raise before anything is computed if there are too many comparisons in any case."""
+    count = data.sizes.get(over, 1)
+    _check_rows(count - 1 if baseline is not None else count * (count - 1) // 2)
+
+
+def _check_rows(count: int) -> None:
+    if count > _MOST_ROWS:
+        raise PlanError(f"compare: {count} comparisons; give a baseline, or select fewer")
+
+
+def _rows(found: xr.Dataset) -> list[xr.Dataset]:
     """Return the comparisons one by one: all of the first labels of the other dims, then on."""
     flat = found.transpose("pair", ...)
+    others = [str(d) for d in found["p"].dims if d != "pair"]
     return [
         flat.isel(pair=pair, **dict(zip(others, place, strict=True)))
         for place in np.ndindex(*(found.sizes[d] for d in others))
