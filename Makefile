@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
 .DEFAULT_GOAL := test
-.PHONY: help setup test lint lint-js format quick check fuzz docs demo bench clean distclean
+.PHONY: help setup test lint lint-js format quick check fuzz baseline docs demo bench clean distclean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -54,6 +54,9 @@ quick: $(VENV)/.dev ## tests of plan, curves, readers and cube, in under a minut
 
 check: $(VENV)/.dev ## tests and doctests alone, without coverage
 	$(PYTEST)
+
+baseline: $(VENV)/.dev ## draw anew the pictures that figures are compared with
+	$(BIN)/python tests/plot_pictures.py
 
 docs: $(VENV)/.dev ## build the documentation into docs/_build/html, notebooks executed
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html

@@ -98,6 +98,8 @@ def test_curves(ds, layout, data):
         "statistic": data.draw(st.sampled_from(["mean", "median"])),
         "width": data.draw(st.sampled_from([None, "column"])),
         "theme": data.draw(st.booleans()),
+        "min_n": data.draw(st.sampled_from([1, 2, 9])),
+        "statuses": data.draw(st.sampled_from([None, "complete", "failed"])),
     }
     drawn(rc.plot.curves(ds, **by, **how))
 
@@ -136,13 +138,14 @@ def test_statistics(ds, is_configs):
     ds = as_configs(ds) if is_configs else ds
     metric, split = (str(ds[key].values[0]) for key in ("metric", "split"))
     one = ds.sel(metric=metric, split=split)
-    keys = [key for key in LABELS if key in one.dims and one.sizes[key] > 1]
+    keys = [key for key in LABELS if key in one.coords and len(np.unique(one[key])) > 1]
     of = {"metric": metric, "split": split, "mode": "max"}
     for draw in (
         *(lambda key=key: rc.plot.compare(one, over=key) for key in keys),
         lambda: rc.plot.importance(ds, **of, n_resamples=19, rng=0),
         lambda: rc.plot.marginals(ds, **of),
         lambda: rc.plot.best_of_k(one, mode="min"),
+        lambda: rc.plot.best_of_k(one, mode="min", cost="runs"),
     ):
         drawn_unless_refused(draw)
 

@@ -122,8 +122,8 @@ def caption(ax: Axes, text: str, inches: float) -> None:
 
 def wrapped(text: str, inches: float) -> str:
     """Return a text in lines of so many inches, in the font of captions."""
-    # Captions in DejaVu Sans are some 0.46 em a character wide.
-    return "\n".join(textwrap.wrap(text, max(20, int(inches * 72 / (0.48 * FONT)))))
+    # Captions in DejaVu Sans are up to some 0.5 em a character wide.
+    return "\n".join(textwrap.wrap(text, max(20, int(inches * 72 / (0.5 * FONT)))))
 
 
 def legend_entries(
