@@ -93,7 +93,8 @@ def write(figure, path):
         legend.set_visible(False)
     for text in figure.findobj(mpl.text.Text):
         text.set_visible(False)
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    with rc.plot.theme():  # matplotlib 3.9 takes the width of hatches when it writes
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
 def main():
