@@ -222,6 +222,19 @@ def test_a_cube_that_was_masked_is_drawn_of_the_runs_that_are_left(ds):
         assert said == "No run has a value."
 
 
+@pytest.mark.parametrize("name", [*RUNS, "coverage"])
+def test_hyperparameters_are_called_by_their_display_names(ds, name):
+    own = ds.assign_coords(lr=ds.lr.assign_attrs(long_name="learning rate", units="1/step"))
+    how = RUNS.get(name, {}) | ({"over": "lr", "baseline": 0.2} if name == "compare" else {})
+    by = {"curves": "hue", "distribution": "x", "best_of_k": "hue"}.get(name)
+    one = own if "metric" in how or name == "coverage" else own.sel(metric="acc1", split="val")
+    figure = getattr(rc.plot, name)(one, **how, **({by: "lr"} if by else {})).get_figure()
+    figure.canvas.draw()
+    said = " ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+    assert "learning rate (1/step)" in said
+    assert "optim" not in said
+
+
 def test_splits_are_line_styles_and_metrics_are_panels(ds):
     one = ds.sel(weights="DEFAULT", weight_decay=0.0, metric=["loss", "acc1"])
     figure = rc.plot.curves(one)

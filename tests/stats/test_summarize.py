@@ -244,6 +244,15 @@ def test_a_logged_nan_is_counted_and_never_averaged_in(cube):
 # --- labels, layouts, dask
 
 
+def test_runs_that_a_mask_hides_are_as_if_they_were_not_there(cube):
+    own = cube.sel(metric="loss", split="train", weights="None")
+    masked = own.where(own.seed > 1)  # which makes numbers of `logged`
+    found, wanted = (rc.summarize(ds) for ds in (masked, own.sel(seed=[2, 3, 4])))
+    for name in ("mean", "n", "n_nonfinite"):
+        np.testing.assert_array_equal(found[name], wanted[name])
+    assert int(wanted.n_nonfinite.sum()) > 0
+
+
 def test_both_layouts_and_dask_agree(cube):
     ds = cube.sel(metric=["acc1"])
     grid = rc.summarize(ds, statistic="iqm", rng=0)
