@@ -406,6 +406,20 @@ def test_a_search_without_two_configurations_that_differ_in_one_key_has_nothing_
         rc.plot.compare(alike, over="lr")
 
 
+def test_rows_name_the_fewest_keys_that_tell_them_apart(ds):
+    acc = rc.to_configs(ds.sel(metric="acc1", split="val", weights="None", weight_decay=[0.0, 0.1]))
+    twice = acc.assign_coords(twice=("config", 2 * acc.weight_decay.values, {"hparam": "twice"}))
+    ax = rc.plot.compare(twice, over="lr", baseline=0.2)
+    assert ax.get_ylabel() == "lr (weight_decay)"
+    one = rc.plot.compare(twice.isel(config=acc.weight_decay.values == 0), over="lr", baseline=0.2)
+    assert one.get_ylabel() == "lr"
+    assert one.get_yticklabels()[0].get_text() == "0.004 − 0.2"
+    names = {"0.2": "the rate that all of us take"}
+    ax = rc.plot.compare(acc, over="lr", baseline=0.2, names=names)
+    ax.figure.canvas.draw()  # raises where labels leave no room
+    assert ax.get_yticklabels()[0].get_text() == "0.004 − the rate that all of us take\n(0)"
+
+
 def test_drawn_seeds_make_no_pairs_in_the_configs_layout(ds):
     acc = ds.sel(metric="acc1", split="val", weight_decay=0.0, lr=[0.028, 0.2])
     drawn = acc.assign_coords(seed_value=(acc.status.dims, np.arange(20).reshape(2, 2, 5)))

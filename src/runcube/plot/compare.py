@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from runcube.stats import RNG, Data
 
 _MOST_ROWS = 60
+# Characters of a row's text from which on it has two lines, in a wider figure.
+_LONG = 36
 
 
 def compare(
@@ -111,20 +113,26 @@ def compare(
     )
     others = [str(d) for d in found["p"].dims if d != "pair"]
     beside = {str(n): c for n, c in own.coords.items() if c.dims == ("config",)}
-    if "config" in others and beside:
+    if "config" in others:
         found = found.assign_coords(beside)
         others = [key for dim in others for key in (beside if dim == "config" else [dim])]
     rows = [row for row in _rows(found) if int(row["n_a"]) and int(row["n_b"])]
     if not rows:
         raise PlanError(f"over={over!r}: no two settings have runs, so there is nothing to compare")
     _check_rows(len(rows))
+    texts = [_text(row, others, names) for row in rows]
+    if is_long := max(map(len, texts)) > _LONG:
+        texts = [text.replace(" (", "\n(") for text in texts]
     with in_theme(theme):
-        made = one_panel(ax, width, height=0.7 + 0.24 * len(rows))
+        height = 0.36 if is_long and others else 0.24
+        made = one_panel(
+            ax, width or ("page" if is_long else None), height=0.7 + height * len(rows)
+        )
         panel = made.axes[0]
         for at, row in enumerate(rows):
             _row(panel, at, row)
         panel.axvline(0, color="0.6", linewidth=0.8, zorder=0)
-        panel.set_yticks([*range(len(rows))], [_text(row, others, names) for row in rows])
+        panel.set_yticks([*range(len(rows))], texts)
         panel.set_ylim(len(rows) - 0.4, -0.6)
         panel.tick_params(axis="y", length=0)
         title = f"difference in {_metric(own, names)}"

@@ -174,7 +174,8 @@ def curves(
                 unseen |= {why: unseen.get(why, 0) + count for why, count in scale.unseen.items()}
         if colours.numbers is not None:
             colour_bar(made.figure, made.axes, colours)
-        text = _caption(found, hidden, unseen, names)
+        said = "thin, with ticks where n changes" if most <= _MANY else "thinner"
+        text = _caption(found.assign_attrs(thin=said), hidden, unseen, names)
         counts = [_n(found.isel(line=own)) for own in colours.lines]
         return made.finish(legend_entries(colours, dashes, counts), text)
 
@@ -268,7 +269,7 @@ def _caption(
     elif "ci_level" in found.attrs:
         said.append("No intervals are drawn.")
     if not (found["is_full"] | found["center"].isnull()).all():
-        said.append("Thin, with ticks where n changes: fewer runs than elsewhere on the line.")
+        said.append(f"{found.attrs['thin']}: fewer runs than elsewhere on the line.")
     if count := int(found["n_too_few"].sum()):
         least = found.attrs["min_n"]
         said.append(f"Points of fewer than {least} runs, which are not drawn: {count}.")

@@ -9,11 +9,16 @@ import xarray as xr
 
 from runcube.core import PlanError, UnknownNameError, nearest
 from runcube.plot.encode import ordered
+from runcube.plot.lines import telling_apart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.stats import Data
+
+
+# Names that an error lists.
+_SHOWN = 5
 
 
 def matched(data: Data, over: str) -> Data:
@@ -30,9 +35,9 @@ def matched(data: Data, over: str) -> Data:
     -------
     data
         On ``over`` in place of itself, and ``config``, which has an entry for each group of
-        configurations that differ in ``over`` alone, with the other hyperparameters that vary
-        beside it. What goes with ``over``, having one value for each of its labels where these
-        recur, is no difference. NaN where a group lacks a label.
+        configurations that differ in ``over`` alone, with the fewest of the other hyperparameters
+        that tell groups apart. What goes with ``over``, having one value for each of its labels
+        where these recur, is no difference. NaN where a group lacks a label.
 
     Raises
     ------
@@ -60,11 +65,13 @@ def matched(data: Data, over: str) -> Data:
     if not kept.any():
         raise PlanError(
             f"over={over!r}: no two configurations differ in it alone, so there is nothing to "
-            f"compare (they differ in {', '.join(others) or 'nothing'} too); "
-            "marginals averages over the others"
+            f"compare (others that differ: {_some([*others])}); marginals averages over them"
         )
-    beside = {name: ("config", columns[name][first[kept]]) for name in others}
-    return _picked(data, rows[:, kept], over).assign_coords({over: labels, **beside})
+    beside = {name: ("line", columns[name][first[kept]]) for name in others}
+    names = telling_apart(xr.DataArray(np.zeros(kept.sum()), dims="line", coords=beside))
+    coords = {name: ("config", beside[name][1], data[name].attrs) for name in names}
+    coords[over] = (over, labels, data[over].attrs)
+    return _picked(data, rows[:, kept], over).assign_coords(coords)
 
 
 def _columns(data: Data) -> dict[str, NDArray[np.generic]]:
@@ -74,6 +81,11 @@ def _columns(data: Data) -> dict[str, NDArray[np.generic]]:
     ]
     twins = {n for n in names if n.endswith("_value") and n.removesuffix("_value") in names}
     return {name: data[name].values for name in names if name not in twins}
+
+
+def _some(names: list[str]) -> str:
+    more = [f"… ({len(names) - _SHOWN} more)"] if len(names) > _SHOWN else []
+    return ", ".join([*names[:_SHOWN], *more]) or "none"
 
 
 def _goes_with(at: NDArray[np.intp], code: NDArray[np.intp]) -> bool:
