@@ -209,8 +209,9 @@ def test_every_figure_says_of_which_runs_it_is(ds, name):
     said = caption_of(draw(acc, **RUNS[name], statuses="complete"))
     assert "Complete runs only; left out: 2 incomplete." in said
     assert "All runs are complete." in caption_of(draw(acc.sel(seed=[2, 3]), **RUNS[name]))
-    with pytest.raises(rc.PlanError, match="statuses='whole': expected one of 'complete'"):
-        draw(acc, **RUNS[name], statuses="whole")
+    for wrong in ("whole", ["complete", "whole"], [], 3):
+        with pytest.raises(rc.PlanError, match=r"statuses=.*: expected one of 'complete'"):
+            draw(acc, **RUNS[name], statuses=wrong)
 
 
 def test_a_cube_that_was_masked_is_drawn_of_the_runs_that_are_left(ds):

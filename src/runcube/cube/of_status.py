@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 import xarray as xr
@@ -41,8 +42,10 @@ def of_status(data: _Data, statuses: str | Sequence[str]) -> _Data:
     >>> int(end.count()), int(of_status(end, "complete").count())
     (120, 118)
     """
-    wanted = [statuses] if isinstance(statuses, str) else [*statuses]
-    for status in wanted:
+    given: object = statuses
+    is_one = isinstance(given, str) or not isinstance(given, Iterable)
+    wanted = [given] if is_one else [*statuses]
+    for status in wanted or [None]:
         check_choice("statuses", status, _ENDS)
     if "status" not in data.coords:
         raise PlanError(

@@ -122,7 +122,7 @@ def compare(
     _check_rows(len(rows))
     texts = [_text(row, others, names) for row in rows]
     if is_long := max(map(len, texts)) > _LONG:
-        texts = [text.replace(" (", "\n(") for text in texts]
+        texts = [_text(row, others, names, "\n") for row in rows]
     with in_theme(theme):
         height = 0.36 if is_long and others else 0.24
         made = one_panel(
@@ -191,11 +191,11 @@ def _row(ax: Axes, at: int, row: xr.Dataset) -> None:
     )
 
 
-def _text(row: xr.Dataset, others: Sequence[str], names: Mapping[str, str]) -> str:
+def _text(row: xr.Dataset, others: Sequence[str], names: Mapping[str, str], gap: str = " ") -> str:
     """Return what is compared, and for which labels of the other dims."""
     a, b = (label_of(row[side].values[()], names) for side in "ab")
     said = [label_of(row[key].values[()], names) for key in others if key in row.coords]
-    return f"{a} − {b}" + (f" ({', '.join(said)})" if said else "")
+    return f"{a} − {b}" + (f"{gap}({', '.join(said)})" if said else "")
 
 
 def _n(row: xr.Dataset) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from runcube.core import Status
 from runcube.cube import of_status
 from runcube.stats import values_and_logged
@@ -13,6 +11,7 @@ from runcube.stats import values_and_logged
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from runcube.stats import Data
@@ -48,7 +47,8 @@ def of_runs(data: Data, statuses: str | Sequence[str] | None) -> tuple[Data, dic
     _, logged = values_and_logged(data)
     held = logged.any([d for d in logged.dims if d not in status.dims])
     words = status.transpose(*held.dims).values[held.values]
-    wanted = _ENDS if statuses is None else np.atleast_1d(np.asarray(statuses)).tolist()
+    asked = [statuses] if isinstance(statuses, str) else statuses
+    wanted = _ENDS if asked is None else [*asked]
     return kept, {
         "statuses": "all" if statuses is None else ", ".join(wanted),
         "runs": _in_words(words, wanted),
