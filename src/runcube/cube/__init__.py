@@ -2,8 +2,8 @@
 
 ``build`` allocates and fills it, ``coords`` makes the coordinates of the cells, ``placement``
 finds where values go, ``layouts`` converts grid and configs. ``cells`` reads a cube back as rows,
-for ``report``, ``problems`` and ``final``. Start in ``build``. May import ``core``, ``plan`` and
-``curves``.
+for ``report``, ``problems`` and ``final``; ``expected`` says which runs are missing. Start in
+``build``. May import ``core``, ``plan`` and ``curves``.
 """
 
 from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values
@@ -18,6 +18,7 @@ from runcube.cube.cells import (
     x_dim,
 )
 from runcube.cube.coords import CellIndex
+from runcube.cube.expected import ExpectedRuns, expected_runs
 from runcube.cube.final import at_best, diverged, final
 from runcube.cube.layouts import to_configs, to_grid
 from runcube.cube.placement import Index, InnerLabels, Part, Scatter
@@ -28,6 +29,7 @@ __all__ = [
     "ABSENT",
     "CellIndex",
     "CellRows",
+    "ExpectedRuns",
     "Index",
     "InnerLabels",
     "Part",
@@ -39,6 +41,7 @@ __all__ = [
     "cube_frame",
     "cube_shape",
     "diverged",
+    "expected_runs",
     "final",
     "full_key",
     "hyperparameters",
