@@ -25,7 +25,7 @@ def test_the_page_has_its_sections(opened, page_file):
         "Mean ± half of the 95 % interval (Student's t) over seeds, their number in brackets"
         in text
     )
-    assert "2 of the configurations and seeds have no complete run" in text
+    assert "24 configurations with each of 5 seeds; 2 are missing (no complete run)" in text
 
 
 def test_the_results_are_those_of_tables(page_file, ds):
@@ -220,6 +220,29 @@ def test_without_bokeh_the_error_names_the_extra(ds, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bokeh.embed", None)
     with pytest.raises(ImportError, match=r"pip install runcube\[report\]"):
         rc.report(ds, tmp_path / "page.html")
+
+
+def test_the_page_counts_missing_runs_as_everybody_does(ds, tmp_path):
+    own = ds.isel(lr=slice(2), weight_decay=slice(2))[["curve", "logged"]].copy(deep=True)
+    own["status"] = own["status"].copy()
+    own["status"][0, 0, 0, :2] = ["absent", "failed"]
+    own["status"][1, 1, 1] = "absent"
+    rc.report(own, tmp_path / "page.html", metric="acc1", rng=0)
+    text = (tmp_path / "page.html").read_text()
+    said = "Expected are 35 runs, each of 7 configurations with each of 5 seeds; 2 are missing"
+    assert len(own.sweep.missing()) == 2
+    assert text.count(said) == 2
+    assert text.count("1 combinations of labels were not tried") == 2
+
+
+def test_the_command_takes_a_part_of_the_sweep(tmp_path):
+    path = tmp_path / "report.html"
+    where = ("--where", "lr=0.2", "--where", "weights=None", "--where", "weights=DEFAULT")
+    ok("report", "examples/logs", "-o", path, *where, "--metric", "acc1")
+    text = unescape(path.read_text())
+    assert "6 configurations with each of 5 seeds" in text
+    assert "lr=0.2, weights=None, weights=DEFAULT" in text
+    assert "known: " in fails("report", "examples/logs", "-o", path, "--where", "lr=7")
 
 
 def test_the_command(tmp_path):

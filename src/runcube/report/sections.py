@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Status, shell_words
-from runcube.cube import CellRows, final, full_key, problems, x_dim
+from runcube.cube import CellRows, expected_runs, final, full_key, problems, x_dim
 from runcube.cube import report as cube_report
 from runcube.report.data import shown_text
 from runcube.report.markup import MOST_ROWS, copied, details, frame_details, section, table, text
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from runcube.cube import ExpectedRuns
     from runcube.stats import RNG
 
 _MOST_COLUMNS = 12
@@ -68,18 +69,15 @@ def about(ds: xr.Dataset) -> str:
     return section("swept", "What was swept", *parts)
 
 
-_FACTS = ("source", "created", "runcube_version", "command", "git_commit", "layout")
+_FACTS = ("source", "selection", "created", "runcube_version", "command", "git_commit", "layout")
 
 
 def runs_table(ds: xr.Dataset) -> str:
     """Return how runs ended, and what is wrong with the logs."""
-    cells = CellRows.of(ds)
-    counts = Counter(cells.status[cells.held].tolist())
-    absent = int((~cells.held).sum())
+    expected = expected_runs(ds)
+    counts = Counter(expected.cells.status[expected.cells.held].tolist())
     rows = [(status.value, counts[status.value]) for status in Status if counts[status.value]]
-    if absent:
-        rows.append(("no run", absent))
-    parts = [table(("status", "runs"), rows)]
+    parts = [table(("status", "runs"), rows), f"<p>{_expectation(expected)}</p>"]
     if {"problems", "path", "run_id"} <= ds.coords.keys():
         frame = problems(ds)
         kinds = Counter(frame["kind"].tolist()).most_common()
@@ -87,6 +85,18 @@ def runs_table(ds: xr.Dataset) -> str:
         parts.append(f"<p>Problems of the logs: {text(said)}.</p>")
         parts.append(frame_details("Problems by file and line", frame))
     return section("status", "Runs and problems", *parts)
+
+
+def _expectation(expected: ExpectedRuns) -> str:
+    """Return how many of the runs that are expected are missing, and what was never tried."""
+    n, seeds = expected.status.shape
+    lost = int(expected.is_missing.sum())
+    said = (
+        f"Expected are {n * seeds:,} runs, each of {n:,} configurations with each of {seeds:,}"
+        f" seeds; {lost or 'none'} {'is' if lost == 1 else 'are'} missing (no complete run)."
+    )
+    untried = 0 if "config" in expected.cells.dims else len(expected.cells.status) - n
+    return f"{said} {untried:,} combinations of labels were not tried." if untried else said
 
 
 def counted(ds: xr.Dataset, own: Choices) -> tuple[xr.Dataset, str]:
@@ -114,10 +124,9 @@ def results_table(ds: xr.Dataset, own: Choices, said: str) -> str:
 def missing_runs(ds: xr.Dataset) -> str:
     """Return the configurations and seeds without a complete run, and how to run them."""
     frame = cube_report.missing(ds)
+    said = f"<p>{_expectation(expected_runs(ds))}</p>"
     if frame.empty:
-        return section(
-            "missing", "Missing runs", "<p>Every configuration has all of its seeds.</p>"
-        )
+        return section("missing", "Missing runs", said)
     lines = [
         shell_words({key: value for key, value in own.items() if key[:1] != "_"})
         for own in cube_report.missing_configs(ds)[:MOST_ROWS]
@@ -125,7 +134,7 @@ def missing_runs(ds: xr.Dataset) -> str:
     return section(
         "missing",
         "Missing runs",
-        f"<p>{len(frame):,} of the configurations and seeds have no complete run.</p>",
+        said,
         frame_details("Configurations and seeds", frame),
         copied("As overrides, a line for each", "\n".join(lines)),
     )
