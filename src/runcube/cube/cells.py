@@ -93,6 +93,11 @@ def full_key(ds: xr.Dataset, name: str) -> str:
     return str(ds[name].attrs.get("hparam", name))
 
 
+def display_name(ds: xr.Dataset, name: str) -> str:
+    """Return what a hyperparameter or the seed is called where it is shown: its ``long_name``."""
+    return str(ds[name].attrs.get("long_name", name))
+
+
 def laid_out(variable: xr.Variable, sizes: Mapping[str, int]) -> NDArray[Any]:
     """Return the values of a variable broadcast to the dims of ``sizes``, in their order.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Status, shell_words
-from runcube.cube import CellRows, expected_runs, final, full_key, problems, x_dim
+from runcube.cube import CellRows, display_name, expected_runs, final, full_key, problems, x_dim
 from runcube.cube import report as cube_report
 from runcube.report.data import shown_text
 from runcube.report.markup import MOST_ROWS, copied, details, frame_details, section, table, text
@@ -58,10 +58,10 @@ def about(ds: xr.Dataset) -> str:
     for name in names:
         if name and name in ds.coords:
             labels = list(dict.fromkeys(np.ravel(ds[name].values).tolist()))
-            swept.append((full_key(ds, name), len(labels), _some(labels)))
+            swept.append((display_name(ds, name), full_key(ds, name), len(labels), _some(labels)))
     facts = [(name, ds.attrs[name]) for name in _FACTS if ds.attrs.get(name)]
     parts = [
-        table(("key", "labels", ""), swept),
+        table(("name", "key", "labels", ""), swept),
         details("Constant hyperparameters", _pairs(ds.attrs.get("constant_hparams"))),
         details("Left out, with the reason", _pairs(ds.attrs.get("excluded_hparams"))),
         details("How the logs were read", [*facts, *_pairs(ds.attrs.get("policies"))]),
@@ -99,14 +99,24 @@ def _expectation(expected: ExpectedRuns) -> str:
     return f"{said} {untried:,} combinations of labels were not tried." if untried else said
 
 
+def counting_statuses(ds: xr.Dataset, all_runs: bool) -> set[Status]:
+    """Return the statuses of runs that count: complete ones, or all where none is or all should."""
+    is_complete = ds["status"].values == Status.COMPLETE.value
+    if is_complete.any() and not all_runs:
+        return {Status.COMPLETE}
+    return {Status.COMPLETE, Status.INCOMPLETE, Status.FAILED}
+
+
 def counted(ds: xr.Dataset, own: Choices) -> tuple[xr.Dataset, str]:
     """Return the cube without the values of runs that do not count, and what counts."""
-    is_complete = ds["status"] == Status.COMPLETE.value
-    if own.all_runs:
-        return ds, "All runs count."
-    if not is_complete.values.any():
-        return ds, "No run is complete, so all count."
-    return ds.assign(logged=ds["logged"] & is_complete), "Complete runs count."
+    if Status.FAILED in counting_statuses(ds, own.all_runs):
+        return ds, "All runs count." if own.all_runs else "No run is complete, so all count."
+    status = ds["status"]
+    counts = Counter(status.values.reshape(-1).tolist())
+    left = [f"{counts[one.value]:,} {one.value}" for one in (Status.INCOMPLETE, Status.FAILED)]
+    out = ", ".join(text for text in left if text[:2] != "0 ")
+    said = f"Complete runs count; left out: {out}." if out else "All runs are complete."
+    return ds.assign(logged=ds["logged"] & (status == Status.COMPLETE.value)), said
 
 
 def results_table(ds: xr.Dataset, own: Choices, said: str) -> str:
