@@ -1,5 +1,7 @@
 """The curves of the page, in a browser, beside what xarray and rc.summarize say."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -144,3 +146,40 @@ def test_a_table_stands_beside_the_figure(opened, page_file):
         "val",
         "19",
     ]
+
+
+def boxes(page, place):
+    return page.page.locator(f"#{place} input").evaluate_all("all => all.map(own => own.name)")
+
+
+def test_the_legend_of_colours_stands_below_the_curves_and_switches_lines(opened, page_file):
+    page = opened(page_file)
+    page.page.click("summary:text-is('Filters')")
+    assert set(boxes(page, "legend")) == {"filter lr"}
+    assert page.page.locator("#legend").is_visible()
+    own = page.page.locator("#legend .swatch")
+    swatches = own.evaluate_all("all => all.map(own => own.style.backgroundColor)")
+    hexes = ["#" + "".join(f"{int(n):02x}" for n in re.findall(r"\d+", rgb)) for rgb in swatches]
+    assert hexes == list(dict.fromkeys(page.lines()["colour"]))
+    page.page.focus("#legend input[value='1.4']")
+    page.change(lambda p: p.keyboard.press("Space"))
+    assert len(page.lines()["ys"]) == 18
+    assert set(page.lines()["colour"]) == set(hexes[:3])
+    page.change(lambda p: p.select_option("select[name=colour]", "weight_decay"))
+    assert set(boxes(page, "legend")) == {"filter weight_decay"}
+    assert "filter lr" in boxes(page, "filters")
+    assert len(page.lines()["ys"]) == 18
+
+
+def test_lines_of_several_colours_are_grey_and_said_to_be(opened, page_file):
+    page = opened(page_file, "#by=weights&colour=lr")
+    assert set(page.lines()["colour"]) == {"#888888"}
+    assert "Grey: over several lr." in page.caption()
+
+
+def test_bands_beyond_the_picture_are_counted(opened, ds, tmp_path):
+    own = ds.sel(metric=["acc1"]).copy(deep=True)
+    own = own.isel(seed=slice(2), lr=[2], weight_decay=[0])
+    own.curve[..., 0, :, :, :] += 10.0  # two seeds that differ: an interval 25 times as wide
+    rc.report(own, tmp_path / "page.html", mode="max", rng=0)
+    assert "2 bands beyond the picture." in opened(tmp_path / "page.html").caption()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from shell import fails, ok, run
+from value_cubes import configs_cube
 
 import runcube as rc
 from runcube.report.winner import nested
@@ -259,3 +260,112 @@ def test_the_command(tmp_path):
     ok("report", archive, "-o", path, "--title", "A title")
     assert "<title>A title</title>" in path.read_text()
     assert "ends in .html" in fails("report", archive, "-o", archive)
+
+
+def of_500(n_seeds=2):
+    """A random search of 500 configurations with long names, shown by names of their own."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(500, n_seeds))
+    values[7] = 0.0, 9.0
+    name = "a-long-name-of-an-architecture-with-a-date-in-it-{:03d}-and-an-end"
+    names = [name.format(i) for i in range(500)]
+    ds = configs_cube(values, arch=names, lr=10 ** rng.uniform(-5, -1, 500))
+    ds["lr"].attrs |= {"hparam": "optimizer.groups.lr", "long_name": "learning rate"}
+    return ds
+
+
+@pytest.fixture(scope="module")
+def many_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("many") / "page.html"
+    rc.report(of_500(), path, mode="max", rng=0)
+    return path
+
+
+def in_view(page):
+    """The rows of the distribution that are seen, as names on its axis."""
+    return page.js("""() => {
+        const own = Bokeh.documents.find(one => one.get_model_by_name("distribution"));
+        const { y_range, left } = own.get_model_by_name("distribution");
+        const ticks = left[0].ticker.ticks;
+        const isIn = at => at > y_range.end && at < y_range.start;
+        return ticks.filter(isIn).map(at => left[0].major_label_overrides.get(at));
+    }""")
+
+
+def test_each_row_of_the_distribution_has_a_name_and_is_scrolled_to(opened, many_file):
+    page = opened(many_file)
+    page.seen("distribution")
+    assert len(in_view(page)) == 24
+    caption = page.page.text_content("#distribution-caption")
+    assert "24 of 500 groups: scroll for others." in caption
+    seen = set(in_view(page))
+    page.page.focus("#distribution-rows")
+    page.page.keyboard.press("End")
+    page.page.wait_for_timeout(500)
+    last = in_view(page)
+    assert len(last) == 24
+    assert not seen & set(last)
+    assert all("…" in name for name in last)
+
+
+def test_a_name_that_is_cut_is_whole_where_the_mouse_is(opened, many_file):
+    page = opened(many_file)
+    page.seen("distribution")
+    box = page.page.locator("#distribution").bounding_box()
+    page.page.mouse.move(box["x"] + 100, box["y"] + 60)
+    title = page.page.get_attribute("#distribution", "title")
+    assert re.match(r"a-long-name-of-an-architecture-with-a-date-in-it-\d+-and-an-end, ", title)
+
+
+def test_intervals_beyond_the_picture_are_counted(opened, many_file):
+    page = opened(many_file)
+    page.seen("distribution")
+    intervals, runs = page.source("intervals", "distribution"), page.source("runs", "distribution")
+    low, high = min(runs["x"]), max(runs["x"])
+    start, end = page.js("""() => {
+        const own = Bokeh.documents.find(one => one.get_model_by_name("distribution"));
+        const { x_range } = own.get_model_by_name("distribution");
+        return [x_range.start, x_range.end];
+    }""")
+    assert end - start <= 2.2 * (high - low)
+    pairs = zip(intervals["left"], intervals["right"], strict=True)
+    outside = sum(left < start or right > end for left, right in pairs)
+    assert outside > 0
+    caption = page.page.text_content("#distribution-caption")
+    assert f"{outside} intervals beyond the picture" in caption
+
+
+def test_a_file_of_the_distribution_says_how_many_rows_it_has(opened, many_file):
+    page = opened(many_file)
+    page.seen("distribution")
+    svg = page.saved("SVG", "distribution").read_text()
+    assert "400 of 500 groups." in " ".join(re.sub("<[^>]*>", " ", svg).split())
+    assert svg.count("and-an-end") >= 400
+    assert len(in_view(page)) == 24
+
+
+def test_names_are_those_of_the_sweep_and_keys_where_the_mouse_is(opened, many_file):
+    page = opened(many_file)
+    texts = page.page.locator("select[name=colour] option").all_inner_texts()
+    assert "learning rate" in texts
+    legend = page.page.locator("legend", has_text="learning rate")
+    assert legend.get_attribute("title") == "optimizer.groups.lr"
+    assert "learning rate\toptimizer.groups.lr" in page.page.inner_text("#swept")
+
+
+@pytest.mark.parametrize("all_runs", [False, True])
+def test_figures_count_the_runs_that_results_count(opened, ds, tmp_path, all_runs):
+    path = tmp_path / "page.html"
+    rc.report(ds, path, metric="acc1", all_runs=all_runs, rng=0)
+    page = opened(path)
+    n = 120 if all_runs else 118
+    said = "120 of 120 runs" if all_runs else "118 of 120 runs (left out: 2 incomplete)"
+    assert said in page.caption()
+    for name in ("distribution", "heatmap", "parallel"):
+        page.seen(name)
+        assert said in page.page.text_content(f"#{name}-caption")
+    assert len(page.source("runs", "distribution")["x"]) == n
+    texts = page.source("cells", "heatmap")["text"]
+    assert sum(int(text.split("n=")[1]) for text in texts) == n
+    said = "All runs count." if all_runs else "Complete runs count; left out: 2 incomplete."
+    assert said in page.page.inner_text("#results")

@@ -139,7 +139,7 @@ _SCALE = '<span class="scale"></span>'
 def _ends(labels: Sequence[str]) -> list[str]:
     """Return the first and the last label with the colours between them."""
     first, last = (f'<span class="end">{escape(labels[i])}</span>' for i in (0, -1))
-    return [first, _SCALE, last]
+    return [first, _SCALE, last] if len(labels) > 1 else [_SCALE, first]
 
 
 def _same(names: Sequence[str]) -> Options:

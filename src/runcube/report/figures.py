@@ -141,6 +141,7 @@ def _parallel() -> Any:
         text="text",
         source=labels,
         name="ink",
+        background_fill_alpha=0.8,
         text_baseline="middle",
         text_font_size="11px",
         x_offset=4,

@@ -13,6 +13,7 @@ const MANY_LINES = 40;
 class Curves extends Picture {
   constructor(sweep, items) {
     super(sweep, "curves", items);
+    this.isSeen = true; // at first they are drawn wherever they are
     this.cache = new Map();
   }
 

@@ -7,6 +7,7 @@ class Figure {
     this.view = view;
     this.place = place;
     this.model = view.model;
+    this.names = {};
     this.themed();
     dark.addEventListener("change", () => this.themed());
   }
@@ -45,6 +46,9 @@ class Figure {
 
   // Names at whole numbers of an axis, as many as there is room for; `title` has each in full.
   setNames(which, label, names, most = Infinity) {
+    this.get(which).text = label;
+    if (String(this.names[which]) === String(names)) return; // a layout that is spared
+    this.names[which] = names;
     const axis = this.axis(which);
     const every = Math.max(1, Math.ceil(names.length / most));
     const ticks = [...names.keys()].filter((i) => i % every === 0);
@@ -53,8 +57,6 @@ class Figure {
     const isLong = names.join("").length > 60;
     if (which === "x") axis.major_label_orientation = isLong ? 0.6 : "horizontal";
     axis.major_tick_line_color = null;
-    this.get(which).text = label;
-    this.names = { ...this.names, [which]: names };
     this.place.onmousemove = (event) => (this.place.title = this.nameAt(event));
   }
 
@@ -72,10 +74,12 @@ class Figure {
 
   themed(isForPaper = false) {
     const style = getComputedStyle(document.documentElement);
-    const colours = ["--ink", "--faint"].map((name) => style.getPropertyValue(name).trim());
-    const [ink, faint] = isForPaper ? ["#000000", "#dddddd"] : colours;
+    const names = ["--ink", "--faint", "--paper"];
+    const colours = names.map((name) => style.getPropertyValue(name).trim());
+    const [ink, faint, paper] = isForPaper ? ["#000000", "#dddddd", "#ffffff"] : colours;
+    const [value, fill] = [{ value: ink }, { value: paper }];
     for (const own of this.model.renderers)
-      if (own.name === "ink") own.glyph.text_color = { value: ink };
+      if (own.name === "ink") own.glyph.setv({ text_color: value, background_fill_color: fill });
     const inks = ["axis_line", "major_tick_line", "major_label_text", "axis_label_text"];
     for (const axis of [this.axis("x"), this.axis("y")])
       axis.setv(Object.fromEntries(inks.map((name) => [`${name}_color`, ink])));
@@ -137,7 +141,7 @@ class Picture {
       this.isSeen = entry.isIntersecting;
       if (this.isSeen) this.asked?.();
     };
-    new IntersectionObserver(seen, { rootMargin: "200px" }).observe(this.place);
+    new IntersectionObserver(seen, { rootMargin: "100px" }).observe(this.place);
   }
 
   async embed() {
@@ -163,7 +167,8 @@ class Picture {
     const values = await this.values(view);
     if (this.sweep.view !== view) return; // another one came meanwhile
     this.content = this.compute(view, shown, values);
-    document.getElementById(`${this.name}-caption`).textContent = this.content.note;
+    const { note, more = "" } = this.content;
+    document.getElementById(`${this.name}-caption`).textContent = note + more;
     this.updateTable();
     document.dispatchEvent(new Event(`drawn ${this.name}`));
   }

@@ -14,11 +14,11 @@ class Overview extends Picture {
   }
 
   compute(view, shown, last) {
-    const { note, head, rows, onPaper } = this.drawLast(view, shown, last);
+    const { note, head, rows, ...own } = this.drawLast(view, shown, last);
     const split = view.splits[0] ? ` of ${view.splits[0]}` : "";
-    const said = `Last logged ${view.metric}${split}, ${shown.said}. ${note}`;
+    const said = `Last logged ${view.metric}${split}, ${shown.said}. ${note || "No value is finite."}`;
     const table = () => ({ head, rows });
-    return { note: said, precision: `${said} All digits.`, table, onPaper };
+    return { note: said, precision: `${said} All digits.`, table, ...own };
   }
 
   // Groups of runs with their last values and what these say.
@@ -63,7 +63,7 @@ class Distribution extends Overview {
     this.figure.setAxis("x", view.metric, withIntervals(bounds, extent(ends)), false, 0.03);
     const names = there.map(({ code, title }) => by?.short?.[code] ?? title);
     this.figure.setNames("y", by?.names ?? by?.shown ?? view.by, names);
-    this.showRows(there.length);
+    const more = this.showRows(there.length);
     const { start, end } = this.figure.model.x_range;
     const nCut = data.intervals.filter(({ left, right }) => left < start || right > end).length;
     const lost = groups.reduce((total, { values, n }) => total + values.length - n, 0);
@@ -71,7 +71,7 @@ class Distribution extends Overview {
     const level = `${100 * this.sweep.ci} % interval of the mean (Student's t)`;
     const means = `, a short line the mean of ${n} runs, a long one its ${level}`;
     const texts = [
-      `A point is a run${n === "1" ? "" : means}.`,
+      there.length > 0 && `A point is a run${n === "1" ? "" : means}.`,
       nCut && `${several(nCut, "interval")} beyond the picture.`,
       lost && `${several(lost, "run")} without a finite last value left out.`,
     ];
@@ -82,6 +82,7 @@ class Distribution extends Overview {
         ...[title, mean, mean - half, mean + half, own, values.length - own],
       ]),
       onPaper: (isOn) => this.showRows(there.length, isOn),
+      more,
     };
   }
 
@@ -102,7 +103,7 @@ class Distribution extends Overview {
     scroll.onscroll = move;
     scroll.tabIndex = seen < count ? 0 : -1;
     move();
-    return seen < count ? ` ${seen} of ${count} groups.` : "";
+    return seen < count ? ` ${seen} of ${count} groups${isForPaper ? "." : ": scroll for others."}` : "";
   }
 }
 
@@ -183,7 +184,7 @@ class Parallel extends Overview {
     const n = countRange(groups.map((group) => group.n));
     const some = keys.length < all.length ? `${keys.length} of ${all.length} hyperparameters. ` : "";
     return {
-      note: `${some}A line is a configuration, its colour the mean of ${n} runs.`,
+      note: groups.length ? `${some}A line is a configuration, its colour the mean of ${n} runs.` : "",
       head: [...keys.map((key) => key.shown), `${view.metric}, mean`, "n"],
       rows: groups.map(({ runs, mean, n: own }) => [
         ...keys.map((key) => key.labels[key.codes[runs[0]]]),

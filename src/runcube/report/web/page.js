@@ -17,15 +17,14 @@ async function main() {
   form.hidden = false;
   const kinds = { distribution: Distribution, heatmap: Heatmap, parallel: Parallel };
   const others = Object.entries(kinds).filter(([name]) => document.getElementById(name));
-  const curves = new Curves(sweep, items);
-  const figures = others.map(([name, Kind]) => new Kind(sweep, name, items));
+  const overviews = others.map(([name, Kind]) => new Kind(sweep, name, items));
+  const figures = [new Curves(sweep, items), ...overviews];
   const redraw = async () => {
     const view = (sweep.view = readView(sweep, form));
     const shown = runsShown(sweep, form);
     drawLegend(sweep, view, form);
     writeHash(form);
-    await curves.draw(view, shown);
-    if (sweep.view === view) await Promise.all(figures.map((own) => own.drawIfSeen(view, shown)));
+    await Promise.all(figures.map((own) => own.drawIfSeen(view, shown)));
   };
   const start = () => {
     coloured(sweep);
