@@ -183,7 +183,17 @@ def test_a_sweep_of_one_run(opened, ds, tmp_path):
     rc.report(one, path, mode="max", rng=0)
     page = opened(path)
     assert "1 of 1 runs, 1 line." in page.caption()
+    assert not page.page.locator("summary:text-is('Filters')").is_visible()
     assert len(page.source("points")["x"]) == 1
+
+
+def test_what_filters_nothing_stands_in_the_legend_alone(opened, page_file):
+    page = opened(page_file)  # 24 configurations: too many for boxes
+    own = page.page.locator("fieldset[data-key=configuration]")
+    assert not own.is_visible()
+    page.change(lambda p: p.select_option("select[name=colour]", "configuration"))
+    assert own.is_visible()
+    assert "weights=DEFAULT, lr=1.4, weight_decay=0.1" in own.inner_text()
 
 
 def test_nothing_but_nan(opened, ds, tmp_path):
@@ -338,9 +348,14 @@ def test_intervals_beyond_the_picture_are_counted(opened, many_file):
 def test_a_file_of_the_distribution_says_how_many_rows_it_has(opened, many_file):
     page = opened(many_file)
     page.seen("distribution")
+    first = in_view(page)[0]
+    page.page.focus("#distribution-rows")
+    page.page.keyboard.press("End")
+    page.page.wait_for_timeout(500)
     svg = page.saved("SVG", "distribution").read_text()
-    assert "400 of 500 groups." in " ".join(re.sub("<[^>]*>", " ", svg).split())
-    assert svg.count("and-an-end") >= 400
+    assert f">{first}</text>" in svg
+    assert "The first 400 of 500 groups." in " ".join(re.sub("<[^>]*>", " ", svg).split())
+    assert len(set(re.findall(r">([^<]*…[^<]*)<", svg))) == 400
     assert len(in_view(page)) == 24
 
 

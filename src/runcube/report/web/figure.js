@@ -84,7 +84,8 @@ class Figure {
     for (const axis of [this.axis("x"), this.axis("y")])
       axis.setv(Object.fromEntries(inks.map((name) => [`${name}_color`, ink])));
     for (const own of this.model.center) if (own.type === "Grid") own.grid_line_color = faint;
-    this.model.border_fill_color = isForPaper ? "#ffffff" : null;
+    const under = isForPaper ? paper : null;
+    this.model.setv({ border_fill_color: under, background_fill_color: under });
   }
 
   // The figure as SVG or PNG, on white, with a legend and a note of what it shows.
@@ -94,7 +95,8 @@ class Figure {
     const more = onPaper?.(true) ?? "";
     const items = legend?.() ?? [];
     box.setv({ items, visible: items.length > 0 });
-    title.setv({ text: plain(wrapped(note + more, this.view.bbox.width / 6)), visible: true });
+    const width = this.view.frame.bbox.width / 6.5; // letters; notes stand below the frame
+    title.setv({ text: plain(wrapped(note + more, width)), visible: true });
     // Bokeh lays out what has changed before it paints the next frame but one.
     for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
     const blob = await this.view.export(type).to_blob();

@@ -96,14 +96,17 @@ class Distribution extends Overview {
     scroll.firstElementChild.style.height = `${height + ROW * (count - seen)}px`;
     const { y_range } = this.figure.model;
     const move = () => {
-      const first = Math.min(count - seen, scroll.scrollTop / ROW);
+      const first = isForPaper ? 0 : Math.min(count - seen, scroll.scrollTop / ROW);
       const [start, end] = [first + Math.max(1, seen) - 0.5, first - 0.5];
       y_range.setv({ start, end, reset_start: start, reset_end: end });
     };
     scroll.onscroll = move;
     scroll.tabIndex = seen < count ? 0 : -1;
     move();
-    return seen < count ? ` ${seen} of ${count} groups${isForPaper ? "." : ": scroll for others."}` : "";
+    if (seen === count) return "";
+    return isForPaper
+      ? ` The first ${seen} of ${count} groups.`
+      : ` ${seen} of ${count} groups: scroll for others.`;
   }
 }
 
