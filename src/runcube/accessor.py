@@ -223,9 +223,9 @@ class SweepAccessor:
         -------
         DataFrame
             A row per configuration that has a run: its hyperparameters (those that vary with the
-            seed are left out), ``seeds`` and ``runs``, and how many of the runs are ``complete``,
-            ``incomplete`` and ``failed``. The index is the position along ``config`` where there
-            is such a dim.
+            seed are left out), ``seeds`` and ``runs``, how many of the runs are ``complete``,
+            ``incomplete`` and ``failed``, and with how many seeds a complete run is ``missing``.
+            The index is the position along ``config`` where there is such a dim.
 
         Raises
         ------
@@ -238,9 +238,9 @@ class SweepAccessor:
         >>> with warnings.catch_warnings():
         ...     warnings.simplefilter("ignore", rc.SweepWarning)
         ...     ds = rc.load_runs("examples/logs")
-        >>> counts = ["runs", "complete", "incomplete", "failed"]
+        >>> counts = ["runs", "complete", "incomplete", "failed", "missing"]
         >>> ds.sweep.table()[counts].sum().to_dict()
-        {'runs': 120, 'complete': 118, 'incomplete': 2, 'failed': 0}
+        {'runs': 120, 'complete': 118, 'incomplete': 2, 'failed': 0, 'missing': 2}
         """
         return report.table(self._ds)
 

@@ -119,9 +119,9 @@ def test_a_table_row_is_a_configuration(ds):
     table = ds.sweep.table()
     assert table.index.name == "config"
     rows = table.set_index(["lr", "weights"])
-    assert list(rows.columns) == ["seeds", "runs", "complete", "incomplete", "failed"]
-    assert rows.loc[(0.1, "DEFAULT")].tolist() == [2, 2, 2, 0, 0]
-    assert rows.loc[(1.0, "DEFAULT")].tolist() == [3, 3, 2, 1, 0]
+    assert list(rows.columns) == [*("seeds", "runs", "complete", "incomplete", "failed", "missing")]
+    assert rows.loc[(0.1, "DEFAULT")].tolist() == [2, 2, 2, 0, 0, 1]
+    assert rows.loc[(1.0, "DEFAULT")].tolist() == [3, 3, 2, 1, 0, 1]
     assert table["lr"].dtype == np.float64
 
 
@@ -165,7 +165,7 @@ def test_a_hyperparameter_that_follows_from_others_has_a_column(tmp_path):
     configs = [{"model": {"name": n, "depth": d}} for n, d in (("small", 2), ("big", 8))]
     table = run_sweep(tmp_path, configs, [0, 1]).sweep.table()
     assert {"depth", "name"} & set(table.columns)
-    assert len(table.columns) == 2 + 5
+    assert len(table.columns) == 2 + 6
     assert len(table) == 2
 
 

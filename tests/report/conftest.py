@@ -3,6 +3,7 @@
 import os
 import shutil
 import warnings
+from itertools import compress
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ class Page:
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.add_init_script(
-            "window.drawn = 0; document.addEventListener('drawn', () => window.drawn++)"
+            "window.drawn = 0; document.addEventListener('drawn curves', () => window.drawn++)"
         )
         self.page.goto(f"{path.as_uri()}{view}")
         self.drawn()
@@ -69,7 +70,7 @@ class Page:
     def seen(self, name):
         """Bring a figure into the window, and wait until it is drawn."""
         self.page.locator(f"#{name}").scroll_into_view_if_needed()
-        self.page.wait_for_selector(f"#{name} ~ #{name}-caption:not(:empty)", state="attached")
+        self.page.wait_for_selector(f"#{name}-caption:not(:empty)", state="attached")
         self.page.wait_for_selector(f"#look-{name} .buttons", state="attached")
 
     def source(self, name, figure="curves"):
@@ -83,10 +84,24 @@ class Page:
         }"""
         return self.js(code, [name, figure])
 
+    def lines(self, dash="solid"):
+        """The means over seeds that are drawn with one style."""
+        own = self.source("lines")
+        is_mean = [
+            alpha == 1 and style == dash
+            for alpha, style in zip(own["alpha"], own["dash"], strict=True)
+        ]
+        return {name: list(compress(values, is_mean)) for name, values in own.items()}
+
+    def behind(self, alpha):
+        """The thin lines behind: 0.3 before smoothing, 0.5 of single runs."""
+        own = self.source("lines")
+        return [ys for ys, other in zip(own["ys"], own["alpha"], strict=True) if other == alpha]
+
     def saved(self, button, figure="curves"):
         """The file that a button of a figure saves."""
         with self.page.expect_download() as found:
-            self.page.click(f"#{figure} ~ .buttons button:text-is('{button}')")
+            self.page.click(f"#look-{figure} .buttons button:text-is('{button}')")
         return Path(found.value.path())
 
     def caption(self):
@@ -117,6 +132,13 @@ def ds():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rc.SweepWarning)
         return rc.load_runs(ROOT / "examples" / "logs")
+
+
+@pytest.fixture(scope="session")
+def complete(ds):
+    """The values of complete runs, which are those that the page counts."""
+    logged = ds.logged & (ds.status == "complete")
+    return ds.assign(logged=logged, curve=ds.curve.where(logged))
 
 
 @pytest.fixture(scope="session")

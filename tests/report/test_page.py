@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from shell import fails, ok, run
+from value_cubes import configs_cube
 
 import runcube as rc
 from runcube.report.winner import nested
@@ -25,7 +26,7 @@ def test_the_page_has_its_sections(opened, page_file):
         "Mean ± half of the 95 % interval (Student's t) over seeds, their number in brackets"
         in text
     )
-    assert "2 of the configurations and seeds have no complete run" in text
+    assert "24 configurations with each of 5 seeds; 2 are missing (no complete run)" in text
 
 
 def test_the_results_are_those_of_tables(page_file, ds):
@@ -125,7 +126,7 @@ def test_the_tooltip_of_a_hostile_label_is_text(opened, ds, tmp_path):
     x, y, start_x, end_x, start_y, end_y, left, width, top, height = page.js("""() => {
         const view = [...Bokeh.index][0];
         const { document, x_range, y_range } = view.model;
-        const { xs, ys } = document.get_model_by_name("lines_solid").data;
+        const { xs, ys } = document.get_model_by_name("lines").data;
         const { left, width, top, height } = view.frame.bbox;
         const ranges = [x_range.start, x_range.end, y_range.start, y_range.end];
         return [xs[0][2], ys[0][2], ...ranges, left, width, top, height];
@@ -157,12 +158,12 @@ def test_a_request_is_refused(opened, page_file):
     page.asked = [url for url in page.asked if "example.org" not in url]
 
 
-def test_figures_of_last_values(opened, page_file, ds):
+def test_figures_of_last_values(opened, page_file, complete):
     page = opened(page_file, "#filter+lr=-1.4")
     for name in ("distribution", "heatmap", "parallel"):
         page.seen(name)
-    last = rc.final(ds.sel(metric="acc1", split="val", lr=[0.004, 0.028, 0.2]))
-    assert len(page.source("runs", "distribution")["x"]) == last.size
+    last = rc.final(complete.sel(metric="acc1", split="val", lr=[0.004, 0.028, 0.2]))
+    assert len(page.source("runs", "distribution")["x"]) == int(last.count())
     means = page.source("means", "distribution")["mean"]
     np.testing.assert_allclose(sorted(means), np.sort(last.mean("seed").values.ravel()))
     cells = page.source("cells", "heatmap")
@@ -170,7 +171,7 @@ def test_figures_of_last_values(opened, page_file, ds):
     found = np.full((4, 3), np.nan)
     for x, y, text in zip(cells["x"], cells["y"], cells["text"], strict=True):
         found[x, y] = float(text.split("\n")[0])
-        assert text.endswith("n=10")
+        assert text.endswith(("n=10", "n=9"))
     np.testing.assert_allclose(found[:3], wanted, rtol=5e-3)
     assert len(page.source("empty", "heatmap")["x"]) == 3
     assert len(page.source("lines", "parallel")["xs"]) == 18
@@ -181,8 +182,18 @@ def test_a_sweep_of_one_run(opened, ds, tmp_path):
     one = ds.isel(weights=[0], lr=[0], weight_decay=[0], seed=[0], epoch=[0])
     rc.report(one, path, mode="max", rng=0)
     page = opened(path)
-    assert "1 of 1 runs, 1 lines" in page.caption()
+    assert "1 of 1 runs, 1 line." in page.caption()
+    assert not page.page.locator("summary:text-is('Filters')").is_visible()
     assert len(page.source("points")["x"]) == 1
+
+
+def test_what_filters_nothing_stands_in_the_legend_alone(opened, page_file):
+    page = opened(page_file)  # 24 configurations: too many for boxes
+    own = page.page.locator("fieldset[data-key=configuration]")
+    assert not own.is_visible()
+    page.change(lambda p: p.select_option("select[name=colour]", "configuration"))
+    assert own.is_visible()
+    assert "weights=DEFAULT, lr=1.4, weight_decay=0.1" in own.inner_text()
 
 
 def test_nothing_but_nan(opened, ds, tmp_path):
@@ -191,7 +202,7 @@ def test_nothing_but_nan(opened, ds, tmp_path):
     page = opened(path)
     for name in ("distribution", "heatmap", "parallel"):
         page.seen(name)
-    assert "▲: 120 runs" in page.caption()
+    assert "▲: 118 runs" in page.caption()
 
 
 @pytest.mark.parametrize("layout", ["grid", "configs"])
@@ -222,6 +233,29 @@ def test_without_bokeh_the_error_names_the_extra(ds, tmp_path, monkeypatch):
         rc.report(ds, tmp_path / "page.html")
 
 
+def test_the_page_counts_missing_runs_as_everybody_does(ds, tmp_path):
+    own = ds.isel(lr=slice(2), weight_decay=slice(2))[["curve", "logged"]].copy(deep=True)
+    own["status"] = own["status"].copy()
+    own["status"][0, 0, 0, :2] = ["absent", "failed"]
+    own["status"][1, 1, 1] = "absent"
+    rc.report(own, tmp_path / "page.html", metric="acc1", rng=0)
+    text = (tmp_path / "page.html").read_text()
+    said = "Expected are 35 runs, each of 7 configurations with each of 5 seeds; 2 are missing"
+    assert len(own.sweep.missing()) == 2
+    assert text.count(said) == 2
+    assert text.count("1 combinations of labels were not tried") == 2
+
+
+def test_the_command_takes_a_part_of_the_sweep(tmp_path):
+    path = tmp_path / "report.html"
+    where = ("--where", "lr=0.2", "--where", "weights=None", "--where", "weights=DEFAULT")
+    ok("report", "examples/logs", "-o", path, *where, "--metric", "acc1")
+    text = unescape(path.read_text())
+    assert "6 configurations with each of 5 seeds" in text
+    assert "lr=0.2, weights=None, weights=DEFAULT" in text
+    assert "known: " in fails("report", "examples/logs", "-o", path, "--where", "lr=7")
+
+
 def test_the_command(tmp_path):
     path = tmp_path / "report.html"
     stderr = run("report", "examples/logs", "-o", path, "--metric", "loss").stderr
@@ -236,3 +270,117 @@ def test_the_command(tmp_path):
     ok("report", archive, "-o", path, "--title", "A title")
     assert "<title>A title</title>" in path.read_text()
     assert "ends in .html" in fails("report", archive, "-o", archive)
+
+
+def of_500(n_seeds=2):
+    """A random search of 500 configurations with long names, shown by names of their own."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(500, n_seeds))
+    values[7] = 0.0, 9.0
+    name = "a-long-name-of-an-architecture-with-a-date-in-it-{:03d}-and-an-end"
+    names = [name.format(i) for i in range(500)]
+    ds = configs_cube(values, arch=names, lr=10 ** rng.uniform(-5, -1, 500))
+    ds["lr"].attrs |= {"hparam": "optimizer.groups.lr", "long_name": "learning rate"}
+    return ds
+
+
+@pytest.fixture(scope="module")
+def many_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("many") / "page.html"
+    rc.report(of_500(), path, mode="max", rng=0)
+    return path
+
+
+def in_view(page):
+    """The rows of the distribution that are seen, as names on its axis."""
+    return page.js("""() => {
+        const own = Bokeh.documents.find(one => one.get_model_by_name("distribution"));
+        const { y_range, left } = own.get_model_by_name("distribution");
+        const ticks = left[0].ticker.ticks;
+        const isIn = at => at > y_range.end && at < y_range.start;
+        return ticks.filter(isIn).map(at => left[0].major_label_overrides.get(at));
+    }""")
+
+
+def test_each_row_of_the_distribution_has_a_name_and_is_scrolled_to(opened, many_file):
+    page = opened(many_file)
+    page.seen("distribution")
+    assert len(in_view(page)) == 24
+    caption = page.page.text_content("#distribution-caption")
+    assert "24 of 500 groups: scroll for others." in caption
+    seen = set(in_view(page))
+    page.page.focus("#distribution-rows")
+    page.page.keyboard.press("End")
+    page.page.wait_for_timeout(500)
+    last = in_view(page)
+    assert len(last) == 24
+    assert not seen & set(last)
+    assert all("…" in name for name in last)
+
+
+def test_a_name_that_is_cut_is_whole_where_the_mouse_is(opened, many_file):
+    page = opened(many_file)
+    page.seen("distribution")
+    box = page.page.locator("#distribution").bounding_box()
+    page.page.mouse.move(box["x"] + 100, box["y"] + 60)
+    title = page.page.get_attribute("#distribution", "title")
+    assert re.match(r"a-long-name-of-an-architecture-with-a-date-in-it-\d+-and-an-end, ", title)
+
+
+def test_intervals_beyond_the_picture_are_counted(opened, many_file):
+    page = opened(many_file)
+    page.seen("distribution")
+    intervals, runs = page.source("intervals", "distribution"), page.source("runs", "distribution")
+    low, high = min(runs["x"]), max(runs["x"])
+    start, end = page.js("""() => {
+        const own = Bokeh.documents.find(one => one.get_model_by_name("distribution"));
+        const { x_range } = own.get_model_by_name("distribution");
+        return [x_range.start, x_range.end];
+    }""")
+    assert end - start <= 2.2 * (high - low)
+    pairs = zip(intervals["left"], intervals["right"], strict=True)
+    outside = sum(left < start or right > end for left, right in pairs)
+    assert outside > 0
+    caption = page.page.text_content("#distribution-caption")
+    assert f"{outside} intervals beyond the picture" in caption
+
+
+def test_a_file_of_the_distribution_says_how_many_rows_it_has(opened, many_file):
+    page = opened(many_file)
+    page.seen("distribution")
+    first = in_view(page)[0]
+    page.page.focus("#distribution-rows")
+    page.page.keyboard.press("End")
+    page.page.wait_for_timeout(500)
+    svg = page.saved("SVG", "distribution").read_text()
+    assert f">{first}</text>" in svg
+    assert "The first 400 of 500 groups." in " ".join(re.sub("<[^>]*>", " ", svg).split())
+    assert len(set(re.findall(r">([^<]*…[^<]*)<", svg))) == 400
+    assert len(in_view(page)) == 24
+
+
+def test_names_are_those_of_the_sweep_and_keys_where_the_mouse_is(opened, many_file):
+    page = opened(many_file)
+    texts = page.page.locator("select[name=colour] option").all_inner_texts()
+    assert "learning rate" in texts
+    legend = page.page.locator("legend", has_text="learning rate")
+    assert legend.get_attribute("title") == "optimizer.groups.lr"
+    assert "learning rate\toptimizer.groups.lr" in page.page.inner_text("#swept")
+
+
+@pytest.mark.parametrize("all_runs", [False, True])
+def test_figures_count_the_runs_that_results_count(opened, ds, tmp_path, all_runs):
+    path = tmp_path / "page.html"
+    rc.report(ds, path, metric="acc1", all_runs=all_runs, rng=0)
+    page = opened(path)
+    n = 120 if all_runs else 118
+    said = "120 of 120 runs" if all_runs else "118 of 120 runs (left out: 2 incomplete)"
+    assert said in page.caption()
+    for name in ("distribution", "heatmap", "parallel"):
+        page.seen(name)
+        assert said in page.page.text_content(f"#{name}-caption")
+    assert len(page.source("runs", "distribution")["x"]) == n
+    texts = page.source("cells", "heatmap")["text"]
+    assert sum(int(text.split("n=")[1]) for text in texts) == n
+    said = "All runs count." if all_runs else "Complete runs count; left out: 2 incomplete."
+    assert said in page.page.inner_text("#results")

@@ -50,8 +50,8 @@ def test_the_first_picture_and_a_filter_come_soon(opened, large):
     begin = time.monotonic()
     page = opened(large)
     assert time.monotonic() - begin < 10
-    assert len(page.source("lines_solid")["ys"]) == 400
+    assert len(page.lines()["ys"]) == 400
     begin = time.monotonic()
     page.change(lambda p: p.uncheck("input[name='filter depth'][value='3']"))
     assert time.monotonic() - begin < 2
-    assert len(page.source("lines_solid")["ys"]) == 350
+    assert len(page.lines()["ys"]) == 350

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from runcube.cli import options, render
+from runcube.cli import options, render, select
 from runcube.cli.errors import Failure
 from runcube.cli.logs import Logs, example, on_logs
 from runcube.cli.watch import chosen_metric, lower_is_better
@@ -18,6 +18,7 @@ from runcube.report import report as write_report
     epilog=example(
         "runcube report logs/ -o report.html",
         "runcube report sweep.nc -o report.html --metric acc1 --title 'Learning rates'",
+        "runcube report logs/ -o report.html --where optimizer=adam --where lr=0.1 --where lr=0.2",
     )
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="HTML file to write.")
@@ -31,10 +32,11 @@ from runcube.report import report as write_report
     default=None,
     help="Which value of the metric is best; default: by its name, as of the other metrics.",
 )
+@options.WHERE
 @options.ALL_RUNS
 @click.option("--title", default="Training sweep", show_default=True, help="Title of the page.")
 @on_logs()
-def report(logs: Logs, output: str, *, lowest: bool | None, **asked: Any) -> None:
+def report(logs: Logs, output: str, *, lowest: bool | None, where: Any, **asked: Any) -> None:
     """Write a page to send to a colleague: results, curves to look around in, what is missing.
 
     One HTML file, which needs no network and asks for none.
@@ -42,7 +44,10 @@ def report(logs: Logs, output: str, *, lowest: bool | None, **asked: Any) -> Non
     target = Path(output)
     if target.suffix.lower() not in (".html", ".htm"):
         raise Failure(f"{target}: expected a name that ends in .html")
-    ds = logs.load()
+    ds = select.where(logs.load(), where)
+    if where:
+        pairs = (f"{name}={value}" for name, values in where.items() for value in values)
+        ds = ds.assign_attrs(selection=", ".join(pairs))
     metric = chosen_metric(ds, asked.pop("metric"))
     names = [str(name) for name in ds["metric"].values.tolist()]
     modes: dict[str, Literal["max", "min"]] = {

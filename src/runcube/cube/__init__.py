@@ -2,8 +2,9 @@
 
 ``build`` allocates and fills it, ``coords`` makes the coordinates of the cells, ``placement``
 finds where values go, ``layouts`` converts grid and configs. ``cells`` reads a cube back as rows,
-for ``report``, ``problems`` and ``final``; ``of_status`` keeps the runs that ended as asked. Start
-in ``build``. May import ``core``, ``plan`` and ``curves``.
+for ``report``, ``problems`` and ``final``; ``of_status`` keeps the runs that ended as asked,
+``expected`` says which are missing. Start in ``build``. May import ``core``, ``plan`` and
+``curves``.
 """
 
 from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values
@@ -11,6 +12,7 @@ from runcube.cube.cells import (
     ABSENT,
     CellRows,
     check_cube,
+    display_name,
     full_key,
     hyperparameters,
     json_value,
@@ -18,6 +20,7 @@ from runcube.cube.cells import (
     x_dim,
 )
 from runcube.cube.coords import CellIndex
+from runcube.cube.expected import ExpectedRuns, expected_runs
 from runcube.cube.final import at_best, diverged, final
 from runcube.cube.layouts import to_configs, to_grid
 from runcube.cube.of_status import of_status
@@ -29,6 +32,7 @@ __all__ = [
     "ABSENT",
     "CellIndex",
     "CellRows",
+    "ExpectedRuns",
     "Index",
     "InnerLabels",
     "Part",
@@ -39,7 +43,9 @@ __all__ = [
     "cube_dims",
     "cube_frame",
     "cube_shape",
+    "display_name",
     "diverged",
+    "expected_runs",
     "final",
     "full_key",
     "hyperparameters",

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 # The value of a key that a run does not have, among values that may be None.
 ABSENT: Final[Any] = object()
 _NAMED: dict[str, Any] = {"None": None, "absent": ABSENT, "True": True, "False": False}
-# The run that counts where several are of one configuration and seed, best first.
-_BETTER = (Status.COMPLETE, Status.INCOMPLETE, Status.FAILED)
 _INNER = frozenset({"split", "metric"})
 
 
@@ -93,6 +91,11 @@ def check_cube(ds: xr.Dataset) -> None:
 def full_key(ds: xr.Dataset, name: str) -> str:
     """Return the full dotted key of a hyperparameter."""
     return str(ds[name].attrs.get("hparam", name))
+
+
+def display_name(ds: xr.Dataset, name: str) -> str:
+    """Return what a hyperparameter or the seed is called where it is shown: its ``long_name``."""
+    return str(ds[name].attrs.get("long_name", name))
 
 
 def laid_out(variable: xr.Variable, sizes: Mapping[str, int]) -> NDArray[Any]:
@@ -174,59 +177,6 @@ class CellRows:
         held = self.held.reshape(self.sizes)
         others = tuple(i for i, dim in enumerate(self.dims) if dim not in on)
         return self._rows(np.broadcast_to(held.any(axis=others, keepdims=True), self.sizes))
-
-    def missing(
-        self, ds: xr.Dataset, all_combinations: bool
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return row and seed index of the configurations and seeds without a complete run.
-
-        Rows that no hyperparameter tells apart are one configuration: a crashed run and its rerun.
-
-        Parameters
-        ----------
-        ds : Dataset
-            The cube of these cells.
-        all_combinations : bool
-            Also those configurations that have no run with any seed (grid layout only).
-
-        Returns
-        -------
-        rows, seeds : (missing,) intp
-
-        Raises
-        ------
-        PlanError
-            With ``all_combinations`` in the configs layout.
-        """
-        if all_combinations and "config" in self.dims:
-            raise PlanError("all_combinations: the configs layout has no others; to_grid(ds) first")
-        group = self._configurations(ds)
-        rows = np.arange(len(group))[:, None]
-        rank = np.select([self.status == status.value for status in _BETTER], [3, 2, 1], 0)
-        best = np.zeros((len(group), rank.shape[1]), dtype=np.int64)
-        np.maximum.at(best, group, rank)
-        first = np.full_like(best, len(group))
-        np.minimum.at(first, group, np.where(rank == best[group], rows, len(group)))
-        held = np.zeros(len(group), dtype=bool)
-        np.logical_or.at(held, group, self.held.any(axis=1) | all_combinations)
-        listed = held[group][:, None] & (best[group] < 3) & (rows == first[group])
-        at_row, at_seed = np.nonzero(listed)
-        return at_row, at_seed
-
-    def _configurations(self, ds: xr.Dataset) -> NDArray[np.intp]:
-        """Return the number of the configuration of each row."""
-        count = len(self.status)
-        if "config" not in self.dims or "hparam" not in ds["seed"].attrs:
-            # Without a seed, rows that nothing tells apart are replicates of their own.
-            return np.arange(count)
-        group = np.zeros(count, dtype=np.intp)
-        for name in self.names:
-            if "seed" not in ds[name].dims:
-                codes = np.unique(self.column(ds, name)[:, 0], return_inverse=True)[1]
-                group = np.unique(group * (codes.max(initial=0) + 1) + codes, return_inverse=True)[
-                    1
-                ]
-        return group
 
     def _table(self, variable: xr.Variable) -> NDArray[Any]:
         return self._rows(laid_out(variable, dict(zip(self.dims, self.sizes, strict=True))))

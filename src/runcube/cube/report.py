@@ -11,6 +11,7 @@ import numpy as np
 
 from runcube.core import PlanError, Status, printable
 from runcube.cube.cells import ABSENT, CellRows, full_key, json_value, x_dim
+from runcube.cube.expected import expected_runs
 from runcube.cube.problems import problems
 from runcube.plan import show_labels
 
@@ -34,9 +35,10 @@ def table(ds: xr.Dataset) -> pd.DataFrame:
     -------
     DataFrame
         A row per configuration that has a run: its hyperparameters (those that vary with the seed
-        are left out), ``seeds`` and ``runs``, and how many of the runs are ``complete``,
-        ``incomplete`` and ``failed`` (all int64). The index ``config`` is the position along the
-        dim ``config`` where there is one, else it counts from 0.
+        are left out), ``seeds`` and ``runs``, how many of the runs are ``complete``,
+        ``incomplete`` and ``failed``, and with how many seeds a complete run is ``missing`` (all
+        int64). The index ``config`` is the position along the dim ``config`` where there is one,
+        else it counts from 0.
 
     Raises
     ------
@@ -57,14 +59,18 @@ def table(ds: xr.Dataset) -> pd.DataFrame:
     """
     import pandas as pd
 
-    cells = CellRows.of(ds)
-    held = cells.held.any(axis=1)
+    expected = expected_runs(ds)
+    cells = expected.cells
+    held: NDArray[np.bool_] = np.any(cells.held, axis=1)
     columns: dict[str, NDArray[Any]] = {
         name: cells.column(ds, name)[held, 0] for name in cells.names if "seed" not in ds[name].dims
     }
     columns["seeds"] = columns["runs"] = cells.held[held].sum(axis=1)
     for status in (Status.COMPLETE, Status.INCOMPLETE, Status.FAILED):
         columns[status.value] = (cells.status[held] == status.value).sum(axis=1)
+    lost = np.zeros(len(held), dtype=np.int64)  # of a crashed run and its rerun: in the first row
+    lost[expected.rows] = expected.is_missing.sum(axis=1)
+    columns["missing"] = lost[held]
     rows = np.flatnonzero(held) if "config" in cells.dims else np.arange(int(held.sum()))
     return pd.DataFrame(columns, index=pd.Index(rows, name="config"))
 
@@ -82,7 +88,7 @@ def completeness(ds: xr.Dataset) -> pd.DataFrame:
     DataFrame
         A row per configuration that has a run, indexed by its hyperparameters (those that vary with
         the seed are left out), or by ``config`` where there are none; a column per seed, with
-        ``complete``, ``incomplete``, ``failed`` or ``absent``.
+        ``complete``, ``incomplete``, ``failed`` or ``absent``: the best of a run and its rerun.
 
     Raises
     ------
@@ -100,16 +106,16 @@ def completeness(ds: xr.Dataset) -> pd.DataFrame:
     """
     import pandas as pd
 
-    cells = CellRows.of(ds)
-    held = cells.held.any(axis=1)
+    expected = expected_runs(ds)
+    cells, rows = expected.cells, expected.rows
     names = [name for name in cells.names if "seed" not in ds[name].dims]
-    labels = [cells.column(ds, name)[held, 0] for name in names]
-    index: pd.Index[Any] = pd.Index(np.flatnonzero(held), name="config")
+    labels = [cells.column(ds, name)[rows, 0] for name in names]
+    index: pd.Index[Any] = pd.Index(rows, name="config")
     if len(names) == 1:
         index = pd.Index(labels[0], name=names[0])
     elif names:
         index = pd.MultiIndex.from_arrays(labels, names=names)
-    return pd.DataFrame(cells.status[held], index=index, columns=pd.Index(cells.seeds, name="seed"))
+    return pd.DataFrame(expected.status, index=index, columns=pd.Index(cells.seeds, name="seed"))
 
 
 def missing(ds: xr.Dataset, *, all_combinations: bool = False) -> pd.DataFrame:
@@ -151,8 +157,8 @@ def missing(ds: xr.Dataset, *, all_combinations: bool = False) -> pd.DataFrame:
     """
     import pandas as pd
 
-    cells = CellRows.of(ds)
-    at = cells.missing(ds, all_combinations)
+    expected = expected_runs(ds, all_combinations=all_combinations)
+    cells, at = expected.cells, expected.missing
     frame = pd.DataFrame(index=pd.RangeIndex(len(at[0])))
     for name in cells.names:
         known = cells.known(ds, name)[at]
@@ -199,8 +205,8 @@ def missing_configs(ds: xr.Dataset, *, all_combinations: bool = False) -> list[d
     >>> ds.sweep.missing_configs()[0]
     {'model.weights': None, ..., 'seed': ..., '_status': 'incomplete', '_path': ...}
     """
-    cells = CellRows.of(ds)
-    at = cells.missing(ds, all_combinations)
+    expected = expected_runs(ds, all_combinations=all_combinations)
+    cells, at = expected.cells, expected.missing
     columns: dict[str, list[Any]] = {}
     for name in cells.names:
         values = _json_values(ds, name, cells)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from runcube.cube import CellRows, final, x_dim
+from runcube.cube import expected_runs, final, x_dim
 from runcube.plot.ends import of_runs
 from runcube.plot.lines import in_lines, own_name, renamed, stacked, with_dims
 from runcube.plot.on_x import x_name
@@ -101,7 +101,8 @@ def coverage(ds: xr.Dataset) -> xr.DataArray:
     -------
     DataArray
         ``complete``, ``incomplete``, ``failed`` or ``absent`` on (line, seed): a line for each
-        configuration that has a run, its hyperparameters as coordinates.
+        configuration that has a run, its hyperparameters as coordinates. What is not complete is
+        what ``ds.sweep.missing()`` lists.
 
     Raises
     ------
@@ -118,18 +119,18 @@ def coverage(ds: xr.Dataset) -> xr.DataArray:
     >>> drawn.dims, int((drawn == "complete").sum())
     (('line', 'seed'), 118)
     """
-    cells = CellRows.of(ds)
-    held = cells.held.any(axis=1)
+    expected = expected_runs(ds)
+    cells, rows = expected.cells, expected.rows
     coords = {
-        own_name(name): ("line", cells.column(ds, name)[held, 0], ds[name].attrs)
+        own_name(name): ("line", cells.column(ds, name)[rows, 0], ds[name].attrs)
         for name in cells.names
         if "seed" not in ds[name].dims
     }
     if "config" in cells.dims:
-        coords["config"] = ("line", np.flatnonzero(held), {})
+        coords["config"] = ("line", rows, {})
     own = ds["seed"].attrs if "seed" in ds.coords else {}
     return xr.DataArray(
-        cells.status[held],
+        expected.status,
         dims=("line", "seed"),
         coords=coords | {"seed": ("seed", cells.seeds, own)},
         name="status",

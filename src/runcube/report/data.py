@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import PlanError, printable
-from runcube.cube import CellRows, final, full_key, laid_out, x_dim
+from runcube.cube import CellRows, display_name, final, full_key, laid_out, x_dim
 from runcube.report.packing import as_text, packed
 from runcube.report.thinning import kept_points
 
@@ -31,6 +31,9 @@ _SEQUENTIAL = (
 ).split()
 
 
+_WITHIN = {"linear": "within", "log": "log10 within", "asinh": "asinh within"}
+
+
 def shown_text(label: object) -> str:
     """Return a label as it is shown."""
     if isinstance(label, float) and label % 1:
@@ -51,9 +54,9 @@ def sweep_data(ds: xr.Dataset, ci: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n_runs``; ``keys``, by which runs are grouped and filtered: labels and a code for each
-        run; ``x``, the quantities along curves; ``curves``, one a metric and split; ``t``, the
-        quantile of Student's t for n values, from none on; ``ci``.
+        ``n_runs``; ``keys``, by which runs are grouped and filtered: labels, a code for each run,
+        places on an axis; ``x``, the quantities along curves; ``curves``, one a metric and split;
+        ``t``, the quantile of Student's t for n values, from none on; ``ci``.
 
     Raises
     ------
@@ -100,27 +103,45 @@ def _keys(
             codes = np.argsort(order)[codes]
             labels = labels[order]
         if 1 < len(labels) < 65535:
-            numeric = values.dtype.kind in "fiu"
-            keys.append(_key(name, full_key(ds, name), labels, codes, "hparam", numeric))
+            keys.append(
+                _key(ds, name, labels, codes, "hparam")
+                | {
+                    "numeric": values.dtype.kind in "fiu",
+                    "places": np.round(_places(labels), 4).tolist(),
+                }
+            )
     names = configuration_names(ds, cells)
     held = np.unique(rows)
     told = [_labels_of(ds, cells, names, row) for row in held.tolist()]
+    shown = [printable(display_name(ds, name)) for name in names]
     titles = [
-        ", ".join(map("=".join, zip(names, own, strict=True))) or f"configuration {row}"
+        ", ".join(map("=".join, zip(shown, own, strict=True))) or f"configuration {row}"
         for own, row in zip(told, held.tolist(), strict=True)
     ]
-    keys.append(_key("status", "status", *_coded(cells.status[rows, seeds]), "status"))
+    labels, codes = np.unique(cells.status[rows, seeds], return_inverse=True)
+    keys.append(_key(ds, "status", labels, codes, "status"))
     codes = np.searchsorted(held, rows)
-    keys.append(_key("configuration", "configuration", titles, codes, "configuration"))
+    keys.append(_key(ds, "configuration", titles, codes, "configuration"))
     if names:  # for axes: the labels alone
-        keys[-1] |= {"names": ", ".join(names), "short": [", ".join(own) for own in told]}
-    keys.append(_key("seed", full_key(ds, "seed"), cells.seeds, seeds, "seed"))
+        together = ", ".join(shown)
+        keys[-1] |= {
+            "names": together if len(together) < 48 else "configuration",
+            "short": [", ".join(own) for own in told],
+        }
+    keys.append(_key(ds, "seed", cells.seeds, seeds, "seed"))
     return keys
 
 
-def _coded(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    labels, codes = np.unique(values, return_inverse=True)
-    return labels, codes
+def _places(labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return where labels are on an axis from 0 to 1: numbers by value, on a log axis if wide."""
+    even = np.linspace(0, 1, len(labels))
+    if labels.dtype.kind not in "fiu" or not np.isfinite(labels).all():
+        return even
+    own = labels.astype(np.float64)
+    if own[0] > 0 and own[-1] / 50 > own[0]:
+        own = np.log10(own)
+    share = (own / 2 - own[0] / 2) / (own[-1] / 2 - own[0] / 2)  # halves: the span may overflow
+    return share if np.isfinite(share).all() else even
 
 
 def _labels_of(ds: xr.Dataset, cells: CellRows, names: Sequence[str], row: int) -> list[str]:
@@ -128,19 +149,20 @@ def _labels_of(ds: xr.Dataset, cells: CellRows, names: Sequence[str], row: int) 
 
 
 def _key(
+    ds: xr.Dataset,
     name: str,
-    title: str,
     labels: Sequence[Any] | NDArray[Any],
     codes: NDArray[np.intp],
     role: str,
-    numeric: bool = False,
 ) -> dict[str, Any]:
     own = labels.tolist() if isinstance(labels, np.ndarray) else labels
+    is_there = name in ds.coords and role in ("hparam", "seed")
     return {
         "name": printable(name),
-        "title": printable(title),
+        "shown": printable(display_name(ds, name) if is_there else name),
+        "title": printable(full_key(ds, name) if is_there else name),
         "role": role,
-        "numeric": numeric,
+        "numeric": False,
         "labels": [shown_text(label) for label in own],
         "run_codes": codes,
     }
@@ -195,6 +217,7 @@ def _curves(
         curve |= {
             "metric": printable(str(names["metric"][1])),
             "split": printable(str(names["split"][1])),
+            "precision": f"{_WITHIN[curve['scale']]} {curve['error']:.2g}",
             "is_wide": calls_for_log(values[logged]),
             "n_runs": int(logged.any(axis=1).sum()),
             "n_x": len(kept),

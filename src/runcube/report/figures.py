@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 _TOOLS = "pan,box_zoom,wheel_zoom,reset"
-DASHES = ("solid", "dashed", "dotted", "dotdash")
 
 
 def figures() -> dict[str, Any]:
@@ -21,32 +20,24 @@ def figures() -> dict[str, Any]:
 def _curves() -> Any:
     """Return the figure of curves.
 
-    Its sources, by name: ``bands``; ``raw``, lines before smoothing; ``runs``, thin lines of single
-    runs; ``lines_solid`` and so on, one for each style; ``points``, which have no neighbour;
-    ``marks``, triangles where a value is not finite.
+    Its sources, by name: ``bands``; ``lines``, thin ones before smoothing and of single runs, then
+    means; ``points``, which have no neighbour; ``marks``, triangles where a value is not finite.
     """
     from bokeh.models import HoverTool
 
     made = _figure("curves", height=440)
     bands = _source("bands", "xs", "ys", "colour")
     made.patches("xs", "ys", source=bands, fill_color="colour", fill_alpha=0.18, line_alpha=0)
-    hit = []
-    for name, alpha, width, dash in (
-        ("raw", 0.3, 1.0, "solid"),
-        ("runs", 0.5, 0.8, "solid"),
-        *((f"lines_{dash}", 1.0, 2.0, dash) for dash in DASHES),
-    ):
-        lines = made.multi_line(
-            "xs",
-            "ys",
-            source=_source(name, "xs", "ys", "colour"),
-            line_color="colour",
-            line_alpha=alpha,
-            line_width=width,
-            line_dash=dash,
-        )
-        if name != "raw":
-            hit.append(lines)
+    lines = made.multi_line(
+        "xs",
+        "ys",
+        source=_source("lines", "xs", "ys", "colour", "alpha", "width", "dash"),
+        line_color="colour",
+        line_alpha="alpha",
+        line_width="width",
+        line_dash="dash",
+    )
+    hit = [lines]
     points = _source("points", "x", "y", "colour")
     hit.append(made.scatter("x", "y", source=points, size=6, color="colour"))
     marks = _source("marks", "x", "y", "colour", "angle")
@@ -73,9 +64,11 @@ def _distribution() -> Any:
     made = _figure("distribution", height=380)
     made.ygrid.visible = False
     intervals = _source("intervals", "y", "left", "right", "colour")
-    made.segment("left", "y", "right", "y", source=intervals, line_color="colour", line_width=2)
-    means = _source("means", "mean", "low", "high", "colour")
     hit = [
+        made.segment("left", "y", "right", "y", source=intervals, line_color="colour", line_width=2)
+    ]
+    means = _source("means", "mean", "low", "high", "colour")
+    hit += [
         made.segment(
             "mean", "low", "mean", "high", source=means, line_color="colour", line_width=3
         ),
@@ -148,6 +141,7 @@ def _parallel() -> Any:
         text="text",
         source=labels,
         name="ink",
+        background_fill_alpha=0.8,
         text_baseline="middle",
         text_font_size="11px",
         x_offset=4,
@@ -186,4 +180,5 @@ def _figure(name: str, height: int) -> Any:
     made.yaxis.axis_label = PlainText(text="", name="y")
     for axis in (made.xaxis[0], made.yaxis[0]):
         axis.axis_label_text_font_style = "normal"
+        axis.minor_tick_line_color = None
     return made

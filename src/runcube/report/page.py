@@ -14,11 +14,13 @@ import numpy as np
 
 from runcube.core import PlanError, UnknownNameError, nearest, printable
 from runcube.cube import check_cube
+from runcube.report.controls import controls
 from runcube.report.data import sweep_data
 from runcube.report.sections import (
     Choices,
     about,
     counted,
+    counting_statuses,
     missing_runs,
     results_table,
     runs_table,
@@ -127,7 +129,9 @@ def report(
         rng=rng,
     )
     counting, said = counted(ds, own)
+    statuses = {status.value for status in counting_statuses(ds, all_runs)}
     texts = {
+        **controls(data, statuses),
         "title": escape(printable(title)),
         "about": f'<div class="pair">{about(ds)}\n{runs_table(ds)}</div>',
         "body": "\n".join(

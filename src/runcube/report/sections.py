@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Status, shell_words
-from runcube.cube import CellRows, final, full_key, problems, x_dim
+from runcube.cube import CellRows, display_name, expected_runs, final, full_key, problems, x_dim
 from runcube.cube import report as cube_report
 from runcube.report.data import shown_text
 from runcube.report.markup import MOST_ROWS, copied, details, frame_details, section, table, text
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from runcube.cube import ExpectedRuns
     from runcube.stats import RNG
 
 _MOST_COLUMNS = 12
@@ -57,10 +58,10 @@ def about(ds: xr.Dataset) -> str:
     for name in names:
         if name and name in ds.coords:
             labels = list(dict.fromkeys(np.ravel(ds[name].values).tolist()))
-            swept.append((full_key(ds, name), len(labels), _some(labels)))
+            swept.append((display_name(ds, name), full_key(ds, name), len(labels), _some(labels)))
     facts = [(name, ds.attrs[name]) for name in _FACTS if ds.attrs.get(name)]
     parts = [
-        table(("key", "labels", ""), swept),
+        table(("name", "key", "labels", ""), swept),
         details("Constant hyperparameters", _pairs(ds.attrs.get("constant_hparams"))),
         details("Left out, with the reason", _pairs(ds.attrs.get("excluded_hparams"))),
         details("How the logs were read", [*facts, *_pairs(ds.attrs.get("policies"))]),
@@ -68,18 +69,15 @@ def about(ds: xr.Dataset) -> str:
     return section("swept", "What was swept", *parts)
 
 
-_FACTS = ("source", "created", "runcube_version", "command", "git_commit", "layout")
+_FACTS = ("source", "selection", "created", "runcube_version", "command", "git_commit", "layout")
 
 
 def runs_table(ds: xr.Dataset) -> str:
     """Return how runs ended, and what is wrong with the logs."""
-    cells = CellRows.of(ds)
-    counts = Counter(cells.status[cells.held].tolist())
-    absent = int((~cells.held).sum())
+    expected = expected_runs(ds)
+    counts = Counter(expected.cells.status[expected.cells.held].tolist())
     rows = [(status.value, counts[status.value]) for status in Status if counts[status.value]]
-    if absent:
-        rows.append(("no run", absent))
-    parts = [table(("status", "runs"), rows)]
+    parts = [table(("status", "runs"), rows), f"<p>{_expectation(expected)}</p>"]
     if {"problems", "path", "run_id"} <= ds.coords.keys():
         frame = problems(ds)
         kinds = Counter(frame["kind"].tolist()).most_common()
@@ -89,14 +87,36 @@ def runs_table(ds: xr.Dataset) -> str:
     return section("status", "Runs and problems", *parts)
 
 
+def _expectation(expected: ExpectedRuns) -> str:
+    """Return how many of the runs that are expected are missing, and what was never tried."""
+    n, seeds = expected.status.shape
+    lost = int(expected.is_missing.sum())
+    said = (
+        f"Expected are {n * seeds:,} runs, each of {n:,} configurations with each of {seeds:,}"
+        f" seeds; {lost or 'none'} {'is' if lost == 1 else 'are'} missing (no complete run)."
+    )
+    untried = 0 if "config" in expected.cells.dims else len(expected.cells.status) - n
+    return f"{said} {untried:,} combinations of labels were not tried." if untried else said
+
+
+def counting_statuses(ds: xr.Dataset, all_runs: bool) -> set[Status]:
+    """Return the statuses of runs that count: complete ones, or all where none is or all should."""
+    is_complete = ds["status"].values == Status.COMPLETE.value
+    if is_complete.any() and not all_runs:
+        return {Status.COMPLETE}
+    return {Status.COMPLETE, Status.INCOMPLETE, Status.FAILED}
+
+
 def counted(ds: xr.Dataset, own: Choices) -> tuple[xr.Dataset, str]:
     """Return the cube without the values of runs that do not count, and what counts."""
-    is_complete = ds["status"] == Status.COMPLETE.value
-    if own.all_runs:
-        return ds, "All runs count."
-    if not is_complete.values.any():
-        return ds, "No run is complete, so all count."
-    return ds.assign(logged=ds["logged"] & is_complete), "Complete runs count."
+    if Status.FAILED in counting_statuses(ds, own.all_runs):
+        return ds, "All runs count." if own.all_runs else "No run is complete, so all count."
+    status = ds["status"]
+    counts = Counter(status.values.reshape(-1).tolist())
+    left = [f"{counts[one.value]:,} {one.value}" for one in (Status.INCOMPLETE, Status.FAILED)]
+    out = ", ".join(text for text in left if text[:2] != "0 ")
+    said = f"Complete runs count; left out: {out}." if out else "All runs are complete."
+    return ds.assign(logged=ds["logged"] & (status == Status.COMPLETE.value)), said
 
 
 def results_table(ds: xr.Dataset, own: Choices, said: str) -> str:
@@ -114,10 +134,9 @@ def results_table(ds: xr.Dataset, own: Choices, said: str) -> str:
 def missing_runs(ds: xr.Dataset) -> str:
     """Return the configurations and seeds without a complete run, and how to run them."""
     frame = cube_report.missing(ds)
+    said = f"<p>{_expectation(expected_runs(ds))}</p>"
     if frame.empty:
-        return section(
-            "missing", "Missing runs", "<p>Every configuration has all of its seeds.</p>"
-        )
+        return section("missing", "Missing runs", said)
     lines = [
         shell_words({key: value for key, value in own.items() if key[:1] != "_"})
         for own in cube_report.missing_configs(ds)[:MOST_ROWS]
@@ -125,7 +144,7 @@ def missing_runs(ds: xr.Dataset) -> str:
     return section(
         "missing",
         "Missing runs",
-        f"<p>{len(frame):,} of the configurations and seeds have no complete run.</p>",
+        said,
         frame_details("Configurations and seeds", frame),
         copied("As overrides, a line for each", "\n".join(lines)),
     )

@@ -1,20 +1,24 @@
 // The figure of curves: means of groups of runs with the intervals of the means.
 
-const DASHES = ["solid", "dashed", "dotted", "dotdash"];
+const DASHES = [
+  { name: "solid", pattern: [1] },
+  { name: "dashed", pattern: [6, 4] },
+  { name: "dotted", pattern: [2, 3] },
+  { name: "dotdash", pattern: [2, 3, 6, 3] },
+];
 const GREY = "#888888";
 const MOST_BANDS = 12;
 const MANY_LINES = 40;
 
-class Curves {
-  constructor(sweep, figure) {
-    this.sweep = sweep;
-    this.figure = figure;
+class Curves extends Picture {
+  constructor(sweep, items) {
+    super(sweep, "curves", items);
+    this.isSeen = true; // at first they are drawn wherever they are
     this.cache = new Map();
-    figure.onHover((source, index, at) => this.tooltip(source, index, at));
   }
 
   // A curve with its x, and smoothed where asked; kept, since unpacking takes time.
-  async curve(metric, split, x, alpha) {
+  curve(metric, split, x, alpha) {
     const id = JSON.stringify([metric, split, x, alpha]);
     if (!this.cache.has(id)) this.cache.set(id, this.load(metric, split, x, alpha));
     return this.cache.get(id);
@@ -33,173 +37,172 @@ class Curves {
     const firstBad = Int32Array.from({ length: this.sweep.n_runs }, (_, run) =>
       curve.bad.subarray(run * curve.nX, (run + 1) * curve.nX).findIndex(Boolean),
     );
-    return { ...curve, own, firstBad, xOf: await this.xOf(x, places) };
+    return { ...curve, own, firstBad, split, xOf: await this.xOf(x, places) };
   }
 
   // A function from a run to its x at the places that a curve has.
   async xOf(name, places) {
     const own = this.sweep.x.find((quantity) => quantity.name === name);
-    const taken = (all, start) => (places ? Float64Array.from(places, (i) => all[start + i]) : all);
+    const taken = (all) => (places ? Float64Array.from(places, (i) => all[i]) : all);
     if (own.shared) {
-      const shared = taken(await inflated(own.shared, Float64Array), 0);
+      const shared = taken(await inflated(own.shared, Float64Array));
       return () => shared;
     }
     const { values, nX } = await unpacked(own.own, this.sweep.n_runs);
-    return (run) => taken(values.subarray(run * nX, (run + 1) * nX), 0);
+    return (run) => taken(values.subarray(run * nX, (run + 1) * nX));
   }
 
-  // What is drawn of a view; the same is in the table and in the CSV.
-  async computed(view, shown) {
+  async values({ metric, splits, x, smooth }) {
+    const all = await Promise.all(splits.map((split) => this.curve(metric, split, x, smooth)));
+    return all.filter(Boolean);
+  }
+
+  compute(view, shown, curves) {
     const groups = grouped(this.sweep, view, shown);
-    const lines = [];
-    for (const split of view.splits) {
-      const curve = await this.curve(view.metric, split, view.x, view.smooth);
-      if (!curve) continue;
-      const dash = DASHES[view.splits.indexOf(split) % DASHES.length];
-      for (const group of groups) {
-        const own = summary(curve, group.runs, this.sweep.t);
-        if (!own.n.some(Boolean) && !group.runs.some((run) => curve.firstBad[run] >= 0)) continue;
-        const x = meanX(curve, group.runs);
-        const title = view.splits.length > 1 ? `${group.title}, ${split}` : group.title;
-        lines.push({ ...own, ...group, x, title, split, dash, curve });
-      }
-    }
-    return lines;
+    const lines = curves.flatMap((curve) => this.lines(view, groups, curve));
+    const drawn = this.drawLines(view, lines);
+    const { ci } = this.sweep;
+    return {
+      note: caption(this.sweep, view, lines, drawn, shown),
+      precision: `${view.metric}, means of values that were rounded before (${curves
+        .map(({ split, own, raw }) => `${split || view.metric}: ${(own ?? raw.own).precision}`)
+        .join("; ")}); ${shown.said}; the archive has all digits`,
+      legend: () => this.legend(view),
+      table: (isAll) => curveTable(lines, view, ci, isAll),
+    };
   }
 
-  draw(view, lines) {
-    const data = Object.fromEntries(
-      ["bands", "raw", "runs", "points", "marks", ...DASHES.map((dash) => `lines_${dash}`)].map(
-        (name) => [name, []],
-      ),
-    );
+  // What is drawn of a split; the same is in the table and in the CSV.
+  lines(view, groups, curve) {
+    const dash = DASHES[view.splits.indexOf(curve.split) % DASHES.length].name;
+    const hasBad = (group) => group.runs.some((run) => curve.firstBad[run] >= 0);
+    return groups
+      .map((group) => ({ ...group, ...summary(curve, group.runs, this.sweep.t), curve, dash }))
+      .filter((line) => line.n.some(Boolean) || hasBad(line))
+      .map((line) => ({
+        ...line,
+        x: meanX(curve, line.runs),
+        title: view.splits.length > 1 ? `${line.title}, ${curve.split}` : line.title,
+      }));
+  }
+
+  drawLines(view, lines) {
     const hasBands = view.band === "on" || (view.band === "auto" && lines.length <= MOST_BANDS);
-    const [leastX, leastY] = [
-      view.logx ? Number.MIN_VALUE : -Infinity,
-      view.logy ? Number.MIN_VALUE : -Infinity,
-    ];
-    const onAxes = (x, y) => {
-      const drawn = new Float64Array(y.length).fill(NaN);
-      for (let i = 0; i < y.length; i++) if (x[i] >= leastX && y[i] >= leastY) drawn[i] = y[i];
-      return drawn;
-    };
-    for (const line of lines) {
-      const { colour } = line;
-      const y = onAxes(line.x, line.mean);
-      data[`lines_${line.dash}`].push({ xs: line.x, ys: y, colour, line });
-      for (const [start, stop] of stretches(y)) {
-        if (stop - start === 1)
-          data.points.push({ x: line.x[start], y: y[start], colour, line, at: start });
-      }
-      if (hasBands) data.bands.push(...bands(line, onAxes));
-      if (line.curve.raw) {
-        data.raw.push({
-          xs: line.x,
-          ys: onAxes(line.x, summary(line.curve.raw, line.runs, this.sweep.t).mean),
-          colour,
-        });
-      }
-      for (const run of line.runs) {
-        const { values, nX } = line.curve;
-        const own = line.curve.xOf(run);
-        if (view.runs && line.runs.length > 1) {
-          data.runs.push({
-            xs: own,
-            ys: onAxes(own, values.subarray(run * nX, (run + 1) * nX)),
-            colour,
-            line,
-            run,
-          });
-        }
-        const at = line.curve.firstBad[run];
-        if (at >= 0 && Number.isFinite(own[at]))
-          data.marks.push({ x: own[at], colour, line, run, at });
-      }
-    }
-    const outside = this.setRanges(view, data);
-    const [start, end] = edges(this.figure.model.y_range, view.logy);
-    for (const mark of data.marks) {
-      const isLow = mark.line.curve.bad[mark.run * mark.line.curve.nX + mark.at] === MINUS;
-      mark.y = isLow ? start : end;
-      mark.angle = isLow ? Math.PI : 0;
-    }
+    const [leastX, leastY] = [view.logx, view.logy].map((is) => (is ? Number.MIN_VALUE : -Infinity));
+    const onAxes = (x, y) => y.map((own, i) => (x[i] >= leastX && own >= leastY ? own : NaN));
+    const [behind, means, bands, points, marks] = [[], [], [], [], []];
     // Many lines are thin: they hide less of each other, and are painted in half the time.
-    const width = { value: lines.length > MANY_LINES ? 1 : 2 };
-    for (const dash of DASHES) this.figure.renderer(`lines_${dash}`).glyph.line_width = width;
-    this.drawn = data;
-    for (const [name, rows] of Object.entries(data)) this.figure.fill(name, rows);
-    return { outside, hasBands, nMarks: data.marks.length };
+    const width = lines.length > MANY_LINES ? 1 : 2;
+    for (const line of lines) {
+      const { colour, curve, dash, runs, x } = line;
+      const ys = onAxes(x, line.mean);
+      means.push({ xs: x, ys, colour, alpha: 1, width, dash, line });
+      for (const [start, stop] of stretches(ys))
+        if (stop - start === 1) points.push({ x: x[start], y: ys[start], colour, line, at: start });
+      if (hasBands) bands.push(...areas(line, onAxes));
+      const thin = { colour, dash: "solid" };
+      if (curve.raw) {
+        const raw = onAxes(x, summary(curve.raw, runs, this.sweep.t).mean);
+        behind.push({ xs: x, ys: raw, ...thin, alpha: 0.3, width: 1 });
+      }
+      for (const run of runs) {
+        const xs = curve.xOf(run);
+        const at = curve.firstBad[run];
+        const own = () => curve.values.subarray(run * curve.nX, (run + 1) * curve.nX);
+        if (view.runs && runs.length > 1)
+          behind.push({ xs, ys: onAxes(xs, own()), ...thin, alpha: 0.5, width: 0.8, line, run });
+        if (at >= 0 && Number.isFinite(xs[at])) marks.push({ x: xs[at], colour, line, run, at });
+      }
+    }
+    const data = { bands, lines: [...behind, ...means], points, marks };
+    const outside = this.setRanges(view, data);
+    const { start, end } = this.figure.model.y_range;
+    const edge = (share) =>
+      view.logy ? start * (end / start) ** share : start + share * (end - start);
+    for (const mark of marks) {
+      const isLow = mark.line.curve.bad[mark.run * mark.line.curve.nX + mark.at] === MINUS;
+      Object.assign(mark, isLow ? { y: edge(0.02), angle: Math.PI } : { y: edge(0.98), angle: 0 });
+    }
+    const nCut = bands.filter(({ ys }) => ys.some((y) => y < start || y > end)).length;
+    this.show(data);
+    return { outside, nCut, hasBands, nMarks: marks.length };
   }
 
   // Ranges around all lines, or what holds 98 % of their points; returns how many are outside.
-  setRanges(view, data) {
-    const lines = [...data.raw, ...data.runs, ...DASHES.flatMap((dash) => data[`lines_${dash}`])];
-    const all = [];
-    const x = [Infinity, -Infinity];
+  setRanges(view, { lines, bands, marks }) {
+    const [all, x] = [[], [Infinity, -Infinity]];
     let bounds = [Infinity, -Infinity];
     for (const { xs, ys } of lines) {
       for (let i = 0; i < xs.length; i++) {
-        if (ys[i] === ys[i]) {
-          if (view.clip) all.push(ys[i]);
-          grow(bounds, ys[i]);
-          grow(x, xs[i]);
-        }
+        if (ys[i] !== ys[i]) continue;
+        if (view.clip) all.push(ys[i]);
+        grow(bounds, ys[i]);
+        grow(x, xs[i]);
       }
     }
-    for (const mark of data.marks) grow(x, mark.x);
-    if (view.clip && all.length) bounds = [quantile(all, 0.01), quantile(all, 0.99)];
-    else if (bounds[0] <= bounds[1]) bounds = withBands(bounds, data.bands, view.logy);
+    for (const mark of marks) grow(x, mark.x);
+    if (all.length) bounds = [quantile(all, 0.01), quantile(all, 0.99)];
+    else if (bounds[0] <= bounds[1]) {
+      const [low, high] = withIntervals(bounds, extent(bands.flatMap((area) => area.ys)));
+      bounds = [view.logy ? bounds[0] : low, high];
+    }
     this.figure.setAxis("x", view.x, x, view.logx, 0.01);
     this.figure.setAxis("y", view.metric, bounds, view.logy, 0.04);
     const { start, end } = this.figure.model.y_range;
-    return view.clip ? all.filter((y) => y < start || y > end).length : 0;
+    return all.filter((y) => y < start || y > end).length;
   }
 
   // What is said of a point of a line, of a run or of a mark.
   tooltip(source, index, segment) {
-    const row = this.drawn[source]?.[index];
-    if (!row) return null;
-    const at = row.at ?? segment;
-    const { line } = row;
-    const { curve } = line;
-    const texts = [row.run === undefined ? line.title : this.sweep.runTitle(row.run)];
-    const x = row.run === undefined ? line.x[at] : curve.xOf(row.run)[at];
-    texts.push(`${this.sweep.view.x}: ${format(x)}`);
-    if (source === "marks")
-      texts.push(`${nameOf(curve.bad[row.run * curve.nX + at])} from here on`);
-    else if (row.run !== undefined)
-      texts.push(`${this.sweep.view.metric}: ${format(curve.values[row.run * curve.nX + at])}`);
-    else {
+    const { line, run, at = segment } = this.drawn[source]?.[index] ?? {};
+    if (!line) return null;
+    const { metric, x } = this.sweep.view;
+    const { values, bad, nX, xOf } = line.curve;
+    if (run === undefined) {
       const half = Number.isFinite(line.half[at]) ? ` ± ${format(line.half[at])}` : "";
-      texts.push(`${this.sweep.view.metric}: ${format(line.mean[at])}${half}`, `n = ${line.n[at]}`);
+      const mean = `${metric}: ${format(line.mean[at])}${half}`;
+      return [line.title, `${x}: ${format(line.x[at])}`, mean, `n = ${line.n[at]}`];
     }
-    return texts;
+    const place = run * nX + at;
+    const names = { [MINUS]: "-∞", [PLUS]: "∞", [NOT_A_NUMBER]: "NaN" };
+    const isMark = source === "marks";
+    const own = isMark ? `${names[bad[place]]} from here on` : `${metric}: ${format(values[place])}`;
+    return [this.sweep.runTitle(run), `${x}: ${format(xOf(run)[at])}`, own];
+  }
+
+  // A line for each colour and style that is drawn, as Bokeh's legend of what is exported.
+  legend(view) {
+    const [colours, styles] = [new Map(), new Map()];
+    for (const [index, { line, run }] of this.drawn.lines.entries()) {
+      if (!line || run !== undefined) continue;
+      if (!colours.has(line.key)) colours.set(line.key, index);
+      if (view.splits.length > 1) styles.set(line.curve.split, index);
+    }
+    const source = this.figure.get("lines");
+    const renderers = this.figure.model.renderers.filter((own) => own.data_source === source);
+    const item = ([value, index]) => made("LegendItem", { label: { value }, renderers, index });
+    return [...[...colours].slice(0, 24), ...styles].map(item);
   }
 }
 
-// Lists of runs that are drawn as one each, with title and colour.
+// What runs are drawn as one: lists of runs with title and colour.
 function grouped(sweep, view, shown) {
-  const by = sweep.key(view.by);
+  const [by, colour] = [sweep.key(view.by), sweep.key(view.colour)];
   const found = new Map();
-  for (let run = 0; run < shown.length; run++) {
-    if (!shown[run]) continue;
+  for (const run of shown.runs) {
     const code = by ? by.codes[run] : run;
     if (!found.has(code)) found.set(code, []);
     found.get(code).push(run);
   }
-  const colour = sweep.key(view.colour);
-  const codes = [...found.keys()].sort((a, b) => a - b);
-  return codes.map((code) => {
-    const runs = found.get(code);
-    const isOne = runs.every((run) => colour.codes[run] === colour.codes[runs[0]]);
-    const label = by ? by.labels[code] : sweep.runTitle(code);
-    const title = by && by.role === "hparam" ? `${by.name}=${label}` : label;
-    return { code, runs, title, colour: isOne ? colour.colours[colour.codes[runs[0]]] : GREY };
-  });
-}
-
-function nameOf(code) {
-  return { [MINUS]: "-∞", [PLUS]: "∞", [NOT_A_NUMBER]: "NaN" }[code];
+  const named = (key, code) => (key.role === "hparam" ? `${key.shown}=` : "") + key.labels[code];
+  const group = ([code, runs]) => {
+    const own = colour.codes[runs[0]];
+    const isOne = runs.every((run) => colour.codes[run] === own);
+    const title = by ? named(by, code) : sweep.runTitle(code);
+    if (!isOne) return { code, runs, title, colour: GREY, key: `several ${colour.shown}` };
+    return { code, runs, title, colour: colour.colours[own], key: named(colour, own) };
+  };
+  return [...found].sort(([a], [b]) => a - b).map(group);
 }
 
 // x of the mean of some runs: their own mean where each has its own.
@@ -213,60 +216,46 @@ function meanX(curve, runs) {
 }
 
 // The interval of the mean as areas without gaps.
-function bands(line, onAxes) {
-  const x = line.x;
-  const upper = onAxes(
-    x,
-    line.mean.map((mean, i) => mean + line.half[i]),
-  );
-  return stretches(upper)
-    .filter(([start, stop]) => stop - start > 1)
-    .map(([start, stop]) => {
-      const low = line.mean
-        .slice(start, stop)
-        .map((mean, i) => mean - line.half[start + i])
-        .reverse();
-      const xs = [...x.slice(start, stop), ...x.slice(start, stop).reverse()];
-      return { xs, ys: [...upper.slice(start, stop), ...low], colour: line.colour };
-    });
-}
-
-function extent(values) {
-  const bounds = [Infinity, -Infinity];
-  for (const value of values) grow(bounds, value);
-  return bounds;
-}
-
-function grow(bounds, value) {
-  if (value < bounds[0]) bounds[0] = value;
-  if (value > bounds[1]) bounds[1] = value;
-}
-
-// Wide intervals of few seeds may double the range, not more: they would hide the lines.
-function withBands([low, high], areas, isLog) {
-  const room = (high - low) / 2;
-  const [least, most] = extent(areas.flatMap((area) => area.ys));
-  return [
-    isLog ? low : Math.min(low, Math.max(least, low - room)),
-    Math.max(high, Math.min(most, high + room)),
-  ];
+function areas({ x, mean, half, colour }, onAxes) {
+  const upper = mean.map((own, i) => own + half[i]);
+  const there = stretches(onAxes(x, upper)).filter(([start, stop]) => stop - start > 1);
+  return there.map(([start, stop]) => {
+    const places = Array.from({ length: stop - start }, (_, i) => start + i);
+    const back = places.toReversed();
+    const ys = [...places.map((i) => upper[i]), ...back.map((i) => mean[i] - half[i])];
+    return { xs: [...places, ...back].map((i) => x[i]), ys, colour };
+  });
 }
 
 // The lines as a table: all points for a file, the last of each for the page.
 function curveTable(lines, view, ci, isAll) {
   const level = `${100 * ci} % interval of the mean (Student's t)`;
   const head = ["line", "split", view.x, `${view.metric}, mean`, `${level}, lower`, "upper", "n"];
-  const rows = [];
-  for (const line of lines) {
-    const places = [...line.mean.keys()].filter((i) => line.n[i]);
-    for (const i of isAll ? places : places.slice(-1)) {
-      const bounds = [line.mean[i] - line.half[i], line.mean[i] + line.half[i]];
-      rows.push([line.title, line.split, line.x[i], line.mean[i], ...bounds, line.n[i]]);
-    }
-  }
+  const rows = lines.flatMap(({ title, curve, x, mean, half, n }) => {
+    const places = [...mean.keys()].filter((i) => n[i]);
+    const row = (i) => [x[i], mean[i], mean[i] - half[i], mean[i] + half[i], n[i]];
+    return (isAll ? places : places.slice(-1)).map((i) => [title, curve.split, ...row(i)]);
+  });
   return { head, rows };
 }
 
-function format(value) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(5))) : "–";
+function caption(sweep, view, lines, { hasBands, nCut, nMarks, outside }, shown) {
+  const counts = lines.flatMap((line) => [...new Set(line.n)].filter(Boolean));
+  const level = `${100 * sweep.ci} % interval of the mean (Student's t, pointwise)`;
+  const own = sweep.curves.find((curve) => curve.metric === view.metric);
+  const texts = [
+    `${shown.said}, ${several(lines.length, "line")}.`,
+    extent(counts)[1] > 1 &&
+      `Lines: mean over n = ${countRange(counts)} runs${hasBands ? `, bands: ${level}` : ""}.`,
+    nCut && `${several(nCut, "band")} beyond the picture.`,
+    lines.some((line) => line.colour === GREY) && `Grey: over several ${sweep.key(view.colour).shown}.`,
+    view.smooth &&
+      `Runs smoothed by a moving average (${view.smooth}) before their mean; thin behind: as logged.`,
+    nMarks && `▲: ${several(nMarks, "run")} with NaN or infinity from here on; means leave it out.`,
+    outside && `${several(outside, "point")} outside of the picture.`,
+    own && own.n_x < own.of_x &&
+      `Drawn at ${own.n_x} of ${own.of_x} x: the first, the last, the extremes of each stretch,` +
+        " and what is not finite.",
+  ];
+  return texts.filter(Boolean).join(" ");
 }

@@ -27,29 +27,31 @@ function quantile(values, share) {
 }
 
 // Mean, half of its interval and n of some runs at each x; NaN where there are too few.
-function summary(curve, runs, t) {
-  const { values, nX } = curve;
-  const mean = new Float64Array(nX).fill(NaN);
-  const half = new Float64Array(nX).fill(NaN);
-  const n = new Uint32Array(nX);
-  const total = new Float64Array(nX);
-  const squares = new Float64Array(nX);
-  const each = (act) => {
-    for (const run of runs) {
-      for (let i = 0, at = run * nX; i < nX; i++, at++)
-        if (values[at] === values[at]) act(i, values[at]);
+function summary({ values, nX }, runs, t) {
+  const [mean, half] = [new Float64Array(nX).fill(NaN), new Float64Array(nX).fill(NaN)];
+  const [n, total, squares] = [new Uint32Array(nX), new Float64Array(nX), new Float64Array(nX)];
+  for (const run of runs) {
+    for (let i = 0, at = run * nX; i < nX; i++, at++) {
+      if (values[at] !== values[at]) continue;
+      total[i] += values[at];
+      n[i]++;
     }
-  };
-  each((i, own) => {
-    total[i] += own;
-    n[i]++;
-  });
-  for (let i = 0; i < nX; i++) if (n[i]) mean[i] = total[i] / n[i];
-  each((i, own) => (squares[i] += (own - mean[i]) ** 2));
-  for (let i = 0; i < nX; i++) {
-    if (n[i] > 1) half[i] = t[n[i]] * Math.sqrt(squares[i] / (n[i] - 1) / n[i]);
   }
+  for (let i = 0; i < nX; i++) if (n[i]) mean[i] = total[i] / n[i];
+  for (const run of runs) {
+    for (let i = 0, at = run * nX; i < nX; i++, at++)
+      if (values[at] === values[at]) squares[i] += (values[at] - mean[i]) ** 2;
+  }
+  for (let i = 0; i < nX; i++)
+    if (n[i] > 1) half[i] = t[n[i]] * Math.sqrt(squares[i] / (n[i] - 1) / n[i]);
   return { mean, half, n };
+}
+
+// The same of some numbers, those that are finite.
+function summaryOf(numbers, t) {
+  const values = Float64Array.from(numbers.filter(Number.isFinite));
+  const { mean, half, n } = summary({ values, nX: 1 }, [...values.keys()], t);
+  return { mean: mean[0], half: half[0], n: n[0] };
 }
 
 // Stretches of finite values as pairs [start, stop): Bokeh draws areas with gaps wrongly.
@@ -63,4 +65,24 @@ function stretches(values) {
     start = stop;
   }
   return found;
+}
+
+function extent(values) {
+  const bounds = [Infinity, -Infinity];
+  for (const value of values) grow(bounds, value);
+  return bounds;
+}
+
+function grow(bounds, value) {
+  if (value < bounds[0]) bounds[0] = value;
+  if (value > bounds[1]) bounds[1] = value;
+}
+
+// Wide intervals of few seeds may double the range, not more: they would hide what is measured.
+function withIntervals([low, high], [least, most]) {
+  const room = (high - low) / 2;
+  return [
+    Math.min(low, Math.max(least, low - room)),
+    Math.max(high, Math.min(most, high + room)),
+  ];
 }
