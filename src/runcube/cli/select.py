@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, Status, UnknownNameError
+from runcube.core import PlanError, Status, UnknownNameError, value_text
 from runcube.cube import at_best as choose_at_best
-from runcube.cube import check_cube, final, full_key, hyperparameters, laid_out, table, x_dim
+from runcube.cube import (
+    check_cube,
+    coordinate_name,
+    final,
+    find_name,
+    full_key,
+    hyperparameters,
+    laid_out,
+    table,
+    x_dim,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,13 +90,11 @@ def coordinate(ds: xr.Dataset, asked: str) -> str:
     UnknownNameError
         If there is none; the message has the nearest ones.
     """
-    # Hyperparameters first: one may have the key `path`, which is our name for the path of the log.
+    found = find_name(ds, asked)
+    if found is not None and found in ds.coords:
+        return found
     hyper = hyperparameters(ds)
-    by_key = {full_key(ds, name): name for name in hyper}
-    if asked in hyper or asked in by_key:
-        return asked if asked in hyper else by_key[asked]
-    if asked in ds.coords:
-        return asked
+    by_key = [full_key(ds, name) for name in hyper]
     names = [*hyper, *(n for n in ("seed", "split", "metric") if n in ds.coords)]
     names += [x] if (x := x_dim(ds)) is not None else []
     raise UnknownNameError(f"{asked}: no such name; {_nearest(asked, names, by_key)}")
@@ -136,7 +144,7 @@ def _there_is(text: str, values: NDArray[Any]) -> str:
     labels = list(dict.fromkeys(values.ravel().tolist()))
     if values.dtype.kind in "if" and (number := _parse(text, "f")) is not None:
         labels.sort(key=lambda label: abs(label - number))
-    shown = [str(label) for label in labels if label != ""]  # "": a cell without a run
+    shown = [value_text(label) for label in labels if label != ""]  # "": a cell without a run
     return _nearest(text, shown) if values.dtype.kind not in "if" else _some(shown)
 
 
@@ -218,11 +226,7 @@ def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()
     values, logged = ds["curve"], ds["logged"]
     if last and x is not None:
         values, logged = final(ds), logged.any(x)
-    for dim in over:
-        if dim not in values.dims:
-            raise UnknownNameError(
-                f"over={dim}: no such dim; {_nearest(dim, map(str, values.dims))}"
-            )
+    over = [coordinate_name(values, dim, "over", among=values.dims) for dim in over]
     results = _summary(values, logged, over) if over else {"value": values}
     kept = logged.any(over) if over else logged
     rows = kept.values.reshape(-1)

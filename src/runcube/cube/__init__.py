@@ -2,8 +2,8 @@
 
 ``build`` allocates and fills it, ``coords`` makes the coordinates of the cells, ``placement``
 finds where values go, ``layouts`` converts grid and configs. ``cells`` reads a cube back as rows,
-for ``report``, ``problems`` and ``final``. Start in ``build``. May import ``core``, ``plan`` and
-``curves``.
+for ``report``, ``problems`` and ``final``; ``names`` finds which coordinate a user means. Start in
+``build``. May import ``core``, ``plan`` and ``curves``.
 """
 
 from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values
@@ -18,8 +18,9 @@ from runcube.cube.cells import (
     x_dim,
 )
 from runcube.cube.coords import CellIndex
-from runcube.cube.final import at_best, diverged, final
+from runcube.cube.final import at_best, diverged, final, nonfinite_of
 from runcube.cube.layouts import to_configs, to_grid
+from runcube.cube.names import coordinate_name, find_name
 from runcube.cube.placement import Index, InnerLabels, Part, Scatter
 from runcube.cube.problems import problems
 from runcube.cube.report import table
@@ -35,15 +36,18 @@ __all__ = [
     "at_best",
     "build_cube",
     "check_cube",
+    "coordinate_name",
     "cube_dims",
     "cube_frame",
     "cube_shape",
     "diverged",
     "final",
+    "find_name",
     "full_key",
     "hyperparameters",
     "json_value",
     "laid_out",
+    "nonfinite_of",
     "problems",
     "table",
     "to_configs",

@@ -67,9 +67,9 @@ def best_of_k(
     Raises
     ------
     UnknownNameError
-        If ``dim`` names no dim.
+        If ``dim`` or ``over`` names no dim.
     PlanError
-        If ``over`` names no dim, there is no ``train_time``, or an argument is out of range.
+        If there is no ``train_time``, or an argument is out of range.
 
     Notes
     -----
@@ -109,11 +109,8 @@ def best_of_k(
     others, held = (
         (values, logged) if report is None else _averaged(others, held, dims_of(others, dim, "dim"))
     )
-    dims = [over] if isinstance(over, str) or not isinstance(over, (list, tuple)) else list(over)
-    unknown = [name for name in dims if name not in values.dims or name not in others.dims]
-    if unknown:
-        known = ", ".join(map(str, values.dims))
-        raise PlanError(f"over={unknown[0]!r}: no such dim (known: {known})")
+    dims = dims_of(values, over, "over")
+    dims_of(others, dims, "over")
     total = int(np.prod([values.sizes[name] for name in dims]))
     ks = np.arange(1, total + 1) if k is None else np.asarray(k, dtype=np.int64)
     if (ks < 1).any():

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError, UnknownNameError, nearest
-from runcube.cube import x_dim
+from runcube.cube import coordinate_name, x_dim
 from runcube.stats.compare import compare, finite_values
 from runcube.stats.labelled import seed_of
 from runcube.stats.multiple import (
@@ -134,8 +134,7 @@ def compare_all(
     """
     _check(adjust, rule, test, baseline, paired)
     values = finite_values(data)
-    if over not in values.dims:
-        raise UnknownNameError(f"over={over!r}: no such dim{nearest(over, map(str, values.dims))}")
+    over = coordinate_name(values, over, "over", among=values.dims)
     labels = values[over].values.tolist() if over in values.coords else [*range(values.sizes[over])]
     places = _pairs(labels, over, baseline)
     seed = seed_of(rng)

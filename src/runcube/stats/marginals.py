@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, UnknownNameError, nearest
-from runcube.cube import CellRows
+from runcube.core import PlanError
+from runcube.cube import CellRows, coordinate_name
 from runcube.stats.choosing import weighted_mean
 from runcube.stats.runs import run_values
 
@@ -81,8 +81,7 @@ def marginals(
     values = run_values(ds, metric, split, mode, epoch, diverged)
     values = values if mode == "max" else -values
     cells = CellRows.of(ds)
-    if over not in cells.names:
-        raise UnknownNameError(f"over={over!r}: no such hyperparameter{nearest(over, cells.names)}")
+    over = coordinate_name(ds, over, "over", among=cells.names, what="no such hyperparameter")
     if "seed" in ds[over].dims:
         raise PlanError(f"over={over!r}: it differs between the seeds of a configuration")
     rows = np.isfinite(values).any(axis=1)
