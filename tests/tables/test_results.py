@@ -71,7 +71,7 @@ def test_the_numbers_are_those_of_scipy(last):
     row = table.frame[(table.frame["lr", ""] == "0.2") & (table.frame["weights", ""] == "DEFAULT")]
     runs = last.sel(weights="DEFAULT", lr=0.2, weight_decay=0.0, metric="acc1", split="val").values
     low, high = scipy.stats.ttest_1samp(runs, 0).confidence_interval()
-    first = row[row["weight_decay", ""] == "0.0"].iloc[0]["acc1 val"]
+    first = row[row["weight_decay", ""] == "0"].iloc[0]["acc1 val"]
     assert first["mean"] == pytest.approx(runs.mean(), rel=1e-12)
     assert first["half_width"] == pytest.approx((high - low) / 2, rel=1e-9)
     assert first["n"] == 5
@@ -215,7 +215,11 @@ def test_markdown_html_and_csv_hold_any_label():
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 3 for line in lines[:8])
     assert "<b>" not in table.to_html().replace("<td><b>", "")
     rows = [*csv.reader(io.StringIO(table.to_csv()))]
-    assert rows[0] == ["lr", "value mean", "value half_width", "value n", "value may_be_best"]
+    kinds = ("n", "n_diverged", "n_incomplete", "n_failed")
+    assert rows[0] == [
+        "lr",
+        *(f"value {name}" for name in ("mean", "half_width", *kinds, "may_be_best")),
+    ]
     assert [row[0] for row in rows[1:]] == NASTY
 
 

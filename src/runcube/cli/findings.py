@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from runcube.core import value_text
 from runcube.cube import diverged, laid_out, x_dim
-from runcube.tables import decimals_of, shown
+from runcube.tables import decimals_of, places_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +113,9 @@ def _too_good(optimism: float) -> str:
 
 
 def _labels(labels: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in labels.items()) or "the only one"
+    return (
+        " ".join(f"{name}={value_text(value)}" for name, value in labels.items()) or "the only one"
+    )
 
 
 def _runs_of_winner(found: xr.Dataset, ds: xr.Dataset) -> int | None:
@@ -164,9 +167,9 @@ def differences(found: xr.Dataset) -> pd.DataFrame:
     """
     numbers = _numbers(found)
     half = (numbers["upper"] - numbers["lower"]) / 2
-    places = decimals_of(numbers["difference"].tolist(), half.tolist())
+    places = places_of(numbers["difference"].tolist(), half.tolist())
     difference, lower, upper = (
-        [shown(v, e, places)[0] for v, e in zip(numbers[name], half, strict=True)]
+        [shown(*row)[0] for row in zip(numbers[name], half, places, strict=True)]
         for name in ("difference", "lower", "upper")
     )
     labels = numbers.loc[:, :"n_a"].iloc[:, :-1]

@@ -39,6 +39,37 @@ def decimals_of(values: Sequence[float], errors: Sequence[float]) -> int:
     return max(0, _OF_VALUE - 1 - _exponent(max(sizes))) if sizes else 0
 
 
+def places_of(values: Sequence[float], errors: Sequence[float]) -> list[int]:
+    """Return the decimals of each row of a column: the same for all, unless they are too mixed.
+
+    They are too mixed if by the same decimals an uncertainty would be nothing but zeros, or have
+    more than four significant digits, or a value without uncertainty be nothing but zeros. Each
+    row then has two significant digits of its own uncertainty, or four of its value.
+
+    Parameters
+    ----------
+    values, errors : sequence of float
+        NaN where there is none.
+
+    Examples
+    --------
+    >>> places_of([93.45, 86.1], [0.123, 4.0]), places_of([2.30266, 40.488], [0.0002, 3.7])
+    ([2, 2], [5, 1])
+    >>> nan = float("nan")
+    >>> places_of([1234.0, 0.001], [nan, nan]), places_of([12.0, 345.6], [nan, nan])
+    ([0, 6], [1, 1])
+    """
+    same = decimals_of(values, errors)
+    own = [decimals_of([v], [e]) for v, e in zip(values, errors, strict=True)]
+    is_mixed = False
+    for value, error, wanted in zip(values, errors, own, strict=True):
+        if 0 < error < _LONG:
+            is_mixed |= not -_OF_ERROR < same - wanted <= _OF_ERROR
+        elif 0 < abs(value) < _LONG:
+            is_mixed |= same < wanted - _OF_VALUE + 1
+    return own if is_mixed else [same] * len(own)
+
+
 def shown(value: float, error: float, places: int) -> tuple[str, str]:
     """Return a value and its uncertainty as text, ``""`` for what is NaN.
 
