@@ -160,6 +160,7 @@ def test_compare_shows_interval_number_and_verdict(sweep):
         "weights",
         "n a",
         "n b",
+        "odd runs",
         "a - b",
         "90 % interval",
         "p",

@@ -132,7 +132,7 @@ def test_keys_that_another_decides_or_that_are_the_same_are_named_and_not_shown(
     table = rc.tables.results(values, mode="max", names={"data": "graph"})
     assert table.keys == ["graph", "depth"]
     assert table.caption.endswith(
-        "Not shown: data_id, which graph decides; note, absent in all rows."
+        "Not shown: data_id, which graph decides; the same in all rows: note = absent."
     )
     assert r"graph & depth & value \\" in table.to_latex()
     assert table.frame["data_id", ""].tolist() == ["3", "3", "7", "7"]

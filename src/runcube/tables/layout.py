@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from runcube.core import printable
+from runcube.tables.marks import marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -217,8 +218,7 @@ class Table:
     def _counts(self, cell: Cell) -> str:
         """Return how many runs are behind a result, and how many are not as they should be."""
         words = [str(cell.n)] if cell.value and self.same_n is None else []
-        marks = " ".join(f"{count}{mark}" for mark, count in cell.marks.items() if count)
-        words += [marks] if marks else []
+        words += [marks] if (marks := marked(cell.marks)) else []
         return f" ({', '.join(words)})" if words else ""
 
     def _latex_cell(self, cell: Cell) -> str:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from runcube.core import PlanError, Status, UnknownNameError
+from runcube.core import PlanError, UnknownNameError
 from runcube.cube import coordinate_name, x_dim
 from runcube.stats import may_be_best, summarize, values_and_logged
 from runcube.tables.digits import places_of, shown
 from runcube.tables.layout import Cell, Table
+from runcube.tables.marks import MARKS, count_runs, legend
 from runcube.tables.rows import chosen_keys, needed_keys, row_labels
 
 if TYPE_CHECKING:
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
     from runcube.stats import Data
 
 _MOST_ROWS = 10_000
-# What stands in brackets behind a result, and how it is counted.
-_MARKS = {"d": "n_diverged", "i": "n_incomplete", "f": "n_failed"}
-_MEANING = {
-    "d": "runs that diverged (a logged NaN or infinity)",
-    "i": "incomplete runs",
-    "f": "failed runs",
-}
 
 
 def results(
@@ -113,11 +107,11 @@ def results(
     numbers = _numbers(values, logged, dim, ci, len(labels))
     modes = [] if mode is None else [_mode_of(mode, label) for label in labels]
     numbers["may_be_best"] = _may_be_best(values, numbers, modes, ci, variances)
-    has_run = sum(numbers[name] for name in ("n", *_MARKS.values())) > 0
+    has_run = sum(numbers[name] for name in ("n", *MARKS.values())) > 0
     kept = np.flatnonzero(np.any(has_run, axis=1))
     numbers = {name: own[kept] for name, own in numbers.items()}
     names = names or {}
-    every, texts = row_labels(values, rows, names)
+    every, texts = row_labels(values, rows, names, derived=keys is not None)
     texts = [texts[r] for r in kept.tolist()]
     named = [names.get(key, _display_name(values, key)) for key in every]
     if keys is None:
@@ -186,24 +180,12 @@ def _display_name(values: xr.DataArray, key: str) -> str:
 def _numbers(
     values: xr.DataArray, logged: xr.DataArray, dim: str, ci: float, columns: int
 ) -> dict[str, NDArray[Any]]:
-    """Return what is known of each result, (rows, columns): its mean, its interval, its runs.
-
-    Of incomplete and failed runs also how many are in the mean: ``…_counted``.
-    """
-    order = [d for d in values.dims if d != dim]
+    """Return what is known of each result, (rows, columns): its mean, its interval, its runs."""
     found = summarize(values.where(logged), dim=dim, ci=ci)
     mean = found["mean"]
-    finite = logged & np.isfinite(values)
-    lost = logged & ~finite
-    status = values.coords.get("status")
-    runs = {"n": finite, "n_diverged": lost}
-    for kind in (Status.INCOMPLETE.value, Status.FAILED.value):
-        is_so = xr.zeros_like(lost)
-        if status is not None and {*status.dims} <= {*values.dims}:
-            is_so = (status == kind) & ~lost
-        runs |= {f"n_{kind}": is_so, f"n_{kind}_counted": is_so & finite}
     arrays = {"mean": mean, "half_width": found["ci"].sel(ci_bound="upper") - mean}
-    arrays |= {name: one.sum(dim) for name, one in runs.items()}
+    arrays |= count_runs(values, logged, dim)
+    order = [d for d in values.dims if d != dim]
     return {n: a.transpose(*order).values.reshape(-1, columns) for n, a in arrays.items()}
 
 
@@ -240,7 +222,7 @@ def _cells(numbers: Mapping[str, NDArray[Any]], places: int | None) -> list[list
                 *shown(mean[r, c], half[r, c], decimals[c][r]),
                 int(numbers["n"][r, c]),
                 bool(numbers["may_be_best"][r, c]),
-                {mark: int(numbers[name][r, c]) for mark, name in _MARKS.items()},
+                {mark: int(numbers[name][r, c]) for mark, name in MARKS.items()},
             )
             for c in range(columns)
         ]
@@ -287,13 +269,9 @@ def _caption(
     n = table.same_n
     over = f"{n} {dim}s" if n is not None else f"{dim}s, their number in brackets"
     said = [f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."]
-    marks = []
-    for mark, name in _MARKS.items():
-        if numbers[name].any():
-            is_counted = name != "n_diverged" and numbers[f"{name}_counted"].any()
-            marks.append(f"{mark}: {_MEANING[mark]}, {'counted' if is_counted else 'left out'}")
-    if marks:
-        said.append(f"In brackets, {'; '.join(marks)}.")
+    total = {name: int(own.sum()) for name, own in numbers.items() if name[:2] == "n_"}
+    if any(total.values()):
+        said.append(f"In brackets, {legend(total)}.")
     if variances is not None:
         cells = [cell for row in table.cells for cell in row]
         words = ["single runs"] * any(cell.n == 1 for cell in cells)

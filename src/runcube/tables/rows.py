@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def row_labels(
-    values: xr.DataArray, rows: Sequence[str], names: Mapping[str, str]
+    values: xr.DataArray, rows: Sequence[str], names: Mapping[str, str], *, derived: bool
 ) -> tuple[list[str], list[list[str]]]:
     """Return the keys that rows have, and the labels of each row as text.
 
@@ -27,14 +27,18 @@ def row_labels(
         The dims of rows; ``config`` stands for the hyperparameters along it.
     names : mapping
         What to call labels.
+    derived : bool
+        Whether what several dims decide, or one, is a key as well.
     """
     keys = [d for d in rows if d != "config"]
-    if "config" in rows:
-        keys += [
-            str(n)
-            for n, c in values.coords.items()
-            if c.dims == ("config",) and "hparam" in c.attrs and not _is_number_of(values, str(n))
-        ]
+    keys += [
+        str(n)
+        for n, c in values.coords.items()
+        if (c.dims == ("config",) or (derived and c.dims and {*c.dims} <= {*rows}))
+        and n not in keys
+        and "hparam" in c.attrs
+        and not _is_number_of(values, str(n))
+    ]
     sizes = {d: values.sizes[d] for d in rows}
     columns = []
     for key in keys:
@@ -84,7 +88,7 @@ def needed_keys(keys: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[lis
     >>> rows = [["cora", "3", "1", "a"], ["cora", "3", "2", "a"]]
     >>> rows += [["dblp", "7", "1", "a"], ["dblp", "7", "2", "a"]]
     >>> needed_keys(["data", "id", "depth", "tag"], rows)
-    ([0, 2], 'Not shown: id, which data decides; tag, a in all rows.')
+    ([0, 2], 'Not shown: id, which data decides; the same in all rows: tag = a.')
     """
     columns = [[row[place] for row in rows] for place in range(len(keys))]
     sizes = [len({*column}) for column in columns]
@@ -110,11 +114,8 @@ def needed_keys(keys: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[lis
         f"{', '.join(keys[p] for p in decided if decided[p] == owner)}, which {keys[owner]} decides"
         for owner in dict.fromkeys(decided.values())
     ]
-    words += [
-        f"{keys[p]}, {columns[p][0] or 'empty'} in all rows"
-        for p in range(len(keys))
-        if sizes[p] == 1
-    ]
+    constant = [f"{keys[p]} = {columns[p][0]}" for p in range(len(keys)) if sizes[p] == 1]
+    words += [f"the same in all rows: {', '.join(constant)}"] if constant else []
     kept = [p for p in range(len(keys)) if sizes[p] > 1 and p not in decided]
     return kept, f"Not shown: {'; '.join(words)}." if words else ""
 
