@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from runcube.core import PlanError, value_text
-from runcube.cube import laid_out
+from runcube.core import PlanError, UnknownNameError, value_text
+from runcube.cube import coordinate_name, laid_out
 from runcube.stats import values_and_logged
 from runcube.tables import MARKS, count_runs, legend, marked, places_of, shown
 
@@ -22,7 +22,7 @@ _NUMBERS = ("difference", "lower", "upper", "p", "p_min", "p_holm", "p_bh", "hed
 _COUNTED = tuple(f"{name}_counted" for name in MARKS.values() if name != "n_diverged")
 
 
-def with_runs(found: xr.Dataset, values: xr.DataArray) -> xr.Dataset:
+def with_runs(found: xr.Dataset, values: xr.DataArray, over: str) -> xr.Dataset:
     """Return comparisons with how many runs of both sides diverged or did not end.
 
     Parameters
@@ -31,16 +31,26 @@ def with_runs(found: xr.Dataset, values: xr.DataArray) -> xr.Dataset:
         As `runcube.compare_all` returns it.
     values : DataArray
         What it was given.
+    over : str
+        The dim of what is compared.
     """
-    over = found.attrs["over"]
+    values = values.rename({over: "_over"})
     counts = count_runs(*values_and_logged(values), "seed")
     return found.assign(
         {
-            f"{name}_{side}": counts[name].sel({over: found[side]}).drop_vars(over)
+            f"{name}_{side}": _as_in(
+                found, counts[name].sel(_over=found[side]).drop_vars("_over")
+            ).variable
             for name in (*MARKS.values(), *_COUNTED)
             for side in "ab"
         }
     )
+
+
+def _as_in(found: xr.Dataset, own: xr.DataArray) -> xr.DataArray:
+    """Return an array with the names that the dims have where a comparison needs theirs."""
+    dims = [d for d in own.dims if d not in found.dims]
+    return own.rename({d: coordinate_name(found, d, "dim", among=found.dims) for d in dims})
 
 
 def differences_json(found: xr.Dataset, about: Mapping[str, Any]) -> pd.DataFrame:
@@ -109,8 +119,10 @@ def within(found: xr.Dataset, own: xr.DataArray) -> pd.Series[Any]:
         If settings that are compared, or runs of one, differ in it.
     """
     sizes = {str(dim): size for dim, size in found["p"].sizes.items()}
-    if not {*own.dims} <= {*sizes}:
-        raise PlanError(f"--within {own.name}: what is compared differs in it")
+    try:
+        own = _as_in(found, own)
+    except UnknownNameError:
+        raise PlanError(f"--within {own.name}: what is compared differs in it") from None
     column = pd.Series(laid_out(own.variable, sizes).ravel())
     return column[_is_shown(found)].reset_index(drop=True)
 

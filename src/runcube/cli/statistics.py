@@ -176,7 +176,7 @@ def compare(logs: Logs, over: str, baseline: str | None, within: str | None, **a
     remark_left_out(left_out)
     _remark_on_diverged(select.where(ds, {n: [text] for n, text in named.items()}))
     about = f"{named['metric']} of {named['split']}"
-    found = comparisons.with_runs(found, values)
+    found = comparisons.with_runs(found, values, name)
     if logs.as_json:
         render.write_frame_json(comparisons.differences_json(found, {**named, "values": words}))
         return

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError, check_choice
+from runcube.stats.apart import set_apart
 from runcube.stats.labelled import dims_of, values_and_logged
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from runcube.stats.labelled import Data
 
 
+@set_apart("k value n cost n_cost_unknown")
 def best_of_k(
     data: Data,
     *,

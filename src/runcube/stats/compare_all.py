@@ -11,6 +11,7 @@ import xarray as xr
 
 from runcube.core import PlanError, UnknownNameError, nearest
 from runcube.cube import coordinate_name, x_dim
+from runcube.stats.apart import set_apart
 from runcube.stats.compare import compare, finite_values
 from runcube.stats.labelled import seed_of
 from runcube.stats.multiple import (
@@ -44,6 +45,11 @@ _RULES = {
 }
 
 
+@set_apart(
+    "n_a n_b n_pairs difference ci ci_bound p p_min hedges_g superiority superiority_ci "
+    "cliffs_delta ks ks_p ks_at correlation p_equivalent a b pair verdict p_holm p_bh "
+    "p_equivalent_holm p_dunnett p_games_howell p_max_t"
+)
 def compare_all(
     data: Data,
     *,

@@ -9,6 +9,7 @@ import xarray as xr
 
 from runcube.core import PlanError
 from runcube.cube import CellRows, coordinate_name
+from runcube.stats.apart import other_names
 from runcube.stats.choosing import weighted_mean
 from runcube.stats.runs import run_values
 
@@ -91,14 +92,13 @@ def marginals(
         if labels.dtype.kind not in "if" or bins < 1:
             raise PlanError(f"bins={bins!r}: expected a number of bins of a key of numbers")
         labels, group = binned(labels[group].astype(np.float64), bins)
+    found = _of_groups(values[rows], group, len(labels), mode, ci)
+    dim = other_names([over], [*found, "ci_bound"]).get(over, over)
     result = xr.Dataset(
-        {
-            name: ((over, "ci_bound") if name == "ci" else over, own)
-            for name, own in _of_groups(values[rows], group, len(labels), mode, ci).items()
-        }
+        {name: ((dim, "ci_bound") if name == "ci" else dim, own) for name, own in found.items()}
     )
     result = result.assign_coords(
-        {over: (over, labels, ds[over].attrs), "ci_bound": ["lower", "upper"]}
+        {dim: (dim, labels, ds[over].attrs), "ci_bound": ["lower", "upper"]}
     )
     result.attrs = {
         "metric": metric,

@@ -127,7 +127,7 @@ def select(
     own, _ = scores.at_chosen_x(at)
     found |= {"may_be_best": ("cells", may_be_best(own, ci, variances))}
     found |= {"n_diverged": ((), int(lost.sum())), "n_nonfinite": ("cells", lost.sum(axis=1))}
-    result = on_cells(found, ds, cells).assign_coords(ci_bound=["lower", "upper"])
+    result = on_cells(found, ds, cells, ["chosen_x"]).assign_coords(ci_bound=["lower", "upper"])
     index = int(at[winner][scores.held[winner]].min())
     if epoch == "best":
         result["chosen_x"] = ((), ds[x].values[index] if ds[x].ndim == 1 else index)

@@ -183,10 +183,10 @@ def _numbers(
     """Return what is known of each result, (rows, columns): its mean, its interval, its runs."""
     found = summarize(values.where(logged), dim=dim, ci=ci)
     mean = found["mean"]
-    arrays = {"mean": mean, "half_width": found["ci"].sel(ci_bound="upper") - mean}
-    arrays |= count_runs(values, logged, dim)
-    order = [d for d in values.dims if d != dim]
-    return {n: a.transpose(*order).values.reshape(-1, columns) for n, a in arrays.items()}
+    # Their dims are those of the values but for names that `summarize` needs for itself.
+    half = (found["ci"].sel(ci_bound="upper") - mean).transpose(*mean.dims)
+    arrays = {"mean": mean, "half_width": half, **count_runs(values, logged, dim)}
+    return {name: own.values.reshape(-1, columns) for name, own in arrays.items()}
 
 
 def _may_be_best(
