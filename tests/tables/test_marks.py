@@ -105,8 +105,9 @@ def test_no_half_width_is_zeros_or_has_more_than_four_digits(rows):
     values, errors = zip(*rows, strict=True)
     for (value, error), places in zip(rows, places_of(values, errors), strict=True):
         text = shown(value, error, places)[1]
-        digits = text.replace(".", "").lstrip("0")
-        assert len(digits) >= 1
+        digits = text.partition("e")[0].replace(".", "").lstrip("0")
+        is_rounding = error <= 1e-12 * abs(value)
+        assert is_rounding == (not digits)
         assert len(digits) <= 4 or "." not in text
         assert abs(float(text) - error) <= 0.51 * 10.0**-places
 
@@ -117,6 +118,31 @@ def test_a_column_is_aligned_unless_it_is_too_mixed():
     assert places_of([1234.0, 0.001, NAN], [NAN] * 3) == [0, 6, 0]
     table = rc.tables.results(rc.final(cube([[1234.0], [0.001]])), mode=None)
     assert [row[0].value for row in table.cells] == ["1234", "0.001000"]
+
+
+@given(st.floats(1e-12, 9e-5), st.floats(0.01, 0.99))
+def test_small_numbers_have_an_exponent_and_the_same_digits(value, share):
+    error = value * share
+    (places,) = places_of([value], [error])
+    text, half = shown(value, error, places)
+    assert float(half) == pytest.approx(error, rel=0.051)
+    assert abs(float(text) - value) <= 0.51 * 10.0**-places
+    assert len(text) < 14
+
+
+def test_what_rounding_leaves_is_no_uncertainty():
+    assert places_of([419968.0, 0.5], [5.8e-11, 0.1]) == [2, 2]
+    assert places_of([0.9991], [1.1e-16]) == places_of([0.9991], [NAN]) == [3]
+
+
+def test_a_column_without_any_value_is_named_and_not_shown():
+    ds = cube([[1.0, 2.0], [NAN, NAN]])
+    both = xr.concat([ds, ds.assign(logged=ds.logged & False)], dim="split")
+    table = rc.tables.results(rc.final(both.assign_coords(split=["val", "test"])), mode="min")
+    assert table.columns == ["loss val"]
+    assert len(table.cells[0]) == 1
+    assert table.caption.endswith("Without any value: loss test.")
+    assert "loss test" in table.to_csv()
 
 
 def configs(**columns):

@@ -40,8 +40,10 @@ def array(values, labels):
 def test_a_column_has_the_decimals_that_its_half_widths_leave(rows):
     values, errors = zip(*rows, strict=True)
     places = decimals_of(values, errors)
+    # Small ones are written with an exponent.
+    rows = [(v, e) for v, e in rows if places <= 7 or max(abs(v), e) >= 1e-4]
     texts = [shown(v, e, places) for v, e in rows]
-    assert {len(text.partition(".")[2]) for pair in texts for text in pair} == {places}
+    assert {len(text.partition(".")[2]) for pair in texts for text in pair} <= {places}
     for (value, error), (v, e) in zip(texts, rows, strict=True):
         assert abs(float(value) - v) <= 0.51 * 10.0**-places
         assert abs(float(error) - e) <= 0.51 * 10.0**-places

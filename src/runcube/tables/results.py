@@ -60,8 +60,8 @@ def results(
         one that all rows of a column share.
     keys : sequence of str, optional
         The hyperparameters that are shown before the results. By default all but those that are
-        the same in all rows, or that another one decides; the caption names them, and ``frame``
-        has them.
+        the same in all rows, or that another one decides; the caption names them, as it does
+        columns without any value, and ``frame`` has both.
     places : int, optional
         Decimals, in place of those that the uncertainty leaves: down a column the same, such that
         the half widths have two significant digits; where half widths differ so much that one of
@@ -119,11 +119,19 @@ def results(
     else:
         shown_keys, left_out = chosen_keys(values, every, keys), ""
     heads = _heads(values, labels, columns, names)
+    cells = _cells(numbers, places)
+    filled = [
+        c for c in range(len(heads)) if any(row[c].value or row[c].marks["d"] for row in cells)
+    ]
+    if len(filled) < len(heads) and filled:
+        empty = ", ".join(head for c, head in enumerate(heads) if c not in filled)
+        left_out = f"{left_out} Without any value: {empty}.".strip()
+    filled = filled or [*range(len(heads))]
     table = Table(
         [named[p] for p in shown_keys],
         [[row[p] for p in shown_keys] for row in texts],
-        heads,
-        _cells(numbers, places),
+        [heads[c] for c in filled],
+        [[row[c] for c in filled] for row in cells],
         _frame(named, texts, heads, numbers),
     )
     said = _caption(table, ci, dim, None if mode is None else variances, numbers)
@@ -267,7 +275,7 @@ def _caption(
     numbers: Mapping[str, NDArray[Any]],
 ) -> str:
     n = table.same_n
-    over = f"{n} {dim}s" if n is not None else f"{dim}s, their number in brackets"
+    over = f"{n} {dim}{'s' * (n != 1)}" if n is not None else f"{dim}s, their number in brackets"
     said = [f"Mean ± half of the {100 * ci:g} % interval (Student's t) over {over}."]
     total = {name: int(own.sum()) for name, own in numbers.items() if name[:2] == "n_"}
     if any(total.values()):
