@@ -34,7 +34,8 @@ def decimals_of(values: Sequence[float], errors: Sequence[float]) -> int:
     >>> decimals_of([93.4567, 86.1], [0.123, 4.0]), decimals_of([0.5], [float("nan")])
     (2, 4)
     """
-    known = [e for v, e in zip(values, errors, strict=True) if _is_known(v, e)]
+    # Several values may share one uncertainty.
+    known = [e for v, e in zip(values, errors, strict=False) if _is_known(v, e)]
     if known:
         wanted = _OF_ERROR - 1 - _exponent(min(known))
         return max(0, min(wanted, _OF_ERROR - _exponent(median(known))))
