@@ -186,15 +186,21 @@ class SweepAccessor:
         """
         return to_configs(self._ds)
 
-    def problems(self) -> pd.DataFrame:
+    def problems(self, *, full: bool = True) -> pd.DataFrame:
         """Return everything that is wrong with the logs, or that a policy decided about them.
+
+        Parameters
+        ----------
+        full : bool
+            Each problem, or with False one row for all of a kind that say the same.
 
         Returns
         -------
         DataFrame
             A row per problem: ``path``, ``run_id`` (``""`` for what is in no cell), ``line``
             (Int64, missing where a problem has no line), ``kind``, ``message``; skipped files
-            first.
+            first. With ``full=False`` ``count``, ``kind``, and of the first ``path``, ``line`` and
+            ``message``.
 
         Raises
         ------
@@ -214,7 +220,7 @@ class SweepAccessor:
         >>> ds.sweep.problems()[["path", "kind"]].values.tolist()
         [['sweep/010/json_out.jsonl', 'duplicate_run']]
         """
-        return problems(self._ds)
+        return problems(self._ds, full=full)
 
     def table(self) -> pd.DataFrame:
         """Return the configurations: their hyperparameters, and how their runs ended.

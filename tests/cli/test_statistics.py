@@ -111,7 +111,7 @@ def test_best_of_one_seed_has_no_value_to_report(sweep):
 def test_a_part_of_the_sweep_can_be_asked_for(sweep, place):
     (told,) = rows("best", *place, *BEST, "--where", "optim.lr=0.1")
     assert (told["winner"]["lr"], told["plain_n"]) == (0.1, 4)  # its fifth run is absent
-    assert {row["lr"] for row in rows("results", *place, *RESULTS, "--where", "lr=1")} == {"1.0"}
+    assert {row["lr"] for row in rows("results", *place, *RESULTS, "--where", "lr=1")} == {"1"}
     (row,) = rows("compare", *place, *COMPARE, "--where", "weights=None")
     assert row["weights"] == "None"
 
@@ -160,6 +160,7 @@ def test_compare_shows_interval_number_and_verdict(sweep):
         "weights",
         "n a",
         "n b",
+        "odd runs",
         "a - b",
         "90 % interval",
         "p",

@@ -199,9 +199,10 @@ def test_all_metrics_are_read_where_one_is_best():
     assert math.isnan(best.sel(split="test", metric="loss"))
     low = rc.at_best(ds, metric="loss", split="val", mode="min").squeeze()
     assert low.sel(split="test", metric="acc") == 3.0
-    xr.testing.assert_equal(
-        rc.at_best(ds.curve, metric="acc", split="val", mode="max").squeeze(), best
-    )
+    # Of an array alone it is not known that a NaN was logged.
+    bare = rc.at_best(ds.curve, metric="acc", split="val", mode="max").squeeze()
+    xr.testing.assert_equal(*(own.drop_vars("nonfinite") for own in (bare, best)))
+    assert (int(best.nonfinite.sum()), int(bare.nonfinite.sum())) == (1, 0)
 
 
 def test_what_is_compared_may_be_all_that_was_selected(ds):
@@ -392,3 +393,36 @@ def test_a_lazy_cube_and_an_archive_stay_lazy_and_say_the_same(tmp_path, ds):
             xr.testing.assert_equal(rc.at_best(other, **what).compute(), rc.at_best(ds, **what))
             assert rc.diverged(other).chunks is not None
             xr.testing.assert_equal(rc.diverged(other).compute(), rc.diverged(ds))
+
+
+@pytest.mark.parametrize("is_lazy", [False, True])
+def test_a_run_that_ended_in_nan_is_told_from_one_that_is_missing(is_lazy):
+    runs = [[[[1.0, NAN]]], [[[NAN, 2.0]]], [[[NAN, NAN]]], [[[None, None]]], [[[1.0, None]]]]
+    ds = cube(runs, splits=("val",), metrics=("loss",))
+    ds = ds.chunk() if is_lazy else ds
+    found = {
+        "last": rc.final(ds),
+        "best": rc.final(ds, how="best", mode="min"),
+        "mean": rc.final(ds, how="mean", last=2),
+        "at_best": rc.at_best(ds, metric="loss", split="val", mode="min"),
+    }
+    wanted = {"last": [0, 2], "best": [2], "mean": [0, 1, 2], "at_best": [2]}
+    for how, end in found.items():
+        assert end.nonfinite.dtype == bool
+        assert np.flatnonzero(end.nonfinite.values).tolist() == wanted[how], how
+        assert end.nonfinite.dims == end.dims
+        assert hasattr(end.nonfinite.data, "dask") == is_lazy
+        assert rc.summarize(end, dim=end.dims).n_nonfinite == len(wanted[how])
+    bare = rc.final(ds.curve)
+    assert not bare.nonfinite.any()  # there NaN is missing
+
+
+def test_a_hyperparameter_called_nonfinite_stays_what_it_is():
+    ds = cube([[[[1.0, NAN]]]], splits=("val",), metrics=("loss",))
+    ds = ds.assign_coords(nonfinite=True)
+    ds["nonfinite"].attrs["hparam"] = "nonfinite"
+    end = rc.final(ds)
+    assert end.nonfinite.item() is True
+    assert end.nonfinite_.item() is True
+    assert rc.final(ds.isel(epoch=[0])).nonfinite_.item() is False
+    assert rc.summarize(rc.final(ds.isel(epoch=[0])), dim=end.dims).n_nonfinite == 0

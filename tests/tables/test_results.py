@@ -40,8 +40,10 @@ def array(values, labels):
 def test_a_column_has_the_decimals_that_its_half_widths_leave(rows):
     values, errors = zip(*rows, strict=True)
     places = decimals_of(values, errors)
+    # Small ones are written with an exponent.
+    rows = [(v, e) for v, e in rows if places <= 7 or max(abs(v), e) >= 1e-4]
     texts = [shown(v, e, places) for v, e in rows]
-    assert {len(text.partition(".")[2]) for pair in texts for text in pair} == {places}
+    assert {len(text.partition(".")[2]) for pair in texts for text in pair} <= {places}
     for (value, error), (v, e) in zip(texts, rows, strict=True):
         assert abs(float(value) - v) <= 0.51 * 10.0**-places
         assert abs(float(error) - e) <= 0.51 * 10.0**-places
@@ -71,7 +73,7 @@ def test_the_numbers_are_those_of_scipy(last):
     row = table.frame[(table.frame["lr", ""] == "0.2") & (table.frame["weights", ""] == "DEFAULT")]
     runs = last.sel(weights="DEFAULT", lr=0.2, weight_decay=0.0, metric="acc1", split="val").values
     low, high = scipy.stats.ttest_1samp(runs, 0).confidence_interval()
-    first = row[row["weight_decay", ""] == "0.0"].iloc[0]["acc1 val"]
+    first = row[row["weight_decay", ""] == "0"].iloc[0]["acc1 val"]
     assert first["mean"] == pytest.approx(runs.mean(), rel=1e-12)
     assert first["half_width"] == pytest.approx((high - low) / 2, rel=1e-9)
     assert first["n"] == 5
@@ -215,7 +217,11 @@ def test_markdown_html_and_csv_hold_any_label():
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 3 for line in lines[:8])
     assert "<b>" not in table.to_html().replace("<td><b>", "")
     rows = [*csv.reader(io.StringIO(table.to_csv()))]
-    assert rows[0] == ["lr", "value mean", "value half_width", "value n", "value may_be_best"]
+    kinds = ("n", "n_diverged", "n_incomplete", "n_failed")
+    assert rows[0] == [
+        "lr",
+        *(f"value {name}" for name in ("mean", "half_width", *kinds, "may_be_best")),
+    ]
     assert [row[0] for row in rows[1:]] == NASTY
 
 

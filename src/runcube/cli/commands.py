@@ -52,23 +52,33 @@ def explain(logs: Logs) -> None:
         render.show_text(sweep.explain())
 
 
-@main.command(epilog=example("runcube table logs/", "runcube table logs/ --json | jq .complete"))
+@main.command(
+    epilog=example("runcube table logs/ --where weights=null", "runcube table logs/ --json")
+)
+@options.WHERE
 @on_logs()
-def table(logs: Logs) -> None:
+def table(logs: Logs, where: Any) -> None:
     """List the configurations with their numbers of runs by status."""
-    ds = logs.load()
+    ds = select.where(logs.load(), where)
     frame = report.table(ds)
     show_table(logs, frame, count(len(frame), "configuration"), "no configuration", ds)
 
 
-@main.command(epilog=example("runcube problems logs/", "runcube problems logs/ --exit-code"))
+@main.command(epilog=example("runcube problems logs/", "runcube problems logs/ --all --exit-code"))
+@click.option("--all", "each", is_flag=True, help="List each of them; JSON lines do.")
 @options.EXIT_CODE
 @on_logs()
-def problems(logs: Logs, exit_code: bool) -> bool:
-    """List the problems of the logs: file, line, kind and message."""
-    frame = list_problems(logs.load())
-    show_table(logs, frame, count(len(frame), "problem"), "no problems")
-    return exit_code and len(frame) > 0
+def problems(logs: Logs, each: bool, exit_code: bool) -> bool:
+    """List the problems of the logs: how many of a kind, with file, line and message of the first.
+
+    Problems of one kind with messages that differ in numbers, quoted names and paths alone are one
+    row; --all lists each of them.
+    """
+    ds = logs.load()
+    found = list_problems(ds)
+    frame = found if each or logs.as_json else list_problems(ds, full=False)
+    show_table(logs, frame, count(len(found), "problem"), "no problems")
+    return exit_code and len(found) > 0
 
 
 @main.command(
@@ -85,9 +95,12 @@ def problems(logs: Logs, exit_code: bool) -> bool:
     metavar="FORM",
     help="yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.",
 )
+@options.WHERE
 @options.EXIT_CODE
 @on_logs()
-def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: bool) -> bool:
+def missing(
+    logs: Logs, all_combinations: bool, form: str | None, where: Any, exit_code: bool
+) -> bool:
     """List the configurations and seeds without a complete run.
 
     With --json, write one object per line for a launcher: full dotted keys, values as the training
@@ -98,7 +111,7 @@ def missing(logs: Logs, all_combinations: bool, form: str | None, exit_code: boo
     form = "json" if logs.as_json and form is None else form
     if form is not None and logs.plan["relabel"]:
         raise click.UsageError("missing writes the values as logged: leave out --relabel")
-    ds = logs.load()
+    ds = select.where(logs.load(), where)
     if form is not None:
         found: Any = report.missing_configs(ds, all_combinations=all_combinations)
         launch.write(found, form, ds)

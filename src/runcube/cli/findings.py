@@ -1,4 +1,4 @@
-"""What `select` and `compare_all` found, in words, as tables, and as JSON."""
+"""What `select` found, in words and as JSON."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from runcube.cube import diverged, laid_out, x_dim
+from runcube.core import Status, value_text
+from runcube.cube import laid_out, x_dim
 from runcube.tables import decimals_of, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import xarray as xr
 
 _LISTED = 10
-_NUMBERS = ("difference", "lower", "upper", "p", "p_min", "p_holm", "p_bh", "hedges_g")
+_CHOICE = ("is_winner", "may_be_best")
 
 
 def configuration(found: xr.Dataset) -> dict[str, Any]:
@@ -49,11 +50,12 @@ def best_json(found: xr.Dataset, ds: xr.Dataset) -> dict[str, Any]:
         "ci": found["ci"].values.tolist(),
         "ci_level": found.attrs["ci_level"],
         "ci_method": "t over folds",
-        "plain_n": _runs_of_winner(found, ds),
+        "plain_n": found["n_plain"].item(),
+        "winner_runs": _runs_by_status(found, ds)[0],
         "chosen_x": {x_dim(ds): found["chosen_x"].item()} if "chosen_x" in found else None,
         "winner": json.loads(found.attrs["winner"]),
         "config": configuration(found),
-        "may_be_best": _may_be_best(found),
+        "may_be_best": _may_be_best(found, ds),
         "rng": int(found.attrs["rng_seed"]),
     }
 
@@ -84,7 +86,7 @@ def best_text(found: xr.Dataset, ds: xr.Dataset) -> str:
             "  cross-fitted: all seeds but one choose, that one reports; this is what to report",
         ]
     n = told["plain_n"]
-    runs = "its runs" if n is None else f"{n} run{'' if n == 1 else 's'}"
+    runs = f"{n} run{'' if n == 1 else 's'}"
     lines += [
         f"  {plain}: mean of the winner over {runs}, flattered, as they had a say in its choice",
         f"  {chosen}: its mean on {split}, which chose{_too_good(told['optimism'])}",
@@ -93,15 +95,16 @@ def best_text(found: xr.Dataset, ds: xr.Dataset) -> str:
         lines.append(f"  diverged runs: {told['n_diverged']}, treated as {told['diverged']!r}")
     end = "highest" if told["mode"] == "max" else "lowest"
     at = f", {_labels(told['chosen_x'])}" if told["chosen_x"] else ""
-    lines += [f"winner, of the {end} mean on {split}: {_labels(told['winner'])}{at}"]
+    odd = _odd_runs(told["winner_runs"])
+    lines += [f"winner, of the {end} mean on {split}: {_labels(told['winner'])}{at}{odd}"]
     text = yaml.safe_dump(told["config"], sort_keys=False, allow_unicode=True, width=float("inf"))
     lines += [textwrap.indent(text.rstrip("\n"), "  ")]
     others = told["may_be_best"]
     tried = int(found["mean"].notnull().sum()) - 1
     lines += [f"may be the best as well (Hsu, {level}): {len(others)} of {tried} others"]
     for other in others[:_LISTED]:
-        mean = other.pop("mean")
-        lines.append(f"  {_labels(other)}: {shown(mean, half, places)[0]} on {split}")
+        mean, odd = other.pop("mean"), _odd_runs(other.pop("runs"))
+        lines.append(f"  {_labels(other)}: {shown(mean, half, places)[0]} on {split}{odd}")
     more = len(others) - _LISTED
     return "\n".join([*lines, *([f"  and {more} more; --json lists them"] if more > 0 else [])])
 
@@ -112,103 +115,82 @@ def _too_good(optimism: float) -> str:
 
 
 def _labels(labels: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in labels.items()) or "the only one"
+    return (
+        " ".join(f"{name}={value_text(value)}" for name, value in labels.items()) or "the only one"
+    )
 
 
-def _runs_of_winner(found: xr.Dataset, ds: xr.Dataset) -> int | None:
-    """Return over how many runs the plain mean is; None where each run has an x of its own."""
-    if "chosen_x" not in found:
-        return None
-    x = x_dim(ds)
-    curves = ds[["logged", "curve"]].sel(metric=found.attrs["metric"])
-    there = curves["logged"].sel(split=found.attrs["reported_split"])
-    there = there.isel({x: int(np.argmax(ds[x].values == found["chosen_x"].item()))})
-    if found.attrs["diverged"] == "exclude":
-        splits = [found.attrs["chosen_by_split"], found.attrs["reported_split"]]
-        there = there & ~diverged(ds).sel(metric=found.attrs["metric"], split=splits).any("split")
-    return int((there & found["is_winner"]).sum())
+def _odd_runs(runs: Mapping[str, int]) -> str:
+    """Return how many runs diverged or did not end, where any did."""
+    words = [f"{count} {name}" for name, count in runs.items() if count and name != "n"]
+    return f" ({runs['n']} runs counted; {', '.join(words)})" if words else ""
 
 
-def _may_be_best(found: xr.Dataset) -> list[dict[str, Any]]:
+def _runs_by_status(found: xr.Dataset, ds: xr.Dataset) -> list[dict[str, int]]:
+    """Return of each configuration how many runs count, and how many diverged or did not end.
+
+    The winner is the first, then those that may be the best too, the best means first.
+    """
+    sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
+    counts = {"n": found["n"], "diverged": found["n_nonfinite"]}
+    over = [dim for dim in ds["status"].dims if dim not in sizes]
+    for kind in (Status.INCOMPLETE.value, Status.FAILED.value):
+        counts[kind] = (ds["status"] == kind).sum(over)
+    columns = {name: laid_out(own.variable, sizes).ravel() for name, own in counts.items()}
+    return [{n: int(own[place]) for n, own in columns.items()} for place in _order(found)]
+
+
+def _order(found: xr.Dataset) -> list[int]:
+    """Return the places of the winner, and of those that may be the best too, by their means."""
+    mean = found["mean"].values.ravel() * (1 if found.attrs["mode"] == "min" else -1)
+    winner = found["is_winner"].values.ravel()
+    others = np.flatnonzero(found["may_be_best"].values.ravel() & ~winner)
+    return [*np.flatnonzero(winner), *others[np.argsort(mean[others], kind="stable")]]
+
+
+def _may_be_best(found: xr.Dataset, ds: xr.Dataset) -> list[dict[str, Any]]:
     """Return the other configurations that may be the best, the best means first."""
     sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
     named = [str(n) for n, c in found.coords.items() if c.dims and {*c.dims} <= {*sizes}]
     columns = {name: laid_out(found[name].variable, sizes).ravel() for name in [*named, "mean"]}
-    kept = (found["may_be_best"] & ~found["is_winner"]).values.ravel()
-    frame = pd.DataFrame(columns)[kept]
-    frame = frame.sort_values("mean", ascending=found.attrs["mode"] == "min", kind="stable")
-    return [dict(zip(frame.columns, row, strict=True)) for row in frame.to_numpy(object).tolist()]
+    frame = pd.DataFrame(columns).iloc[_order(found)[1:]]
+    rows = [dict(zip(frame.columns, row, strict=True)) for row in frame.to_numpy(object).tolist()]
+    runs = _runs_by_status(found, ds)[1:]
+    return [row | {"runs": own} for row, own in zip(rows, runs, strict=True)]
 
 
-def differences_json(found: xr.Dataset, about: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the comparisons as numbers, with what they are of and how they were made.
-
-    Parameters
-    ----------
-    found : Dataset
-        As `runcube.compare_all` returns it.
-    about : mapping of str to object
-        Further columns.
-    """
-    ways = ("over", "ci_level", "ci_method", "test", "adjust", "p_adjusted_for")
-    return _numbers(found).assign(**about, **{name: found.attrs[name] for name in ways})
-
-
-def differences(found: xr.Dataset) -> pd.DataFrame:
-    """Return the comparisons as they are shown, rounded as their intervals allow.
+def agreement(found: Sequence[xr.Dataset], asked: str) -> str:
+    """Return which configurations win, or may be the best, in how many parts of a sweep.
 
     Parameters
     ----------
-    found : Dataset
-        As `runcube.compare_all` returns it.
+    found : sequence of Dataset
+        What `runcube.select` returned of each part.
+    asked : str
+        What parts are values of.
     """
-    numbers = _numbers(found)
-    half = (numbers["upper"] - numbers["lower"]) / 2
-    places = decimals_of(numbers["difference"].tolist(), half.tolist())
-    difference, lower, upper = (
-        [shown(v, e, places)[0] for v, e in zip(numbers[name], half, strict=True)]
-        for name in ("difference", "lower", "upper")
-    )
-    labels = numbers.loc[:, :"n_a"].iloc[:, :-1]
-    is_paired = found.attrs["test"].startswith("paired")
-    level = f"{100 * found.attrs['ci_level']:g} % interval"
-    spans = [f"{a} to {b}" if a else "-" for a, b in zip(lower, upper, strict=True)]
-    counts = {"pairs": numbers["n_pairs"]}
-    if not is_paired:
-        counts = {"n a": numbers["n_a"], "n b": numbers["n_b"]}
-    p = {name: [float(f"{v:.2g}") for v in numbers[name]] for name in ("p", _adjusted(found))}
-    return labels.assign(
-        **counts, **{"a - b": difference, level: spans}, **p, verdict=numbers["verdict"]
-    )
+    tables = [_choices(own) for own in found]
+    every = pd.concat(tables, ignore_index=True)
+    part = np.repeat(np.arange(len(tables)), [len(own) for own in tables])
+    # What differs between the parts alone is no choice, as the number of a dataset.
+    free = [n for n in every if n not in _CHOICE and (every[n].groupby(part).nunique() > 1).any()]
+    head = f"all {len(tables)} values of {asked}, each of which chose by itself"
+    if not free:
+        return f"{head}: there is one configuration"
+    sums = every.groupby(free, sort=False)[[*_CHOICE]].sum().reset_index()
+    sums = sums.sort_values([*_CHOICE], ascending=False, kind="stable")
+    kept = sums[(sums["may_be_best"] == len(tables)) | (sums["is_winner"] > 0)]
+    lines = [
+        f"  {_labels({str(name): row[name] for name in free})}: winner in {row['is_winner']},"
+        f" may be the best in {row['may_be_best']}"
+        for row in kept.to_dict("records")
+    ]
+    return "\n".join([head, *lines])
 
 
-def _numbers(found: xr.Dataset) -> pd.DataFrame:
-    """Return a row for each comparison of which both sides have runs."""
-    sizes = {str(dim): size for dim, size in found["p"].sizes.items()}
-    found = found.assign({b: found["ci"].sel(ci_bound=b, drop=True) for b in ("lower", "upper")})
-    names = ["a", "b", *(dim for dim in sizes if dim != "pair"), "n_a", "n_b", "n_pairs"]
-    names += [*dict.fromkeys([*_NUMBERS, _adjusted(found)]), "superiority", "verdict"]
-    frame = pd.DataFrame({n: laid_out(found[n].variable, sizes).ravel() for n in names})
-    return frame[(frame["n_a"] > 0) & (frame["n_b"] > 0)].reset_index(drop=True)
-
-
-def ways(found: xr.Dataset, over: str) -> str:
-    """Return how differences, intervals and p were made.
-
-    Parameters
-    ----------
-    found : Dataset
-        As `runcube.compare_all` returns it.
-    over : str
-        What a and b are settings of.
-    """
-    attrs = found.attrs
-    return (
-        f"a and b: {over}; interval by {attrs['ci_method']}; p by {attrs['test_source']}; "
-        f"{_adjusted(found)} and verdict: {attrs['adjust_source']}, "
-        f"for {int(found['p'].notnull().sum())} comparisons"
-    )
-
-
-def _adjusted(found: xr.Dataset) -> str:
-    return f"p_{found.attrs['adjust'].replace('-', '_')}"
+def _choices(found: xr.Dataset) -> pd.DataFrame:
+    """Return the labels of all configurations, and whether each won or may be the best."""
+    sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
+    named = [str(n) for n, c in found.coords.items() if "hparam" in c.attrs and n != "seed"]
+    columns = {n: laid_out(found[n].variable, sizes).ravel() for n in (*named, *_CHOICE)}
+    return pd.DataFrame(columns)

@@ -14,7 +14,8 @@ Option = Callable[[Command], Command]
 _CONSTANTS = {"none": None, "null": None, "true": True, "false": False}
 
 
-def _listed(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+def listed(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+    """Return names that are separated by commas, None without any; the callback of such options."""
     names = [name.strip() for text in given for name in text.split(",")]
     return [name for name in names if name] if given else None
 
@@ -149,8 +150,8 @@ PLAN: dict[str, Option] = {
         metavar="TEMPLATE",
         help="Keys in the path: '{study}/trial_{trial}', or auto or none.",
     ),
-    "dims": many("--dims", _listed, "A,B", "Hyperparameters that become dims."),
-    "exclude": many("--exclude", _listed, "A,B", "Hyperparameters to leave out."),
+    "dims": many("--dims", listed, "A,B", "Hyperparameters that become dims."),
+    "exclude": many("--exclude", listed, "A,B", "Hyperparameters to leave out."),
     "rename": many("--rename", pairs_of, "OLD=NEW", "Rename a hyperparameter."),
     "relabel": many(
         "--relabel", _relabelled, "KEY:OLD=NEW", "Replace a value: weights:null=random."
@@ -177,8 +178,8 @@ LOADING: dict[str, Option] = {
     "missing_x": _one_of(
         "--missing-x", ["carry", "drop"], "Whether records without x stand at that before them."
     ),
-    "splits": many("--splits", _listed, "A,B", "Load only these splits."),
-    "metrics": many("--metrics", _listed, "A,B", "Load only these metrics."),
+    "splits": many("--splits", listed, "A,B", "Load only these splits."),
+    "metrics": many("--metrics", listed, "A,B", "Load only these metrics."),
     "expected": click.option(
         "--expected", type=float, help="Length of a complete run, in units of x."
     ),
@@ -191,7 +192,10 @@ LOADING: dict[str, Option] = {
     "parallel": PARALLEL,
 }
 WHERE: Option = many(
-    "--where", choices_of, "NAME=VALUE", "Only this label; repeat for more labels."
+    "--where", choices_of, "NAME=VALUE", "Only this label (null is None); repeat for more labels."
+)
+WITHIN: Option = click.option(
+    "--within", metavar="NAME", help="For each value of it by itself, as of a dataset."
 )
 AT: Option = many("--at", choices_of, "X=VALUE", "Only this value of x: epoch=10.")
 ALL_RUNS: Option = click.option(

@@ -22,7 +22,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from runcube.core import SweepWarning, is_printable, printable
+from runcube.core import SweepWarning, is_printable, printable, value_text
 from runcube.pipeline import Progress, progress_bar
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _cell(value: Any) -> str:
     if value is None or value is pd.NA:
         return "-"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return value_text(value)
     # Not by split(): control characters are blanks to it.
     text = re.sub(r"[ \t\n]+", " ", printable(str(value))).strip()
     return text or ("''" if isinstance(value, str) and value else "")

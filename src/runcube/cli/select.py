@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, Status, UnknownNameError
+from runcube.core import PlanError, Status, UnknownNameError, value_text
 from runcube.cube import at_best as choose_at_best
 from runcube.cube import (
     check_cube,
+    coordinate_name,
     final,
+    find_name,
     full_key,
     hyperparameters,
     laid_out,
@@ -31,6 +33,8 @@ Mode = Literal["max", "min"]
 
 _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 _SHOWN = 12
+# Ways to write the value whose label is "None".
+_NULLS = ("none", "null")
 
 
 def where(ds: xr.Dataset, wanted: Mapping[str, Sequence[str]]) -> xr.Dataset:
@@ -42,7 +46,8 @@ def where(ds: xr.Dataset, wanted: Mapping[str, Sequence[str]]) -> xr.Dataset:
         A cube, in either layout, whole or selected.
     wanted : mapping of str to sequence of str
         Coordinate (or full key of a hyperparameter) to the values to keep, as text. The dtype of
-        the coordinate decides what a text means: ``"0.1"`` is a number on a float axis.
+        the coordinate decides what a text means: ``"0.1"`` is a number on a float axis. ``null``
+        and ``none`` are the label ``None``, unless a text of the logs is spelt so.
 
     Returns
     -------
@@ -89,13 +94,11 @@ def coordinate(ds: xr.Dataset, asked: str) -> str:
     UnknownNameError
         If there is none; the message has the nearest ones.
     """
-    # Hyperparameters first: one may have the key `path`, which is our name for the path of the log.
+    found = find_name(ds, asked)
+    if found is not None and found in ds.coords:
+        return found
     hyper = hyperparameters(ds)
-    by_key = {full_key(ds, name): name for name in hyper}
-    if asked in hyper or asked in by_key:
-        return asked if asked in hyper else by_key[asked]
-    if asked in ds.coords:
-        return asked
+    by_key = [full_key(ds, name) for name in hyper]
     names = [*hyper, *(n for n in ("seed", "split", "metric") if n in ds.coords)]
     names += [x] if (x := x_dim(ds)) is not None else []
     raise UnknownNameError(f"{asked}: no such name; {_nearest(asked, names, by_key)}")
@@ -120,6 +123,8 @@ def _matches(coord: xr.DataArray, texts: Iterable[str], asked: str) -> NDArray[n
     for text in texts:
         parsed = _parse(text, values.dtype.kind)
         found = np.zeros(values.shape, dtype=bool) if parsed is None else values == parsed
+        if values.dtype.kind == "U" and not found.any() and text.lower() in _NULLS:
+            found = values == "None"
         if not found.any():
             raise UnknownNameError(f"{asked}={text}: no such value; {_there_is(text, values)}")
         keep |= found
@@ -142,10 +147,10 @@ def _parse(text: str, kind: str) -> Any:
 
 def _there_is(text: str, values: NDArray[Any]) -> str:
     """Return the known labels as text, the nearest first."""
-    labels = list(dict.fromkeys(values.ravel().tolist()))
+    labels = _distinct(values)
     if values.dtype.kind in "if" and (number := _parse(text, "f")) is not None:
         labels.sort(key=lambda label: abs(label - number))
-    shown = [str(label) for label in labels if label != ""]  # "": a cell without a run
+    shown = [value_text(label) for label in labels if label != ""]  # "": a cell without a run
     return _nearest(text, shown) if values.dtype.kind not in "if" else _some(shown)
 
 
@@ -181,6 +186,47 @@ def only_complete(ds: xr.Dataset) -> tuple[xr.Dataset, int]:
     if not out:
         return ds, 0
     return of_status(ds, "complete"), out
+
+
+def complete_values(values: xr.DataArray) -> tuple[xr.DataArray, int]:
+    """Return the values of the complete runs only, and how many runs were left out.
+
+    Parameters
+    ----------
+    values : DataArray
+        One value of each run, with its status.
+    """
+    status = values["status"]
+    out = int((~status.isin([Status.COMPLETE.value, Status.ABSENT.value])).sum())
+    return of_status(values, "complete"), out
+
+
+def parts(ds: xr.Dataset, asked: str | None) -> list[tuple[dict[str, str], xr.Dataset]]:
+    """Return the part of a cube for each value of a hyperparameter, with the value as text.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube, in either layout, whole or selected.
+    asked : str, optional
+        The hyperparameter; by default the cube is one part, of no value.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such coordinate; the message has the nearest ones.
+    """
+    if asked is None:
+        return [({}, ds)]
+    name = coordinate(ds, asked)
+    held = laid_out(ds[name].variable, {str(d): n for d, n in ds["status"].sizes.items()})
+    held = held[(ds["status"] != Status.ABSENT.value).values]
+    labels = [label for label in _distinct(ds[name].values) if label in held]
+    return [({asked: value_text(o)}, where(ds, {name: [str(o)]})) for o in labels]
+
+
+def _distinct(values: NDArray[Any]) -> list[Any]:
+    return [*dict.fromkeys(np.ravel(values).tolist())]
 
 
 def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()) -> pd.DataFrame:
@@ -224,11 +270,7 @@ def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()
     values, logged = ds["curve"], ds["logged"]
     if last and x is not None:
         values, logged = final(ds), logged.any(x)
-    for dim in over:
-        if dim not in values.dims:
-            raise UnknownNameError(
-                f"over={dim}: no such dim; {_nearest(dim, map(str, values.dims))}"
-            )
+    over = [coordinate_name(values, dim, "over", among=values.dims) for dim in over]
     results = _summary(values, logged, over) if over else {"value": values}
     kept = logged.any(over) if over else logged
     rows = kept.values.reshape(-1)
@@ -297,8 +339,7 @@ def one_value(
         x = x_dim(ds)
         if name != x or len(texts) != 1:
             raise PlanError(f"--at {name}: expected one value of the x-axis, {x}=VALUE")
-        here = where(ds, at).isel({x: 0})
-        return here["curve"].where(here["logged"]), f"each run at {name} {texts[0]}"
+        return final(where(ds, at)), f"each run at {name} {texts[0]}"
     return final(ds), "the last logged value of each run"
 
 

@@ -60,6 +60,7 @@ from runcube.core.text import (
     printable,
     shell_word,
     shell_words,
+    value_text,
 )
 
 __all__ = [
@@ -111,4 +112,5 @@ __all__ = [
     "shell_words",
     "text_array",
     "usable_cpus",
+    "value_text",
 ]

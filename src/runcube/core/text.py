@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+# Whole numbers are written in full below the one, and up to the other if they need it.
+_LONG, _WHOLE = 1e7, 1e15
+
 
 def clean_text(text: str) -> str:
     r"""Return a text with what netCDF text cannot hold escaped: NUL and undecodable bytes.
@@ -53,6 +56,31 @@ def printable(text: str) -> str:
 def is_printable(text: str) -> bool:
     """Return whether a terminal shows a text as it is."""
     return _UNSAFE.search(text) is None
+
+
+def value_text(value: object, digits: int = 6) -> str:
+    """Return a label of a hyperparameter as tables, figures, pages and the shell show it.
+
+    Parameters
+    ----------
+    value : object
+        A number has no zeros behind its point; whole numbers below ten million, and those that
+        would lose digits, are written in full.
+    digits : int
+        Significant digits of other numbers.
+
+    Examples
+    --------
+    >>> value_text(0.0), value_text(0.1 + 0.2), value_text(1e-05), value_text(1984128.0)
+    ('0', '0.3', '1e-05', '1984128')
+    >>> value_text(True), value_text("0.10"), value_text(1e9)
+    ('True', '0.10', '1e+09')
+    """
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:.{digits}g}"
+    in_full = value.is_integer() and abs(value) < _WHOLE
+    return str(int(value)) if in_full and (abs(value) < _LONG or float(text) != value) else text
 
 
 def shell_word(value: Any) -> str:

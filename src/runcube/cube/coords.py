@@ -100,7 +100,7 @@ def cell_coords(
     """
     coords = _axis_coords(sweep) if sweep.layout == "grid" else _row_coords(sweep)
     for coord in sweep.coords:
-        attrs = {"hparam": coord.key, "long_name": coord.name}
+        attrs = {"hparam": coord.key, "long_name": _display_name(coord.name, coord.key)}
         coords[coord.name] = (*_place_coord(sweep, coord.dims, coord.values), attrs)
         if coord.value is not None:
             where = _place_coord(sweep, coord.dims, coord.value)
@@ -115,7 +115,7 @@ def cell_coords(
 def _axis_coords(sweep: Sweep) -> dict[str, Any]:
     coords: dict[str, Any] = {}
     for axis in sweep.axes:
-        attrs = {"hparam": axis.key, "long_name": axis.name}
+        attrs = {"hparam": axis.key, "long_name": _display_name(axis.name, axis.key)}
         coords[axis.name] = (axis.name, axis.labels, attrs)
         if axis.value is not None:
             coords[f"{axis.name}_value"] = (axis.name, axis.value, {"hparam": axis.key})
@@ -128,11 +128,17 @@ def _row_coords(sweep: Sweep) -> dict[str, Any]:
     coords: dict[str, Any] = {}
     for number, axis in enumerate(sweep.axes):
         codes = sweep.cells[first, number]
-        attrs = {"hparam": axis.key, "long_name": axis.name}
+        attrs = {"hparam": axis.key, "long_name": _display_name(axis.name, axis.key)}
         coords[axis.name] = ("config", axis.labels[codes], attrs)
         if axis.value is not None:
             coords[f"{axis.name}_value"] = ("config", axis.value[codes], {"hparam": axis.key})
     return coords
+
+
+def _display_name(name: str, key: str) -> str:
+    """Return a name without the underscore that sets it apart from one of ours."""
+    last = key.rpartition(".")[2]
+    return last if name == f"{last}_" else name
 
 
 def _place_coord(

@@ -56,7 +56,9 @@ def final(
         was logged. Beside it the x of the choice, float64, NaN where nothing was chosen:
         ``last_<x>``, or ``best_<x>`` (the first, where several are equally good); the same of
         every other quantity along x (``last_step``). ``how="mean"`` has the x of the last value,
-        and ``n_values``, int64. A name that is taken gets an underscore.
+        and ``n_values``, int64. ``nonfinite``, bool: whether the value is a NaN or infinity that
+        the run logged, and not missing; statistics and tables count it (of a bare DataArray only
+        infinities are known). A name that is taken gets an underscore.
 
     Raises
     ------
@@ -76,7 +78,8 @@ def final(
     last values makes it NaN, and is not skipped.
 
     Mask with the status of the result, ``end.where(end.status == "complete")``: the status of the
-    whole cube would bring back what was selected away.
+    whole cube would bring back what was selected away. A mask leaves ``nonfinite`` as it is: a run
+    that diverged is counted as such, whether its value is shown or not.
 
     Examples
     --------
@@ -91,6 +94,9 @@ def final(
     >>> int(end.last_epoch.min()), int(end.last_epoch.max())
     (10, 19)
     >>> run = {"weights": "DEFAULT", "lr": 0.2, "weight_decay": 0.1, "seed": 0}
+    >>> lost = rc.final(ds.sel(metric="loss", split="train", weights="None", lr=1.4)).nonfinite
+    >>> lost.sum("seed").values.tolist()
+    [3, 3, 3]
     >>> best = rc.final(val, how="best", mode="max").sel(run)
     >>> best.item(), int(best.best_epoch)
     (90.0, 5)
@@ -102,14 +108,15 @@ def final(
     values, logged, x = _curves(ds, "final")
     if how == "best":
         at = _along(_best_of, (x,), values, logged, dtype=np.intp, mode=mode)
-        return _taken(values, at, x, "best").rename("final")
+        end = _taken(values, at, x, "best").rename("final")
+        return _with_nonfinite(end, logged.any(x))
     at = _along(_last_of, (x,), logged, dtype=np.intp)
     end = _taken(values, at, x, "last").rename("final")
-    if how == "last":
-        return end
-    mean = _along(_mean_of_last, (x,), values, logged, dtype=float, last=last)
-    end = end.copy(data=mean.transpose(*end.dims).astype(end.dtype).data)
-    return _beside(end, {"n_values": logged.sum(x).clip(max=last).variable})
+    if how == "mean":
+        mean = _along(_mean_of_last, (x,), values, logged, dtype=float, last=last)
+        end = end.copy(data=mean.transpose(*end.dims).astype(end.dtype).data)
+        end = _beside(end, {"n_values": logged.sum(x).clip(max=last).variable})
+    return _with_nonfinite(end, at >= 0)
 
 
 def at_best(ds: xr.Dataset | xr.DataArray, *, metric: str, split: str, mode: Mode) -> xr.DataArray:
@@ -134,7 +141,8 @@ def at_best(ds: xr.Dataset | xr.DataArray, *, metric: str, split: str, mode: Mod
         ``curve`` without its x-axis, (*cell dims*, split, metric); NaN where a metric has no value
         at that x. A run that logged no finite number of the metric compared has NaN throughout.
         The coordinate ``best_<x>``, float64, (*cell dims*), is the x that was chosen, the first
-        where several are equally good; the same of every other quantity along x.
+        where several are equally good; the same of every other quantity along x. ``nonfinite`` is
+        as of :func:`final`, True too where a run has no best since it logged no finite number.
 
     Raises
     ------
@@ -177,7 +185,8 @@ def at_best(ds: xr.Dataset | xr.DataArray, *, metric: str, split: str, mode: Mod
     at = _along(
         _best_of, (*here, x), values, logged, dtype=np.intp, mode=mode, at=(*here.values(),)
     )
-    return _taken(values, at, x, "best").rename("at_best")
+    best = _taken(values, at, x, "best").rename("at_best")
+    return _with_nonfinite(best, _at(logged, at, x) == 1, logged.any(x) & (at < 0))
 
 
 def diverged(ds: xr.Dataset) -> xr.DataArray:
@@ -302,6 +311,24 @@ def _taken(values: xr.DataArray, at: xr.DataArray, x: str, choice: str) -> xr.Da
     quantities = {name: v for name, v in along.items() if v.dtype.kind in "iuf"}
     beside = {f"{choice}_{n}": _at(_whole(v, x), at.variable, x) for n, v in quantities.items()}
     return _beside(_at(values, at, x), beside)
+
+
+def nonfinite_of(data: xr.DataArray) -> xr.DataArray | None:
+    """Return where values are a NaN or infinity that was logged, as :func:`final` says beside them.
+
+    None where nothing is said of it.
+    """
+    name = "nonfinite"
+    while name in data.coords and "hparam" in data.coords[name].attrs:
+        name += "_"
+    found = data.coords.get(name)
+    return found if found is not None and found.dtype == bool else None
+
+
+def _with_nonfinite(end: xr.DataArray, *logged: xr.DataArray) -> xr.DataArray:
+    """Return values with the coordinate ``nonfinite``: which were logged as NaN or infinity."""
+    where = logged[0] if len(logged) == 1 else logged[0] | logged[1]
+    return _beside(end, {"nonfinite": (where & ~np.isfinite(end)).variable})
 
 
 def _at(values: _Array, at: _Array, x: str) -> _Array:

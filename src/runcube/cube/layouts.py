@@ -12,12 +12,11 @@ import xarray as xr
 from runcube.core import (
     PlanError,
     Status,
-    UnknownNameError,
     absent_cells,
     check_memory,
-    nearest,
 )
 from runcube.cube.cells import check_cube, hyperparameters
+from runcube.cube.names import coordinate_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,10 +195,8 @@ def _known_names(ds: xr.Dataset, dims: object) -> list[str]:
     if len(names) < len(given):
         raise PlanError(f"dims={dims!r}: expected a name or a list of names, as in dims=['lr']")
     known = hyperparameters(ds) + [str(n) for n in ds.coords if ds[n].dims == ("config",)]
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(f"dims: no hyperparameter {name!r}{nearest(name, known)}")
-    return [*dict.fromkeys(names)]
+    what = "no such hyperparameter"
+    return [*dict.fromkeys(coordinate_name(ds, n, "dims", among=known, what=what) for n in names)]
 
 
 def _wanted_grid(

@@ -17,20 +17,28 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"(?:line (\d+)(?: of (.+?))?: |in (.+?): )?([a-z_]+): (.*)", re.DOTALL)
 
 
-def problems(ds: xr.Dataset | xr.DataTree) -> pd.DataFrame:
+# What messages of one kind differ in: quoted names, paths, numbers.
+_OWN = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S*|\d[\d.,:]*")
+
+
+def problems(ds: xr.Dataset | xr.DataTree, *, full: bool = True) -> pd.DataFrame:
     """Return a table of what is wrong with the logs of a cube, or was decided by a policy.
 
     Parameters
     ----------
     ds : Dataset or DataTree
         A cube, in either layout, whole or selected; or a tree of them, with each problem once.
+    full : bool
+        Each problem, or with False one row for all of a kind whose messages differ in numbers,
+        quoted names and paths alone.
 
     Returns
     -------
     DataFrame
         A row per problem, skipped files first. Columns, of text unless noted: ``path`` of the file,
         ``run_id`` (``""`` for a log that is in no cell), ``line`` (Int64, from 1; missing where a
-        problem has no line), ``kind``, ``message``.
+        problem has no line), ``kind``, ``message``. With ``full=False`` ``count``, ``kind``, and of
+        the first of them ``path``, ``line`` and ``message``, the most frequent first.
 
     Raises
     ------
@@ -46,6 +54,8 @@ def problems(ds: xr.Dataset | xr.DataTree) -> pd.DataFrame:
     >>> rc.problems(ds)[["path", "line", "kind"]]
                            path  line           kind
     0  sweep/010/json_out.jsonl  <NA>  duplicate_run
+    >>> rc.problems(ds, full=False)[["count", "kind"]].values.tolist()
+    [[1, 'duplicate_run']]
     """
     import pandas as pd
     import xarray as xr
@@ -56,7 +66,18 @@ def problems(ds: xr.Dataset | xr.DataTree) -> pd.DataFrame:
     else:
         rows = [*_rows(ds)]
     table = pd.DataFrame(rows, columns=["path", "run_id", "line", "kind", "message"])
-    return table.astype({"line": "Int64"})
+    table = table.astype({"line": "Int64"})
+    return table if full else _grouped(table)
+
+
+def _grouped(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for all problems of a kind that say the same, the most frequent first."""
+    told = table.assign(_same=[_OWN.sub("…", text) for text in table["message"]])
+    groups = told.groupby(["kind", "_same"], sort=False)
+    first = groups.head(1).reset_index(drop=True)
+    count = groups.size().to_numpy()
+    first = first.assign(count=count)[["count", "kind", "path", "line", "message"]]
+    return first.sort_values("count", ascending=False, kind="stable", ignore_index=True)
 
 
 def _rows(ds: xr.Dataset) -> Iterator[tuple[str, str, int | None, str, str]]:

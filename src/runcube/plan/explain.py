@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import printable
+from runcube.core import printable, value_text
 from runcube.plan.reading import count_readings
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def show_labels(labels: NDArray[Any]) -> str:
 
 def _label(label: Any) -> str:
     if isinstance(label, float):
-        return f"{label:.6g}"
+        return value_text(label)
     return shorten(str(label)) or "''"
 
 

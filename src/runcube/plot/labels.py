@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import printable
+from runcube.core import printable, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _LONGEST = 24
+_DIGITS = 4
 
 
 def plain(text: object) -> str:
@@ -69,7 +70,7 @@ def label_of(value: Any, names: Mapping[str, str]) -> str:
     if str(value) in names:
         return names[str(value)]
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return value_text(value, _DIGITS)
     return plain(value)
 
 
@@ -79,7 +80,7 @@ def labels_of(values: Any, names: Mapping[str, str]) -> list[str]:
     if len({*found}) == len({*map(str, values)}):
         return found
     return [
-        f"{float(own):.12g}" if isinstance(own, float | np.floating) else label
+        value_text(float(own), 12) if isinstance(own, float | np.floating) else label
         for own, label in zip(values, found, strict=True)
     ]
 

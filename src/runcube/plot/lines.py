@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.core import UnknownNameError, nearest
+from runcube.cube import coordinate_name
 from runcube.stats import values_and_logged
 
 if TYPE_CHECKING:
@@ -71,13 +71,8 @@ def column_name(found: xr.Dataset | xr.DataArray, name: str, argument: str) -> s
     UnknownNameError
         If there is none; the message has the nearest names.
     """
-    known = columns_of(found)
-    own = own_name(name)
-    if own not in known:
-        raise UnknownNameError(
-            f"{argument}={name!r}: no hyperparameter, split or metric{nearest(name, known)}"
-        )
-    return own
+    what = "no hyperparameter, split or metric"
+    return coordinate_name(found, own_name(name), argument, among=columns_of(found), what=what)
 
 
 def renamed(data: Data) -> Data:
@@ -95,10 +90,8 @@ def with_dims(data: Data, dim: str | Sequence[str], axis: str | None) -> tuple[D
     """Return the data with the dims that are reduced, and their names."""
     values, _ = values_and_logged(data)
     dims = [own_name(d) for d in ([dim] if isinstance(dim, str) else dim)]
-    known = [str(d) for d in values.dims if d != axis]
-    for name in dims:
-        if name not in known and name not in data.coords and name != "seed":
-            raise UnknownNameError(f"dim={name!r}: no such dim{nearest(name, known)}")
+    known = {str(d) for d in values.dims if d != axis} | {"seed", *map(str, data.coords)}
+    dims = [coordinate_name(data, name, "dim", among=known) for name in dims]
     gone = [name for name in dims if name not in values.dims]
     if not gone:
         return data, dims

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import PlanError, printable
+from runcube.core import PlanError, printable, value_text
 from runcube.cube import CellRows, display_name, final, full_key, laid_out, x_dim
 from runcube.report.packing import as_text, packed
 from runcube.report.thinning import kept_points
@@ -36,9 +36,7 @@ _WITHIN = {"linear": "within", "log": "log10 within", "asinh": "asinh within"}
 
 def shown_text(label: object) -> str:
     """Return a label as it is shown."""
-    if isinstance(label, float) and label % 1:
-        return f"{label:.6g}"
-    return printable(str(int(label) if isinstance(label, float) and abs(label) < 1e15 else label))
+    return printable(value_text(label))
 
 
 def sweep_data(ds: xr.Dataset, ci: float) -> dict[str, Any]:

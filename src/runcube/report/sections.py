@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Status, shell_words
-from runcube.cube import CellRows, display_name, expected_runs, final, full_key, problems, x_dim
+from runcube.cube import (
+    CellRows,
+    display_name,
+    expected_runs,
+    final,
+    full_key,
+    of_status,
+    problems,
+    x_dim,
+)
 from runcube.cube import report as cube_report
 from runcube.report.data import shown_text
 from runcube.report.markup import MOST_ROWS, copied, details, frame_details, section, table, text
@@ -116,7 +125,7 @@ def counted(ds: xr.Dataset, own: Choices) -> tuple[xr.Dataset, str]:
     left = [f"{counts[one.value]:,} {one.value}" for one in (Status.INCOMPLETE, Status.FAILED)]
     out = ", ".join(text for text in left if text[:2] != "0 ")
     said = f"Complete runs count; left out: {out}." if out else "All runs are complete."
-    return ds.assign(logged=ds["logged"] & (status == Status.COMPLETE.value)), said
+    return of_status(ds, "complete"), said
 
 
 def results_table(ds: xr.Dataset, own: Choices, said: str) -> str:

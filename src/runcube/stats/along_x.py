@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError
+from runcube.stats.apart import set_apart
 from runcube.stats.labelled import values_and_logged, x_of
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ def auc(data: Data, *, dim: str | None = None) -> xr.DataArray:
     return area.rename("auc").assign_attrs({"from": float(start), "to": float(stop)})
 
 
+@set_apart("x reached last median restricted_mean n n_reached")
 def time_to(
     data: Data,
     threshold: float,

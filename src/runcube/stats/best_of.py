@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError, check_choice
+from runcube.stats.apart import set_apart
 from runcube.stats.labelled import dims_of, values_and_logged
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from runcube.stats.labelled import Data
 
 
+@set_apart("k value n cost n_cost_unknown")
 def best_of_k(
     data: Data,
     *,
@@ -67,9 +69,9 @@ def best_of_k(
     Raises
     ------
     UnknownNameError
-        If ``dim`` names no dim.
+        If ``dim`` or ``over`` names no dim.
     PlanError
-        If ``over`` names no dim, there is no ``train_time``, or an argument is out of range.
+        If there is no ``train_time``, or an argument is out of range.
 
     Notes
     -----
@@ -109,11 +111,8 @@ def best_of_k(
     others, held = (
         (values, logged) if report is None else _averaged(others, held, dims_of(others, dim, "dim"))
     )
-    dims = [over] if isinstance(over, str) or not isinstance(over, (list, tuple)) else list(over)
-    unknown = [name for name in dims if name not in values.dims or name not in others.dims]
-    if unknown:
-        known = ", ".join(map(str, values.dims))
-        raise PlanError(f"over={unknown[0]!r}: no such dim (known: {known})")
+    dims = dims_of(values, over, "over")
+    dims_of(others, dims, "over")
     total = int(np.prod([values.sizes[name] for name in dims]))
     ks = np.arange(1, total + 1) if k is None else np.asarray(k, dtype=np.int64)
     if (ks < 1).any():

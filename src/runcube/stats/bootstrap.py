@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from runcube.core import PlanError
+from runcube.stats.apart import set_apart
 from runcube.stats.grouped import groups_of
 from runcube.stats.intervals import interval_of_resamples
 from runcube.stats.labelled import applied, dims_of, seed_of, values_and_logged
@@ -27,6 +28,7 @@ _BLOCK = 5_000_000
 _LEAST = 2
 
 
+@set_apart("estimate se n ci ci_bound")
 def bootstrap(
     data: Data,
     statistic: Callable[..., Any],

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError
+from runcube.stats.apart import set_apart
 from runcube.stats.contrasts import NAMES, Test, contrast
 from runcube.stats.labelled import are_labels, dims_of, seed_of, values_and_logged
 from runcube.stats.permutations import ENUMERATED
@@ -29,6 +30,10 @@ _INTERVALS = {
 _COUNTS = ("n_a", "n_b", "n_pairs")
 
 
+@set_apart(
+    "n_a n_b n_pairs difference ci ci_bound p p_min hedges_g superiority superiority_ci "
+    "cliffs_delta ks ks_p ks_at correlation p_equivalent"
+)
 def compare(
     a: Data,
     b: Data,

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError, UnknownNameError, nearest
-from runcube.cube import x_dim
+from runcube.cube import coordinate_name, x_dim
+from runcube.stats.apart import set_apart
 from runcube.stats.compare import compare, finite_values
 from runcube.stats.labelled import seed_of
 from runcube.stats.multiple import (
@@ -44,6 +45,11 @@ _RULES = {
 }
 
 
+@set_apart(
+    "n_a n_b n_pairs difference ci ci_bound p p_min hedges_g superiority superiority_ci "
+    "cliffs_delta ks ks_p ks_at correlation p_equivalent a b pair verdict p_holm p_bh "
+    "p_equivalent_holm p_dunnett p_games_howell p_max_t"
+)
 def compare_all(
     data: Data,
     *,
@@ -134,8 +140,7 @@ def compare_all(
     """
     _check(adjust, rule, test, baseline, paired)
     values = finite_values(data)
-    if over not in values.dims:
-        raise UnknownNameError(f"over={over!r}: no such dim{nearest(over, map(str, values.dims))}")
+    over = coordinate_name(values, over, "over", among=values.dims)
     labels = values[over].values.tolist() if over in values.coords else [*range(values.sizes[over])]
     places = _pairs(labels, over, baseline)
     seed = seed_of(rng)

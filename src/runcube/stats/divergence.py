@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError, check_choice
+from runcube.stats.apart import set_apart
 from runcube.stats.labelled import dims_of, values_and_logged, x_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _LEAST = 10
 _NORMAL_MEDIAN, _NORMAL_MEAN = 1.482602218505602, 1.2533141373155001
 
 
+@set_apart("x reason")
 def divergence(
     data: Data,
     *,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, UnknownNameError, nearest
-from runcube.cube import x_dim
+from runcube.core import PlanError
+from runcube.cube import coordinate_name, nonfinite_of, x_dim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,8 @@ def values_and_logged(data: Data) -> tuple[xr.DataArray, xr.DataArray]:
     ----------
     data : Dataset or DataArray
         A cube or a selection of it, whose ``logged`` tells a NaN that was logged from a value that
-        is missing; or an array, in which NaN is missing.
+        is missing; or an array, in which NaN is missing, but where it has the coordinate
+        ``nonfinite`` of :func:`runcube.final`.
 
     Raises
     ------
@@ -33,7 +34,8 @@ def values_and_logged(data: Data) -> tuple[xr.DataArray, xr.DataArray]:
         If a Dataset is no cube.
     """
     if isinstance(data, xr.DataArray):
-        return data.astype(np.float64), data.notnull()
+        logged, nonfinite = data.notnull(), nonfinite_of(data)
+        return data.astype(np.float64), logged if nonfinite is None else logged | nonfinite
     if not isinstance(data, xr.Dataset):
         raise TypeError(f"expected a cube or a DataArray, got {type(data).__name__}")
     lost = [name for name in ("curve", "logged") if name not in data.variables]
@@ -45,7 +47,7 @@ def values_and_logged(data: Data) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def dims_of(values: xr.DataArray, dim: Hashable | Sequence[Hashable], argument: str) -> list[str]:
-    """Return the dims that an argument names.
+    """Return the dims that an argument names: by their names, or by keys of hyperparameters.
 
     Raises
     ------
@@ -53,11 +55,7 @@ def dims_of(values: xr.DataArray, dim: Hashable | Sequence[Hashable], argument: 
         If the array has no such dim.
     """
     names = [dim] if isinstance(dim, str) or not isinstance(dim, Sequence) else list(dim)
-    known = [str(d) for d in values.dims]
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(f"{argument}={name!r}: no such dim{nearest(str(name), known)}")
-    return [str(name) for name in names]
+    return [coordinate_name(values, name, argument, among=values.dims) for name in names]
 
 
 def x_of(data: Data, known: Iterable[Hashable]) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, UnknownNameError, nearest
-from runcube.cube import CellRows
+from runcube.core import PlanError
+from runcube.cube import CellRows, coordinate_name
+from runcube.stats.apart import other_names
 from runcube.stats.choosing import weighted_mean
 from runcube.stats.runs import run_values
 
@@ -81,8 +82,7 @@ def marginals(
     values = run_values(ds, metric, split, mode, epoch, diverged)
     values = values if mode == "max" else -values
     cells = CellRows.of(ds)
-    if over not in cells.names:
-        raise UnknownNameError(f"over={over!r}: no such hyperparameter{nearest(over, cells.names)}")
+    over = coordinate_name(ds, over, "over", among=cells.names, what="no such hyperparameter")
     if "seed" in ds[over].dims:
         raise PlanError(f"over={over!r}: it differs between the seeds of a configuration")
     rows = np.isfinite(values).any(axis=1)
@@ -92,14 +92,13 @@ def marginals(
         if labels.dtype.kind not in "if" or bins < 1:
             raise PlanError(f"bins={bins!r}: expected a number of bins of a key of numbers")
         labels, group = binned(labels[group].astype(np.float64), bins)
+    found = _of_groups(values[rows], group, len(labels), mode, ci)
+    dim = other_names([over], [*found, "ci_bound"]).get(over, over)
     result = xr.Dataset(
-        {
-            name: ((over, "ci_bound") if name == "ci" else over, own)
-            for name, own in _of_groups(values[rows], group, len(labels), mode, ci).items()
-        }
+        {name: ((dim, "ci_bound") if name == "ci" else dim, own) for name, own in found.items()}
     )
     result = result.assign_coords(
-        {over: (over, labels, ds[over].attrs), "ci_bound": ["lower", "upper"]}
+        {dim: (dim, labels, ds[over].attrs), "ci_bound": ["lower", "upper"]}
     )
     result.attrs = {
         "metric": metric,

@@ -9,6 +9,7 @@ import xarray as xr
 
 from runcube.core import PlanError, UnknownNameError, nearest
 from runcube.cube import CellRows, x_dim
+from runcube.stats.apart import other_names
 from runcube.stats.choosing import Scores
 
 if TYPE_CHECKING:
@@ -84,8 +85,12 @@ def run_values(
     return values
 
 
-def on_cells(found: dict[str, tuple[Any, Any]], ds: xr.Dataset, cells: CellRows) -> xr.Dataset:
+def on_cells(
+    found: dict[str, tuple[Any, Any]], ds: xr.Dataset, cells: CellRows, also: Sequence[str] = ()
+) -> xr.Dataset:
     """Return variables with the labels of the cube.
+
+    A hyperparameter that is called as one of the variables gets an underscore.
 
     Parameters
     ----------
@@ -93,8 +98,11 @@ def on_cells(found: dict[str, tuple[Any, Any]], ds: xr.Dataset, cells: CellRows)
         Name to dims and values; the dim ``"cells"`` stands for those of the configurations.
     ds : Dataset
     cells : CellRows
+    also : sequence of str
+        Further names that the result will have.
     """
-    dims, sizes = cells.dims[:-1], cells.sizes[:-1]
+    other = other_names([*ds.dims, *ds.coords], [*found, "ci_bound", *also])
+    dims, sizes = [other.get(d, d) for d in cells.dims[:-1]], cells.sizes[:-1]
     variables: dict[str, tuple[Any, Any]] = {}
     for name, (on, values) in found.items():
         own = (on,) if isinstance(on, str) else tuple(on)
@@ -103,10 +111,14 @@ def on_cells(found: dict[str, tuple[Any, Any]], ds: xr.Dataset, cells: CellRows)
         else:
             variables[name] = (own, values)
     result = xr.Dataset(variables)
-    wanted = {*dims, "seed"}
+    wanted = {*cells.dims, "seed"}
     coords = {n: c for n, c in ds.coords.items() if {*c.dims} <= wanted and "hparam" in c.attrs}
     return result.assign_coords(
-        {n: c.variable for n, c in coords.items() if "seed" not in c.dims or n == "seed"}
+        {
+            other.get(str(n), n): (tuple(other.get(str(d), d) for d in c.dims), c.values, c.attrs)
+            for n, c in coords.items()
+            if "seed" not in c.dims or n == "seed"
+        }
     )
 
 

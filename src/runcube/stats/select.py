@@ -79,11 +79,13 @@ def select(
     -------
     Dataset
         Numbers: ``value``, cross-fitted, with ``ci`` by t over the folds; ``plain``, the reported
-        mean of the winner of all seeds; ``chosen_by``, its mean on the split that chose;
+        mean of the winner of all seeds, over ``n_plain`` runs; ``chosen_by``, its mean on the split
+        that chose;
         ``optimism``, by how much that is too good, by bootstrap: a lower bound; ``correlation`` of
         both splits over seeds within configurations; ``n_folds``, ``n_diverged``. Along ``seed``:
         ``fold_value`` and ``fold_is_winner``. On the dims of the configurations: ``mean``, of the
-        split that chose, ``shrunken``, ``may_be_best``, the set that holds the best one with
+        split that chose, over ``n`` runs, ``n_nonfinite``, runs that diverged, ``shrunken``,
+        ``may_be_best``, the set that holds the best one with
         probability ``ci`` (Hsu 1984; Tamhane 1979), and ``is_winner``. Attrs hold the winner's
         labels and configuration as JSON, and every choice.
 
@@ -124,8 +126,8 @@ def select(
     found = _found(scores, winner, at, sign, (ci, n_resamples, seed))
     own, _ = scores.at_chosen_x(at)
     found |= {"may_be_best": ("cells", may_be_best(own, ci, variances))}
-    found |= {"n_diverged": ((), int(lost.sum()))}
-    result = on_cells(found, ds, cells).assign_coords(ci_bound=["lower", "upper"])
+    found |= {"n_diverged": ((), int(lost.sum())), "n_nonfinite": ("cells", lost.sum(axis=1))}
+    result = on_cells(found, ds, cells, ["chosen_x"]).assign_coords(ci_bound=["lower", "upper"])
     index = int(at[winner][scores.held[winner]].min())
     if epoch == "best":
         result["chosen_x"] = ((), ds[x].values[index] if ds[x].ndim == 1 else index)
@@ -165,6 +167,7 @@ def _found(
         "value": ((), sign * folds[there].mean() if there.any() else np.nan),
         "ci": ("ci_bound", bounds),
         "plain": ((), sign * weighted_mean(other[winner], once)),
+        "n_plain": ((), int(np.isfinite(other[winner]).sum())),
         "chosen_by": ((), sign * weighted_mean(own[winner], once)),
         "optimism": ((), optimism(scores, n_resamples, seed)),
         "correlation": ((), _correlation(own, other)),
@@ -172,6 +175,7 @@ def _found(
         "fold_value": ("seed", sign * folds),
         "fold_is_winner": ("seed", chosen == winner),
         "mean": ("cells", sign * weighted_mean(own, once)),
+        "n": ("cells", np.isfinite(own).sum(axis=1)),
         "shrunken": ("cells", sign * shrunken(own)),
         "is_winner": ("cells", np.arange(len(own)) == winner),
     }

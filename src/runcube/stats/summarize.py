@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError
+from runcube.stats.apart import set_apart
 from runcube.stats.bands import LEAST_SUP_T, band
 from runcube.stats.grouped import groups_of
 from runcube.stats.labelled import applied, dims_of, seed_of, values_and_logged, x_of
@@ -33,6 +34,7 @@ _SOURCES = {
 }
 
 
+@set_apart("n n_nonfinite mean std sem median iqm min max quantile quantiles ci ci_bound")
 def summarize(
     data: Data,
     *,

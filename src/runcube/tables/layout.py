@@ -9,9 +9,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from runcube.core import printable
+from runcube.tables.marks import marked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -66,12 +67,15 @@ class Cell:
         Number of runs.
     is_best : bool
         Whether it is the best of its column, or may be.
+    marks : mapping of str to int
+        How many runs a caption has something to say of, by the letter that stands for it.
     """
 
     value: str
     error: str = ""
     n: int = 0
     is_best: bool = False
+    marks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
@@ -208,19 +212,23 @@ class Table:
         return str(flat.to_csv(index=False))
 
     def _text(self, cell: Cell, plus_minus: str) -> str:
-        if not cell.value:
-            return "–"
-        text = f"{cell.value}{plus_minus}{cell.error}" if cell.error else cell.value
-        return text if self.same_n is not None else f"{text} ({cell.n})"
+        text = f"{cell.value}{plus_minus}{cell.error}" if cell.error else cell.value or "–"
+        return text + self._counts(cell)
+
+    def _counts(self, cell: Cell) -> str:
+        """Return how many runs are behind a result, and how many are not as they should be."""
+        words = [str(cell.n)] if cell.value and self.same_n is None else []
+        words += [marks] if (marks := marked(cell.marks)) else []
+        return f" ({', '.join(words)})" if words else ""
 
     def _latex_cell(self, cell: Cell) -> str:
         if not cell.value:
-            return "--"
+            return f"--{self._counts(cell)}"
         text = cell.value.replace("∞", r"\infty")
         text = rf"{text} \pm {cell.error}" if cell.error else text
         text = re.sub(r"e([+-]\d+)", lambda found: rf" \cdot 10^{{{int(found[1])}}}", text)
         text = rf"\mathbf{{{text}}}" if cell.is_best else text
-        return f"${text}$" if self.same_n is not None else f"${text}$ ({cell.n})"
+        return f"${text}${self._counts(cell)}"
 
 
 def _markdown(text: str) -> str:
