@@ -28,6 +28,7 @@ from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
+from runcube.readers.mlflow import MlflowReader
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
 from runcube.readers.tensorboard import TensorBoardReader
@@ -39,6 +40,7 @@ for _reader in (
     TensorBoardReader(),
     JsonlReader(),
     WandbReader(),
+    MlflowReader(),
     RayReader(),
     JobsReader(),
     NativeReader(),

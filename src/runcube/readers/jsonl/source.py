@@ -190,14 +190,18 @@ def open_log(parts: Sequence[Part], options: Options) -> Log:
 
 
 def log_of_points(table: PointTable, limits: Limits) -> Log:
-    """Return the log of points, whose step and time are known: no metric is another one."""
-    names = frozenset(name for name in table.columns if name not in (STEP, WALL))
+    """Return the log of points, whose step and time are known: all else is metrics.
+
+    A metric that is called like an axis (``epoch``) may be one beside the step.
+    """
+    axes = {name: axis_of(name) for name in table.columns if name not in (STEP, WALL)}
     options = Options(
         x=STEP,
         run=False,
         in_log=False,
+        objects=False,
         axes=frozenset({WALL}),
-        plain=frozenset(name for name in names if axis_of(name) in (STEP, WALL)),
+        plain=frozenset(name for name, axis in axes.items() if axis in (STEP, WALL)),
         limits=limits,
     )
     log = Log(table, options)

@@ -1,0 +1,57 @@
+"""MLflow: a source is the folder of a run in a file store, or a database with all of its runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runcube.core import DEFAULT_LIMITS, Limits, Request, Source, natural_key
+from runcube.readers.database import database_files, tables_in
+from runcube.readers.mlflow.files import read_run, run_folders
+from runcube.readers.mlflow.sqlite import TABLES, read_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runcube.core import RunHeader, RunLog
+    from runcube.files import Tree
+
+
+@dataclass(frozen=True)
+class MlflowReader:
+    """Reads runs of MLflow, from its file store (``mlruns``) or SQLite (``mlflow.db``).
+
+    ``step`` is the x-axis. The line of a problem is the number of a row of the run, by steps.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``reader=``.
+    limits : Limits
+        Bounds on what one log may cost.
+    """
+
+    name: str = "mlflow"
+    limits: Limits = DEFAULT_LIMITS
+
+    # What a run is called, and whether it was deleted, stands where its metrics are.
+    whole_headers = True
+
+    def find(self, tree: Tree) -> Iterator[Source]:
+        """Yield a source for each run in files, and for each database."""
+        yield from sorted(run_folders(tree), key=lambda source: natural_key(source.path))
+        for file in list(tree.unclaimed()):
+            if tables_in(tree, file).keys() >= TABLES:
+                yield Source(tree.root, file.path, database_files(tree, file))
+
+    def headers(self, source: Source) -> Sequence[RunHeader]:
+        """Return the headers of all runs of a source, which is read for them."""
+        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
+
+    def read(self, source: Source, request: Request) -> Sequence[RunLog]:
+        """Parse the runs of a source."""
+        if source.path == source.files[0].path:
+            runs = read_runs(source, self.limits)
+        else:
+            runs = [read_run(source, self.limits)]
+        return [run.log(source, request, self.limits) for run in runs]
