@@ -61,7 +61,6 @@ def test_a_file_of_another_logger_is_recognised_and_nothing_else_of_that_name(pa
         ("mlruns.db", ["metrics", "latest_metrics"], "MLflow databases"),
         ("mlflow.db", ["experiments"], "MLflow databases"),
         ("study.sqlite3", ["studies", "trials"], "Optuna studies"),
-        ("project.db", ["metrics", "configs"], "trackio databases"),
         ("addresses.db", ["people"], None),
     ],
 )

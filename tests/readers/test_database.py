@@ -210,10 +210,23 @@ def test_no_view_trigger_virtual_table_or_computed_column_is_a_table(tmp_path):
     assert read(tmp_path) == ([], [])
 
 
+def test_a_damaged_name_of_a_column_costs_that_column(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "a.db")) as made:
+        made.execute("CREATE TABLE metrics(key TEXT, value REAL)")
+        made.execute("INSERT INTO metrics VALUES ('a', 0.5)")
+        made.commit()
+    data = (tmp_path / "a.db").read_bytes().replace(b"metrics(key TEXT", b"metrics(k\xccy TEXT")
+    (tmp_path / "a.db").write_bytes(data)
+    assert read(tmp_path, columns=("key", "value")) == ([(None, 0.5)], [])
+    # As the list of tables has it; SQLite knows no such name.
+    rows, (problem,) = read(tmp_path, columns=("k\\xccy", "value"))
+    assert (rows, problem.kind) == ([], "bad_line")
+
+
 def test_names_of_tables_and_columns_are_quoted(tmp_path):
     with closing(sqlite3.connect(tmp_path / "a.db")) as made:
-        made.execute('CREATE TABLE "a""; DROP TABLE b"("c""d", "select")')
-        made.execute('INSERT INTO "a""; DROP TABLE b" VALUES (1, 2)')
+        made.execute('CREATE TABLE "a""`; DROP TABLE b"("c""`d", "select")')
+        made.execute('INSERT INTO "a""`; DROP TABLE b" VALUES (1, 2)')
         made.commit()
     tree = Tree(list_files(tmp_path))
     with open_database(tree.root, [tree.files["a.db"]]) as database:

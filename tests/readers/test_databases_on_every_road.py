@@ -10,6 +10,7 @@ import fsspec
 import numpy as np
 import pytest
 from mlflow_stores import BEGAN, run_of, write, write_sqlite
+from trackio_projects import write_project
 
 import runcube as rc
 
@@ -50,7 +51,17 @@ def mlflow_sqlite(root):
     return more
 
 
-MAKERS = [mlflow_files, mlflow_sqlite]
+def trackio(root):
+    path = write_project(root / "project.db")
+
+    def more():
+        path.unlink()
+        write_project(path, lrs=(*LRS, 0.3))
+
+    return more
+
+
+MAKERS = [mlflow_files, mlflow_sqlite, trackio]
 
 
 def quietly(function, *arguments, **options):

@@ -133,12 +133,6 @@ _LOGGERS = (
         "optuna.load_study reads them: " + _RECORDS,
     ),
     _Logger(
-        "trackio databases",
-        re.compile(r"\.(db|sqlite3?)$"),
-        _is_database(b"metrics", b"configs"),
-        _RECORDS,
-    ),
-    _Logger(
         "Aim repositories",
         re.compile(r"(^|/)\.aim/.*(^|/)CURRENT$"),
         lambda head: head.startswith(b"MANIFEST-"),

@@ -32,6 +32,7 @@ from runcube.readers.mlflow import MlflowReader
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
 from runcube.readers.tensorboard import TensorBoardReader
+from runcube.readers.trackio import TrackioReader
 from runcube.readers.wandb import WandbReader
 
 # The most general first: readers registered later are asked earlier.
@@ -41,6 +42,7 @@ for _reader in (
     JsonlReader(),
     WandbReader(),
     MlflowReader(),
+    TrackioReader(),
     RayReader(),
     JobsReader(),
     NativeReader(),

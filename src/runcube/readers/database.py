@@ -36,6 +36,8 @@ _COPIES = 3
 _STEPS, _STEPS_A_BYTE, _STEPS_AT_ONCE = 1_000_000, 4, 10_000
 _LONGEST_CELL, _MOST_ATTACHED = 0, 7  # SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_ATTACHED
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
+# SQLite's own messages repeat names of damaged schemas, which need be no UTF-8.
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _PLAIN_TABLES = (
     "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND rootpage > 0 ORDER BY rowid"
 )
@@ -111,7 +113,7 @@ class Database:
                 if not str(sql).upper().startswith("CREATE VIRTUAL"):
                     found = connection.execute(f"PRAGMA table_info({_quoted(name)})")
                     self.tables[name] = tuple(row[1] for row in found)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             self.problems.append(Problem("unreadable", f"no sound database: {error}", path))
         else:
             if not self.tables:
@@ -149,7 +151,7 @@ class Database:
             for row in self._connection.execute(select):
                 last = row[0]
                 yield row[1:]
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             behind = [] if _is_spent(error) else [*self._backwards(select, number, last)]
             yield from (row[1:] for row in reversed(behind))
             self._name(table, error, last, behind[-1][0] if behind else None)
@@ -157,10 +159,10 @@ class Database:
     def _backwards(self, select: str, number: str, last: int | None) -> Iterator[tuple[Any, ...]]:
         """Yield the rows behind a damaged place, the last one first, down to the next damage."""
         where = "" if last is None else f" WHERE {number} > {int(last)}"
-        with suppress(sqlite3.Error):
+        with suppress(*_ERRORS):
             yield from self._connection.execute(f"{select}{where} ORDER BY {number} DESC")
 
-    def _name(self, table: str, error: sqlite3.Error, last: Any, behind: Any) -> None:
+    def _name(self, table: str, error: Exception, last: Any, behind: Any) -> None:
         if _is_spent(error):
             message = f"{table!r}: reading takes more work than so large a file can need"
             self.problems.append(Problem("limit", f"{message}: the rest is left out", self.path))
@@ -231,12 +233,13 @@ def _authorize(action: int, name: str | None, *_: str | None) -> int:
     return sqlite3.SQLITE_OK if is_allowed else sqlite3.SQLITE_DENY
 
 
-def _is_spent(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+def _is_spent(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
 
 def _quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
+    """Return a name as SQL has it: in other quotes one that is not there would be a text."""
+    return "`{}`".format(name.replace("`", "``"))
 
 
 def _ending(file: LogFile) -> str:
