@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -210,7 +210,7 @@ def open_database(
 def _connected(path: Path, size: int, limits: Limits) -> sqlite3.Connection:
     """Return a connection that can read plain tables, and do nothing else."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
+    connection.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
     connection.setlimit(_LONGEST_CELL, min(limits.line_bytes, 10**9))
     connection.setlimit(_MOST_ATTACHED, 0)
     # Of a file that is cut the pages that are there are read only with writable_schema.

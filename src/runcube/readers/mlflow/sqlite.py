@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from array import array
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,9 @@ from runcube.readers.database import open_database
 from runcube.readers.mlflow.runs import PARENT, MlflowRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from runcube.core import Limits, Source
     from runcube.readers.database import Database
@@ -24,8 +25,15 @@ TABLES = frozenset({"experiments", "runs", "metrics", "params", "tags"})
 _DELETED = "deleted"
 _FACTS = ("name", "user_id", "status", "start_time", "end_time", "experiment_id")
 _POINT = ("run_uuid", "key", "value", "step", "timestamp", "is_nan")
+_NUMBER, _NONE = frozenset({int, float}), type(None)
+# Of the number of a row, and of its columns; old versions have neither steps nor is_nan.
+_TYPES = (
+    *({int, _NONE}, {str}, {str}, _NUMBER),
+    *({int, _NONE}, _NUMBER | {_NONE}, _NUMBER | {bytes, str, _NONE}),
+)
 # MLflow writes the largest number for an infinity.
-_INFINITE = {sys.float_info.max: math.inf, -sys.float_info.max: -math.inf}
+_LARGEST = sys.float_info.max
+_AT_ONCE = 10_000
 
 
 def read_runs(source: Source, limits: Limits) -> list[MlflowRun]:
@@ -84,6 +92,14 @@ def _texts(database: Database, table: str) -> defaultdict[str, dict[str, str]]:
     return found
 
 
+class _Codes(dict[str, int]):
+    """Numbers of texts, by first appearance."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = number = len(self)
+        return number
+
+
 class _Points:
     """All points of a database, in the order in which they were written.
 
@@ -94,35 +110,51 @@ class _Points:
     """
 
     def __init__(self, database: Database) -> None:
-        self._codes, self._steps = array("q"), array("q")
-        self._times, self._values = array("d"), array("d")
-        names: dict[str, int] = {}
-        owners: dict[str, int] = {}
+        self._names, owners = _Codes(), _Codes()
         self._bad: dict[str, list[int]] = {}
-        of = array("q")
-        for row, run, key, value, step, time, is_nan in database.rows("metrics", "rowid", *_POINT):
-            if not _is_point(run, key, value, step, time):
-                self._bad.setdefault(_text(run), [row, 0])[1] += 1
-                continue
-            of.append(owners.setdefault(run, len(owners)))
-            self._codes.append(names.setdefault(key, len(names)))
-            self._steps.append(step or 0)
-            self._times.append(math.nan if time is None else time)
-            self._values.append(math.nan if is_nan else _INFINITE.get(value, value))
-        self._names = [*names]
-        order = np.argsort(np.array(of), kind="stable")
-        ends = np.cumsum(np.bincount(np.array(of, np.int64), minlength=len(owners)))
-        self.rows = dict(zip(owners, np.split(order, ends[:-1]), strict=False))
+        rows = database.rows("metrics", "rowid", *_POINT)
+        pieces: list[tuple[NDArray[Any], ...]]
+        pieces = [(*[np.empty(0, np.int64)] * 3, *[np.empty(0)] * 2)]
+        while batch := [*islice(rows, _AT_ONCE)]:
+            pieces += self._read(batch, owners)
+        of, self._codes, self._steps, self._times, self._values = map(
+            np.concatenate, zip(*pieces, strict=True)
+        )
+        ends = np.cumsum(np.bincount(of, minlength=len(owners)))
+        runs = np.split(np.argsort(of, kind="stable"), ends[:-1])
+        self.rows = dict(zip(owners, runs, strict=False))
+
+    def _read(
+        self, batch: list[tuple[Any, ...]], owners: _Codes
+    ) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Yield the points of some rows, if there are any; rows of no point are counted."""
+        columns = [*zip(*batch, strict=True)]
+        if not all(set(map(type, c)) <= kinds for c, kinds in zip(columns, _TYPES, strict=True)):
+            for number, run, *_ in (row for row in batch if not _is_point(row)):
+                self._bad.setdefault(_text(run), [number, 0])[1] += 1
+            columns = [*zip(*filter(_is_point, batch), strict=True)]
+        if columns:
+            _, runs, keys, values, steps, times, is_nan = columns
+            found = np.array(values, np.float64)
+            found[np.abs(found) == _LARGEST] *= np.inf
+            found[np.array([*map(bool, is_nan)])] = np.nan
+            yield (
+                np.fromiter(map(owners.__getitem__, runs), np.int64, len(runs)),
+                np.fromiter(map(self._names.__getitem__, keys), np.int64, len(keys)),
+                np.array([step or 0 for step in steps], np.int64),
+                np.array(times, np.float64),
+                found,
+            )
 
     def of(self, run: str, path: str) -> dict[str, Any]:
         """Return the points of a run, and what is wrong with them, by the fields of `MlflowRun`."""
         rows = self.rows.get(run, np.empty(0, np.int64))
         return {
-            "names": self._names,
-            "codes": np.asarray(self._codes)[rows],
-            "steps": np.asarray(self._steps)[rows],
-            "times": np.asarray(self._times)[rows],
-            "values": np.asarray(self._values)[rows],
+            "names": [*self._names],
+            "codes": self._codes[rows],
+            "steps": self._steps[rows],
+            "times": self._times[rows],
+            "values": self._values[rows],
             "problems": [_bad_rows(self._bad[run], path)] if run in self._bad else [],
         }
 
@@ -137,14 +169,8 @@ class _Points:
         return found
 
 
-def _is_point(run: Any, key: Any, value: Any, step: Any, time: Any) -> bool:
-    return (
-        type(run) is str
-        and type(key) is str
-        and type(value) in (float, int)
-        and (type(step) is int or step is None)
-        and (type(time) in (int, float) or time is None)
-    )
+def _is_point(row: tuple[Any, ...]) -> bool:
+    return all(type(cell) in kinds for cell, kinds in zip(row, _TYPES, strict=True))
 
 
 def _bad_rows(bad: Sequence[int], path: str) -> Problem:
