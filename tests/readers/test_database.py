@@ -56,6 +56,17 @@ def test_rows_come_in_the_order_of_the_table_whatever_an_index_says(tmp_path):
     assert read(tmp_path) == (ROWS[::-1], [])
 
 
+def test_of_files_of_other_names_not_even_the_beginning_is_read(tmp_path):
+    data = written(tmp_path / "a.sqlite3").read_bytes()
+    for name in ("b.db.gz", "model.pt", "a.db-journal"):
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    tree = Tree(list_files(tmp_path))
+    looked = []
+    tree.head = lambda path, head=tree.head: looked.append(path) or head(path)
+    known = {path for path, file in tree.files.items() if "metrics" in tables_in(tree, file)}
+    assert known == set(looked) == {"a.sqlite3", "b.db.gz"}
+
+
 def test_a_column_that_is_not_there_is_none_and_rows_have_numbers(tmp_path):
     written(tmp_path / "a.db", ROWS[:2])
     rows, _ = read(tmp_path, columns=("rowid", "value", "is_nan"))

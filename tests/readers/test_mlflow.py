@@ -282,6 +282,22 @@ def test_a_run_without_a_sound_description_keeps_its_curves(tmp_path, meta):
     assert (one.marker, kinds(other)) == (None, [])
 
 
+@both
+def test_artifacts_that_are_kept_elsewhere_are_no_runs(tmp_path, kind):
+    runs = {"0" * 32: run_of([("loss", 0, 1.0)], params={"lr": 1})}
+    root = write(kind, tmp_path / "logs", runs)
+    for place in (f"mlartifacts/1/{'0' * 32}/artifacts", "others"):
+        (root / place).mkdir(parents=True)
+        (root / place / "history.csv").write_text("epoch,loss\n1,0.5\n2,0.25\n")
+    skipped = json.loads(load(root, reader="mlflow").attrs["skipped"])
+    (named,) = [p for p in skipped if "artifacts" in p["message"]]
+    assert (named["path"], "1 file" in named["message"]) == (
+        f"mlartifacts/1/{'0' * 32}/artifacts/history.csv",
+        True,
+    )
+    assert int((load(root).status != "absent").sum()) == 2
+
+
 def test_a_model_that_was_logged_is_no_run(tmp_path):
     root = write("files", tmp_path / "logs", {"a": run_of([("loss", 0, 1.0)])})
     model = root / "mlruns" / "1" / "models" / "m-1"

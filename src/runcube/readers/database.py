@@ -10,6 +10,7 @@ generated column or function of the file runs. The work is bounded by the size o
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache, partial
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from runcube.files import Tree
 
 _MAGIC = b"SQLite format 3\0"
+# Of all other files, most of which are large, not even the beginning is read.
+_NAMES = re.compile(r"\.(?:db|db3|sdb|s3db|sqlite|sqlite3)")
 _WAL, _JOURNAL, _SHARED = "-wal", "-journal", "-shm"
 # With these bytes a journal ends that names another file, which SQLite may then delete.
 _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
@@ -57,13 +60,17 @@ def database_files(tree: Tree, file: LogFile) -> tuple[LogFile, ...]:
     database, and so an update notices that a run has gone on. A ``-shm`` without a ``-wal`` is one
     of them as well, since it shows that one is missing.
     """
-    base = file.path
-    for ending in filter(None, PACKED_ENDINGS):
-        base = base.removesuffix(ending)
+    base = _unpacked(file.path)
     beside = {ending: tree.files.get(base + ending) for ending in (_WAL, _JOURNAL, _SHARED)}
     if beside[_WAL] is not None:
         beside[_SHARED] = None
     return (file, *(found for found in beside.values() if found is not None))
+
+
+def _unpacked(path: str) -> str:
+    for ending in filter(None, PACKED_ENDINGS):
+        path = path.removesuffix(ending)
+    return path
 
 
 def tables_in(tree: Tree, file: LogFile) -> Mapping[str, Sequence[str]]:
@@ -73,9 +80,10 @@ def tables_in(tree: Tree, file: LogFile) -> Mapping[str, Sequence[str]]:
     ----------
     tree : Tree
     file : LogFile
-        Only if its first bytes are those of a database is it read.
+        It is read only if its name is that of a database, and so are its first bytes.
     """
-    if not is_database(tree.head(file.path)):
+    _, dot, ending = _unpacked(file.path).rpartition(".")
+    if not _NAMES.fullmatch(dot + ending) or not is_database(tree.head(file.path)):
         return {}
     return _tables(tree.root, database_files(tree, file))
 

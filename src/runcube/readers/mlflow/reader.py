@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from runcube.core import RunHeader, RunLog
     from runcube.files import Tree
+
+# Where they are kept beside a database, or elsewhere than in the folder of the run.
+_ARTIFACTS = re.compile(r"(?:^|/)[0-9a-f]{32}/artifacts/")
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,20 @@ class MlflowReader:
     whole_headers = True
 
     def find(self, tree: Tree) -> Iterator[Source]:
-        """Yield a source for each run in files, and for each database."""
-        yield from sorted(run_folders(tree), key=lambda source: natural_key(source.path))
-        for file in list(tree.unclaimed()):
-            if tables_in(tree, file).keys() >= TABLES:
-                yield Source(tree.root, file.path, database_files(tree, file))
+        """Yield a source for each run in files, and for each database.
+
+        Artifacts of runs are set aside: tables in them are no logs of their own.
+        """
+        found = [
+            Source(tree.root, file.path, database_files(tree, file))
+            for file in tree.unclaimed()
+            if tables_in(tree, file).keys() >= TABLES
+        ]
+        found += sorted(run_folders(tree), key=lambda source: natural_key(source.path))
+        yield from found
+        if found:
+            beside = [file for file in tree.unclaimed() if _ARTIFACTS.search(file.path)]
+            tree.set_aside("artifacts of MLflow runs", beside)
 
     def headers(self, source: Source) -> Sequence[RunHeader]:
         """Return the headers of all runs of a source, which is read for them."""
