@@ -282,6 +282,14 @@ def test_a_run_without_a_sound_description_keeps_its_curves(tmp_path, meta):
     assert (one.marker, kinds(other)) == (None, [])
 
 
+@pytest.mark.parametrize("kind", ROOTS)
+def test_one_experiment_may_be_asked_for(kind):
+    ds = load(ROOTS[kind], reader=MlflowReader(experiment="digits"))
+    assert dict(ds.sizes) == {"lr": 3, "seed": 4, "split": 3, "metric": 2, "step": 6}
+    with pytest.raises(rc.UnknownNameError, match=r"experiment='digit'.*nearest: 'digits'"):
+        load(ROOTS[kind], reader=MlflowReader(experiment="digit"))
+
+
 @both
 def test_artifacts_that_are_kept_elsewhere_are_no_runs(tmp_path, kind):
     runs = {"0" * 32: run_of([("loss", 0, 1.0)], params={"lr": 1})}

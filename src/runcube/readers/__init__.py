@@ -57,6 +57,7 @@ __all__ = [
     "JsonlReader",
     "Limits",
     "LogFile",
+    "MlflowReader",
     "NativeReader",
     "Problem",
     "RayReader",

@@ -115,26 +115,36 @@ def read_run(source: Source, limits: Limits) -> MlflowRun:
         If the folder is no longer there.
     """
     stat_file(source.root, source.files[0].path)
-    named = [_inside(folder, "") + _META for folder in (source.path, _above(source.path))]
-    (facts, problems), (experiment, more) = (
-        load_sidecars(source, [f for f in source.files[:2] if f.path == path], limits)
-        for path in named
-    )
+    facts, problems = _described(source, source.path, limits)
+    experiment, more = experiment_of(source, limits)
     if not facts and not problems:
         message = f"it has no {_META}: its name, its status and its times are not known"
         problems = [Problem("unreadable", message, source.path)]
     own = _Files(source, limits, [*problems, *more])
     points = own.points()
-    run, name = facts.get("run_id") or facts.get("run_uuid"), experiment.get("name")
+    run = facts.get("run_id") or facts.get("run_uuid")
     return MlflowRun(
         run if isinstance(run, str) else source.path.rpartition("/")[2],
         facts,
-        name if isinstance(name, str) else None,
+        experiment,
         own.texts(_PARAMS),
         own.texts(_TAGS),
         **points,
         problems=own.problems,
     )
+
+
+def experiment_of(source: Source, limits: Limits) -> tuple[str | None, list[Problem]]:
+    """Return the name of the experiment that a run is of, and what is wrong with its file."""
+    facts, problems = _described(source, _above(source.path), limits)
+    name = facts.get("name")
+    return name if isinstance(name, str) else None, problems
+
+
+def _described(source: Source, folder: str, limits: Limits) -> tuple[dict[str, Any], list[Problem]]:
+    """Return what the description in a folder says, that of the run or of its experiment."""
+    path = _inside(folder, "") + _META
+    return load_sidecars(source, [f for f in source.files[:2] if f.path == path], limits)
 
 
 class _Files:

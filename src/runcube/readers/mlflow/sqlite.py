@@ -36,10 +36,31 @@ _LARGEST = sys.float_info.max
 _AT_ONCE = 10_000
 
 
-def read_runs(source: Source, limits: Limits) -> list[MlflowRun]:
+def experiments_in(source: Source, limits: Limits) -> dict[Any, str]:
+    """Return the names of the experiments of a database by their ids; none if it is gone."""
+    try:
+        with open_database(source.root, source.files, limits) as database:
+            return _experiments(database)
+    except OSError:
+        return {}
+
+
+def _experiments(database: Database) -> dict[Any, str]:
+    rows = database.rows("experiments", "experiment_id", "name")
+    return {number: _text(name) for number, name in rows}
+
+
+def read_runs(source: Source, limits: Limits, only: str | None = None) -> list[MlflowRun]:
     """Return the runs of a database in the order in which they were created.
 
     Runs that were deleted, and those without metrics that only hold others, are named by the first.
+
+    Parameters
+    ----------
+    source : Source
+    limits : Limits
+    only : str, optional
+        The experiment whose runs are wanted.
 
     Raises
     ------
@@ -47,7 +68,7 @@ def read_runs(source: Source, limits: Limits) -> list[MlflowRun]:
         If the file cannot be read, or holds no run.
     """
     with open_database(source.root, source.files, limits) as database:
-        experiments = dict(database.rows("experiments", "experiment_id", "name"))
+        experiments = _experiments(database)
         known = {
             _text(run): dict(zip(("lifecycle_stage", *_FACTS), facts, strict=True))
             for run, *facts in database.rows("runs", "run_uuid", "lifecycle_stage", *_FACTS)
@@ -59,16 +80,16 @@ def read_runs(source: Source, limits: Limits) -> list[MlflowRun]:
     runs, left_out = [], dict.fromkeys(("were deleted", "only hold others, without a metric"), 0)
     deleted, holders = left_out
     for run, facts in known.items():
+        experiment = experiments.get(facts["experiment_id"])
+        if only not in (None, experiment):
+            continue
         if facts.pop("lifecycle_stage") == _DELETED:
             left_out[deleted] += 1
         elif run in parents and run not in points.rows:
             left_out[holders] += 1
         else:
-            experiment = experiments.get(facts["experiment_id"])
-            name = None if experiment is None else _text(experiment)
-            runs.append(
-                MlflowRun(run, facts, name, params[run], tags[run], **points.of(run, source.path))
-            )
+            held = points.of(run, source.path)
+            runs.append(MlflowRun(run, facts, experiment, params[run], tags[run], **held))
     for why, count in left_out.items():
         if count:
             message = f"{count} run{'s' * (count > 1)} that {why}: left out"
