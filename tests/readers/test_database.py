@@ -73,9 +73,10 @@ def test_a_column_that_is_not_there_is_none_and_rows_have_numbers(tmp_path):
     assert rows == [(1, 0.0, None), (2, 1.0, None)]
 
 
-def test_a_table_without_row_numbers_is_read(tmp_path):
+@pytest.mark.parametrize("more", ["rowid, oid, _rowid_", "a, oid, b"])
+def test_a_table_without_row_numbers_is_read(tmp_path, more):
     with closing(sqlite3.connect(tmp_path / "a.db")) as made:
-        made.execute("CREATE TABLE metrics(key PRIMARY KEY, rowid, oid, _rowid_) WITHOUT ROWID")
+        made.execute(f"CREATE TABLE metrics(key PRIMARY KEY, {more}) WITHOUT ROWID")
         made.execute("INSERT INTO metrics VALUES ('b', 1, 2, 3), ('a', 4, 5, 6)")
         made.commit()
     assert read(tmp_path, columns=("key", "oid")) == ([("a", 5), ("b", 2)], [])

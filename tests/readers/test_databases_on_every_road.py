@@ -121,6 +121,20 @@ def test_an_update_notices_what_stands_in_the_wal_alone(tmp_path):
     assert ds.curve.sel(lr=0.1, seed=0, step=STEPS).squeeze() == 7.0
 
 
+def test_a_database_whose_wal_was_left_behind_is_named(tmp_path):
+    (tmp_path / "logs").mkdir()
+    with closing(sqlite3.connect(tmp_path / "project.db", isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("CREATE TABLE metrics(run_id, run_name, step, timestamp, metrics)")
+        copied = (tmp_path / "project.db").read_bytes()
+        (tmp_path / "logs" / "project.db").write_bytes(copied)
+    write("files", tmp_path / "logs", mlflow_runs())
+    ds = quietly(rc.load_runs, tmp_path / "logs", parallel=False)
+    (named,) = json.loads(ds.attrs["skipped"])
+    assert (named["kind"], named["path"]) == ("not_read", "project.db")
+    assert "-wal file, which was not copied along" in named["message"]
+
+
 def test_a_database_of_thousands_of_runs_is_one_source(tmp_path):
     runs = {
         f"{number:04}": run_of(

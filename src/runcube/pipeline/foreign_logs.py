@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runcube.core import LogFile
 
 _SQLITE = b"SQLite format 3\0"
+_ONE_PAGE = b"\0\0\0\1"
 _RECORDS = 'write what you need of it as JSON lines, {"step": 1, "train/loss": 0.5}'
 _NO_TABLES = "tables are missing: damaged, or the -wal file was not copied along"
 _SACRED_CURVE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"(steps|timestamps|values)"\s*:\s*\[')
@@ -119,6 +120,12 @@ _LOGGERS = (
         re.compile(r"(^|/)mlflow\.db$"),
         lambda head: head.startswith(_SQLITE),
         _NO_TABLES,
+    ),
+    _Logger(
+        "SQLite databases without a table",
+        re.compile(r"\.(db3?|sqlite3?)$"),
+        lambda head: head.startswith(_SQLITE) and head[28:32] == _ONE_PAGE,
+        "what was written to them is in a -wal file, which was not copied along",
     ),
     _Logger(
         "Optuna studies",

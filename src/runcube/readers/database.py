@@ -22,7 +22,7 @@ from runcube.core import DEFAULT_LIMITS, Problem
 from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes, stat_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from runcube.core import Limits, LogFile
     from runcube.files import Tree
@@ -148,7 +148,7 @@ class Database:
         if table not in self.tables:
             return
         own = {name.lower() for name in self.tables[table]}
-        number = next(name for name in ("rowid", "_rowid_", "oid", "NULL") if name not in own)
+        number = self._number(table, own)
         names = [number, *(_quoted(c) if c.lower() in own else "NULL" for c in columns)]
         for place, column in enumerate(columns, start=1):
             names[place] = number if column == "rowid" else names[place]
@@ -163,6 +163,14 @@ class Database:
             behind = [] if _is_spent(error) else [*self._backwards(select, number, last)]
             yield from (row[1:] for row in reversed(behind))
             self._name(table, error, last, behind[-1][0] if behind else None)
+
+    def _number(self, table: str, columns: Collection[str]) -> str:
+        """Return what the number of a row is called; ``NULL`` where rows have none."""
+        for name in (n for n in ("rowid", "_rowid_", "oid") if n not in columns):
+            with suppress(*_ERRORS):
+                self._connection.execute(f"SELECT {name} FROM {_quoted(table)} LIMIT 0")
+                return name
+        return "NULL"
 
     def _backwards(self, select: str, number: str, last: int | None) -> Iterator[tuple[Any, ...]]:
         """Yield the rows behind a damaged place, the last one first, down to the next damage."""
