@@ -41,22 +41,13 @@ def in_order(
 
 
 def _periods(codes: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the period of each point: a metric that steps back within one begins the next.
-
-    A point below the step at which its period began is of an earlier one, if its metric has not
-    been further there: what is logged without a step at the end of a run that was resumed.
-    """
+    """Return the period of each point: a metric that steps back within one begins the next."""
     found = np.empty(len(codes), np.int64)
-    begins = [-np.inf]
+    period = 0
     last: dict[int, tuple[int, int]] = {}
     for place, (code, step) in enumerate(zip(codes.tolist(), steps.tolist(), strict=True)):
         of, at = last.get(code, (-1, 0))
-        if of == len(begins) - 1 and step < at:
-            begins.append(step)
-        period = len(begins) - 1
-        while step < begins[period] and (period - 1 > of or (period - 1 == of and at <= step)):
-            period -= 1
-        begins[period] = min(begins[period], step)
+        period += of == period and step < at
         last[code] = period, step
         found[place] = period
     return found
