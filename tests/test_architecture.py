@@ -178,7 +178,8 @@ def test_other_folders_are_imported_by_their_faces(name):
 # What `runcube.readers` offers to authors of readers.
 AUTHORS_OF_READERS = set(
     "Curves Limits LogFile Problem Reader Request Resume Roles RunHeader RunLog Source Status Tree"
-    " read_bytes register_reader JobsReader JsonlReader NativeReader RayReader WandbReader".split()
+    " read_bytes register_reader JobsReader JsonlReader MlflowReader NativeReader RayReader"
+    " WandbReader".split()
 )
 # The figures, and what goes with them.
 PLOTS = set(

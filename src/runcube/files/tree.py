@@ -12,7 +12,7 @@ from runcube.files.paths import as_root, is_url, last_name, roots_of
 from runcube.files.several import list_several
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from runcube.core import LogFile
     from runcube.files.listing import Listing
@@ -39,6 +39,8 @@ class Tree:
         Every file by its posix path relative to ``root``, in natural path order.
     unreadable : list of (str, str)
         Paths that could not be read, and why.
+    aside : dict of str to list of str
+        What readers set aside, with the paths.
     """
 
     def __init__(self, listing: Listing, wanted: FileFilter | None = None) -> None:
@@ -52,6 +54,7 @@ class Tree:
         # What is beside the logs that are asked for is there for whoever looks for it.
         self._claimed = {file.path for file in files if not wanted.may_be_log(file.path)}
         self._with_log: set[str] = set()
+        self.aside: dict[str, list[str]] = {}
         self._children: dict[str, dict[str, LogFile]] = {}
         for file in files:
             folder, _, name = file.path.rpartition("/")
@@ -65,6 +68,19 @@ class Tree:
         """Mark the files of a log, the log first, as claimed: no other reader is offered them."""
         self._claimed.update(file.path for file in files)
         self._with_log.update(file.path.rpartition("/")[0] for file in files[:1])
+
+    def set_aside(self, what: str, files: Sequence[LogFile]) -> None:
+        """Mark files as claimed that go with the logs of a reader and that it does not read.
+
+        Parameters
+        ----------
+        what : str
+            What they are, for the problem that names them once: ``"artifacts of MLflow runs"``.
+        files : sequence of LogFile
+        """
+        if files:
+            self._claimed.update(file.path for file in files)
+            self.aside.setdefault(what, []).extend(file.path for file in files)
 
     def has_log(self, folder: str) -> bool:
         """Return whether a reader has claimed a log directly inside a folder."""

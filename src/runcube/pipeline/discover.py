@@ -28,7 +28,7 @@ from runcube.files import (
     read_bytes,
     read_ends,
 )
-from runcube.pipeline.foreign_logs import foreign_logger, foreign_problems
+from runcube.pipeline.foreign_logs import aside_problems, foreign_logger, foreign_problems
 from runcube.plan import keys_from_paths
 from runcube.readers import reader_fingerprint, resolve_reader
 
@@ -214,6 +214,7 @@ def discover(
         if problem is not None:
             found.skipped.append(problem)
     left = list(tree.unclaimed())
+    found.skipped += aside_problems(tree.aside)
     found.skipped += foreign_problems(left, tree.head, tree.has_log)
     found.skipped += [
         _problem_of(tree, file)

@@ -11,13 +11,14 @@ from runcube.core import Problem
 from runcube.files import PACKED_ENDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from runcube.core import LogFile
 
 _SQLITE = b"SQLite format 3\0"
+_ONE_PAGE = b"\0\0\0\1"
 _RECORDS = 'write what you need of it as JSON lines, {"step": 1, "train/loss": 0.5}'
-_MLFLOW_POINT = re.compile(rb"\d{9,} [-+.\w]+( -?\d+.*)?\r?\n")
+_NO_TABLES = "tables are missing: damaged, or the -wal file was not copied along"
 _SACRED_CURVE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"(steps|timestamps|values)"\s*:\s*\[')
 _CSV = re.compile(r"\.(csv|tsv)$")
 _TABLES = "CSV tables"
@@ -109,22 +110,22 @@ _LOGGERS = (
         _RECORDS,
     ),
     _Logger(
-        "MLflow metric files",
-        re.compile(r"/metrics/"),
-        lambda head: _MLFLOW_POINT.match(head) is not None,
-        f"MlflowClient().get_metric_history(run, name) reads them: {_RECORDS}",
-    ),
-    _Logger(
         "MLflow databases",
         re.compile(r"\.(db|sqlite3?)$"),
         _is_database(b"latest_metrics"),
-        f"MlflowClient().get_metric_history(run, name) reads them: {_RECORDS}",
+        _NO_TABLES,
     ),
     _Logger(
         "MLflow databases",
         re.compile(r"(^|/)mlflow\.db$"),
         lambda head: head.startswith(_SQLITE),
-        f"MlflowClient().get_metric_history(run, name) reads them: {_RECORDS}",
+        _NO_TABLES,
+    ),
+    _Logger(
+        "SQLite databases without a table",
+        re.compile(r"\.(db3?|sqlite3?)$"),
+        lambda head: head.startswith(_SQLITE) and head[28:32] == _ONE_PAGE,
+        "what was written to them is in a -wal file, which was not copied along",
     ),
     _Logger(
         "Optuna studies",
@@ -137,12 +138,6 @@ _LOGGERS = (
         re.compile(r"\.(log|jsonl?|journal)$"),
         lambda head: head.startswith(b'{"op_code"'),
         "optuna.load_study reads them: " + _RECORDS,
-    ),
-    _Logger(
-        "trackio databases",
-        re.compile(r"\.(db|sqlite3?)$"),
-        _is_database(b"metrics", b"configs"),
-        _RECORDS,
     ),
     _Logger(
         "Aim repositories",
@@ -253,6 +248,14 @@ def foreign_problems(
             paths[0],
         )
         for name, paths in found.items()
+    ]
+
+
+def aside_problems(aside: Mapping[str, list[str]]) -> list[Problem]:
+    """Return one problem, of kind ``not_read``, for each kind of files that readers set aside."""
+    return [
+        Problem("not_read", f"{what} are not read: {_count(paths)}", paths[0])
+        for what, paths in aside.items()
     ]
 
 

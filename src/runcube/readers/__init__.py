@@ -4,9 +4,9 @@ This is the public place for authors of readers: the protocol `Reader`, the term
 speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
 files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
 (`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module or a
-folder of its own; ``lines``, ``table``, ``last_words`` and ``config_files`` are what several of
-them share. Start in ``base``, then ``jobs``, the shortest reader. May import ``core`` and
-``files``.
+folder of its own; ``lines``, ``table``, ``database``, ``last_words`` and ``config_files`` are what
+several of them share. Start in ``base``, then ``jobs``, the shortest reader. May import ``core``
+and ``files``.
 """
 
 from runcube.core import (
@@ -28,9 +28,11 @@ from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
+from runcube.readers.mlflow import MlflowReader
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
 from runcube.readers.tensorboard import TensorBoardReader
+from runcube.readers.trackio import TrackioReader
 from runcube.readers.wandb import WandbReader
 
 # The most general first: readers registered later are asked earlier.
@@ -39,6 +41,8 @@ for _reader in (
     TensorBoardReader(),
     JsonlReader(),
     WandbReader(),
+    MlflowReader(),
+    TrackioReader(),
     RayReader(),
     JobsReader(),
     NativeReader(),
@@ -53,6 +57,7 @@ __all__ = [
     "JsonlReader",
     "Limits",
     "LogFile",
+    "MlflowReader",
     "NativeReader",
     "Problem",
     "RayReader",

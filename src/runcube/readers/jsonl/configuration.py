@@ -225,7 +225,7 @@ def _constants(log: Log, run: int, *, alone: bool) -> tuple[dict[str, Any], froz
     counted = _counted(log, run, moved or numbers)
     head = set(header_rows(log, run)) if log.options.in_log else set()
     rows = log.runs.rows[run]
-    fixed = _fixed_objects(present, moving) if alone else frozenset()
+    fixed = _fixed_objects(present, moving) if alone and log.options.objects else frozenset()
     own = [n for n, c in present.items() if int(rows[c.at[0]]) in head]
     settings = _settings(log, [n for n in own if _only_in(log, run, n, [*head])])
     varying, constants = set(moving), {}

@@ -40,6 +40,8 @@ class Options:
     in_log : bool
         False where the configuration is known from elsewhere: then no column of numbers is part
         of it.
+    objects : bool
+        False where a column with a slash in its name is no key of an object, but a metric.
     config_file : str, optional
         Name of the configuration file beside a log, instead of the usual ones.
     limits : Limits
@@ -58,6 +60,7 @@ class Options:
     plain: frozenset[str] = frozenset()
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     in_log: bool = True
+    objects: bool = True
     config_file: str | None = None
     limits: Limits = DEFAULT_LIMITS
 
