@@ -18,12 +18,12 @@ from runcube.readers.jsonl.reader import JsonlReader
 from runcube.readers.jsonl.source import (
     Decoded,
     differing_keys,
+    log_of_points,
     open_log,
     read_headers,
     read_log,
     runs_of_log,
 )
-from runcube.readers.jsonl.x_columns import axis_of
 
 __all__ = [
     "SPLIT_WORDS",
@@ -31,9 +31,9 @@ __all__ = [
     "JsonlReader",
     "Log",
     "Options",
-    "axis_of",
     "differing_keys",
     "group_parts",
+    "log_of_points",
     "meaning",
     "open_log",
     "read_headers",

@@ -14,16 +14,17 @@ from runcube.readers.jsonl.configuration import known_configuration, run_header
 from runcube.readers.jsonl.interleave import interleaved
 from runcube.readers.jsonl.log import Log
 from runcube.readers.jsonl.names import CONFIG_KEYS, RUN_KEYS
+from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.reading import how_it_was_read
 from runcube.readers.jsonl.runs import build_run
-from runcube.readers.table import Part, first_records, read_table
+from runcube.readers.jsonl.x_columns import axis_of
+from runcube.readers.table import STEP, WALL, Part, first_records, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runcube.core import Limits, LogFile, Source
-    from runcube.readers.jsonl.options import Options
-    from runcube.readers.table import Objects
+    from runcube.readers.table import Objects, PointTable
 
 
 # Problems of a configuration file of which nothing is known.
@@ -185,6 +186,22 @@ def open_log(parts: Sequence[Part], options: Options) -> Log:
     if ordered:
         log = _open_whole(ordered, options, raw)
         log.is_ordered = True
+    return log
+
+
+def log_of_points(table: PointTable, limits: Limits) -> Log:
+    """Return the log of points, whose step and time are known: no metric is another one."""
+    names = frozenset(name for name in table.columns if name not in (STEP, WALL))
+    options = Options(
+        x=STEP,
+        run=False,
+        in_log=False,
+        axes=frozenset({WALL}),
+        plain=frozenset(name for name in names if axis_of(name) in (STEP, WALL)),
+        limits=limits,
+    )
+    log = Log(table, options)
+    log.is_ordered = True
     return log
 
 

@@ -20,7 +20,7 @@ from runcube.core import (
 )
 from runcube.files import damage_problem, read_bytes
 from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
-from runcube.readers.jsonl import Log, Options, axis_of, differing_keys, runs_of_log
+from runcube.readers.jsonl import differing_keys, log_of_points, runs_of_log
 from runcube.readers.tensorboard.folders import (
     below,
     folder_of,
@@ -28,12 +28,12 @@ from runcube.readers.tensorboard.folders import (
     names_in_run,
     runs_of_folders,
 )
-from runcube.readers.tensorboard.rows import STEP, WALL, EventFile, table_of
+from runcube.readers.tensorboard.rows import EventFile, table_of
 from runcube.readers.tensorboard.scalars import read_events
 from runcube.readers.tensorboard.text_tables import config_in_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from runcube.core import LogFile
     from runcube.files import Tree
@@ -90,8 +90,7 @@ class TensorBoardReader:
         config, named = self._config(source, sidecars, own)
         table = table_of(files)
         table.problems += [problem for file in files for problem in file.events.problems]
-        log = Log(table, self._options(table.columns))
-        log.is_ordered = True
+        log = log_of_points(table, self.limits)
         names = [file.path.rpartition("/")[2] for file in sidecars]
         names += ["hyperparameters in the events"] if own else []
         (run,) = runs_of_log(log, source, request, config, [*problems, *conflicts, *named], names)
@@ -140,19 +139,6 @@ class TensorBoardReader:
                 inside = inside.setdefault(part, {})
             inside[parts[-1]] = value
         return load_sidecars(source, sidecars, self.limits, own=(source.files[0].path, kept))
-
-    def _options(self, columns: Iterable[str]) -> Options:
-        """Return what is known of the columns: no tag is the step or the time of its event."""
-        tags = frozenset(name for name in columns if name not in (STEP, WALL))
-        plain = frozenset(name for name in tags if axis_of(name) in (STEP, WALL))
-        return Options(
-            x=STEP,
-            run=False,
-            in_log=False,
-            axes=frozenset({WALL}),
-            plain=plain,
-            limits=self.limits,
-        )
 
 
 def _began(events: FileEvents) -> float:

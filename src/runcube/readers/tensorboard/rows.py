@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runcube.readers.table import NUMBER, Column, Part, Table
+from runcube.readers.table import Part, Points, column_of, table_of_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from runcube.readers.table import PointTable
     from runcube.readers.tensorboard.scalars import FileEvents
 
-STEP, WALL = "step", "wall_time"
 # Of files that were written side by side more often interrupted, only their beginnings count.
 _MOST_CUTS = 1024
 
@@ -39,33 +37,6 @@ class EventFile(NamedTuple):
     names: list[str]
 
 
-@dataclass
-class EventTable(Table):
-    """A table whose lines are records of event files.
-
-    Parameters
-    ----------
-    records : list of int, (parts,)
-        Number of records in each part.
-    """
-
-    records: list[int] = field(default_factory=list)
-
-    @cached_property
-    def first_lines(self) -> list[int]:
-        """Records in all parts before each one, (parts,)."""
-        return [int(count) for count in np.cumsum([0, *self.records[:-1]])]
-
-    def record(self, row: int) -> dict[str, Any]:
-        """Return the values of one row by the names of their columns."""
-        found = {}
-        for name, column in self.columns.items():
-            at, cells = column.on(np.array([row]))
-            if len(at):
-                found[name] = float(column.values[cells[0]])
-        return found
-
-
 class _Stretch(NamedTuple):
     """Values of a file that follow each other, with none of another file between them.
 
@@ -84,7 +55,7 @@ class _Stretch(NamedTuple):
     high: int
 
 
-def table_of(files: Sequence[EventFile]) -> EventTable:
+def table_of(files: Sequence[EventFile]) -> PointTable:
     """Return the values of the event files of a run, in the order in which they were written.
 
     Values of one step that follow each other share a row. The time of a step is that of its first
@@ -99,7 +70,7 @@ def table_of(files: Sequence[EventFile]) -> EventTable:
     periods = np.repeat([s.period for s in pieces], [s.high - s.low for s in pieces])
     # Of a run that logged nothing there is a part as well: problems are of one.
     stretches = _joined(pieces) or [_Stretch(0, 0, 0, 0)]
-    called = [[*map(_column_name, file.names)] for file in files]
+    called = [[*map(column_of, file.names)] for file in files]
     names = [*dict.fromkeys(name for own in called for name in own)]
     code_of = {name: code for code, name in enumerate(names)}
     own = [np.array([code_of[name] for name in names], np.int64) for names in called]
@@ -118,81 +89,9 @@ def table_of(files: Sequence[EventFile]) -> EventTable:
         [own[s.file][files[s.file].events.codes[s.low : s.high]] for s in stretches], int
     )
     which = np.repeat(np.arange(len(stretches)), [s.high - s.low for s in stretches])
-    rows, firsts = _rows(steps, codes, which)
     parts, records = _parts(files, stretches)
-    columns = {}
-    if len(firsts):
-        columns[STEP] = _column(np.arange(len(firsts)), steps[firsts].astype(np.float64))
-    clock = _times(walls, steps, periods)[firsts]
-    has_wall = np.flatnonzero(~np.isnan(clock))
-    if len(has_wall):
-        columns[WALL] = _column(has_wall, clock[has_wall])
-    order = np.lexsort((rows, codes))
-    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    for code, name in enumerate(names):
-        mine = order[bounds[code] : bounds[code + 1]]
-        if len(mine):
-            columns[name] = _column(rows[mine], values[mine])
-    ends = np.searchsorted(which[firsts], np.arange(len(stretches)), side="right")
-    return EventTable(
-        parts=parts,
-        ends=ends.tolist(),
-        lines=numbers[firsts],
-        columns=columns,
-        objects={},
-        odd={},
-        records=records,
-    )
-
-
-def _times(
-    walls: NDArray[np.float64], steps: NDArray[np.int64], periods: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return for each value when the first one of its step was written in its period."""
-    if not len(walls):
-        return walls
-    order = np.lexsort((steps, periods))
-    begins = np.append(
-        True,
-        (steps[order][1:] != steps[order][:-1]) | (periods[order][1:] != periods[order][:-1]),
-    )
-    first = np.fmin.reduceat(walls[order], np.flatnonzero(begins))
-    found = np.empty(len(walls))
-    found[order] = first[np.cumsum(begins) - 1]
-    return found
-
-
-def _column_name(name: str) -> str:
-    """Return what the column of a tag is called: that of the step and of the time are taken."""
-    return f"scalars/{name}" if name in (STEP, WALL) else name
-
-
-def _column(rows: NDArray[np.int64], values: NDArray[np.float64]) -> Column:
-    return Column(rows, np.full(len(rows), NUMBER, np.uint8), values, [], [])
-
-
-def _rows(
-    steps: NDArray[np.int64], codes: NDArray[np.int64], which: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the row of each value, and the first value of each row.
-
-    A tag that comes again at the same step begins another row.
-    """
-    if not len(steps):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    begins = np.append(True, (steps[1:] != steps[:-1]) | (which[1:] != which[:-1]))
-    group = np.cumsum(begins) - 1
-    order = np.lexsort((codes, group))
-    same = np.append(
-        False,
-        (group[order][1:] == group[order][:-1]) & (codes[order][1:] == codes[order][:-1]),
-    )
-    again = np.empty(len(steps), np.int64)
-    place = np.arange(len(order))
-    again[order] = place - np.maximum.accumulate(np.where(same, 0, place))
-    keys = group * (int(again.max()) + 1) + again
-    _, firsts, rows = np.unique(keys, return_index=True, return_inverse=True)
-    return rows, firsts
+    points = Points(names, codes, steps, walls, values, numbers, which, periods)
+    return table_of_points(points, parts, records)
 
 
 def _parts(
