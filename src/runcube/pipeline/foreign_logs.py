@@ -127,18 +127,6 @@ _LOGGERS = (
         f"MlflowClient().get_metric_history(run, name) reads them: {_RECORDS}",
     ),
     _Logger(
-        "Optuna studies",
-        re.compile(r"\.(db|sqlite3?)$"),
-        _is_database(b"studies", b"trials"),
-        "study.trials_dataframe() reads them: " + _RECORDS,
-    ),
-    _Logger(
-        "Optuna journals",
-        re.compile(r"\.(log|jsonl?|journal)$"),
-        lambda head: head.startswith(b'{"op_code"'),
-        "optuna.load_study reads them: " + _RECORDS,
-    ),
-    _Logger(
         "trackio databases",
         re.compile(r"\.(db|sqlite3?)$"),
         _is_database(b"metrics", b"configs"),

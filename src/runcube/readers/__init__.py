@@ -29,6 +29,7 @@ from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.native import NativeReader
+from runcube.readers.optuna import OptunaReader
 from runcube.readers.ray import RayReader
 from runcube.readers.tensorboard import TensorBoardReader
 from runcube.readers.wandb import WandbReader
@@ -39,6 +40,7 @@ for _reader in (
     TensorBoardReader(),
     JsonlReader(),
     WandbReader(),
+    OptunaReader(),
     RayReader(),
     JobsReader(),
     NativeReader(),
