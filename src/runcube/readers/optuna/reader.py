@@ -10,11 +10,11 @@ from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source
 from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
 from runcube.readers.database import database_files, is_database, open_database, tables_in
-from runcube.readers.jsonl import Options, open_log, runs_of_log
+from runcube.readers.jsonl import log_of_points, runs_of_log
 from runcube.readers.optuna.journal import is_journal, read_journal
 from runcube.readers.optuna.tables import are_tables_of_optuna, read_tables
-from runcube.readers.optuna.trials import STEP, WAITING, as_run
-from runcube.readers.table import Part
+from runcube.readers.optuna.trials import WAITING, configuration, points
+from runcube.readers.table import Part, table_of_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # Users name their journals and databases; of others nothing is read to look at them.
 _NAMED = re.compile(r"optuna|journal|study|\.(log|jsonl?|txt|db|sqlite3?)$", re.IGNORECASE)
-_OPTIONS = Options(run=False, x=STEP, in_log=False)
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class OptunaReader:
     """Reads studies of Optuna, in journal files and SQLite databases.
 
     ``step`` is the x-axis. The line of a problem is that of the journal, or, of a value of a trial,
-    the number of its step.
+    its number.
 
     Parameters
     ----------
@@ -108,9 +107,11 @@ class OptunaReader:
         trial: Trial,
         request: Request,
     ) -> RunLog:
-        config, rows = as_run(study, trial)
-        whole, problems = load_sidecars(source, sidecars, self.limits, own=(source.path, config))
-        log = open_log([Part(source.path, rows)], replace(_OPTIONS, limits=self.limits))
+        own = (source.path, configuration(study, trial))
+        whole, problems = load_sidecars(source, sidecars, self.limits, own=own)
+        values = points(study, trial)
+        table = table_of_points(values, [Part(source.path, b"")], [len(values.steps)])
+        log = log_of_points(table, self.limits)
         names = [file.path.rpartition("/")[2] for file in sidecars]
         names.append("parameters and attributes of the trial")
         (run,) = runs_of_log(log, source, request, whole, problems, names)

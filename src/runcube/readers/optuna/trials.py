@@ -6,20 +6,25 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
 
 from runcube.core import Status, clean_text
 from runcube.readers.jsonl import is_seed_column
+from runcube.readers.table import STEP, Points, column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-STEP, REPORTED, VALUE = "step", "intermediate_value", "value"
+REPORTED, VALUE = "intermediate_value", "value"
 METRIC_NAMES = "study:metric_names"
 WAITING, RUNNING = "WAITING", "RUNNING"
 # As journals number them.
 STATES = (RUNNING, "COMPLETE", "PRUNED", "FAIL", WAITING)
 DIRECTIONS = ("NOT_SET", "MINIMIZE", "MAXIMIZE")
+# A longer list, or object, of numbers is no set of results.
+_MOST_NUMBERS = 32
 _STATUS = {"COMPLETE": Status.COMPLETE, "FAIL": Status.FAILED}
 
 
@@ -86,45 +91,50 @@ class Trial:
         return _STATUS.get(self.state, Status.INCOMPLETE)
 
 
-class Split(NamedTuple):
-    """A trial as a run.
+def configuration(study: Study, trial: Trial) -> dict[str, Any]:
+    """Return what of a trial is configuration: its parameters, then what else is known of it.
 
-    Parameters
-    ----------
-    config : dict of str to Any
-        Its parameters, then what else is known of it.
-    rows : bytes
-        Its values as JSON lines, one for each step.
+    Numbers among its attributes are values, but for seeds; all else there is configuration, as
+    texts are everywhere where the configuration is known.
     """
-
-    config: dict[str, Any]
-    rows: bytes
-
-
-def as_run(study: Study, trial: Trial) -> Split:
-    """Return what of a trial is configuration, and what are values.
-
-    Its objectives are values at the last step that it reported, at step 0 if there is none. So are
-    the numbers among its attributes, but for seeds; all else there is configuration, as texts are
-    everywhere where the configuration is known.
-    """
-    names = _objectives(study, len(trial.values))
-    own = {STEP, REPORTED, *names}
-    last: dict[str, Any] = dict(zip(names, trial.values, strict=True))
     config = dict(trial.params)
     for key, value in trial.attrs.items():
-        if _is_value(value) and not is_seed_column(key):
-            last[f"user_attrs/{key}" if key in own else key] = value
-        else:
+        if not _is_value(key, value):
             config.setdefault(f"user_attrs.{key}", value)
     for key, value in _facts(study, trial):
         config.setdefault(key, value)
-    rows = {step: {STEP: step, REPORTED: value} for step, value in sorted(trial.reported.items())}
-    if last:
-        step = max(rows, default=0)
-        rows[step] = {STEP: step} | rows.get(step, {}) | last
-    config = {clean_text(key): _clean(value) for key, value in config.items()}
-    return Split(config, b"".join(json.dumps(row).encode() + b"\n" for row in rows.values()))
+    return {clean_text(key): _clean(value) for key, value in config.items()}
+
+
+def points(study: Study, trial: Trial) -> Points:
+    """Return the values of a trial, in the order of their steps.
+
+    Its objectives, and the numbers among its attributes, stand at the last step that it reported,
+    at step 0 if there is none.
+    """
+    names = _objectives(study, len(trial.values))
+    own = {STEP, REPORTED, *names}
+    last = dict(zip(names, trial.values, strict=True))
+    for key, value in trial.attrs.items():
+        if _is_value(key, value):
+            name = clean_text(f"user_attrs/{key}" if key in own else key)
+            last |= _flat(column_of(name), value)
+    steps = sorted(trial.reported)
+    end = steps[-1] if steps else 0
+    at = np.array([*steps, *[end] * len(last)], dtype=np.int64)
+    values = [*(trial.reported[step] for step in steps), *last.values()]
+    codes = [*[0] * len(steps), *range(1, len(last) + 1)]
+    zeros = np.zeros(len(at), dtype=np.int64)
+    return Points(
+        names=[REPORTED, *last],
+        codes=np.array(codes, dtype=np.int64),
+        steps=at,
+        walls=np.full(len(at), np.nan),
+        values=np.array(values, dtype=np.float64),
+        lines=np.arange(1, len(at) + 1),
+        which=zeros,
+        periods=zeros,
+    )
 
 
 def _facts(study: Study, trial: Trial) -> Iterator[tuple[str, Any]]:
@@ -145,7 +155,7 @@ def _objectives(study: Study, count: int) -> list[str]:
     """Return the names of the objectives, as a table of trials has them in Optuna."""
     names = study.metric_names
     if len(names) == count and len({*names, STEP, REPORTED}) == count + 2:
-        return names
+        return [column_of(clean_text(name)) for name in names]
     return [VALUE] if count == 1 else [f"values_{number}" for number in range(count)]
 
 
@@ -158,11 +168,27 @@ def _clean(value: Any) -> Any:
     return clean_text(value) if isinstance(value, str) else value
 
 
-def _is_value(value: Any) -> bool:
-    """Return whether an attribute is a number, or holds nothing but numbers."""
-    if isinstance(value, dict | list) and value:
-        return all(map(_is_value, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_value(key: str, value: Any) -> bool:
+    """Return whether an attribute is a result: a number, or holds nothing but some numbers."""
+    return not is_seed_column(key) and _are_numbers(value)
+
+
+def _are_numbers(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return 0 < len(value) <= _MOST_NUMBERS and all(map(_are_numbers, inner))
+    return is_number(value)
+
+
+def _flat(name: str, value: Any) -> dict[str, float]:
+    """Return the numbers of an attribute by their names: ``acc/0`` is the first one of a list."""
+    if not isinstance(value, dict | list):
+        return {name: float(value)}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found: dict[str, float] = {}
+    for key, inner in items:
+        found |= _flat(f"{name}/{clean_text(str(key))}", inner)
+    return found
 
 
 def parameter(value: float, distribution: Any) -> Any:
