@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source, clean_text
 from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
 from runcube.readers.database import database_files, is_database, open_database, tables_in
@@ -115,7 +115,9 @@ class OptunaReader:
         names = [file.path.rpartition("/")[2] for file in sidecars]
         names.append("parameters and attributes of the trial")
         (run,) = runs_of_log(log, source, request, whole, problems, names)
-        run.header = replace(run.header, key=f"{study.name}/{trial.number}")
+        reading = dict(run.header.reading) | {"runs": "one a trial"}
+        key = f"{clean_text(study.name)}/{trial.number}"
+        run.header = replace(run.header, key=key, reading=tuple(reading.items()))
         run.problems = [problem for problem in run.problems if problem.kind != "empty"]
         run.marker = trial.status
         run.train_time = trial.ended - trial.began
