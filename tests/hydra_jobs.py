@@ -4,11 +4,10 @@ import subprocess
 import sys
 
 PROGRAM = """
-import csv, logging, sys
+import csv, logging
 from pathlib import Path
 
 import hydra
-import runcube as rc
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
@@ -20,6 +19,7 @@ def main(cfg):
     crash = cfg.optim.lr == cfg.crash and cfg.seed == 1
     rows = rows[:2] if crash else rows
     if cfg.logger == "native":
+        import runcube as rc
         own = OmegaConf.to_container(cfg, resolve=True) if cfg.own else {}
         with rc.RunLogger(folder / "log.jsonl", own) as log:
             for epoch, loss in rows:
@@ -31,15 +31,9 @@ def main(cfg):
         with SummaryWriter(str(folder / "events")) as log:
             for epoch, loss in rows:
                 log.add_scalar("loss/train", loss, epoch)
-    elif cfg.logger == "csv":
-        with open(folder / "metrics.csv", "w") as file:
-            out = csv.writer(file)
-            out.writerows([("epoch", "train_loss"), *rows])
     else:
-        import json
-        with open(folder / "log.jsonl", "w") as file:
-            for epoch, loss in rows:
-                print(json.dumps({"epoch": epoch, "train_loss": loss}), file=file)
+        with open(folder / "metrics.csv", "w") as file:
+            csv.writer(file).writerows([("epoch", "train_loss"), *rows])
     if crash:
         raise RuntimeError("crashed")
 
@@ -48,7 +42,7 @@ main()
 CONFIG = """
 defaults: [optim: sgd, _self_]
 seed: 0
-logger: jsonl
+logger: csv
 own: true
 crash: 0.2
 width: 3

@@ -271,6 +271,11 @@ def test_a_distribution_that_cannot_be_read_leaves_the_number(lines):
     assert not problems or problems[0].kind == "bad_line"
 
 
+def test_a_journal_whose_first_line_is_damaged_is_one(lines, tmp_path):
+    (tmp_path / "j.log").write_bytes(b"\xff" + b"".join(lines)[1:])
+    assert {"one/0", "two/2"} <= runs_of(tmp_path).keys()
+
+
 def test_bounds_hold(lines):
     limits = Limits(line_bytes=200)
     found, problems = read(lines, limits)
@@ -375,6 +380,12 @@ def test_a_row_that_cannot_be_is_named_and_costs_itself(database, tmp_path, stat
     assert len(named) >= 1
     assert message in named[0].message
     assert all(repr(points(found[k])) == repr(points(truth[k])) for k in truth if k[-1] != "0")
+
+
+def test_trials_whose_numbers_became_the_same_stay_two_runs(database, tmp_path):
+    found = changed(database, tmp_path, "UPDATE trials SET number = 0 WHERE trial_id = 2")
+    assert {"one/0", "one/0@2"} <= found.keys()
+    assert len(found) == len(runs_of(database.parent))
 
 
 def test_a_mutated_database_never_raises(database, tmp_path):

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from runcube.core import Limits
 
-_BEGINS = re.compile(rb'\s*\{\s*"op_code"\s*:\s*\d+\s*,\s*"worker_id"\s*:')
+# On any line, since the first one may be damaged.
+_BEGINS = re.compile(rb'^\s*\{\s*"op_code"\s*:\s*\d+\s*,\s*"worker_id"\s*:', re.MULTILINE)
 _OPERATION = re.compile(rb'\{\s*"op_code"\s*:')
-_CODE = re.compile(rb'"op_code"\s*:\s*(\d+)\s*[,}]')
-_STUDY = re.compile(rb'"study_id"\s*:\s*(\d+)\s*[,}]')
+_CODE = re.compile(rb'"op_code"\s*:\s*(\d{1,9})\s*[,}]')
+_STUDY = re.compile(rb'"study_id"\s*:\s*(\d{1,9})\s*[,}]')
 _NAME = re.compile(rb'"study_name"\s*:\s*"([^"\\]+)"')
 _STEP = re.compile(r"-?[0-9]{1,18}")
 _CREATES_TRIAL = 4
@@ -40,7 +41,7 @@ _DOUBT = "it may have created a trial: those behind it may be called one too low
 
 def is_journal(head: bytes) -> bool:
     """Return whether a file that begins with these bytes is a journal."""
-    return _BEGINS.match(head) is not None
+    return _BEGINS.search(head) is not None
 
 
 def read_journal(data: bytes, path: str, limits: Limits) -> tuple[list[Study], list[Problem]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -74,12 +75,13 @@ class OptunaReader:
         """Parse all trials of a file, study by study; those that wait have not begun."""
         sidecars = [file for file in source.files if is_sidecar_name(file.path)]
         studies, problems = self._studies(source)
-        runs = [
-            self._run(source, sidecars, study, trial, request)
-            for study in studies
-            for trial in study.trials
-            if trial.state != WAITING
-        ]
+        runs = []
+        seen: Counter[str] = Counter()
+        for study, trial in ((s, t) for s in studies for t in s.trials if t.state != WAITING):
+            key = f"{clean_text(study.name)}/{trial.number}"
+            seen[key] += 1  # numbers that damage made the same are of two runs all the same
+            key = key if seen[key] == 1 else f"{key}@{seen[key]}"
+            runs.append(self._run(source, sidecars, study, trial, key, request))
         for study in studies:
             waiting = sum(trial.state == WAITING for trial in study.trials)
             if waiting:
@@ -105,6 +107,7 @@ class OptunaReader:
         sidecars: Sequence[LogFile],
         study: Study,
         trial: Trial,
+        key: str,
         request: Request,
     ) -> RunLog:
         own = (source.path, configuration(study, trial))
@@ -116,7 +119,6 @@ class OptunaReader:
         names.append("parameters and attributes of the trial")
         (run,) = runs_of_log(log, source, request, whole, problems, names)
         reading = dict(run.header.reading) | {"runs": "one a trial"}
-        key = f"{clean_text(study.name)}/{trial.number}"
         run.header = replace(run.header, key=key, reading=tuple(reading.items()))
         run.problems = [problem for problem in run.problems if problem.kind != "empty"]
         run.marker = trial.status
