@@ -1,8 +1,10 @@
 """Hydra: a multirun that Hydra launched is a cube of what it swept, whatever logged the runs."""
 
 import json
+import random
 import shutil
 import warnings
+from pathlib import Path
 
 import hydra_jobs as made
 import numpy as np
@@ -14,6 +16,8 @@ from runcube.core import DEFAULT_LIMITS, Source
 from runcube.files.tree import Tree, list_files
 from runcube.readers.config_files import find_sidecars, load_sidecars
 
+DATA = Path(__file__).parents[1] / "data" / "hydra" / "multirun"
+MUTATIONS = 300
 SWEPT = ("optim.lr=0.1,0.2", "seed=0,1")
 
 
@@ -228,6 +232,27 @@ def test_other_files_of_a_job_that_are_damaged_cost_no_value(tmp_path, name, tex
     (tmp_path / "multirun.yaml").write_text(text)
     config, _ = config_of(tmp_path)
     assert config == {"lr": 0.5}
+
+
+def test_a_mutated_file_of_a_job_raises_nothing_and_costs_no_other_file(tmp_path):
+    rng = random.Random(0)
+    shutil.copytree(DATA / "7", tmp_path / "7")
+    shutil.copy(DATA / "multirun.yaml", tmp_path)
+    (tmp_path / "7" / "config.json").write_text('{"near": 1}')
+    names = ["7/.hydra/config.yaml", "7/.hydra/overrides.yaml", "7/.hydra/hydra.yaml"]
+    whole, _ = config_of(tmp_path, "7")
+    for _ in range(MUTATIONS):
+        path = tmp_path / rng.choice([*names, "multirun.yaml"])
+        data = path.read_bytes()
+        at, n = rng.randrange(len(data)), rng.choice((0, 1, 40))
+        odd = rng.choice((b"", b"\xff", b"[", b"${", b": ", b"\n", b"- ", b"'", b"&a *a", b"\0"))
+        path.write_bytes(data[:at] + odd + data[at + n :])
+        found, _ = config_of(tmp_path, "7")
+        path.write_bytes(data)
+        assert found["near"] == 1
+        if path.name != "config.yaml":
+            kept = {k: v for k, v in found.items() if k not in ("hydra", "overrides")}
+            assert kept == {k: v for k, v in whole.items() if k not in ("hydra", "overrides")}
 
 
 @pytest.mark.parametrize(
