@@ -35,7 +35,6 @@ STATE = {"best_metric": None, "epoch": 1.0, "global_step": 9, "log_history": []}
         ("files/media/table/t_0_ab.table.json", b'{"columns":["a"],"data":[[1]]}', "W&B tables"),
         ("wandb/run-2_1-x/files/wandb-summary.json", b'{"loss": 1}', "W&B summaries"),
         ("swanlog/run-1/backup.swanlab", b":SWL\xd6\xe1\x01", "SwanLab run files"),
-        ("journal.log", b'{"op_code": 0, "worker_id": "x"}\n', "Optuna journals"),
         (".aim/meta/chunks/ab/CURRENT", b"MANIFEST-000004\n", "Aim repositories"),
         ("runs/1/run.json", json.dumps(SACRED_RUN, indent=2).encode(), "Sacred runs"),
         ("runs/1/metrics.json", json.dumps(SACRED, indent=2).encode(), "Sacred metrics"),
@@ -60,7 +59,6 @@ def test_a_file_of_another_logger_is_recognised_and_nothing_else_of_that_name(pa
     [
         ("mlruns.db", ["metrics", "latest_metrics"], "MLflow databases"),
         ("mlflow.db", ["experiments"], "MLflow databases"),
-        ("study.sqlite3", ["studies", "trials"], "Optuna studies"),
         ("addresses.db", ["people"], None),
     ],
 )

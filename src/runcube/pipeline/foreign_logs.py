@@ -128,18 +128,6 @@ _LOGGERS = (
         "what was written to them is in a -wal file, which was not copied along",
     ),
     _Logger(
-        "Optuna studies",
-        re.compile(r"\.(db|sqlite3?)$"),
-        _is_database(b"studies", b"trials"),
-        "study.trials_dataframe() reads them: " + _RECORDS,
-    ),
-    _Logger(
-        "Optuna journals",
-        re.compile(r"\.(log|jsonl?|journal)$"),
-        lambda head: head.startswith(b'{"op_code"'),
-        "optuna.load_study reads them: " + _RECORDS,
-    ),
-    _Logger(
         "Aim repositories",
         re.compile(r"(^|/)\.aim/.*(^|/)CURRENT$"),
         lambda head: head.startswith(b"MANIFEST-"),

@@ -30,6 +30,7 @@ from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.mlflow import MlflowReader
 from runcube.readers.native import NativeReader
+from runcube.readers.optuna import OptunaReader
 from runcube.readers.ray import RayReader
 from runcube.readers.tensorboard import TensorBoardReader
 from runcube.readers.trackio import TrackioReader
@@ -43,6 +44,7 @@ for _reader in (
     WandbReader(),
     MlflowReader(),
     TrackioReader(),
+    OptunaReader(),
     RayReader(),
     JobsReader(),
     NativeReader(),

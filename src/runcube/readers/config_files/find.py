@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runcube.readers.config_files import hydra
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runcube.core import LogFile
     from runcube.files import Tree
 
+HYDRA = (hydra.CONFIG, hydra.OVERRIDES, hydra.JOB, hydra.MULTIRUN)
 SIDECARS = (
     "config.json",
     "config.yaml",
@@ -23,7 +26,7 @@ SIDECARS = (
     "hparams.json",
     "args.json",
     "args.yaml",
-    ".hydra/config.yaml",
+    *HYDRA,
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache, reduce
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Problem
 from runcube.files import damage_problem, read_bytes
+from runcube.readers.config_files import hydra
 from runcube.readers.config_files.carry import Carrier, Note, Parsed, shown_keys
 from runcube.readers.config_files.json_text import parse_json
 from runcube.readers.config_files.yaml_text import parse_yaml
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from runcube.core import Limits, LogFile, Source
 
+# Problems of a file of which nothing is known.
+_UNSOUND = ("no_config", "unreadable")
 _DESCRIBED = Note("config_value", "the description is left out")
 
 
@@ -48,13 +52,24 @@ def load_sidecars(
     """
     read = [] if own is None else [own]
     problems: list[Problem] = []
-    for file in files:
-        config, named = _load(source.root, file, limits)
-        read.append((file.path, config))
-        problems += named
+    jobs = []
+    sweep = next((file for file in files if hydra.is_of_sweep(file.path)), None)
+    plain = [file for file in files if not hydra.is_of_sweep(file.path)]
+    for job, mine in groupby(plain, lambda file: hydra.folder_of_job(file.path)):
+        if job is None:
+            for file in mine:
+                config, named = _load(source.root, file, limits)
+                read.append((file.path, config))
+                problems += named
+        else:
+            path, config, named = _load_job(source.root, [*mine], sweep, limits)
+            read.append((path, config))
+            problems += named
+            jobs.append(path)
     # What counts least first: what a null above replaces does not come back below it.
     merged: dict[str, Any] = reduce(merge, (config for _, config in reversed(read)), {})
-    return merged, [*problems, *_conflicts(read, merged)]
+    untold = hydra.unresolved(merged, jobs[0]) if jobs else ()
+    return merged, [*problems, *untold, *_conflicts(read, merged)]
 
 
 def _conflicts(
@@ -63,24 +78,53 @@ def _conflicts(
     """Yield a problem for each key of a file that gives way to one of a file that counts more."""
     for number, (path, config) in enumerate(read):
         for keys in _lost(config, merged):
+            if hydra.is_unresolved(reduce(lambda inside, key: inside[key], keys, config)):
+                continue  # the other one is what it was resolved to
             counts = next(other for other, nearer in read[:number] if _decides(nearer, keys))
             what = f"{counts} and {path} differ, {counts} counts"
             message = f"configuration: {shown_keys(['.'.join(keys)])}: {what}"
             yield Problem("config_conflict", message, path)
 
 
-def _load(root: str, file: LogFile, limits: Limits) -> tuple[dict[str, Any], Sequence[Problem]]:
+def _load(
+    root: str, file: LogFile, limits: Limits, kind: type = dict
+) -> tuple[Any, Sequence[Problem]]:
     """Read one file. A file that is gone is a problem, not an exception: the curves are good."""
     try:
-        return _parse(root, file, limits)
+        return _parse(root, file, limits, kind)
     except OSError as error:
         message = f"configuration {file.path}: {error.strerror or error}"
-        return {}, [Problem("unreadable", message, file.path)]
+        return kind(), [Problem("unreadable", message, file.path)]
+
+
+def _load_job(
+    root: str, files: Sequence[LogFile], sweep: LogFile | None, limits: Limits
+) -> tuple[str, dict[str, Any], list[Problem]]:
+    """Read the files of a job of Hydra; return the path of the one that counts as well."""
+    by_name = {"/".join(file.path.split("/")[-2:]): file for file in files}
+    problems: list[Problem] = []
+
+    def load(file: LogFile | None, kind: type = dict) -> Any:
+        value, named = (kind(), ()) if file is None else _load(root, file, limits, kind)
+        problems.extend(named)
+        return value
+
+    config = load(by_name.get(hydra.CONFIG))
+    is_known = hydra.CONFIG in by_name and not any(p.kind in _UNSOUND for p in problems)
+    overrides = load(by_name.get(hydra.OVERRIDES), list)
+    whole = hydra.job_configuration(
+        config if is_known else None, overrides, load(by_name.get(hydra.JOB))
+    )
+    path = by_name.get(hydra.CONFIG, files[0]).path
+    problems += hydra.contradictions(config, overrides, load(sweep), path)
+    return path, whole, problems
 
 
 # A file above many runs is a file of each of them.
 @lru_cache(maxsize=32)
-def _parse(root: str, file: LogFile, limits: Limits) -> tuple[dict[str, Any], Sequence[Problem]]:
+def _parse(
+    root: str, file: LogFile, limits: Limits, expected: type
+) -> tuple[Any, Sequence[Problem]]:
     """Return what one file holds, and what of it is wrong or cannot be carried."""
     path = file.path
     data, damage = read_bytes(root, path, limits=limits)
@@ -90,12 +134,19 @@ def _parse(root: str, file: LogFile, limits: Limits) -> tuple[dict[str, Any], Se
         parsed = parse(data, limits)
     except ValueError as error:
         reason = " ".join(str(error).split())
-        return {}, [*problems, Problem("no_config", f"configuration {path}: {reason}", path)]
-    if not isinstance(parsed.value, dict):
+        return expected(), [
+            *problems,
+            Problem("no_config", f"configuration {path}: {reason}", path),
+        ]
+    if not isinstance(parsed.value, expected):
         kind = type(parsed.value).__name__
-        message = f"configuration {path}: expected a mapping, got {kind}"
-        return {}, [*problems, Problem("no_config", message, path)]
+        wanted = "a mapping" if expected is dict else "a list"
+        message = f"configuration {path}: expected {wanted}, got {kind}"
+        return expected(), [*problems, Problem("no_config", message, path)]
     carrier = Carrier(parsed, limits)
+    if expected is list:
+        items = carrier.mapping({"": parsed.value}).get("", [])
+        return items, [*problems, *carrier.problems(path)]
     config = carrier.mapping(_unwrapped(parsed))
     return config, [*problems, *carrier.problems(path)]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from runcube.core import Problem, Request, RunHeader, RunLog, is_count_like
 from runcube.files import damage_problem, read_bytes
-from runcube.readers.config_files import is_sidecar_name, load_sidecars
+from runcube.readers.config_files import is_sidecar_name, is_unresolved, load_sidecars
 from runcube.readers.jsonl.configuration import known_configuration, run_header
 from runcube.readers.jsonl.interleave import interleaved
 from runcube.readers.jsonl.log import Log
@@ -310,7 +310,9 @@ def _config_problems(
         return
     if not run.header.has_config:
         yield Problem("no_config", "no configuration in the log or beside it", path)
-    differing = differing_keys(beside, known, both=True)
+    differing = [
+        key for key in differing_keys(beside, known, both=True) if not _is_unresolved(beside, key)
+    ]
     if differing:
         message = f"{', '.join(map(repr, differing))} differ in the log and beside it"
         yield Problem("config_conflict", f"{message}; the log counts", path)
@@ -327,6 +329,13 @@ def _config_problems(
             what = f"changes within the run on {count} line{'s' * (count > 1)}"
             message = f"{name!r} {what}: {shown}; the first is kept"
             yield Problem("config_conflict", message, where, line)
+
+
+def _is_unresolved(config: Any, dotted: str) -> bool:
+    """Return whether a configuration has text at a key that stands for another value."""
+    for key in dotted.split("."):
+        config = config.get(key) if isinstance(config, dict) else None
+    return is_unresolved(config)
 
 
 def differing_keys(one: Any, other: Any, *, both: bool = False, prefix: str = "") -> list[str]:

@@ -26,6 +26,7 @@ from runcube.files import (
     read_ends,
     read_from,
 )
+from runcube.readers.config_files import HYDRA, find_sidecars, load_sidecars
 from runcube.readers.lines import nul_problem
 from runcube.readers.native.appended import joined
 from runcube.readers.native.epochs import add_epochs, as_axis
@@ -69,13 +70,14 @@ class NativeReader:
         """Yield each log that begins with a configuration, a text or an ``agg_stats`` record."""
         for file in list(tree.unclaimed()):
             if file.size and file.path.endswith(_SUFFIXES) and _looks_native(tree.head(file.path)):
-                yield Source(tree.root, file.path, (file,))
+                folder = file.path.rpartition("/")[0]
+                yield Source(tree.root, file.path, (file, *find_sidecars(tree, folder, HYDRA)))
 
     def headers(self, source: Source) -> list[RunHeader]:
         """Return the header of the run of a log, from its first lines where they suffice."""
         head, tail = read_ends(source.root, source.files[0])
         config = find_config(head, self.limits)
-        whole = len(head) >= source.size and not source.path.endswith(_PACKED)
+        whole = len(head) >= source.files[0].size and not source.path.endswith(_PACKED)
         if config is None and not whole:
             config = find_config(
                 read_bytes(source.root, source.path, limits=self.limits)[0], self.limits
@@ -83,7 +85,19 @@ class NativeReader:
         has_metrics = True if b'"agg_stats"' in head else None
         if has_metrics is None and whole:
             has_metrics = False
-        return [_header(source, config, has_metrics, _has_ended(tail))]
+        header = _header(source, config, has_metrics, _has_ended(tail))
+        return [self._with_job(header)[0]]
+
+    def _with_job(self, header: RunHeader) -> tuple[RunHeader, list[Problem]]:
+        """Return a header with what Hydra says of the job; what the log itself says counts."""
+        source = header.source
+        if len(source.files) < 2:
+            return header, []
+        own = (source.path, dict(header.config))
+        config, problems = load_sidecars(source, source.files[1:], self.limits, own=own)
+        return replace(
+            header, config=config, has_config=header.has_config or bool(config)
+        ), problems
 
     def remembered(self, headers: Sequence[RunHeader]) -> list[RunHeader]:
         """Return what ``headers`` would, for an unchanged log that was read; nothing if in doubt.
@@ -123,6 +137,12 @@ class NativeReader:
             found = damage_problem(damage, source.path)
             kind = found.kind if found.kind == "limit" else "truncated_tail"
             logs[-1].problems.append(replace(found, kind=kind))
+        for log in logs if len(source.files) > 1 else ():
+            log.header, problems = self._with_job(log.header)
+            if log.header.has_config:
+                log.problems = [p for p in log.problems if p.kind != "no_config"]
+            log.problems += problems
+            log.resume = None  # the files of the job may change as well
         return logs
 
     def read_more(self, source: Source, request: Request, before: RunLog) -> RunLog | None:
