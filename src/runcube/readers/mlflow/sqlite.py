@@ -27,7 +27,7 @@ _FACTS = ("name", "user_id", "status", "start_time", "end_time", "experiment_id"
 _POINT = ("run_uuid", "key", "value", "step", "timestamp", "is_nan")
 _NUMBER, _NONE = frozenset({int, float}), type(None)
 # Of the number of a row, and of its columns; old versions have neither steps nor is_nan.
-_TYPES: tuple[set[type], ...] = (
+_TYPES: tuple[set[Any] | frozenset[Any], ...] = (
     *({int, _NONE}, {str}, {str}, _NUMBER),
     *({int, _NONE}, _NUMBER | {_NONE}, _NUMBER | {bytes, str, _NONE}),
 )
