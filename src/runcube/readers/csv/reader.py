@@ -74,8 +74,7 @@ class CsvReader(JsonlReader):
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each table that looks like a log.
 
-        Of tables in one folder that hold different quantities one is the log. A table in whose
-        folder another reader has found a log is a second record of that run, and none.
+        Of tables in one folder that hold different quantities one is the log.
 
         Parameters
         ----------
@@ -90,14 +89,9 @@ class CsvReader(JsonlReader):
         claimed, silent = self._claimed(tree, by_name=False)
         if not claimed and (self.x or self._named):
             claimed, silent = self._claimed(tree, by_name=True)
-        claimed = [file for file in claimed if not tree.has_log(_folder(file))]
         claimed = logs_among([Table(file, self._metrics(tree, file)) for file in claimed])
         names = {file.path.rpartition("/")[2] for file in claimed}
-        claimed += [
-            file
-            for file in silent
-            if file.path.rpartition("/")[2] in names and not tree.has_log(_folder(file))
-        ]
+        claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
         for parts in group_parts(tree, claimed):
             yield self._source(tree, parts)
 
@@ -138,10 +132,6 @@ class CsvReader(JsonlReader):
             return bool(log.numeric)
         # Rows of any table may be numbered: only a name says that what is counted is training.
         return any(_rises(log, name) for name in log.x_columns if not is_time_like(name))
-
-
-def _folder(file: LogFile) -> str:
-    return file.path.rpartition("/")[0]
 
 
 def _rises(log: Log, name: str) -> bool:

@@ -63,14 +63,9 @@ class TensorBoardReader:
     whole_headers = True
 
     def find(self, tree: Tree) -> Iterator[Source]:
-        """Yield a source for each run: its event files, then its configuration files.
-
-        Beside a log of another kind they are a second record of that run, of fewer digits.
-        """
+        """Yield a source for each run: its event files, then its configuration files."""
         found = []
         for folder, files in runs_of_folders(tree):
-            if tree.has_log(folder):
-                continue
             beside = find_sidecars(tree, folder)
             found.append(Source(tree.root, folder or _ROOT, (*files, *beside)))
         yield from sorted(found, key=lambda source: natural_key(source.path))
