@@ -120,20 +120,21 @@ class TensorBoardReader:
     ) -> tuple[dict[str, Any], list[Problem]]:
         """Return the configuration of a run, and problems: what its events hold counts most.
 
-        A key that a file holds as well keeps its place and its type there.
+        A key that a file holds as well keeps its place and its type there. The plugin knows no
+        sections: what loggers call ``optim/lr`` is ``lr`` in ``optim``.
         """
         beside, problems = load_sidecars(source, sidecars, self.limits)
-        if not (own and beside):
-            return own or beside, problems
         kept: dict[str, Any] = {}
         for key, value in own.items():
-            parts = next((p for p in ([key], key.split("/")) if _has(beside, p)), [key])
+            parts = [key] if key in beside else _sections(key, own, beside)
             if _has(beside, parts) and _is_same(_value(beside, parts), value):
                 continue
             inside = kept
             for part in parts[:-1]:
                 inside = inside.setdefault(part, {})
             inside[parts[-1]] = value
+        if not (own and beside):
+            return kept or beside, problems
         return load_sidecars(source, sidecars, self.limits, own=(source.files[0].path, kept))
 
     def _options(self, columns: Iterable[str]) -> Options:
@@ -199,6 +200,14 @@ def _has(config: Any, keys: Sequence[str]) -> bool:
             return False
         config = config[key]
     return True
+
+
+def _sections(key: str, *configs: dict[str, Any]) -> list[str]:
+    """Return a key with its sections, outermost first; alone if a section is a value itself."""
+    parts = key.split("/")
+    above = ["/".join(parts[:size]) for size in range(1, len(parts))]
+    is_value = any(not isinstance(config.get(one, {}), dict) for config in configs for one in above)
+    return [key] if is_value or not all(parts) else parts
 
 
 def _value(config: Any, keys: Sequence[str]) -> Any:
