@@ -208,7 +208,7 @@ def discover(
             # At once, while the head of the file is in memory.
             headers, problem = ([], None) if needs_whole_logs(candidate) else read_headers(job)
             taken.append((job, [sharing.slim(header) for header in headers], problem))
-    second, named = second_records([job for job, _, _ in taken])
+    second, named = second_records([(job.reader, job.source) for job, _, _ in taken])
     found.skipped += named
     taken = [item for item in taken if item[0].source.path not in second]
     taken.sort(key=lambda item: natural_key(item[0].source.path))

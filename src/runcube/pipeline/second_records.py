@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.core import RunLog
-    from runcube.pipeline.discover import Job
+    from runcube.core import RunLog, Source
     from runcube.readers import Reader
+
+    Claim = tuple[Reader, Source]
 
 # So much of each file is read to compare; nearly all logs are shorter, and compared whole.
 _BEGINNING = 1 << 18
@@ -47,7 +48,7 @@ class _Record:
 
     Parameters
     ----------
-    jobs : list of Job
+    claims : list of (Reader, Source)
     is_known : bool
         Whether it was read; False for a reader that has no bounds, or where reading failed.
     values : float
@@ -64,7 +65,7 @@ class _Record:
         All distinct fractions among the values and axes, sorted.
     """
 
-    jobs: list[Job]
+    claims: list[Claim]
     is_known: bool = False
     values: float = 0.0
     is_exact: bool = True
@@ -76,12 +77,12 @@ class _Record:
     @property
     def reader(self) -> str:
         """The name of its reader."""
-        return self.jobs[0].reader.name
+        return self.claims[0][0].name
 
     @property
     def paths(self) -> list[str]:
         """The files that hold the record, without those beside it."""
-        return [file.path for job in self.jobs for file in job.source.files[:1]]
+        return [source.files[0].path for _, source in self.claims]
 
     def is_of_run_of(self, other: _Record) -> bool:
         """Return whether the values show that two records are of one run."""
@@ -101,7 +102,7 @@ class _Record:
         return found + sorted(self.keys - other.keys - other.there)
 
 
-def second_records(jobs: Sequence[Job]) -> tuple[set[str], list[Problem]]:
+def second_records(claims: Sequence[Claim]) -> tuple[set[str], list[Problem]]:
     """Return which sources are second records of runs, and what is said about them.
 
     Sources that different readers claimed in one folder are of one run; one in a folder below is,
@@ -111,7 +112,7 @@ def second_records(jobs: Sequence[Job]) -> tuple[set[str], list[Problem]]:
 
     Parameters
     ----------
-    jobs : sequence of Job
+    claims : sequence of (Reader, Source)
         In the order in which the readers are asked.
 
     Returns
@@ -125,13 +126,13 @@ def second_records(jobs: Sequence[Job]) -> tuple[set[str], list[Problem]]:
     said: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     only: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     left: set[str] = set()
-    for records, is_below in _contests(jobs):
+    for records, is_below in _contests(claims):
         best, why = _best(records, is_below)
         for record in records:
             reason = why.get(id(record))
             if record is best or reason is None:
                 continue
-            left.update(job.source.path for job in record.jobs)
+            left.update(source.path for _, source in record.claims)
             said[record.reader, best.reader, reason] += record.paths
             names = record.only_here(best) if record.is_known and best.is_known else []
             if names and reason != _OTHER:
@@ -139,12 +140,12 @@ def second_records(jobs: Sequence[Job]) -> tuple[set[str], list[Problem]]:
     return left, [*_not_read(said), *_only_there(only)]
 
 
-def _contests(jobs: Iterable[Job]) -> Iterator[tuple[list[_Record], bool]]:
+def _contests(claims: Iterable[Claim]) -> Iterator[tuple[list[_Record], bool]]:
     """Yield the records of what may be one run, and whether one is in a folder below."""
     folders: dict[str, dict[str, _Record]] = defaultdict(dict)
-    for job in jobs:
-        own = folders[_folder(job)].setdefault(job.reader.name, _Record([]))
-        own.jobs.append(job)
+    for reader, source in claims:
+        own = folders[_folder(source)].setdefault(reader.name, _Record([]))
+        own.claims.append((reader, source))
     below: dict[str, list[_Record]] = defaultdict(list)
     for folder, by_reader in folders.items():
         if len(by_reader) > 1:
@@ -154,15 +155,15 @@ def _contests(jobs: Iterable[Job]) -> Iterator[tuple[list[_Record], bool]]:
     for folder, inside in below.items():
         outer = [*folders[folder].values()]
         # More of them are runs of their own.
-        is_one = len(outer) == len(inside) == len(outer[0].jobs) == len(inside[0].jobs) == 1
+        is_one = len(outer) == len(inside) == len(outer[0].claims) == len(inside[0].claims) == 1
         if is_one and outer[0].reader != inside[0].reader:
-            yield _in_order([outer[0], inside[0]], jobs), True
+            yield _in_order([outer[0], inside[0]], claims), True
 
 
-def _folder(job: Job) -> str:
+def _folder(source: Source) -> str:
     """Return the folder of a record: that of its log, or the source itself where it is one."""
-    path = job.source.path
-    if path == "." or any(file.path.startswith(f"{path}/") for file in job.source.files):
+    path = source.path
+    if path == "." or any(file.path.startswith(f"{path}/") for file in source.files):
         return "" if path == "." else path
     return path.rpartition("/")[0]
 
@@ -176,9 +177,9 @@ def _above(folder: str, folders: dict[str, Any]) -> str | None:
     return None
 
 
-def _in_order(records: list[_Record], jobs: Iterable[Job]) -> list[_Record]:
-    order = {id(job): number for number, job in enumerate(jobs)}
-    return sorted(records, key=lambda record: order[id(record.jobs[0])])
+def _in_order(records: list[_Record], claims: Iterable[Claim]) -> list[_Record]:
+    order = {source.path: number for number, (_, source) in enumerate(claims)}
+    return sorted(records, key=lambda record: order[record.claims[0][1].path])
 
 
 def _best(records: list[_Record], is_below: bool) -> tuple[_Record, dict[int, str]]:
@@ -226,13 +227,13 @@ def _reason(record: _Record, other: _Record, *, is_first: bool) -> str | None:
 def _look(record: _Record) -> None:
     """Read the beginnings of the files of a record, and keep what they hold."""
     numbers: list[NDArray[np.float32]] = []
-    for job in record.jobs:
+    for reader, source in record.claims:
         try:
-            logs = _bounded(job.reader).read(job.source, Request())
+            logs = _bounded(reader).read(source, Request())
         except Exception:  # whatever is wrong with it is named when it is read
             return
         counts = [_take(record, log, numbers) for log in logs]
-        most = max((file.size for file in job.source.files[:1]), default=0)
+        most = source.files[0].size
         is_cut = any(p.kind == "limit" for log in logs for p in log.problems)
         record.values += sum(counts) * (max(1.0, most / _BEGINNING) if is_cut else 1.0)
     record.numbers = np.unique(np.concatenate([np.empty(0, np.float32), *numbers]))

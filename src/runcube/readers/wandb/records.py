@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem, Status
 from runcube.readers.jsonl import differing_keys
+from runcube.readers.leveldb_log import read_framed
 from runcube.readers.lines import BadLine, decode_line
-from runcube.readers.table import flatten
-from runcube.readers.wandb.fields import (
+from runcube.readers.protobuf import (
+    BYTES,
     NotProtobufError,
     double_of,
     fields,
@@ -21,14 +22,15 @@ from runcube.readers.wandb.fields import (
     signed,
     text_of,
     unzigzag,
+    values,
 )
-from runcube.readers.wandb.framing import read_framed
+from runcube.readers.table import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from runcube.core import Limits
-    from runcube.readers.wandb.framing import Framed
+    from runcube.readers.leveldb_log import Framed
 
 # Fields of a record.
 _HISTORY, _SUMMARY, _OUTPUT, _CONFIG, _OUTPUT_RAW, _RUN, _EXIT = 2, 3, 4, 5, 13, 17, 18
@@ -132,9 +134,9 @@ class RunRecords:
         unread = 0
         for record in framed.records:
             try:
-                for number, value in fields(record):
-                    if number in self._take and isinstance(value, bytes):
-                        self._take[number](value)
+                for number, kind, at, end in fields(record):
+                    if kind == BYTES and number in self._take:
+                        self._take[number](record[at:end])
             except NotProtobufError:
                 unread += 1
         self.console.append("".join(self._printed))
@@ -181,11 +183,12 @@ class RunRecords:
     def _take_history(self, message: bytes) -> None:
         items: list[tuple[_Names, bytes]] = []
         step = None
-        for number, value in fields(message):
-            if number == _ITEM and isinstance(value, bytes):
-                items.append(self._items.read(value))
-            elif number == _STEP and isinstance(value, bytes):
-                step = next((signed(n) for _, n in fields(value) if isinstance(n, int)), 0)
+        for number, kind, at, end in fields(message):
+            if number == _ITEM and kind == BYTES:
+                items.append(self._items.read(message[at:end]))
+            elif number == _STEP and kind == BYTES:
+                inside = values(message[at:end])
+                step = next((signed(n) for _, n in inside if isinstance(n, int)), 0)
         row: dict[str, bytes] = {}
         for names, raw in self._but_media(items):
             name, key = self._keys.get(names) or self._key(names)
@@ -225,7 +228,7 @@ class RunRecords:
         counted[1] += 1
 
     def _take_summary(self, message: bytes) -> None:
-        for number, value in fields(message):
+        for number, value in values(message):
             if isinstance(value, bytes):
                 names, raw = self._items.read(value)
                 if number == _UPDATE:
@@ -234,7 +237,7 @@ class RunRecords:
                     _remove(self._summary, names)
 
     def _take_config(self, message: bytes) -> None:
-        for number, value in fields(message):
+        for number, value in values(message):
             if not isinstance(value, bytes):
                 continue
             names, raw = self._items.read(value)
@@ -251,7 +254,7 @@ class RunRecords:
             self._changed |= dict.fromkeys(changed)
 
     def _take_run(self, message: bytes) -> None:
-        for number, value in fields(message):
+        for number, value in values(message):
             if number in _FACTS and value:
                 self.facts[_FACTS[number]] = text_of(value)
         tags = [text_of(tag) for tag in inner(message, _TAGS)]
@@ -265,7 +268,7 @@ class RunRecords:
         self._printed += map(text_of, inner(message, _LINE))
 
     def _take_exit(self, message: bytes) -> None:
-        found = {number: value for number, value in fields(message) if isinstance(value, int)}
+        found = {number: value for number, value in values(message) if isinstance(value, int)}
         code = found.get(_EXIT_CODE, 0)
         if found.get(_NOT_COMPLETE) or code == _INTERRUPTED:
             self._exit = Status.INCOMPLETE
@@ -349,7 +352,7 @@ def _item(message: bytes) -> tuple[_Names, bytes]:
     """Return what `_Items.read` does, field by field."""
     names: list[str] = []
     raw = b""
-    for number, value in fields(message):
+    for number, value in values(message):
         if number in (_KEY, _NESTED_KEY):
             names.append(text_of(value))
         elif isinstance(value, bytes):
