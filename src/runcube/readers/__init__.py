@@ -30,6 +30,7 @@ from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
+from runcube.readers.swanlab import SwanLabReader
 from runcube.readers.tensorboard import TensorBoardReader
 from runcube.readers.wandb import WandbReader
 
@@ -38,6 +39,7 @@ for _reader in (
     CsvReader(),
     TensorBoardReader(),
     JsonlReader(),
+    SwanLabReader(),
     WandbReader(),
     RayReader(),
     JobsReader(),
@@ -64,6 +66,7 @@ __all__ = [
     "RunLog",
     "Source",
     "Status",
+    "SwanLabReader",
     "Tree",
     "WandbReader",
     "known_fingerprint",

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from struct import Struct
+from typing import TYPE_CHECKING
 from zlib import crc32
+
+from runcube.core import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BLOCK = 1 << 15
 # The header of the file counts as the first seven bytes of its first block.
@@ -99,6 +105,20 @@ def read_framed(data: bytes) -> Framed:
         found.cut = begun if open_chunks else at
     found.damaged = _joined(found.damaged)
     return found
+
+
+def damages(framed: Framed, path: str) -> Iterator[Problem]:
+    """Yield what is wrong with the framing of a file."""
+    if framed.damaged:
+        first, size = framed.damaged[0]
+        message = f"{size} bytes from byte {first} on are damaged: the records in them are lost"
+        if (others := len(framed.damaged) - 1) > 0:
+            rest = sum(size for _, size in framed.damaged[1:])
+            message += f"; {rest} more in {others} other places"
+        yield Problem("bad_line", message, path)
+    if framed.cut is not None:
+        message = f"from byte {framed.cut} on the file holds no whole record"
+        yield Problem("truncated_tail", message, path)
 
 
 def _sound(data: bytes, at: int) -> tuple[int, bytes] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem, Status
 from runcube.readers.jsonl import differing_keys
-from runcube.readers.leveldb_log import read_framed
+from runcube.readers.leveldb_log import damages, read_framed
 from runcube.readers.lines import BadLine, decode_line
 from runcube.readers.protobuf import (
     BYTES,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from runcube.core import Limits
-    from runcube.readers.leveldb_log import Framed
 
 # Fields of a record.
 _HISTORY, _SUMMARY, _OUTPUT, _CONFIG, _OUTPUT_RAW, _RUN, _EXIT = 2, 3, 4, 5, 13, 17, 18
@@ -140,7 +139,11 @@ class RunRecords:
             except NotProtobufError:
                 unread += 1
         self.console.append("".join(self._printed))
-        self.problems += self._damages(framed, unread)
+        self.problems += damages(framed, path)
+        if unread:
+            bound = f"nested deeper than Limits(depth={self._limits.depth})"
+            message = f"{unread} records are no messages, or {bound}: left out"
+            self.problems.append(Problem("bad_line", message, path))
         self.problems += self._left_out()
         return b"".join(self._rows)
 
@@ -282,22 +285,6 @@ class RunRecords:
         except BadLine as error:
             self.problems.append(Problem("bad_line", f"{name!r}: {error}, left out", self._path))
             return None
-
-    def _damages(self, framed: Framed, unread: int) -> Iterator[Problem]:
-        if framed.damaged:
-            first, size = framed.damaged[0]
-            message = f"{size} bytes from byte {first} on are damaged: the records in them are lost"
-            if (others := len(framed.damaged) - 1) > 0:
-                rest = sum(size for _, size in framed.damaged[1:])
-                message += f"; {rest} more in {others} other places"
-            yield Problem("bad_line", message, self._path)
-        if unread:
-            bound = f"nested deeper than Limits(depth={self._limits.depth})"
-            message = f"{unread} records are no messages, or {bound}: left out"
-            yield Problem("bad_line", message, self._path)
-        if framed.cut is not None:
-            message = f"from byte {framed.cut} on the file holds no whole record"
-            yield Problem("truncated_tail", message, self._path)
 
     def _left_out(self) -> Iterator[Problem]:
         for (name, kind), (line, count) in self._media.items():
