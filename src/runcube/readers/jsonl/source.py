@@ -16,6 +16,7 @@ from runcube.readers.jsonl.log import Log
 from runcube.readers.jsonl.names import CONFIG_KEYS, RUN_KEYS
 from runcube.readers.jsonl.reading import how_it_was_read
 from runcube.readers.jsonl.runs import build_run
+from runcube.readers.jsonl.training_loops import correct_steps
 from runcube.readers.table import Part, first_records, read_table
 
 if TYPE_CHECKING:
@@ -194,7 +195,9 @@ def _open_whole(parts: Sequence[Part], options: Options, raw: frozenset[str]) ->
     If one turns out to move within a run, its keys are columns like others.
     """
     while True:
-        log = Log(read_table(parts, raw=raw, limits=options.limits), options)
+        table = read_table(parts, raw=raw, limits=options.limits)
+        correct_steps(table)
+        log = Log(table, options)
         wanted = (*(options.config or CONFIG_KEYS), options.header)
         moving = {
             name
