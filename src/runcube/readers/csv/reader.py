@@ -11,7 +11,7 @@ from runcube.core import is_time_like
 from runcube.files import PACKED_ENDINGS, read_head
 from runcube.readers.config_files import is_sidecar_name
 from runcube.readers.csv.records import as_records
-from runcube.readers.csv.tables import Table, logs_among
+from runcube.readers.csv.tables import Table, joined, logs_among
 from runcube.readers.jsonl import JsonlReader, group_parts, open_log, split_and_metric
 from runcube.readers.table import NUMBER, Part
 
@@ -74,7 +74,8 @@ class CsvReader(JsonlReader):
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each table that looks like a log.
 
-        Of tables in one folder that hold different quantities one is the log.
+        Of tables in one folder that hold different quantities one is the log; those of one metric
+        each, and those of the splits of a run, are one log together.
 
         Parameters
         ----------
@@ -89,10 +90,11 @@ class CsvReader(JsonlReader):
         claimed, silent = self._claimed(tree, by_name=False)
         if not claimed and (self.x or self._named):
             claimed, silent = self._claimed(tree, by_name=True)
-        claimed = logs_among([Table(file, self._metrics(tree, file)) for file in claimed])
+        tables = [Table(file, self._metrics(tree, file)) for file in claimed]
+        claimed = logs_among(tables)
         names = {file.path.rpartition("/")[2] for file in claimed}
         claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
-        for parts in group_parts(tree, claimed):
+        for parts in joined(group_parts(tree, claimed), tables):
             yield self._source(tree, parts)
 
     def _metrics(self, tree: Tree, file: LogFile) -> frozenset[str]:
