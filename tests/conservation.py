@@ -2,7 +2,8 @@
 
 `lost` reads every file with json, csv, yaml and gzip alone and asks of every leaf of every record:
 is it in the cube of *its* run, under *its* name and split (as often as it was logged), in that
-run's x, configuration, train time or messages, or named by a problem of its file with its key or line?
+run's x, configuration, train time or messages, or named by a problem of its file with its key or
+line?
 `misplaced` compares with values that were read independently by (run, split, metric, x).
 """
 
