@@ -159,6 +159,12 @@ def test_a_record_in_a_folder_below_with_other_values_is_a_run(tmp_path):
     assert "not_read" not in kinds(ds)
 
 
+def test_a_run_below_that_wrote_nothing_is_a_run(tmp_path):
+    table(tmp_path)
+    write(tmp_path, [run({"seed": 3})], run_id="id3")
+    assert len(paths(load(tmp_path))) == 2
+
+
 def test_runs_below_a_log_of_the_sweep_stay_runs(tmp_path):
     lines(tmp_path, name="sweep.jsonl")
     for seed in range(3):
@@ -175,6 +181,28 @@ def test_other_quantities_in_the_folder_of_a_run_are_named_as_such(tmp_path):
     assert messages(ds) == [
         "other quantities beside the log of a run are not read: 1 file; reader='csv' reads them"
     ]
+
+
+def test_runs_of_two_loggers_in_one_folder_are_runs_if_they_share_no_values(tmp_path):
+    for seed in range(3):
+        lines(tmp_path, name=f"a{seed}.jsonl", seed=seed)
+    table(tmp_path, name="b.csv", seed=7)
+    assert len(paths(load(tmp_path))) == 4
+
+
+def test_two_records_each_of_several_runs_in_one_folder_are_one_each(tmp_path):
+    for seed in range(3):
+        lines(tmp_path, name=f"a{seed}.jsonl", seed=seed)
+        table(tmp_path, name=f"a{seed}.csv", seed=seed)
+    ds = load(tmp_path)
+    assert paths(ds) == [f"a{seed}.jsonl" for seed in range(3)]
+    assert "3 files, this is the first" in messages(ds)[0]
+
+
+def test_a_record_without_a_value_gives_way(tmp_path):
+    table(tmp_path, range(0))
+    events(tmp_path)
+    assert paths(load(tmp_path)) == ["."]
 
 
 def test_what_one_folder_holds_decides_for_it_alone(tmp_path):

@@ -189,24 +189,29 @@ def _best(records: list[_Record], is_below: bool) -> tuple[_Record, dict[int, st
     best = records[0]
     for record in records[1:]:
         best = record if _reason(record, best, is_first=False) is not None else best
+    # Where a folder holds several runs, only values show that two records are of one.
+    is_shared = any(len(record.claims) > 1 for record in records)
     why: dict[int, str] = {}
     for record in records:
-        if record is best:
-            continue
-        if is_below and not record.is_of_run_of(best):
+        is_same = record is not best and record.is_of_run_of(best)
+        if record is best or (is_below and not is_same):
             continue
         if not _are_alike(record, best):
             why[id(record)] = _OTHER
-        else:
+        elif is_same or not is_shared or _is_unknown(record, best):
             why[id(record)] = _reason(best, record, is_first=True) or _FIRST
     return best, why
 
 
+def _is_unknown(one: _Record, other: _Record) -> bool:
+    """Return whether one of two records holds no values, or could not be compared."""
+    return not (one.curves and other.curves and one.is_known and other.is_known)
+
+
 def _are_alike(one: _Record, other: _Record) -> bool:
     """Return whether two records hold the same quantities, or it is not known."""
-    if not (one.is_known and other.is_known) or not one.curves.keys().isdisjoint(other.curves):
-        return True
-    return not (one.curves and other.curves) or one.is_of_run_of(other)
+    is_named_alike = not one.curves.keys().isdisjoint(other.curves)
+    return _is_unknown(one, other) or is_named_alike or one.is_of_run_of(other)
 
 
 def _reason(record: _Record, other: _Record, *, is_first: bool) -> str | None:
@@ -233,9 +238,10 @@ def _look(record: _Record) -> None:
         except Exception:  # whatever is wrong with it is named when it is read
             return
         counts = [_take(record, log, numbers) for log in logs]
-        most = source.files[0].size
-        is_cut = any(p.kind == "limit" for log in logs for p in log.problems)
-        record.values += sum(counts) * (max(1.0, most / _BEGINNING) if is_cut else 1.0)
+        is_cut = any(problem.kind == "limit" for log in logs for problem in log.problems)
+        sizes = [file.size for file in source.files if file.size]
+        whole = sum(sizes) / sum(min(size, _BEGINNING) for size in sizes) if is_cut else 1.0
+        record.values += sum(counts) * whole
     record.numbers = np.unique(np.concatenate([np.empty(0, np.float32), *numbers]))
     record.is_known = True
 
