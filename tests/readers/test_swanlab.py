@@ -16,7 +16,7 @@ import wandb_files as made
 import runcube as rc
 from runcube.core.model import Request
 from runcube.files.tree import Tree, list_files
-from runcube.readers import SwanLabReader
+from runcube.readers.swanlab import SwanLabReader
 
 DATA = Path(__file__).parents[1] / "data" / "swanlab"
 LOGS = DATA / "logs"

@@ -66,7 +66,6 @@ __all__ = [
     "RunLog",
     "Source",
     "Status",
-    "SwanLabReader",
     "Tree",
     "WandbReader",
     "known_fingerprint",
