@@ -288,7 +288,7 @@ def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
     """Return the headers of one source, or the problem that kept them from being read."""
     try:
         headers = _only(RunHeader, job.reader.headers(job.source))
-        return [_of_logger(header, job.reader) for header in headers], None
+        return [of_logger(header, job.reader) for header in headers], None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
     except Exception as error:  # a reader's bug must cost its file, not the sweep
@@ -301,7 +301,7 @@ def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | No
     try:
         logs = _only(RunLog, job.reader.read(job.source, request))
         for log in logs:
-            log.header = _of_logger(log.header, job.reader)
+            log.header = of_logger(log.header, job.reader)
         return logs, None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
@@ -309,8 +309,10 @@ def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | No
         return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
 
 
-def _of_logger(header: RunHeader, reader: Reader) -> RunHeader:
+def of_logger(header: RunHeader, reader: Reader) -> RunHeader:
     """Return a header that tells which reader knew its log."""
+    if header.logger:
+        return header
     return replace(header, reading=(*header.reading, ("logger", reader.name)))
 
 
