@@ -1,11 +1,14 @@
 """Is anything of a directory of logs missing from its cube? An oracle that needs no ground truth.
 
-`lost` reads every file with json, yaml and gzip alone and asks of every leaf of every record: is it
-in the cube of *its* run, under *its* name and split (as often as it was logged), in that run's x,
-configuration, train time or messages, or named by a problem of its file with its key or line?
+`lost` reads every file with json, csv, yaml and gzip alone and asks of every leaf of every record:
+is it in the cube of *its* run, under *its* name and split (as often as it was logged), in that
+run's x, configuration, train time or messages, or named by a problem of its file with its key or
+line?
 `misplaced` compares with values that were read independently by (run, split, metric, x).
 """
 
+import csv
+import io
 import json
 import lzma
 import math
@@ -42,7 +45,10 @@ KEYED = {
 }
 # More leaves than this in one file, or deeper ones, are a matter of bounds: the file is named.
 MAX_LEAVES, MAX_DEPTH = 300_000, 200
-DOCUMENTS = (".md", ".rst", ".py", ".csv", ".tsv", ".png", ".nc")
+DOCUMENTS = (".md", ".rst", ".py", ".png", ".nc")
+TABLES = (".csv", ".tsv", "progress.txt")
+# Cells of a table that hold nothing.
+MISSING = {"", "na", "n/a", "<na>", "null", "none", "-"}
 
 
 def load(root, **options):
@@ -151,6 +157,8 @@ def records_of(file):
         "utf-16" if utf16 else "utf-8-sig", "replace" if utf16 else "surrogateescape"
     )
     found = [Record(1, 1, None, "(damaged)")] if damaged else []
+    if name.endswith(TABLES):
+        return [*found, *_table(text.replace("\0", ""))]
     if name.endswith((".yaml", ".yml")):
         return [*found, Record(1, 1, _yaml(text), text)]
     whole = _json(text) if text.lstrip()[:1] == "[" or name.endswith(".json") else None
@@ -162,6 +170,49 @@ def records_of(file):
     found += list(_lines(text.split("\n")))
     objects = any(record.content is not None for record in found)
     return found if objects or name.endswith((".jsonl", ".ndjson", ".json")) else None
+
+
+def _table(text):
+    """Yield the rows of a table by the csv module alone; what has another length is no record."""
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith(("\n", "\r")):
+        yield Record(len(lines), len(lines), None, "(damaged) half a row")
+        lines.pop()
+    names, separator, at = None, ",", 0
+    while at < len(lines):
+        line, here = lines[at], at + 1
+        at += 1
+        if line.startswith("#"):
+            said = _json(line.lstrip("# "))
+            yield Record(here, here, said if isinstance(said, dict) else None, line)
+            continue
+        while line.count('"') % 2 and at < len(lines):
+            line, at = line + lines[at], at + 1
+        if not line.strip():
+            continue
+        if names is None:
+            separator = max(",;\t", key=re.sub('"[^"]*"', "", line).count)
+        own = io.StringIO(line)
+        cells = next(csv.reader(own, delimiter=separator, skipinitialspace=True), [])
+        cells = [cell.strip() for cell in cells]
+        is_head = len(cells) > 1 and not any(isinstance(_cell(c, ","), float) for c in cells)
+        if names is None or (is_head and {*cells} & {*names}):
+            names = cells
+        elif len(cells) != len(names):
+            yield Record(here, at, None, "(damaged) " + line)
+        else:
+            values = [_cell(cell, separator) for cell in cells]
+            yield Record(here, at, dict(zip(names, values, strict=True)), line)
+
+
+def _cell(text, separator):
+    if text.lower() in MISSING:
+        return None
+    plain = text if separator == "," else re.sub(r"^([-+]?\d*),(\d+)", r"\1.\2", text)
+    try:
+        return float(plain)
+    except ValueError:
+        return text
 
 
 def _yaml(text):
@@ -618,14 +669,28 @@ def lost(root, ds):
     files = sorted(f for f in root.rglob("*") if f.is_file())
     own = {run.path for run in runs}
     files.sort(key=lambda f: f.relative_to(root).as_posix() not in own)  # parts come after
+    others = _others_of_their_kind(named)
     found = []
     for file in files:
         path = file.relative_to(root).as_posix()
         if path not in own and path in skipped and any(p.line is None for p in named[path]):
             continue  # named as a whole
+        if path not in own and others[file.suffix] > 0 and path.endswith(TABLES):
+            others[file.suffix] -= 1  # one of several that are named by the first of them
+            continue
         records = records_of(file)
         if records is not None:
             found += [(path, *rest) for rest in _missing(path, records, runs, named)]
+    return found
+
+
+def _others_of_their_kind(named):
+    """Count the files, by ending, that a problem of the first one names: "20 files, this is …"."""
+    found = Counter()
+    for path, problems in named.items():
+        for problem in problems:
+            if count := re.search(r"not read: ([\d,]+) files, this is the first", problem.message):
+                found["." + path.rpartition(".")[2]] += int(count[1].replace(",", "")) - 1
     return found
 
 

@@ -34,6 +34,7 @@ WITHOUT_EXAMPLES = {
     "guide.md",
     "how-to/index.md",
     "loggers/index.md",
+    "loggers/recipes.md",
     "notebooks.md",
     "policies.md",
 }

@@ -452,6 +452,38 @@ def test_the_table_of_splits_is_one_run(tmp_path):
     assert ds.curve.sel(split="val").squeeze().values.tolist() == [0.7, 0.35]
 
 
+@pytest.mark.parametrize("name", ["{}.csv", "{}_log.csv", "metrics-{}.csv"])
+def test_tables_of_splits_with_metrics_of_their_own_are_one_run(name, tmp_path):
+    for split, metric in (("train", "loss"), ("val", "acc")):
+        text = f"epoch,{metric}\n0,0.5\n1,0.25\n"
+        write(tmp_path / "lr=1" / name.format(split), text)
+    ds = load(tmp_path)
+    assert ds.path.size == 1
+    assert ds.curve.sel(split="train", metric="loss").squeeze().values.tolist() == [0.5, 0.25]
+    assert ds.curve.sel(split="val", metric="acc").squeeze().values.tolist() == [0.5, 0.25]
+    assert not len(rc.problems(ds))
+
+
+def test_tables_that_are_called_like_the_one_metric_in_them_are_one_run(tmp_path):
+    lengths = {"loss": 5, "acc": 3, "f1": 9}
+    for lr in (1, 2):
+        for metric, count in lengths.items():
+            rows = "".join(f"{i},{i / 7 + lr}\n" for i in range(count))
+            write(tmp_path / f"lr={lr}/{metric}.csv", f"step,{metric}\n{rows}")
+    ds = load(tmp_path)
+    assert ds.lr.values.tolist() == [1, 2]
+    for metric, count in lengths.items():
+        own = ds.curve.sel(lr=2, metric=metric).squeeze().dropna("step").values
+        assert own.tolist() == [i / 7 + 2 for i in range(count)]
+    assert not len(rc.problems(ds))
+
+
+def test_tables_of_a_value_that_has_no_name_stay_runs(tmp_path):
+    for name, last in (("a", 0.25), ("b", 0.75)):
+        write(tmp_path / f"{name}.csv", f"step,value\n0,0.5\n1,{last}\n")
+    assert sorted(p for p in load(tmp_path).path.values.ravel() if p) == ["a.csv", "b.csv"]
+
+
 def test_a_table_beside_the_log_of_another_reader_is_its_second_record(tmp_path):
     text = "epoch,loss\n0,0.5\n1,0.4\n"
     lines = '{"epoch": 0, "loss": 0.5, "acc": 1.0}\n{"epoch": 1, "loss": 0.4, "acc": 2.0}\n'

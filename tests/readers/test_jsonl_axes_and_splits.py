@@ -84,7 +84,10 @@ def test_an_iteration_that_restarts_each_epoch_stays_what_was_logged(tmp_path):
     (run,) = load(tmp_path)
     assert run.header.config["seed"] == 3
     assert curve(run, "loss", "train")[2].x["iter"].tolist() == [50, 100, 50, 100]
-    assert curve(run, "acc", "val")[2].x["iter"].tolist() == [20, 20]
+    val = curve(run, "acc", "val")[2]
+    assert val.x["epoch"].tolist() == [1, 2]
+    assert "iter" not in val.x  # it is the number of batches of the validation, and named
+    assert [p.line for p in run.problems if p.message.startswith("'iter' on 2 rows")] == [4]
 
 
 def test_without_any_x_the_records_of_a_split_are_counted(tmp_path):

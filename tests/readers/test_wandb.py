@@ -18,7 +18,7 @@ import runcube as rc
 from runcube.core.model import Request, Status
 from runcube.files.tree import Tree, list_files
 from runcube.readers import WandbReader
-from runcube.readers.wandb.framing import read_framed
+from runcube.readers.leveldb_log import read_framed
 from runcube.readers.wandb.records import RunRecords
 
 DATA = Path(__file__).parents[1] / "data" / "wandb"

@@ -14,11 +14,37 @@ REPORTED = sorted(p for p in (TESTS / "data" / "reported-logs").iterdir() if p.i
 MUON = sorted(p for p in (TESTS / "data" / "muon-norm-cap").iterdir() if p.is_dir())
 OTHERS = [TESTS / "data" / n for n in ("detectron2-smn", "raytune-rllib", "overfit-init-transfer")]
 OTHERS.append(TESTS.parent / "examples" / "logs")
+TABLES = sorted(p for p in (TESTS / "data" / "csv-loggers").iterdir() if p.is_dir())
+TABLES += sorted(p for p in (TESTS / "data" / "neurons-csvlogger").iterdir() if p.is_dir())
 
 
-@pytest.mark.parametrize("root", [*MUON, *REPORTED, *OTHERS], ids=lambda root: root.name)
+@pytest.mark.parametrize("root", [*MUON, *REPORTED, *OTHERS, *TABLES], ids=lambda root: root.name)
 def test_nothing_of_a_real_set_is_lost(root):
     assert lost(root, load(root)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epoch;train_loss;lr\n0;0,5;0,1\n1;0,25;0,1\n",
+        "epoch, train_loss , note\n0, 0.5, fine\n1, nan, bad\n\n2, NA, fine\n",
+        'epoch,train_loss,"a, b"\n0,0.5,"x\ny"\n1,0.25,z\n',
+        "epoch,loss\n0,0.5\n1,0.25\nepoch,loss\n0,1.5\n1,1.25\n2,1.0\n",
+        "epoch,loss\n0,0.5\n1,0.25,7\n2,0.125\n3,0.1",
+        '#{"env_id": "a"}\nepoch,loss\n0,0.5\n1,0.25\n',
+    ],
+    ids="decimal padded quoted again uneven comment".split(),
+)
+def test_nothing_of_a_table_is_lost_and_the_oracle_sees_what_is(text, tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"lr={number}").mkdir()
+        own = text.replace("0.25", f"0.25{number}")
+        (tmp_path / f"lr={number}" / "log.csv").write_text(own)
+    ds = load(tmp_path)
+    assert lost(tmp_path, ds) == []
+    if text.count("epoch") == 1:  # rows of another attempt are named by their metric and count
+        assert lost(tmp_path, ds.assign(curve=ds.curve + 1)) != []
+        assert lost(tmp_path, ds.assign(logged=ds.logged & (ds.epoch != 0))) != []
 
 
 @pytest.mark.parametrize(

@@ -235,14 +235,18 @@ def test_a_step_that_is_the_epoch_on_val_rows_loses_no_train_row(tmp_path):
     assert lost(tmp_path, ds) == []
 
 
-def test_steps_of_two_units_are_named_and_never_mixed_in_silence(reported):
+def test_steps_of_two_units_become_one_and_are_named(reported):
     root = reported / "step_of_two_units"
     ds, warned = load_warned(root)
     for cell in cells(ds):
         assert at_key(cell, "loss")[120] == 0.75
         assert len(at_key(cell, "loss")) == 12
-        assert sorted(at_key(cell, "acc/top1").values()) == pytest.approx([0.2, 0.4, 0.6])
-    assert "acc/top1" in warned
+        # Each accuracy stands where its epoch ended, not at steps 1, 2 and 3.
+        assert at_key(cell, "acc/top1") == pytest.approx({40: 0.2, 80: 0.4, 120: 0.6})
+    assert "missing_x" in warned
+    named = [text for text in rc.problems(ds).message if "it is the epoch" in text]
+    assert len(named) == 2
+    assert all(text.startswith("'step' on 3 rows of validation") for text in named)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rc.SweepWarning)
         tree = rc.load_tree(root)

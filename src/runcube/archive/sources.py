@@ -8,7 +8,7 @@ from runcube.archive.existing import files_of
 from runcube.core import Problem
 from runcube.files import hash_ends, hash_more
 from runcube.netcdf import unpack_text
-from runcube.pipeline import has_repeats
+from runcube.pipeline import has_repeats, of_logger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -97,6 +97,7 @@ class ArchiveSources:
             return None  # reading it whole fails as well, and names it
         if log is None:
             return None
+        log.header = of_logger(log.header, job.reader)
         rounded = not self.existing.is_exact
         if rounded and any(has_repeats(x) for curves in log.curves for x in curves.x.values()):
             return None  # whether values differ decides, and some are rounded

@@ -144,7 +144,7 @@ class RunHeader:
         How the log was read, as pairs of topic and text for ``explain()``: ``records``, ``runs``,
         ``configuration``, ``x``, ``splits``, ``metrics``, ``left out``, ``values``, which is an
         attr of the cube as well, and ``says the same``, the arguments that say outright what was
-        found. Empty if the layout is a known one.
+        found. runcube adds ``logger``, the name of the reader.
     """
 
     source: Source
@@ -158,6 +158,11 @@ class RunHeader:
     rising: frozenset[str] = frozenset()
     names: Names = field(default_factory=Names)
     reading: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def logger(self) -> str:
+        """Name of the reader that knew the log; ``""`` if that is not known."""
+        return next((text for topic, text in self.reading if topic == "logger"), "")
 
     @property
     def own_axes(self) -> frozenset[str]:

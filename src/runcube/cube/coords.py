@@ -193,6 +193,9 @@ def _run_coords(
         ),
         "run_config": _long(dims, scatter_text(shape, at, rest)),
     }
+    loggers = [log.header.logger for log in logs]
+    if len({*loggers}) > 1:
+        coords["logger"] = (dims, scatter_values(shape, at, text_array(loggers)))
     if messages:
         texts = ("\n".join(log.messages) for log in logs)
         coords["messages"] = _long(dims, scatter_text(shape, at, texts))

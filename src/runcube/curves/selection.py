@@ -18,6 +18,7 @@ from runcube.curves.tracks import along_x, counted, named_lines
 from runcube.curves.units import curves_in_another_unit
 from runcube.curves.x_axis import align_x
 from runcube.curves.x_choice import LOSES
+from runcube.curves.x_synonyms import share_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -128,6 +129,7 @@ def select_runs(
     UnknownNameError
         If no record carries ``policy.x``.
     """
+    notes = share_step(logs, policy.x)
     if policy.x == ELAPSED:
         add_elapsed(logs)
     choice = choose_for_runs(logs, runs, policy.x, policy.missing_x)
@@ -146,7 +148,6 @@ def select_runs(
     for index, candidate in enumerate(candidates):
         cells[_cell(sweep, candidate.run)].append(index)
     candidates = _with_votes(candidates, cells.values(), policy.on_duplicate)
-    notes: list[str] = []
     status = statuses(candidates, axis, policy.expected, notes)
     selection = _compete(candidates, cells.values(), status, sweep, policy, axis)
     selection.notes += notes

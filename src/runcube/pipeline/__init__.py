@@ -9,7 +9,7 @@ import ``core``, ``files``, ``plan``, ``parallel``, ``readers``, ``curves`` and 
 """
 
 from runcube.pipeline.arguments import load_policy
-from runcube.pipeline.discover import Discovery, Job, discover
+from runcube.pipeline.discover import Discovery, Job, discover, of_logger
 from runcube.pipeline.load import load_runs, load_tree, scan
 from runcube.pipeline.parse import Parsed, parse_logs
 from runcube.pipeline.policy import Errors, Policy, policy_facts, policy_of
@@ -71,6 +71,7 @@ __all__ = [
     "load_policy",
     "load_runs",
     "load_tree",
+    "of_logger",
     "parse_logs",
     "policy_facts",
     "policy_of",

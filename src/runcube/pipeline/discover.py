@@ -29,6 +29,7 @@ from runcube.files import (
     read_ends,
 )
 from runcube.pipeline.foreign_logs import aside_problems, foreign_logger, foreign_problems
+from runcube.pipeline.second_records import second_records
 from runcube.plan import keys_from_paths
 from runcube.readers import reader_fingerprint, resolve_reader
 
@@ -207,6 +208,9 @@ def discover(
             # At once, while the head of the file is in memory.
             headers, problem = ([], None) if needs_whole_logs(candidate) else read_headers(job)
             taken.append((job, [sharing.slim(header) for header in headers], problem))
+    second, named = second_records([(job.reader, job.source) for job, _, _ in taken])
+    found.skipped += named
+    taken = [item for item in taken if item[0].source.path not in second]
     taken.sort(key=lambda item: natural_key(item[0].source.path))
     for job, slim, problem in taken:
         found.jobs.append(job)
@@ -284,7 +288,8 @@ class _Sharing:
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
     """Return the headers of one source, or the problem that kept them from being read."""
     try:
-        return _only(RunHeader, job.reader.headers(job.source)), None
+        headers = _only(RunHeader, job.reader.headers(job.source))
+        return [of_logger(header, job.reader) for header in headers], None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
     except Exception as error:  # a reader's bug must cost its file, not the sweep
@@ -295,11 +300,21 @@ def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | No
     """Return the parsed logs of one source, or the problem that kept it from being read."""
     job, request = task
     try:
-        return _only(RunLog, job.reader.read(job.source, request)), None
+        logs = _only(RunLog, job.reader.read(job.source, request))
+        for log in logs:
+            log.header = of_logger(log.header, job.reader)
+        return logs, None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
     except Exception as error:  # as above
         return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
+
+
+def of_logger(header: RunHeader, reader: Reader) -> RunHeader:
+    """Return a header that tells which reader knew its log."""
+    if header.logger:
+        return header
+    return replace(header, reading=(*header.reading, ("logger", reader.name)))
 
 
 def _only(kind: type[T], given: Sequence[T]) -> list[T]:

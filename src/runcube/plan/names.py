@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OWN = frozenset(
     "curve logged seed split metric run_id path status train_time n_problems problems run_config"
-    " messages config point seed_value sweep".split()
+    " messages config point seed_value sweep logger".split()
 )
 _X = frozenset("epoch step iteration iter global_step training_iteration".split())
 _SELECTION = frozenset("method drop tolerance indexers missing_dims".split())

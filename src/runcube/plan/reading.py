@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
     from runcube.core import RunHeader
 
-_TOPICS = ("form", "records", "runs", "configuration", "x", "splits", "metrics", "left out")
+_LOGGER = "logger"
+_TOPICS = (
+    *(_LOGGER, "form", "records", "runs", "configuration"),
+    *("x", "splits", "metrics", "left out"),
+)
 _SAYS_THE_SAME, _READER = "says the same", "reader"
 _NUMBERED = re.compile(r"(\d[\d,]*) (.+)", re.DOTALL)
 
@@ -37,6 +41,8 @@ def count_readings(headers: Iterable[RunHeader]) -> dict[str, list[tuple[int, st
             found.setdefault(topic, {}).setdefault(text, set()).add(header.source.path)
     found["records"] = _with_ranges(found["records"])
     found.pop(_SAYS_THE_SAME, None)
+    if len(found[_LOGGER]) == 1:
+        del found[_LOGGER]
     readers = [*found.pop(_READER, ())]
     if len(readers) == 1 and (said := _said_of_all(headers)) is not None:
         found[_SAYS_THE_SAME] = {f"{readers[0]}({said})": {h.source.path for h in headers}}

@@ -4,9 +4,9 @@ This is the public place for authors of readers: the protocol `Reader`, the term
 speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
 files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
 (`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module or a
-folder of its own; ``lines``, ``table``, ``database``, ``last_words`` and ``config_files`` are what
-several of them share. Start in ``base``, then ``jobs``, the shortest reader. May import ``core``
-and ``files``.
+folder of its own; ``lines``, ``table``, ``database``, ``last_words``, ``protobuf``, ``leveldb_log``
+and ``config_files`` are what several of them share. Start in ``base``, then ``jobs``, the shortest
+reader. May import ``core`` and ``files``.
 """
 
 from runcube.core import (
@@ -32,6 +32,7 @@ from runcube.readers.mlflow import MlflowReader
 from runcube.readers.native import NativeReader
 from runcube.readers.optuna import OptunaReader
 from runcube.readers.ray import RayReader
+from runcube.readers.swanlab import SwanLabReader
 from runcube.readers.tensorboard import TensorBoardReader
 from runcube.readers.trackio import TrackioReader
 from runcube.readers.wandb import WandbReader
@@ -41,6 +42,7 @@ for _reader in (
     CsvReader(),
     TensorBoardReader(),
     JsonlReader(),
+    SwanLabReader(),
     WandbReader(),
     MlflowReader(),
     TrackioReader(),

@@ -152,18 +152,22 @@ def _parse(
 
 
 def _unwrapped(parsed: Parsed) -> dict[str, Any]:
-    """Return the config without the ``{"lr": {"desc": null, "value": 0.1}}`` of W&B."""
+    """Return the config without the ``{"lr": {"desc": null, "value": 0.1}}`` of W&B.
+
+    SwanLab adds ``sort``, which is the place of the key.
+    """
     config: dict[str, Any] = parsed.value
     boxes = {key: value for key, value in config.items() if key != "wandb_version"}
     if not boxes or not all(
-        isinstance(box, dict) and box and box.keys() <= {"desc", "value"} for box in boxes.values()
+        isinstance(box, dict) and box and box.keys() <= {"desc", "sort", "value"}
+        for box in boxes.values()
     ):
         return config
     found = {key: boxes[key].get("value") if key in boxes else v for key, v in config.items()}
     for key, note in parsed.notes.get(id(config), ()):
         parsed.note(found, key, note)
     for key, box in boxes.items():
-        if box.get("desc") is not None:
+        if box.get("desc") not in (None, ""):
             parsed.note(found, key, _DESCRIBED)
     return found
 

@@ -11,7 +11,7 @@ from runcube.core import is_time_like
 from runcube.files import PACKED_ENDINGS, read_head
 from runcube.readers.config_files import is_sidecar_name
 from runcube.readers.csv.records import as_records
-from runcube.readers.csv.tables import Table, logs_among
+from runcube.readers.csv.tables import Table, joined, logs_among
 from runcube.readers.jsonl import JsonlReader, group_parts, open_log, split_and_metric
 from runcube.readers.table import NUMBER, Part
 
@@ -74,8 +74,8 @@ class CsvReader(JsonlReader):
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each table that looks like a log.
 
-        Of tables in one folder that hold different quantities one is the log. A table in whose
-        folder another reader has found a log is a second record of that run, and none.
+        Of tables in one folder that hold different quantities one is the log; those of one metric
+        each, and those of the splits of a run, are one log together.
 
         Parameters
         ----------
@@ -90,15 +90,11 @@ class CsvReader(JsonlReader):
         claimed, silent = self._claimed(tree, by_name=False)
         if not claimed and (self.x or self._named):
             claimed, silent = self._claimed(tree, by_name=True)
-        claimed = [file for file in claimed if not tree.has_log(_folder(file))]
-        claimed = logs_among([Table(file, self._metrics(tree, file)) for file in claimed])
+        tables = [Table(file, self._metrics(tree, file)) for file in claimed]
+        claimed = logs_among(tables)
         names = {file.path.rpartition("/")[2] for file in claimed}
-        claimed += [
-            file
-            for file in silent
-            if file.path.rpartition("/")[2] in names and not tree.has_log(_folder(file))
-        ]
-        for parts in group_parts(tree, claimed):
+        claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
+        for parts in joined(group_parts(tree, claimed), tables):
             yield self._source(tree, parts)
 
     def _metrics(self, tree: Tree, file: LogFile) -> frozenset[str]:
@@ -138,10 +134,6 @@ class CsvReader(JsonlReader):
             return bool(log.numeric)
         # Rows of any table may be numbered: only a name says that what is counted is training.
         return any(_rises(log, name) for name in log.x_columns if not is_time_like(name))
-
-
-def _folder(file: LogFile) -> str:
-    return file.path.rpartition("/")[0]
 
 
 def _rises(log: Log, name: str) -> bool:

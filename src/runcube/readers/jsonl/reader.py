@@ -16,6 +16,7 @@ from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts, rotated_base
 from runcube.readers.jsonl.reading import arguments
 from runcube.readers.jsonl.source import Decoded, open_log, read_log
+from runcube.readers.jsonl.training_loops import smoothing
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ class JsonlReader:
             runs[0].problems += unknown_names(log, source.path)
             said = [("says the same", text) for text in (self._given, *arguments(log, runs))]
             said.append(("reader", type(self).__name__))
+            did = smoothing(log.table.columns)
+            said += [("values", did)] if did is not None else []
             for run in runs:
                 run.header = replace(run.header, reading=(*run.header.reading, *said))
         return runs

@@ -17,6 +17,7 @@ from runcube.readers.jsonl.names import CONFIG_KEYS, RUN_KEYS
 from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.reading import how_it_was_read
 from runcube.readers.jsonl.runs import build_run
+from runcube.readers.jsonl.training_loops import correct_steps
 from runcube.readers.jsonl.x_columns import axis_of
 from runcube.readers.table import STEP, WALL, Part, first_records, read_table
 
@@ -215,7 +216,9 @@ def _open_whole(parts: Sequence[Part], options: Options, raw: frozenset[str]) ->
     If one turns out to move within a run, its keys are columns like others.
     """
     while True:
-        log = Log(read_table(parts, raw=raw, limits=options.limits), options)
+        table = read_table(parts, raw=raw, limits=options.limits)
+        correct_steps(table)
+        log = Log(table, options)
         wanted = (*(options.config or CONFIG_KEYS), options.header)
         moving = {
             name

@@ -63,14 +63,9 @@ class TensorBoardReader:
     whole_headers = True
 
     def find(self, tree: Tree) -> Iterator[Source]:
-        """Yield a source for each run: its event files, then its configuration files.
-
-        Beside a log of another kind they are a second record of that run, of fewer digits.
-        """
+        """Yield a source for each run: its event files, then its configuration files."""
         found = []
         for folder, files in runs_of_folders(tree):
-            if tree.has_log(folder):
-                continue
             beside = find_sidecars(tree, folder)
             found.append(Source(tree.root, folder or _ROOT, (*files, *beside)))
         yield from sorted(found, key=lambda source: natural_key(source.path))
@@ -124,20 +119,21 @@ class TensorBoardReader:
     ) -> tuple[dict[str, Any], list[Problem]]:
         """Return the configuration of a run, and problems: what its events hold counts most.
 
-        A key that a file holds as well keeps its place and its type there.
+        A key that a file holds as well keeps its place and its type there. The plugin knows no
+        sections: what loggers call ``optim/lr`` is ``lr`` in ``optim``.
         """
         beside, problems = load_sidecars(source, sidecars, self.limits)
-        if not (own and beside):
-            return own or beside, problems
         kept: dict[str, Any] = {}
         for key, value in own.items():
-            parts = next((p for p in ([key], key.split("/")) if _has(beside, p)), [key])
+            parts = [key] if key in beside else _sections(key, own, beside)
             if _has(beside, parts) and _is_same(_value(beside, parts), value):
                 continue
             inside = kept
             for part in parts[:-1]:
                 inside = inside.setdefault(part, {})
             inside[parts[-1]] = value
+        if not (own and beside):
+            return kept or beside, problems
         return load_sidecars(source, sidecars, self.limits, own=(source.files[0].path, kept))
 
 
@@ -190,6 +186,14 @@ def _has(config: Any, keys: Sequence[str]) -> bool:
             return False
         config = config[key]
     return True
+
+
+def _sections(key: str, *configs: dict[str, Any]) -> list[str]:
+    """Return a key with its sections, outermost first; alone if a section is a value itself."""
+    parts = key.split("/")
+    above = ["/".join(parts[:size]) for size in range(1, len(parts))]
+    is_value = any(not isinstance(config.get(one, {}), dict) for config in configs for one in above)
+    return [key] if is_value or not all(parts) else parts
 
 
 def _value(config: Any, keys: Sequence[str]) -> Any:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from runcube.core import Problem, clean_text
+from runcube.readers.protobuf import NotProtobufError
+from runcube.readers.tensorboard.event import Event, read_event
 from runcube.readers.tensorboard.framing import (
     TRAILER,
     by_length,
@@ -23,7 +25,7 @@ from runcube.readers.tensorboard.framing import (
     frames,
     stored,
 )
-from runcube.readers.tensorboard.protobuf import Event, Malformed, read_event
+from runcube.readers.tensorboard.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +175,7 @@ class _FileReader:
             start = int(self.frames.starts[record])
             stop = start + int(self.frames.lengths[record])
             wall = read_event(self.data, start, stop).wall
-        except (IndexError, Malformed):
+        except (IndexError, NotProtobufError):
             return math.nan
         return wall if math.isfinite(wall) else math.nan
 
@@ -199,21 +201,21 @@ class _FileReader:
         for record in records[left].tolist():
             self._read_one(record)
 
-    def _layout(self, record: int, length: int) -> _Layout | None:
+    def _layout(self, record: int, length: int) -> Layout | None:
         """Return the layout of a record; None if it holds more than plain scalars."""
         start = int(self.frames.starts[record])
         try:
             event = read_event(self.data, start, start + length)
-        except Malformed:
+        except NotProtobufError:
             return None
         is_plain = event.scalars and event.wall_at >= 0 and not event.texts and not event.left
         if not is_plain or event.hparams is not None or event.ends_session:
             return None
         if any(scalar.at < 0 for scalar in event.scalars):
             return None
-        return _Layout.of(event, start, self.raw[start : start + length])
+        return Layout.of(event, start, self.raw[start : start + length])
 
-    def _take(self, layout: _Layout, rows: NDArray[np.uint8], records: NDArray[np.int64]) -> None:
+    def _take(self, layout: Layout, rows: NDArray[np.uint8], records: NDArray[np.int64]) -> None:
         """Add the values of records of one layout."""
         numbers = self.frames.numbers[records]
         walls, steps = layout.walls(rows), layout.steps(rows)
@@ -247,7 +249,7 @@ class _FileReader:
         number = int(self.frames.numbers[record])
         try:
             event = read_event(self.data, start, start + length)
-        except Malformed:
+        except NotProtobufError:
             self.damaged.append(number)
             return
         is_of_use = event.scalars or event.texts or event.hparams is not None or event.ends_session
@@ -328,79 +330,3 @@ def _shown(numbers: Sequence[int]) -> str:
 
 def _tag(tag: bytes) -> str:
     return clean_text(tag.decode("utf-8", "backslashreplace"))
-
-
-class _Place(NamedTuple):
-    """Where a scalar stands in a record: the bytes of its tag, and the offset of its value."""
-
-    tag: slice
-    at: int
-    kind: str
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where everything stands in records that differ in nothing else.
-
-    Parameters
-    ----------
-    first : ndarray of uint8, (length,)
-        A record of this layout.
-    fixed : ndarray of intp
-        Places of the bytes that all have.
-    wall : int
-    step : slice
-        Empty if the records have no step.
-    scalars : list of _Place
-    """
-
-    first: NDArray[np.uint8]
-    fixed: NDArray[np.intp]
-    wall: int
-    step: slice
-    scalars: list[_Place]
-
-    @classmethod
-    def of(cls, event: Event, start: int, first: NDArray[np.uint8]) -> _Layout:
-        """Return the layout of an event whose record begins at ``start``."""
-        step = event.step_at or slice(start, start)
-        step = slice(step.start - start, step.stop - start)
-        is_fixed = np.ones(len(first), dtype=bool)
-        wall = event.wall_at - start
-        is_fixed[wall : wall + 8] = False
-        is_fixed[step] = False
-        scalars = []
-        for scalar in event.scalars:
-            tag = slice(scalar.tag.start - start, scalar.tag.stop - start)
-            at = scalar.at - start
-            is_fixed[tag] = False
-            is_fixed[at : at + int(scalar.kind[-1])] = False
-            scalars.append(_Place(tag, at, scalar.kind))
-        return cls(first, np.flatnonzero(is_fixed), wall, step, scalars)
-
-    def holds(self, rows: NDArray[np.uint8], among: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Return which of some records have this layout."""
-        own = rows[among]
-        same: NDArray[np.bool_] = (own[:, self.fixed] == self.first[self.fixed]).all(axis=1)
-        steps = own[:, self.step]
-        goes_on = self.first[self.step] >= 0x80
-        same &= ((steps >= 0x80) == goes_on).all(axis=1)
-        return same
-
-    def walls(self, rows: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the times (records,)."""
-        return self.floats(rows, self.wall, "<f8")
-
-    def steps(self, rows: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the steps (records,): of each byte 7 bits, the lowest first."""
-        found = np.zeros(len(rows), dtype=np.uint64)
-        for place, column in enumerate(rows[:, self.step].T):
-            found |= (column & np.uint8(0x7F)).astype(np.uint64) << np.uint64(7 * place)
-        return found.view(np.int64)
-
-    def floats(self, rows: NDArray[np.uint8], at: int, kind: str) -> NDArray[np.float64]:
-        """Return the floats (records,) at an offset."""
-        width = int(kind[-1])
-        raw = np.ascontiguousarray(rows[:, at : at + width])
-        found: NDArray[np.float64] = raw.view(kind)[:, 0].astype(np.float64)
-        return found

@@ -10,8 +10,8 @@ from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source
 from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, merge
 from runcube.readers.jsonl import Options, open_log, runs_of_log
+from runcube.readers.leveldb_log import is_framed
 from runcube.readers.table import Part
-from runcube.readers.wandb.framing import is_framed
 from runcube.readers.wandb.records import PRIVATE, RunRecords
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from runcube.core import LogFile, RunHeader, RunLog
     from runcube.files import Tree
 
+# ":W&B", the number 0xBEE1, and the version, which has been 0 so far.
+_MAGIC = b":W&B\xe1\xbe"
 _PACKED = "|".join(map(re.escape, PACKED_ENDINGS))
 _LOG = re.compile(rf"run-(?P<id>.+)\.wandb(?:{_PACKED})")
 _FOLDER = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-.+")
@@ -56,7 +58,7 @@ class WandbReader:
         for file in tree.unclaimed():
             folder, _, name = file.path.rpartition("/")
             match = _LOG.fullmatch(name)
-            if match is not None and is_framed(tree.head(file.path)):
+            if match is not None and is_framed(tree.head(file.path), _MAGIC):
                 above, _, own = folder.rpartition("/")
                 place = above if _FOLDER.fullmatch(own) else folder
                 runs.setdefault((place, match["id"]), []).append(file)

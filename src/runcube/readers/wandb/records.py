@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem, Status
 from runcube.readers.jsonl import differing_keys
+from runcube.readers.leveldb_log import damages, read_framed
 from runcube.readers.lines import BadLine, decode_line
-from runcube.readers.table import flatten
-from runcube.readers.wandb.fields import (
+from runcube.readers.protobuf import (
+    BYTES,
     NotProtobufError,
     double_of,
     fields,
@@ -21,14 +22,14 @@ from runcube.readers.wandb.fields import (
     signed,
     text_of,
     unzigzag,
+    values,
 )
-from runcube.readers.wandb.framing import read_framed
+from runcube.readers.table import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from runcube.core import Limits
-    from runcube.readers.wandb.framing import Framed
 
 # Fields of a record.
 _HISTORY, _SUMMARY, _OUTPUT, _CONFIG, _OUTPUT_RAW, _RUN, _EXIT = 2, 3, 4, 5, 13, 17, 18
@@ -132,13 +133,17 @@ class RunRecords:
         unread = 0
         for record in framed.records:
             try:
-                for number, value in fields(record):
-                    if number in self._take and isinstance(value, bytes):
-                        self._take[number](value)
+                for number, kind, at, end in fields(record):
+                    if kind == BYTES and number in self._take:
+                        self._take[number](record[at:end])
             except NotProtobufError:
                 unread += 1
         self.console.append("".join(self._printed))
-        self.problems += self._damages(framed, unread)
+        self.problems += damages(framed, path)
+        if unread:
+            bound = f"nested deeper than Limits(depth={self._limits.depth})"
+            message = f"{unread} records are no messages, or {bound}: left out"
+            self.problems.append(Problem("bad_line", message, path))
         self.problems += self._left_out()
         return b"".join(self._rows)
 
@@ -181,11 +186,12 @@ class RunRecords:
     def _take_history(self, message: bytes) -> None:
         items: list[tuple[_Names, bytes]] = []
         step = None
-        for number, value in fields(message):
-            if number == _ITEM and isinstance(value, bytes):
-                items.append(self._items.read(value))
-            elif number == _STEP and isinstance(value, bytes):
-                step = next((signed(n) for _, n in fields(value) if isinstance(n, int)), 0)
+        for number, kind, at, end in fields(message):
+            if number == _ITEM and kind == BYTES:
+                items.append(self._items.read(message[at:end]))
+            elif number == _STEP and kind == BYTES:
+                inside = values(message[at:end])
+                step = next((signed(n) for _, n in inside if isinstance(n, int)), 0)
         row: dict[str, bytes] = {}
         for names, raw in self._but_media(items):
             name, key = self._keys.get(names) or self._key(names)
@@ -225,7 +231,7 @@ class RunRecords:
         counted[1] += 1
 
     def _take_summary(self, message: bytes) -> None:
-        for number, value in fields(message):
+        for number, value in values(message):
             if isinstance(value, bytes):
                 names, raw = self._items.read(value)
                 if number == _UPDATE:
@@ -234,7 +240,7 @@ class RunRecords:
                     _remove(self._summary, names)
 
     def _take_config(self, message: bytes) -> None:
-        for number, value in fields(message):
+        for number, value in values(message):
             if not isinstance(value, bytes):
                 continue
             names, raw = self._items.read(value)
@@ -251,7 +257,7 @@ class RunRecords:
             self._changed |= dict.fromkeys(changed)
 
     def _take_run(self, message: bytes) -> None:
-        for number, value in fields(message):
+        for number, value in values(message):
             if number in _FACTS and value:
                 self.facts[_FACTS[number]] = text_of(value)
         tags = [text_of(tag) for tag in inner(message, _TAGS)]
@@ -265,7 +271,7 @@ class RunRecords:
         self._printed += map(text_of, inner(message, _LINE))
 
     def _take_exit(self, message: bytes) -> None:
-        found = {number: value for number, value in fields(message) if isinstance(value, int)}
+        found = {number: value for number, value in values(message) if isinstance(value, int)}
         code = found.get(_EXIT_CODE, 0)
         if found.get(_NOT_COMPLETE) or code == _INTERRUPTED:
             self._exit = Status.INCOMPLETE
@@ -279,22 +285,6 @@ class RunRecords:
         except BadLine as error:
             self.problems.append(Problem("bad_line", f"{name!r}: {error}, left out", self._path))
             return None
-
-    def _damages(self, framed: Framed, unread: int) -> Iterator[Problem]:
-        if framed.damaged:
-            first, size = framed.damaged[0]
-            message = f"{size} bytes from byte {first} on are damaged: the records in them are lost"
-            if (others := len(framed.damaged) - 1) > 0:
-                rest = sum(size for _, size in framed.damaged[1:])
-                message += f"; {rest} more in {others} other places"
-            yield Problem("bad_line", message, self._path)
-        if unread:
-            bound = f"nested deeper than Limits(depth={self._limits.depth})"
-            message = f"{unread} records are no messages, or {bound}: left out"
-            yield Problem("bad_line", message, self._path)
-        if framed.cut is not None:
-            message = f"from byte {framed.cut} on the file holds no whole record"
-            yield Problem("truncated_tail", message, self._path)
 
     def _left_out(self) -> Iterator[Problem]:
         for (name, kind), (line, count) in self._media.items():
@@ -349,7 +339,7 @@ def _item(message: bytes) -> tuple[_Names, bytes]:
     """Return what `_Items.read` does, field by field."""
     names: list[str] = []
     raw = b""
-    for number, value in fields(message):
+    for number, value in values(message):
         if number in (_KEY, _NESTED_KEY):
             names.append(text_of(value))
         elif isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""Records of a file ``*.wandb``: a log of blocks as LevelDB writes it, with a header of W&B's own.
+"""Records of a log of blocks, as LevelDB writes it: the files of W&B and of SwanLab are such logs.
 
 Blocks are 32 KiB long. A record is one chunk or several, none of which crosses the end of a block;
 each has a checksum, a length and what part of a record it is. Where a chunk is damaged, its length
@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from struct import Struct
+from typing import TYPE_CHECKING
 from zlib import crc32
 
-# ":W&B", the number 0xBEE1, and the version, which has been 0 so far.
-MAGIC = b":W&B\xe1\xbe"
+from runcube.core import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _BLOCK = 1 << 15
 # The header of the file counts as the first seven bytes of its first block.
 _START = 7
@@ -41,15 +45,17 @@ class Framed:
     cut: int | None = None
 
 
-def is_framed(head: bytes) -> bool:
-    """Return whether a file begins as W&B begins it: one damaged byte of its header is no matter.
+def is_framed(head: bytes, magic: bytes) -> bool:
+    """Return whether a file begins with a header, or behind a damaged one with a record.
 
     Parameters
     ----------
     head : bytes
         Its first bytes.
+    magic : bytes
+        What its header begins with.
     """
-    return head.startswith(MAGIC) or _sound(head, _START) is not None
+    return head.startswith(magic) or _sound(head, _START) is not None
 
 
 def read_framed(data: bytes) -> Framed:
@@ -99,6 +105,20 @@ def read_framed(data: bytes) -> Framed:
         found.cut = begun if open_chunks else at
     found.damaged = _joined(found.damaged)
     return found
+
+
+def damages(framed: Framed, path: str) -> Iterator[Problem]:
+    """Yield what is wrong with the framing of a file."""
+    if framed.damaged:
+        first, size = framed.damaged[0]
+        message = f"{size} bytes from byte {first} on are damaged: the records in them are lost"
+        if (others := len(framed.damaged) - 1) > 0:
+            rest = sum(size for _, size in framed.damaged[1:])
+            message += f"; {rest} more in {others} other places"
+        yield Problem("bad_line", message, path)
+    if framed.cut is not None:
+        message = f"from byte {framed.cut} on the file holds no whole record"
+        yield Problem("truncated_tail", message, path)
 
 
 def _sound(data: bytes, at: int) -> tuple[int, bytes] | None:

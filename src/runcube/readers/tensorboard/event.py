@@ -10,19 +10,22 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from runcube.core import clean_text
+from runcube.readers.protobuf import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    NotProtobufError,
+    fields,
+    signed,
+    varint,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_WIDTHS = {_FIXED64: 8, _FIXED32: 4}
-_LONGEST_VARINT = 10
-_SIGN, _RANGE = 1 << 63, 1 << 64
 _DOUBLE, _FLOAT = struct.Struct("<d"), struct.Struct("<f")
 # Kinds of numbers in a tensor (``types.proto``) as NumPy has them.
 _BFLOAT16, _STRING = 14, 7
@@ -36,10 +39,6 @@ _KINDS = dict(
 _VALUE_KINDS = {3: "image", 4: "image", 5: "histogram", 6: "audio"}
 _EVENT_KINDS = {4: "graph", 8: "run metadata", 9: "graph"}
 _DEEPEST = 50
-
-
-class Malformed(ValueError):
-    """Bytes that are no such message."""
 
 
 class Scalar(NamedTuple):
@@ -110,66 +109,24 @@ def read_event(data: bytes, start: int, stop: int) -> Event:
 
     Raises
     ------
-    Malformed
+    NotProtobufError
         If the bytes are no event.
     """
     event = Event()
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 1 and wire == _FIXED64:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 1 and wire == FIXED64:
             event.wall_at, event.wall = at, _DOUBLE.unpack_from(data, at)[0]
-        elif number == 2 and wire == _VARINT:
-            event.step_at, event.step = slice(at, end), _signed(_varint(data, at, end)[0])
-        elif number == 5 and wire == _BYTES:
-            for inner, kind, low, high in _fields(data, at, end):
-                if inner == 1 and kind == _BYTES:
+        elif number == 2 and wire == VARINT:
+            event.step_at, event.step = slice(at, end), signed(varint(data, at, end)[0])
+        elif number == 5 and wire == BYTES:
+            for inner, kind, low, high in fields(data, at, end):
+                if inner == 1 and kind == BYTES:
                     _read_value(event, data, low, high)
-        elif number == 6 and wire == _BYTES:
+        elif number == 6 and wire == BYTES:
             _read_log_message(event, data, at, end)
         elif number in _EVENT_KINDS:
             event.left.append(_EVENT_KINDS[number])
     return event
-
-
-def _fields(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield number, wire type and the bytes (from, to) of each field of a message.
-
-    Raises
-    ------
-    Malformed
-    """
-    at = start
-    while at < stop:
-        key, at = _varint(data, at, stop)
-        wire, number = key & 7, key >> 3
-        if wire == _VARINT:
-            end = _varint(data, at, stop)[1]
-        elif wire == _BYTES:
-            size, at = _varint(data, at, stop)
-            end = at + size
-        elif wire in _WIDTHS:
-            end = at + _WIDTHS[wire]
-        else:
-            raise Malformed(f"wire type {wire}")
-        if end > stop or not number:
-            raise Malformed("a field that is longer than its message")
-        yield number, wire, at, end
-        at = end
-
-
-def _varint(data: bytes, at: int, stop: int) -> tuple[int, int]:
-    """Return a whole number, and where it ends."""
-    value = shift = 0
-    for place in range(at, min(stop, at + _LONGEST_VARINT)):
-        byte = data[place]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & (_RANGE - 1), place + 1
-        shift += 7
-    raise Malformed("a whole number without an end")
-
-
-def _signed(value: int) -> int:
-    return value - _RANGE if value >= _SIGN else value
 
 
 def _text(data: bytes, at: int, end: int) -> str:
@@ -180,14 +137,14 @@ def _read_value(event: Event, data: bytes, start: int, stop: int) -> None:
     """Add one value of a summary to an event."""
     tag, simple, tensor, plugin, content = slice(start, start), -1, None, "", slice(0, 0)
     kind = ""
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 1 and wire == _BYTES:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 1 and wire == BYTES:
             tag = slice(at, end)
-        elif number == 2 and wire == _FIXED32:
+        elif number == 2 and wire == FIXED32:
             simple = at
-        elif number == 8 and wire == _BYTES:
+        elif number == 8 and wire == BYTES:
             tensor = _read_tensor(data, at, end)
-        elif number == 9 and wire == _BYTES:
+        elif number == 9 and wire == BYTES:
             plugin, content = _plugin(data, at, end)
         elif number in _VALUE_KINDS:
             kind = _VALUE_KINDS[number]
@@ -207,12 +164,12 @@ def _read_value(event: Event, data: bytes, start: int, stop: int) -> None:
 def _plugin(data: bytes, start: int, stop: int) -> tuple[str, slice]:
     """Return the plugin that the metadata of a value name, and the bytes that are for it."""
     name, content = "", slice(0, 0)
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 1 and wire == _BYTES:
-            for inner, kind, low, high in _fields(data, at, end):
-                if inner == 1 and kind == _BYTES:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 1 and wire == BYTES:
+            for inner, kind, low, high in fields(data, at, end):
+                if inner == 1 and kind == BYTES:
                     name = _text(data, low, high)
-                elif inner == 2 and kind == _BYTES:
+                elif inner == 2 and kind == BYTES:
                     content = slice(low, high)
     return name, content
 
@@ -231,14 +188,14 @@ def _read_tensor(data: bytes, start: int, stop: int) -> _Tensor:
     texts: list[slice] = []
     listed: list[tuple[int, slice]] = []
     size = 1
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 1 and wire == _VARINT:
-            dtype = _varint(data, at, end)[0]
-        elif number == 2 and wire == _BYTES:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 1 and wire == VARINT:
+            dtype = varint(data, at, end)[0]
+        elif number == 2 and wire == BYTES:
             size = _size(data, at, end)
-        elif number == 4 and wire == _BYTES:
+        elif number == 4 and wire == BYTES:
             content = slice(at, end)
-        elif number == 8 and wire == _BYTES:
+        elif number == 8 and wire == BYTES:
             texts.append(slice(at, end))
         elif end > at:
             listed.append((number, slice(at, end)))
@@ -260,12 +217,12 @@ def _read_tensor(data: bytes, start: int, stop: int) -> _Tensor:
 def _size(data: bytes, start: int, stop: int) -> int:
     """Return how many numbers a tensor of this shape holds."""
     size = 1
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 2 and wire == _BYTES:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 2 and wire == BYTES:
             extents = [
-                _varint(data, low, high)[0]
-                for inner, kind, low, high in _fields(data, at, end)
-                if inner == 1 and kind == _VARINT
+                varint(data, low, high)[0]
+                for inner, kind, low, high in fields(data, at, end)
+                if inner == 1 and kind == VARINT
             ]
             size *= extents[0] if extents else 0
     return size
@@ -286,46 +243,46 @@ def _listed(
         is_one = own.stop - own.start == np.dtype(kind).itemsize
         is_own = is_one and number == (5 if kind == "<f4" else 6)
         return (_number(data[own], dtype, kind), own.start) if is_own else (None, -1)
-    value, after = _varint(data, own.start, own.stop)
+    value, after = varint(data, own.start, own.stop)
     if after != own.stop:
         return None, -1
     if dtype == _BFLOAT16 or kind == "<f2":
         return _number((value & 0xFFFF).to_bytes(2, "little"), dtype, kind), -1
-    return float(value if kind == "<u8" else _signed(value)), -1
+    return float(value if kind == "<u8" else signed(value)), -1
 
 
 def _read_log_message(event: Event, data: bytes, start: int, stop: int) -> None:
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 2 and wire == _BYTES:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 2 and wire == BYTES:
             event.texts.append(("", _text(data, at, end)))
 
 
 def _read_session(event: Event, data: bytes, start: int, stop: int) -> None:
     """Add what the plugin for hyperparameters says of a session."""
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 3 and wire == _BYTES:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 3 and wire == BYTES:
             event.hparams = {}
-            for inner, kind, low, high in _fields(data, at, end):
-                if inner == 1 and kind == _BYTES:
+            for inner, kind, low, high in fields(data, at, end):
+                if inner == 1 and kind == BYTES:
                     key, value = _entry(data, low, high)
                     event.hparams[key] = value
-                elif inner == 5 and kind == _FIXED64:
+                elif inner == 5 and kind == FIXED64:
                     event.started = _DOUBLE.unpack_from(data, low)[0]
-        elif number == 4 and wire == _BYTES:
+        elif number == 4 and wire == BYTES:
             event.ends_session = True
-            for inner, kind, low, high in _fields(data, at, end):
-                if inner == 1 and kind == _VARINT:
-                    event.status = _varint(data, low, high)[0]
-                elif inner == 2 and kind == _FIXED64:
+            for inner, kind, low, high in fields(data, at, end):
+                if inner == 1 and kind == VARINT:
+                    event.status = varint(data, low, high)[0]
+                elif inner == 2 and kind == FIXED64:
                     event.ended = _DOUBLE.unpack_from(data, low)[0]
 
 
 def _entry(data: bytes, start: int, stop: int, depth: int = 0) -> tuple[str, Any]:
     key, value = "", None
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 1 and wire == _BYTES:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 1 and wire == BYTES:
             key = _text(data, at, end)
-        elif number == 2 and wire == _BYTES:
+        elif number == 2 and wire == BYTES:
             value = _json(data, at, end, depth)
     return key, value
 
@@ -335,24 +292,24 @@ def _json(data: bytes, start: int, stop: int, depth: int) -> Any:
 
     Raises
     ------
-    Malformed
+    NotProtobufError
         If it is nested deeper than any hyperparameter is.
     """
     if depth > _DEEPEST:
-        raise Malformed("nested too deeply")
+        raise NotProtobufError("nested too deeply")
     value: Any = None
-    for number, wire, at, end in _fields(data, start, stop):
-        if number == 2 and wire == _FIXED64:
+    for number, wire, at, end in fields(data, start, stop):
+        if number == 2 and wire == FIXED64:
             found = _DOUBLE.unpack_from(data, at)[0]
             value = int(found) if abs(found) < 2**53 and found == int(found) else found
-        elif number == 3 and wire == _BYTES:
+        elif number == 3 and wire == BYTES:
             value = _text(data, at, end)
-        elif number == 4 and wire == _VARINT:
-            value = bool(_varint(data, at, end)[0])
-        elif number == 5 and wire == _BYTES:
-            inside = [f for f in _fields(data, at, end) if f[:2] == (1, _BYTES)]
+        elif number == 4 and wire == VARINT:
+            value = bool(varint(data, at, end)[0])
+        elif number == 5 and wire == BYTES:
+            inside = [f for f in fields(data, at, end) if f[:2] == (1, BYTES)]
             value = dict(_entry(data, low, high, depth + 1) for _, _, low, high in inside)
-        elif number == 6 and wire == _BYTES:
-            inside = [f for f in _fields(data, at, end) if f[:2] == (1, _BYTES)]
+        elif number == 6 and wire == BYTES:
+            inside = [f for f in fields(data, at, end) if f[:2] == (1, BYTES)]
             value = [_json(data, low, high, depth + 1) for _, _, low, high in inside]
     return value

@@ -1,0 +1,238 @@
+"""SwanLab's own files: one directory for each start of a run, ``run-<time>-<id>/run-<id>.swanlab``.
+
+The framing is that of W&B; the fields of the records are those of ``swanlab.record.v1``. Version 1
+of the files, ``backup.swanlab``, has other records, which are not read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source, Status
+from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
+from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
+from runcube.readers.jsonl import Options, open_log, runs_of_log
+from runcube.readers.leveldb_log import damages, is_framed, read_framed
+from runcube.readers.protobuf import (
+    BYTES,
+    NotProtobufError,
+    double_of,
+    fields,
+    inner,
+    signed,
+    text_of,
+    values,
+)
+from runcube.readers.table import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.files import Tree
+
+# ":SWL", the number 0xE1D6, and the version, which has been 2 since records are protobuf.
+_MAGIC = b":SWL\xd6\xe1\x02"
+_PACKED = "|".join(map(re.escape, PACKED_ENDINGS))
+_LOG = re.compile(rf"run-(?P<id>.+)\.swanlab(?:{_PACKED})")
+_FOLDER = re.compile(r"run-(?P<time>\d{8}_\d{6})-.+")
+_BESIDE = ("config.yaml", "swanlab-metadata.json")
+# Fields of a record, of a start, of a scalar or a medium, and of a time.
+_START, _FINISH, _COLUMN, _SCALAR, _MEDIUM, _PRINTED = 10, 11, 12, 13, 14, 16
+_FACTS = {
+    1: "project",
+    2: "workspace",
+    4: "name",
+    5: "description",
+    7: "group",
+    8: "job_type",
+    10: "run_id",
+}
+_TAGS = 6
+_KEY, _STEP, _TIME, _VALUE = 1, 2, 4, 5
+_SYSTEM = 2
+_ENDS = {1: Status.COMPLETE, 2: Status.FAILED}
+_STEPS, _CLOCK = "step", "timestamp"
+# What keys of these names are called instead.
+_TAKEN = {name: f"scalars/{name}" for name in (_STEPS, _CLOCK)}
+_OPTIONS = Options(
+    run=False,
+    x=_STEPS,
+    axes=frozenset({_CLOCK}),
+    plain=frozenset(_TAKEN.values()),
+    in_log=False,
+)
+
+
+@dataclass(frozen=True)
+class SwanLabReader:
+    """Reads the files ``run-*.swanlab`` of SwanLab, with the configuration beside them.
+
+    Directories of one id in the same folder are one run, which was resumed. ``step`` is the x-axis.
+    The line of a problem is the number of the row: of the values that one call of ``log`` wrote.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``reader=``.
+    limits : Limits
+        Bounds on what one log may cost.
+    """
+
+    name: str = "swanlab"
+    limits: Limits = DEFAULT_LIMITS
+
+    # How many rows there are, and which keys, shows at the end of a file.
+    whole_headers = True
+
+    def find(self, tree: Tree) -> Iterator[Source]:
+        """Yield a source for each run: its files in order of time, then what stands beside them."""
+        runs: dict[tuple[str, str], list[LogFile]] = {}
+        for file in tree.unclaimed():
+            folder, _, name = file.path.rpartition("/")
+            match = _LOG.fullmatch(name)
+            # SwanLab writes in blocks: of a run that was killed early the file is empty.
+            if match and (not file.size or is_framed(tree.head(file.path), _MAGIC)):
+                above, _, own = folder.rpartition("/")
+                place = above if _FOLDER.fullmatch(own) else folder
+                runs.setdefault((place, match["id"]), []).append(file)
+        for logs in runs.values():
+            logs.sort(key=lambda file: file.path)  # the time is in the name of the folder
+            yield Source(tree.root, logs[0].path, (*logs, *_beside(tree, logs)))
+
+    def headers(self, source: Source) -> Sequence[RunHeader]:
+        """Return the header of the run, from its configuration and all of its rows."""
+        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
+
+    def read(self, source: Source, request: Request) -> Sequence[RunLog]:
+        """Parse the one run of a source."""
+        logs = [f for f in source.files if _LOG.fullmatch(f.path.rpartition("/")[2])]
+        records = _Records()
+        parts, problems = [], []
+        for file in logs:
+            data, damage = read_bytes(source.root, file.path, limits=self.limits, binary=True)
+            problems += [damage_problem(damage, file.path)] if damage else []
+            parts.append(Part(file.path, records.read(file.path, data)))
+        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
+        config, named = load_sidecars(source, sidecars, self.limits)
+        names = [file.path.rpartition("/")[2] for file in sidecars]
+        if records.facts:
+            key = "swanlab" if "swanlab" not in config else "swanlab.run"
+            config = {**config, key: records.facts}
+        log = open_log(parts, replace(_OPTIONS, limits=self.limits))
+        runs = runs_of_log(log, source, request, config, named, names)
+        for run in runs:
+            run.problems += [*records.problems, *problems]
+            run.marker = records.status
+            run.messages += records.printed if request.messages else []
+        return runs
+
+
+def _beside(tree: Tree, logs: Sequence[LogFile]) -> Iterator[LogFile]:
+    """Yield the files beside those of a run, the configuration of the last start first."""
+    found: dict[str, LogFile] = {}
+    for log in reversed(logs):
+        folder = log.path.rpartition("/")[0]
+        for name in _BESIDE:
+            path = "/".join(part for part in (folder, "files", name) if part)
+            found |= {path: tree.files[path]} if path in tree.files else {}
+    beside = find_sidecars(tree, logs[-1].path.rpartition("/")[0])
+    yield from (found | {file.path: file for file in beside if file.path not in found}).values()
+
+
+class _Records:
+    """What the files of one run hold, one after the other.
+
+    Attributes
+    ----------
+    facts : dict of str to Any
+        Name, project, group, … of the run.
+    printed : list of str
+        Lines that the run printed, and the error that ended it.
+    problems : list of Problem
+    status : Status
+        How the run ended by its last record; without one it was killed, or is still running.
+    """
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.printed: list[str] = []
+        self.problems: list[Problem] = []
+        self.status = Status.INCOMPLETE
+        self._rows: list[dict[str, float]] = []
+        self._media: dict[str, tuple[int, int]] = {}
+        self._system: set[str] = set()
+
+    def read(self, path: str, data: bytes) -> bytes:
+        """Take the records of one file, and return its rows as JSON lines."""
+        self._rows, self._media, self.status = [], {}, Status.INCOMPLETE
+        framed, unread = read_framed(data), 0
+        for record in framed.records:
+            try:
+                for number, kind, at, end in fields(record):
+                    if kind == BYTES:
+                        self._take(number, record[at:end])
+            except NotProtobufError:
+                unread += 1
+        self.problems += damages(framed, path)
+        if unread:
+            message = f"{unread} records are no messages: left out"
+            self.problems.append(Problem("bad_line", message, path))
+        for name, (line, count) in self._media.items():
+            what = f"{name!r}: {count} value{'s' * (count > 1)} that are no numbers, left out"
+            self.problems.append(Problem("left_out", what, path, line))
+        return b"".join(json.dumps(row).encode() + b"\n" for row in self._rows)
+
+    def _take(self, number: int, message: bytes) -> None:
+        """Take what one record says."""
+        if number == _SCALAR:
+            self._take_scalar(message)
+        elif number == _MEDIUM:
+            name = _text(message, _KEY)
+            line, count = self._media.get(name, (len(self._rows) + 1, 0))
+            self._media[name] = line, count + 1
+        elif number == _COLUMN:
+            found = dict(values(message))
+            if found.get(1) == _SYSTEM:
+                self._system.add(text_of(found.get(3, b"")))
+        elif number == _PRINTED:
+            self.printed += map(text_of, inner(message, 1))
+        elif number == _START:
+            own = {_FACTS[n]: text_of(v) for n, v in values(message) if n in _FACTS and v}
+            tags = [text_of(tag) for tag in inner(message, _TAGS)]
+            self.facts |= own | ({"tags": tags} if tags else {})
+        elif number == _FINISH:
+            found = dict(values(message))
+            state = found.get(1, 0)
+            self.status = _ENDS.get(state if isinstance(state, int) else 0, Status.INCOMPLETE)
+            self.printed += map(text_of, inner(message, 2))
+
+    def _take_scalar(self, message: bytes) -> None:
+        """Add a value to the row of its step, or to a new one."""
+        found = dict(values(message))
+        name, step, inside = text_of(found.get(_KEY, b"")), found.get(_STEP, 0), found.get(_VALUE)
+        if name in self._system or not isinstance(step, int) or not isinstance(inside, bytes):
+            return
+        name = _TAKEN.get(name, name)
+        row = self._rows[-1] if self._rows else {}
+        if row.get(_STEPS) != signed(step) or name in row:
+            row = {_STEPS: signed(step)}
+            if isinstance(at := found.get(_TIME), bytes):
+                time = dict(values(at))
+                row[_CLOCK] = _number(time.get(1, 0)) + _number(time.get(2, 0)) / 1e9
+            self._rows.append(row)
+        number = dict(values(inside)).get(1)
+        # A field that is 0 is not written.
+        row[name] = double_of(number) if isinstance(number, bytes) else 0.0
+        self.status = Status.INCOMPLETE
+
+
+def _text(message: bytes, number: int) -> str:
+    return next(map(text_of, inner(message, number)), "")
+
+
+def _number(value: int | bytes) -> int:
+    return signed(value) if isinstance(value, int) else 0
