@@ -4,9 +4,9 @@ This is the public place for authors of readers: the protocol `Reader`, the term
 speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
 files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
 (`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module or a
-folder of its own; ``lines``, ``table``, ``last_words`` and ``config_files`` are what several of
-them share. Start in ``base``, then ``jobs``, the shortest reader. May import ``core`` and
-``files``.
+folder of its own; ``lines``, ``table``, ``json_file``, ``last_words`` and ``config_files`` are
+what several of them share. Start in ``base``, then ``jobs``, the shortest reader. May import
+``core`` and ``files``.
 """
 
 from runcube.core import (
@@ -26,10 +26,12 @@ from runcube.files import Tree, read_bytes
 from runcube.readers.base import Reader, register_reader, registered_readers, resolve_reader
 from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
+from runcube.readers.hf_trainer import TrainerReader
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
+from runcube.readers.sacred import SacredReader
 from runcube.readers.tensorboard import TensorBoardReader
 from runcube.readers.wandb import WandbReader
 
@@ -38,6 +40,8 @@ for _reader in (
     CsvReader(),
     TensorBoardReader(),
     JsonlReader(),
+    TrainerReader(),
+    SacredReader(),
     WandbReader(),
     RayReader(),
     JobsReader(),
