@@ -1,7 +1,6 @@
 """Files of other loggers: recognised by name and content, and named once for each logger."""
 
 import gzip
-import json
 import sqlite3
 
 import pytest

@@ -262,6 +262,12 @@ def test_a_seed_that_most_runs_lack_takes_none_from_the_others():
     assert planned.seed_axis.kind == "drawn"
 
 
+def test_a_key_that_is_null_wherever_it_stands_is_no_seed():
+    runs = [{"lr": lr, "seed": s} for lr in (0.1, 0.2) for s in range(3)]
+    s = sweep([run | {"data_seed": None} for run in runs[:4]] + runs[4:])
+    assert s.seed_axis.key == "seed"
+
+
 def test_a_constant_seed_is_the_only_label():
     s = sweep([{"lr": i, "seed": 42} for i in range(3)])
     assert (s.seed_axis.kind, s.seed_axis.labels.tolist()) == ("labels", [42])

@@ -82,14 +82,17 @@ class _Salvage:
         self._depth = limits.depth
         self._scan = json.JSONDecoder(parse_int=whole_number(limits)).raw_decode
         self._damaged: list[int] = []
-        self._is_cut = False
+        self._is_cut = self._is_deep = False
 
     def root(self) -> dict[str, Any]:
         at = self._behind_blanks(0)
+        found: dict[str, Any] = {}
         if self._text[at : at + 1] == "{":
-            return self._object(at + 1, 1)[0]
-        self._damaged.append(at)
-        return {}
+            found, at = self._object(at + 1, 1)
+            at = self._behind_blanks(at)
+        if at < len(self._text):
+            self._damaged.append(at)
+        return found
 
     def problems(self, path: str) -> list[Problem]:
         found = []
@@ -104,7 +107,11 @@ class _Salvage:
             line = self._text.count("\n") + 1
             what = "the file ends within its object: what is before the cut is read"
             found.append(Problem("truncated_tail", what, path, line))
-        return found
+        if self._is_deep:
+            what = f"nested deeper than Limits(depth={self._depth}): left out"
+            found.append(Problem("limit", what, path))
+        # Nothing else is left that a decoder of bytes refuses.
+        return found or [Problem("bad_line", "bytes that are no UTF-8: escaped", path)]
 
     def _behind_blanks(self, at: int) -> int:
         found = _BLANKS.match(self._text, at)
@@ -121,11 +128,10 @@ class _Salvage:
             colon = _BEHIND_KEY.match(self._text, end)
             if not isinstance(key, str) or colon is None:
                 return None
-            value, end = self._value(colon.end(), depth)
-            if value is LOST:
-                return None
-            found[key] = value
-            return end
+            value, behind = self._value(colon.end(), depth)
+            if value is not LOST:
+                found[key] = value
+            return behind
 
         return found, self._items(at, "}", take)
 
@@ -135,7 +141,7 @@ class _Salvage:
         def take(at: int) -> int | None:
             value, end = self._value(at, depth)
             found.append(value)
-            return None if value is LOST else end
+            return end
 
         end = self._items(at, "]", take)
         if self._is_cut and found and found[-1] is LOST:
@@ -170,11 +176,11 @@ class _Salvage:
             if len(line[1]) < indent:
                 return at + (text[at] == closing)
 
-    def _value(self, at: int, depth: int) -> tuple[Any, int]:
-        """Return a value and where it ends; `LOST` where there is none."""
+    def _value(self, at: int, depth: int) -> tuple[Any, int | None]:
+        """Return a value and where it ends; `LOST` where there is none, or none of use."""
         text = self._text
         if depth >= self._depth:
-            return LOST, at
+            return LOST, None
         try:
             value, end = self._scan(text, at)
         except (ValueError, RecursionError):
@@ -182,10 +188,15 @@ class _Salvage:
                 return self._object(at + 1, depth + 1)
             if text[at : at + 1] == "[":
                 return self._list(at + 1, depth + 1)
-            return LOST, at
+            return LOST, None
         behind = self._behind_blanks(end)
         # Nothing behind a number: it may be half of one.
         is_whole = text[behind : behind + 1] in (",", "]", "}") or (
             behind == len(text) and not isinstance(value, int | float)
         )
-        return (value, end) if is_whole and not is_deep(value, self._depth) else (LOST, at)
+        if not is_whole:
+            return LOST, None
+        if is_deep(value, self._depth - depth):
+            self._is_deep = True
+            return LOST, end
+        return value, end

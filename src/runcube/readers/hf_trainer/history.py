@@ -21,7 +21,7 @@ def named_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return an entry with the split before the name of each metric: ``eval/loss``.
 
     What an evaluation is called stands in its ``<name>_runtime``; without one it is ``eval``.
-    What is of none is of training.
+    What is of none is of training. A name that begins with its split already stays what it is.
 
     Examples
     --------
@@ -34,9 +34,11 @@ def named_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     splits = [*(name for name in timed if name), *_WORDS]
     found = {}
     for key, value in entry.items():
+        if key in AXES or key.partition("/")[0] in ("train", *splits):
+            found[key] = value
+            continue
         split = next((s for s in splits if key.startswith(f"{s}_") and key != f"{s}_"), None)
-        own = f"train/{key}" if split is None else f"{split}/{key[len(split) + 1 :]}"
-        found[key if key in AXES else own] = value
+        found[f"train/{key}" if split is None else f"{split}/{key[len(split) + 1 :]}"] = value
     return found
 
 

@@ -58,7 +58,6 @@ _OPTIONS = Options(
     in_log=False,
 )
 _EVENTS = "tfevents."
-_ROOT = "."
 
 
 class _State(NamedTuple):
@@ -121,7 +120,9 @@ class TrainerReader:
             places = dict.fromkeys(file.path.rpartition("/")[0] for file in files)
             configs = (c for place in places for c in find_sidecars(tree, place, _CONFIGS))
             whole = dict.fromkeys((*files, *configs, *_events(tree, folder)))
-            found.append(Source(tree.root, folder or _ROOT, (*whole,)))
+            # Where the last state of the run stands, or would: its name stays what it is.
+            path = f"{folder}/{STATE}" if folder else STATE
+            found.append(Source(tree.root, path, (*whole,)))
         yield from sorted(found, key=lambda source: natural_key(source.path))
 
     def headers(self, source: Source) -> Sequence[RunHeader]:

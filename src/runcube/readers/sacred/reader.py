@@ -50,7 +50,6 @@ _FACTS = {
     "start_time": ("start_time",),
 }
 _SECTION = "sacred"
-_ROOT = "."
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,13 @@ class SacredReader:
             self._object(source, files.get(name), problems) for name in (RUN, METRICS, INFO)
         )
         first = source.files[0].path
-        series, rest = _series(metrics, info, first, problems)
+        paths = [files[name].path if name in files else first for name in (METRICS, INFO)]
+        series, rest = _series(metrics, info, paths, problems)
         end = _end(series, rest, described)
         lines, lost = as_lines(series, end, first)
-        log = open_log([Part(first, lines)], self._options([*(s.name for s in series), *end]))
+        log = open_log(
+            [Part(first, lines)], self._options([*(column_of(s.name) for s in series), *end])
+        )
         config, named = self._configuration(source, described)
         problems += [*lost, *named]
         beside = [f.path.rpartition("/")[2] for f in source.files if is_sidecar_name(f.path)]
@@ -153,8 +155,8 @@ class SacredReader:
         config = plain(found)
         facts = {name: _at(described, keys) for name, keys in _FACTS.items()}
         said = {name: fact for name, fact in facts.items() if fact not in (None, [], "")}
-        if source.path != _ROOT:
-            said["run_id"] = source.path.rpartition("/")[2]
+        folder = source.path.rpartition("/")[0]
+        said |= {"run_id": folder.rpartition("/")[2]} if folder else {}
         own = config.get(_SECTION, {})
         if isinstance(own, dict):
             config[_SECTION] = merge(said, own)
@@ -212,15 +214,16 @@ def _is_of_sacred(name: str, tree: Tree, file: LogFile) -> bool:
 def _source(tree: Tree, folder: str) -> Source:
     beside = {_plain_name(name): file for name, file in tree.folder(folder).items()}
     own = [beside[name] for name in _OWN if name in beside]
-    return Source(tree.root, folder or _ROOT, (*own, *find_sidecars(tree, folder)))
+    path = f"{folder}/{RUN}" if folder else RUN
+    return Source(tree.root, path, (*own, *find_sidecars(tree, folder)))
 
 
 def _series(
-    metrics: dict[str, Any], info: dict[str, Any], path: str, problems: list[Problem]
+    metrics: dict[str, Any], info: dict[str, Any], paths: Sequence[str], problems: list[Problem]
 ) -> tuple[list[Series], dict[str, Any]]:
     """Return the curves of a run, and what else its ``info.json`` holds."""
-    own, lost = series_of_metrics(metrics, path)
-    more, rest, others = series_of_info(info, own, path)
+    own, lost = series_of_metrics(metrics, paths[0])
+    more, rest, others = series_of_info(info, own, paths[1])
     longer = {one.name for one in more}
     problems += [*lost, *others]
     return [*(one for one in own if one.name not in longer), *more], rest
@@ -244,7 +247,7 @@ def _unfinished(described: dict[str, Any], path: str) -> Iterator[Problem]:
     if described.get("status") == "RUNNING":
         beat = described.get("heartbeat") or "never"
         what = f"RUNNING, last heartbeat {beat} (UTC): if that is long ago, it was killed"
-        yield Problem("not_ended", what, f"{path}/{RUN}" if path != _ROOT else RUN)
+        yield Problem("not_ended", what, path)
 
 
 def _at(value: Any, keys: Sequence[str]) -> Any:

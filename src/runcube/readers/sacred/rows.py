@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runcube.core import Problem
 from runcube.readers.json_file import LOST
+from runcube.readers.table import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,7 @@ def as_lines(
     ----------
     series : sequence of Series
     end : mapping
-        What stands behind the last row, at its step; empty for nothing.
+        What stands behind the last row, its numbers at its step; empty for nothing.
     path : str
         Path that problems name.
     """
@@ -70,7 +71,8 @@ def as_lines(
         row[point.name] = point.value
     records = [*rows.values()]
     if end:
-        last = {STEP: records[-1][STEP]} if records else {}
+        is_point = any(not isinstance(leaf, str) for leaf in flatten(end).values())
+        last = {STEP: records[-1][STEP]} if records and is_point else {}
         records.append(last | dict(end))
     # Of what is damaged there is no value.
     lines = "".join(json.dumps(record, default=lambda _: None) + "\n" for record in records)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Behind the name of the list that holds the steps of another one.
 _STEPS = "_T"
+_PICKLED = "that only unpickling would restore, which is not done: left out"
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,10 @@ def series_of_info(
             continue
         elif _are_numbers(values):
             steps = [*range(len(values))]
+        elif number(value) is LOST:
+            what = f"{name!r}: an object {_PICKLED}"
+            problems.append(Problem("left_out", what, path))
+            continue
         else:
             rest[name] = values
             continue
@@ -145,8 +150,7 @@ def _series(
     is_timed = len(times) >= count and not any(time is LOST for time in times[:count])
     read = [number(value) for value in values[:count]]
     if pickled := sum(a is LOST and b is not LOST for a, b in zip(read, values, strict=False)):
-        what = "that only unpickling would restore, which is not done: left out"
-        lost.append(f"{name!r}: {pickled} object{'s' * (pickled > 1)} {what}")
+        lost.append(f"{name!r}: {pickled} object{'s' * (pickled > 1)} {_PICKLED}")
     own_steps = [number(step) for step in steps[:count]]
     return Series(name, own_steps, read, [*times[:count]] if is_timed else []), lost
 
