@@ -4,46 +4,22 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections import Counter
 from datetime import UTC, datetime
 from math import inf, isnan, nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runcube.core import Problem
 from runcube.readers.json_file import LOST
 from runcube.readers.table import flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from runcube.readers.sacred.series import Series
 
 STEP, WALL = "step", "wall_time"
-
-
-class _Point(NamedTuple):
-    """One value.
-
-    Parameters
-    ----------
-    period : int
-        How often steps went back before it.
-    step : int or float
-    again : int
-        How many values the curve has at this step before it.
-    time : float
-        Seconds since 1970-01-01 UTC; NaN if unknown.
-    name : str
-        What its column is called.
-    value : object
-    """
-
-    period: int
-    step: float
-    again: int
-    time: float
-    name: str
-    value: Any
+# Of a row: how often steps went back before it, its step, and how many rows have it before.
+_Place: TypeAlias = tuple[int, float, int]
 
 
 def as_lines(
@@ -62,14 +38,17 @@ def as_lines(
     path : str
         Path that problems name.
     """
-    points, problems = _points(series, path)
-    rows: dict[tuple[int, float, int], dict[str, Any]] = {}
-    for point in sorted(points, key=lambda one: one[:3]):
-        row = rows.setdefault(point[:3], {STEP: point.step})
-        if not isnan(point.time):
-            row[WALL] = min(row.get(WALL, inf), point.time)
-        row[point.name] = point.value
-    records = [*rows.values()]
+    read = [(one, [*map(_seconds, one.times)], _backs(one.steps)) for one in series]
+    went_back = (times[at] for _, times, backs in read if times for at in backs)
+    cuts = sorted(time for time in went_back if not isnan(time))
+    rows: dict[_Place, dict[str, Any]] = {}
+    problems = []
+    for one, times, backs in read:
+        count = _put(one, times, backs, cuts, rows)
+        if count:
+            what = f"{one.name!r}: {count} value{'s' * (count > 1)} without a step, left out"
+            problems.append(Problem("left_out", what, path))
+    records = [rows[place] for place in sorted(rows)]
     if end:
         is_point = any(not isinstance(leaf, str) for leaf in flatten(end).values())
         last = {STEP: records[-1][STEP]} if records and is_point else {}
@@ -79,43 +58,59 @@ def as_lines(
     return lines.encode("utf-8", "backslashreplace"), problems
 
 
-def _points(series: Sequence[Series], path: str) -> tuple[list[_Point], list[Problem]]:
-    read = [(one, [*map(_seconds, one.times)] or [nan] * len(one.values)) for one in series]
-    backs = sorted(
-        time
-        for one, times in read
-        for at, time in enumerate(times)
-        if at and _is_back(one.steps, at) and not isnan(time)
+def _put(
+    one: Series,
+    times: Sequence[float],
+    backs: Collection[int],
+    cuts: Sequence[float],
+    rows: dict[_Place, dict[str, Any]],
+) -> int:
+    """Put the points of a curve on their rows, and return how many have no step.
+
+    Parameters
+    ----------
+    one : Series
+    times : sequence of float, (points,) or (0,)
+        In seconds; NaN where unknown.
+    backs : collection of int
+        Where its steps go back.
+    cuts : sequence of float
+        When the steps of any curve go back, rising.
+    rows : dict
+        Each row by its place; added to.
+    """
+    name, own, lost = column_of(one.name), 0, 0
+    seen: dict[tuple[int, float], int] = {}
+    for at, (step, value) in enumerate(zip(one.steps, one.values, strict=True)):
+        own += at in backs
+        if not _is_step(step):
+            lost += 1
+            continue
+        if value is LOST or value is None:
+            continue
+        time = times[at] if times else nan
+        period = own if isnan(time) else bisect_right(cuts, time)
+        again = seen.get((period, step), 0)
+        seen[period, step] = again + 1
+        row = rows.setdefault((period, step, again), {STEP: step})
+        if not isnan(time):
+            row[WALL] = min(row.get(WALL, inf), time)
+        row[name] = value
+    return lost
+
+
+def _backs(steps: Sequence[Any]) -> frozenset[int]:
+    """Return the places whose step is below the one before."""
+    are_steps = [*map(_is_step, steps)]
+    return frozenset(
+        at
+        for at in range(1, len(steps))
+        if are_steps[at] and are_steps[at - 1] and steps[at] < steps[at - 1]
     )
-    points: list[_Point] = []
-    problems = []
-    for one, times in read:
-        own = count = 0
-        seen: Counter[tuple[int, float]] = Counter()
-        for at, (step, value, time) in enumerate(zip(one.steps, one.values, times, strict=True)):
-            if not _is_step(step):
-                count += 1
-                continue
-            own += at > 0 and _is_back(one.steps, at)
-            period = own if isnan(time) else bisect_right(backs, time)
-            if value is not LOST and value is not None:
-                again = seen[period, step]
-                seen[period, step] += 1
-                points.append(_Point(period, step, again, time, column_of(one.name), value))
-        if count:
-            what = f"{one.name!r}: {count} value{'s' * (count > 1)} without a step, left out"
-            problems.append(Problem("left_out", what, path))
-    return points, problems
-
-
-def _is_back(steps: Sequence[Any], at: int) -> bool:
-    """Return whether the step at a place is below the one before it."""
-    before, step = steps[at - 1], steps[at]
-    return _is_step(before) and _is_step(step) and bool(step < before)
 
 
 def _is_step(step: Any) -> bool:
-    return isinstance(step, int | float) and bool(abs(step) < inf)
+    return isinstance(step, int | float) and -inf < step < inf
 
 
 def column_of(name: str) -> str:
