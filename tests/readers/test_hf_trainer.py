@@ -216,6 +216,18 @@ def test_a_state_that_is_cut_is_read_as_far_as_it_goes_unless_another_goes_furth
     assert [*points(one(tmp_path))["train", "loss"]] == [1, 2, 3, 4, 5]
 
 
+def test_a_damaged_entry_and_a_damaged_fact_are_left_out(tmp_path):
+    entries = losses(1, 2, 3, own=[7, 8])
+    folder = write(tmp_path, state(entries, trial_params={"widths": [64, 65]}))
+    path = folder / "trainer_state.json"
+    text = path.read_text().replace("65", "x").replace("7,", "y,", 1)
+    path.write_text(text)
+    run = one(tmp_path)
+    assert [*points(run)["train", "loss"]] == [2, 3]
+    assert kinds(run)[:2] == ["bad_line", "left_out"]
+    assert "widths" not in run.header.config
+
+
 @pytest.mark.parametrize(
     ("facts", "status"),
     [

@@ -193,6 +193,21 @@ def test_a_damaged_value_costs_that_point(tmp_path):
     assert kinds(run) == ["bad_line"]
 
 
+def test_damage_within_a_list_costs_the_point_and_a_damaged_fact_is_none(tmp_path):
+    pairs = [[1, 2], [3, 4], [0, 9]]
+    metrics = {"pair": series(pairs)}
+    info = {"pair": pairs, "pair_T": [0, 1, 2], "sizes": [[5, 6]]}
+    run = {"meta": {"named_configs": ["one", "two"]}}
+    folder = write(tmp_path / "1", metrics=metrics, info=info, run=run)
+    for name, old in (("metrics", "3"), ("info", "3"), ("info", "5"), ("run", '"one"')):
+        path = folder / f"{name}.json"
+        path.write_text(path.read_text().replace(f" {old},", " x,"))
+    found = one(tmp_path)
+    assert points(found) == {"pair/0": [(0, 1.0), (2, 0.0)], "pair/1": [(0, 2.0), (2, 9.0)]}
+    assert kinds(found).count("bad_line") == 3
+    assert "named_configs" not in found.header.config["sacred"]
+
+
 def test_a_curve_in_info_that_metrics_has_too_is_one_and_the_longer_one_counts(tmp_path):
     metrics = {"won": series([0.5, 0.75], [3, 6]), "loss": series([1.0, 2.0], [3, 6])}
     info = {"won": [0.5, 0.75, 1.0], "won_T": [3, 6, 9], "loss": [7.0], "loss_T": [3], "best": 4}

@@ -31,6 +31,13 @@ class Lost:
 LOST = Lost()
 
 
+def is_damaged(value: Any) -> bool:
+    """Return whether something is lost in a value that `read_json_file` returned."""
+    if isinstance(value, dict):
+        return any(map(is_damaged, value.values()))
+    return value is LOST or (isinstance(value, list) and any(map(is_damaged, value)))
+
+
 def read_json_file(data: bytes, path: str, limits: Limits) -> tuple[dict[str, Any], list[Problem]]:
     """Return the object that a file holds.
 

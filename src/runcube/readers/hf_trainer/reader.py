@@ -21,7 +21,7 @@ from runcube.readers.hf_trainer.history import (
     named_entry,
     step_of,
 )
-from runcube.readers.json_file import read_json_file
+from runcube.readers.json_file import is_damaged, read_json_file
 from runcube.readers.jsonl import Options, open_log, runs_of_log
 from runcube.readers.table import Part
 
@@ -170,11 +170,12 @@ class TrainerReader:
         history = found.pop("log_history", None)
         entries = history if isinstance(history, list) else []
         # Of a file that is cut, the last entry may lack its step, which comes last in it.
-        whole = [entry for entry in entries if isinstance(entry, dict) and step_of(entry) >= 0]
+        whole = [entry for entry in entries if step_of(entry) >= 0 and not is_damaged(entry)]
         if len(whole) < len(entries):
-            what = f"{len(entries) - len(whole)} entries without a step: left out"
-            named = [*named, Problem("left_out", what, file.path)]
-        return _State(file, found, whole, [*problems, *named])
+            what = f"{len(entries) - len(whole)} entries that are damaged, or without a step"
+            named = [*named, Problem("left_out", f"{what}: left out", file.path)]
+        facts = {name: fact for name, fact in found.items() if not is_damaged(fact)}
+        return _State(file, facts, whole, [*problems, *named])
 
     def _configuration(
         self, source: Source, sidecars: Sequence[LogFile], state: _State

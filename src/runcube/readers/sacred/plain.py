@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runcube.readers.json_file import LOST
+from runcube.readers.json_file import LOST, is_damaged
 
 _MARK = "py/"
 _SEQUENCES = ("py/tuple", "py/set")
@@ -39,8 +39,10 @@ def plain(value: Any) -> Any:
 
 
 def number(value: Any) -> Any:
-    """Return the value of one point as plain JSON; `LOST` if only unpickling would show it."""
+    """Return the value of one point as plain JSON; `LOST` if only unpickling would show it.
+
+    Or if it is damaged.
+    """
     found = plain(value)
-    if isinstance(found, dict) and any(key.startswith(_MARK) for key in found):
-        return LOST
-    return found
+    is_pickled = isinstance(found, dict) and any(key.startswith(_MARK) for key in found)
+    return LOST if is_pickled or is_damaged(found) else found

@@ -18,7 +18,7 @@ from runcube.core import (
 )
 from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, merge
-from runcube.readers.json_file import read_json_file
+from runcube.readers.json_file import is_damaged, read_json_file
 from runcube.readers.jsonl import Options, axis_of, open_log, runs_of_log
 from runcube.readers.sacred.plain import plain
 from runcube.readers.sacred.rows import STEP, WALL, as_lines, column_of, seconds_between
@@ -154,7 +154,11 @@ class SacredReader:
         found, problems = load_sidecars(source, sidecars, self.limits)
         config = plain(found)
         facts = {name: _at(described, keys) for name, keys in _FACTS.items()}
-        said = {name: fact for name, fact in facts.items() if fact not in (None, [], "")}
+        said = {
+            name: fact
+            for name, fact in facts.items()
+            if fact not in (None, [], "") and not is_damaged(fact)
+        }
         folder = source.path.rpartition("/")[0]
         said |= {"run_id": folder.rpartition("/")[2]} if folder else {}
         own = config.get(_SECTION, {})

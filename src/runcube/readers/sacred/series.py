@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem
-from runcube.readers.json_file import LOST
+from runcube.readers.json_file import LOST, is_damaged
 from runcube.readers.sacred.plain import number, plain
 from runcube.readers.table import spelling
 
@@ -99,7 +99,7 @@ def series_of_info(
             continue
         elif _are_numbers(values):
             steps = [*range(len(values))]
-        elif number(value) is LOST:
+        elif number(value) is LOST and not is_damaged(value):
             what = f"{name!r}: an object {_PICKLED}"
             problems.append(Problem("left_out", what, path))
             continue
@@ -149,7 +149,7 @@ def _series(
         lost.append(f"{name!r}: {what}")
     is_timed = len(times) >= count and not any(time is LOST for time in times[:count])
     read = [number(value) for value in values[:count]]
-    if pickled := sum(a is LOST and b is not LOST for a, b in zip(read, values, strict=False)):
+    if pickled := sum(a is LOST and not is_damaged(b) for a, b in zip(read, values, strict=False)):
         lost.append(f"{name!r}: {pickled} object{'s' * (pickled > 1)} {_PICKLED}")
     own_steps = [number(step) for step in steps[:count]]
     return Series(name, own_steps, read, [*times[:count]] if is_timed else []), lost
