@@ -214,6 +214,10 @@ def test_a_state_that_is_cut_is_read_as_far_as_it_goes_unless_another_goes_furth
     assert sorted(kinds(run)) == ["left_out", "truncated_tail"]
     write(tmp_path / "checkpoint-5", state(losses(1, 2, 3, 4, 5)))
     assert [*points(one(tmp_path))["train", "loss"]] == [1, 2, 3, 4, 5]
+    later = json.dumps(state(losses(1, 2, 6)), sort_keys=True, indent=2)
+    cut = len(later) - later.index('"step": 6')
+    write(tmp_path / "checkpoint-6", state(losses(1, 2, 6)), cut=cut)
+    assert [*points(one(tmp_path))["train", "loss"]] == [1, 2, 3, 4, 5]
 
 
 def test_a_damaged_entry_and_a_damaged_fact_are_left_out(tmp_path):

@@ -296,6 +296,15 @@ def test_names_that_are_taken_and_values_that_are_no_numbers(tmp_path):
     assert {"warm", "cold"} <= {*one(tmp_path).messages}
 
 
+def test_a_metric_that_is_called_like_a_time_is_none_of_the_run(tmp_path):
+    metrics = {"loss": series([1.0, 2.0], times=[]), "runtime": series([3.5], times=[])}
+    write(tmp_path / "1", metrics=metrics, info={"time_total_s": 4.5})
+    run = one(tmp_path)
+    assert points(run)["runtime"] == [(0, 3.5)]
+    assert points(run)["time_total_s"] == [(1, 4.5)]
+    assert math.isnan(run.train_time)
+
+
 def test_a_run_with_a_result_alone_is_a_run(tmp_path):
     for seed in (1, 2):
         write(
@@ -325,6 +334,20 @@ def test_a_users_own_section_sacred_stays_what_it_is(tmp_path):
     first, second = (run.header.config for run in runs_of(tmp_path).values())
     assert first["sacred"]["command"] == "mine"
     assert (second["sacred"], second["sacred.command"]) == ("off", "main")
+
+
+def test_what_is_said_of_a_run_is_no_dim(tmp_path):
+    for number, (lr, name) in enumerate([(a, b) for a in (0.1, 0.2) for b in ("x", "y")]):
+        run = {"experiment": {"name": name}, "command": name * 2}
+        write(
+            tmp_path / str(number),
+            run=run,
+            config={"lr": lr, "seed": number % 2},
+            metrics={"a": series([1])},
+        )
+    ds = quietly(rc.load_runs, tmp_path)
+    assert not {"experiment", "command", "sacred_experiment"} & {*ds.coords}
+    assert json.loads(ds.attrs["excluded_hparams"])["sacred.experiment"] == "by name"
 
 
 def test_sources_and_other_json_are_no_runs(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -56,15 +55,10 @@ def step_of(entry: Any) -> float:
 
 def common_length(one: Sequence[Any], other: Sequence[Any]) -> int:
     """Return how many entries two histories have in common, from their beginnings."""
-    for number, (mine, others) in enumerate(zip(one, other, strict=False)):
-        if mine != others and _spelling(mine) != _spelling(others):
-            return number
-    return min(len(one), len(other))
-
-
-def _spelling(entry: Any) -> str:
-    # NaN is not equal to itself.
-    return json.dumps(entry, sort_keys=True, default=str)
+    # The NaN of the json module is one object: entries that have it are equal.
+    pairs = enumerate(zip(one, other, strict=False))
+    differing = (number for number, (mine, others) in pairs if mine != others)
+    return next(differing, min(len(one), len(other)))
 
 
 def filtered(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
