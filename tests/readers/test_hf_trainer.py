@@ -220,6 +220,17 @@ def test_a_state_that_is_cut_is_read_as_far_as_it_goes_unless_another_goes_furth
     assert [*points(one(tmp_path))["train", "loss"]] == [1, 2, 3, 4, 5]
 
 
+def test_numbers_beyond_float64_are_none(tmp_path):
+    huge = int("9" * 400)
+    end = {"step": 3, "train_runtime": huge}
+    entries = [*losses(1, 2), {"loss": huge, "grad_norm": huge, "step": 2}, {"step": huge}, end]
+    write(tmp_path, state(entries))
+    run = one(tmp_path)
+    assert [*points(run)["train", "loss"]][:2] == [1, 2]
+    assert np.isnan(run.train_time)
+    assert "left_out" in kinds(run)
+
+
 def test_a_damaged_entry_and_a_damaged_fact_are_left_out(tmp_path):
     entries = losses(1, 2, 3, own=[7, 8])
     folder = write(tmp_path, state(entries, trial_params={"widths": [64, 65]}))

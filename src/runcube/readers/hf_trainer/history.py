@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from runcube.readers.lines import as_float
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -48,9 +50,13 @@ def is_summary(entry: Mapping[str, Any]) -> bool:
 
 def step_of(entry: Any) -> float:
     """Return the step of an entry; -1 without one."""
-    step = entry.get(STEP) if isinstance(entry, dict) else None
-    is_number = isinstance(step, int | float) and isfinite(step)
-    return step if is_number and step is not None else -1
+    step = number_of(entry.get(STEP)) if isinstance(entry, dict) else None
+    return step if step is not None and isfinite(step) else -1
+
+
+def number_of(value: Any) -> float | None:
+    """Return a value as float64; None if it is no number, or a whole one beyond it."""
+    return as_float(value) if isinstance(value, int | float) else None
 
 
 def common_length(one: Sequence[Any], other: Sequence[Any]) -> int:
@@ -66,15 +72,9 @@ def filtered(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
     That is what a NaN leaves which the Trainer has replaced by the mean of the losses before it.
     """
-    return [
-        entry
-        for entry in entries
-        if _is_number(entry.get("loss"))
-        and isfinite(entry["loss"])
-        and _is_number(entry.get("grad_norm"))
-        and not isfinite(entry["grad_norm"])
-    ]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    found = []
+    for entry in entries:
+        loss, gradient = number_of(entry.get("loss")), number_of(entry.get("grad_norm"))
+        if loss is not None and gradient is not None and isfinite(loss) > isfinite(gradient):
+            found.append(entry)
+    return found

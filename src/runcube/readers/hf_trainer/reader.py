@@ -19,6 +19,7 @@ from runcube.readers.hf_trainer.history import (
     filtered,
     is_summary,
     named_entry,
+    number_of,
     step_of,
 )
 from runcube.readers.json_file import is_damaged, read_json_file
@@ -212,7 +213,7 @@ def _second_record(source: Source, state: _State) -> Iterator[Problem]:
     if files:
         what = (
             f"{len(files)} TensorBoard event file{'s' * (len(files) > 1)} of this run, a second "
-            f"record in float32; what was logged after step {state.rank[0]:g} is there alone: "
+            f"record in float32; what was logged after step {state.rank[0]:.15g} is there alone: "
             "reader='tensorboard' reads them"
         )
         yield Problem("not_read", what, files[0].path)
@@ -231,7 +232,7 @@ def _differing(other: _State, state: _State) -> Iterator[Problem]:
         count = len(other.entries) - same
         what = (
             f"no beginning of {state.file.path}: from entry {same + 1} on (step "
-            f"{step_of(other.entries[same]):g}) they differ; {count} "
+            f"{step_of(other.entries[same]):.15g}) they differ; {count} "
             f"entr{'ies' if count > 1 else 'y'} left out"
         )
         yield Problem("left_out", what, other.file.path, same + 1)
@@ -243,7 +244,7 @@ def _filtered(points: Sequence[dict[str, Any]], path: str) -> Iterator[Problem]:
     if found:
         what = (
             f"grad_norm is {found[0]['grad_norm']} on {len(found)} entries from step "
-            f"{step_of(found[0]):g} on, where loss is a number: the Trainer replaces a NaN or "
+            f"{step_of(found[0]):.15g} on, where loss is a number: the Trainer replaces a NaN or "
             f"infinite loss ({_FILTER}), so the run has diverged"
         )
         yield Problem("filtered_nan", what, path, points.index(found[0]) + 1)
@@ -264,7 +265,8 @@ def _ending(state: _State) -> Status:
 
 def _train_time(state: _State) -> float:
     seconds = next((e[TRAIN_TIME] for e in reversed(state.entries) if is_summary(e)), None)
-    return float(seconds) if isinstance(seconds, int | float) else float("nan")
+    known = number_of(seconds)
+    return float("nan") if known is None else known
 
 
 def _remarks(state: _State) -> list[str]:
