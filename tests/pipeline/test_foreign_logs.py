@@ -1,7 +1,6 @@
 """Files of other loggers: recognised by name and content, and named once for each logger."""
 
 import gzip
-import json
 import sqlite3
 
 import pytest
@@ -24,9 +23,7 @@ def database(tmp_path, *tables):
 
 
 LIGHTNING = b"epoch,lr-Adam,step,train_loss,val_loss\n,0.01,0,,\n0,,9,0.5,\n0,,9,,0.4\n"
-SACRED = {"loss": {"steps": [0, 1], "timestamps": ["a", "b"], "values": [1.0, 0.5]}}
-SACRED_RUN = {"artifacts": [], "command": "main", "experiment": {"name": "a"}, "status": "RUNNING"}
-STATE = {"best_metric": None, "epoch": 1.0, "global_step": 9, "log_history": []}
+PICKLED = "Training arguments of the Hugging Face Trainer"
 
 
 @pytest.mark.parametrize(
@@ -36,9 +33,10 @@ STATE = {"best_metric": None, "epoch": 1.0, "global_step": 9, "log_history": []}
         ("wandb/run-2_1-x/files/wandb-summary.json", b'{"loss": 1}', "W&B summaries"),
         ("swanlog/run-1/backup.swanlab", b":SWL\xd6\xe1\x01", "SwanLab run files"),
         (".aim/meta/chunks/ab/CURRENT", b"MANIFEST-000004\n", "Aim repositories"),
-        ("runs/1/run.json", json.dumps(SACRED_RUN, indent=2).encode(), "Sacred runs"),
-        ("runs/1/metrics.json", json.dumps(SACRED, indent=2).encode(), "Sacred metrics"),
-        ("trainer_state.json", json.dumps(STATE).encode(), "Hugging Face trainer states"),
+        ("a/checkpoint-8/training_args.bin", b"PK\x03\x04\0", PICKLED),
+        ("a/training_args.bin", b"\x80\x02}q", PICKLED),
+        ("a/checkpoint-8/tokenizer.json", b'{"version": "1.0"', "Hugging Face model files"),
+        ("a/all_results.json", b'{\n    "epoch": 3.0', "Hugging Face model files"),
         ("version_0/metrics.csv", b"lr,step,loss\n0.1,0,\n,9,0.5\n", "CSV tables"),
         ("version_0/metrics.csv", LIGHTNING, "CSV tables"),
         ("log.csv", b"epoch,loss,val_loss\r\n0,0.5,NA\r\n", "CSV tables"),

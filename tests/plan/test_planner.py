@@ -280,6 +280,11 @@ def test_a_seed_that_most_runs_lack_takes_none_from_the_others():
     assert planned.seed_axis.kind == "drawn"
 
 
+def test_a_key_that_is_null_wherever_it_stands_is_no_seed():
+    s = sweep([*({"seed": i, "data_seed": None} for i in range(5)), {"seed": 5}])
+    assert s.seed_axis.key == "seed"
+
+
 def test_a_constant_seed_is_the_only_label():
     s = sweep([{"lr": i, "seed": 42} for i in range(3)])
     assert (s.seed_axis.kind, s.seed_axis.labels.tolist()) == ("labels", [42])

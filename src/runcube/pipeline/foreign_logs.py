@@ -19,7 +19,13 @@ _SQLITE = b"SQLite format 3\0"
 _ONE_PAGE = b"\0\0\0\1"
 _RECORDS = 'write what you need of it as JSON lines, {"step": 1, "train/loss": 0.5}'
 _NO_TABLES = "tables are missing: damaged, or the -wal file was not copied along"
-_SACRED_CURVE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"(steps|timestamps|values)"\s*:\s*\[')
+# As torch and pickle begin what they write.
+_PICKLES = (b"PK\x03\x04", b"\x80")
+_HF_NAMES = (
+    r"(^|/)((generation|tokenizer|processor|preprocessor|adapter)_config|tokenizer|vocab"
+    r"|special_tokens_map|added_tokens|(all|train|eval|predict|test)_results"
+    r"|(model\.safetensors|pytorch_model\.bin)\.index)\.json$"
+)
 _CSV = re.compile(r"\.(csv|tsv)$")
 _TABLES = "CSV tables"
 _EVENTS = "TensorBoard event files"
@@ -134,22 +140,17 @@ _LOGGERS = (
         f"aim.Repo(...).query_metrics() reads them: {_RECORDS}",
     ),
     _Logger(
-        "Sacred runs",
-        re.compile(r"(^|/)run\.json$"),
-        _has(b'"experiment"', b'"command"', b'"artifacts"'),
-        f"their curves are in the files metrics.json: {_RECORDS}",
+        "Training arguments of the Hugging Face Trainer",
+        re.compile(r"(^|/)training_args\.bin$"),
+        lambda head: head.startswith(_PICKLES),
+        "they are pickled, and nothing is unpickled: where there is no training_args.json, write "
+        "trainer.args.to_json_string() to one beside them",
     ),
     _Logger(
-        "Sacred metrics",
-        re.compile(r"(^|/)metrics\.json$"),
-        lambda head: _SACRED_CURVE.match(head) is not None,
-        f"each metric has steps and values: {_RECORDS}",
-    ),
-    _Logger(
-        "Hugging Face trainer states",
-        re.compile(r"(^|/)trainer_state\.json$"),
-        lambda head: b'"global_step"' in head or b'"best_metric"' in head,
-        "write each item of log_history as a line of a .jsonl file; the last checkpoint has all",
+        "Hugging Face model files",
+        re.compile(_HF_NAMES),
+        lambda head: head.lstrip()[:1] in (b"{", b"["),
+        "they hold no curves, which are in the files trainer_state.json",
     ),
     _Logger(
         _EVENTS,

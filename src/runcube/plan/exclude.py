@@ -29,7 +29,7 @@ _FACTS = re.compile(
 )
 _PLACES = re.compile(r".*_(?:dir|path|file|folder)", re.DOTALL)
 _OTHERS = re.compile(rf"rank|tags?|notes?|comment|{_RUN}_(?:name|tag)")
-_LOGGERS = "hydra optuna wandb swanlab mlflow trackio logger slurm"
+_LOGGERS = "hydra optuna wandb swanlab mlflow sacred trackio logger slurm"
 _SECTIONS_OF_FACTS = tuple(f"{name}." for name in _LOGGERS.split())
 _SECTIONS = ("paths.", *_SECTIONS_OF_FACTS)
 # Values of a swept key are tried about equally often: each at least this share of an even one.

@@ -11,7 +11,7 @@ import numpy as np
 from runcube.plan.labels import make_labels
 from runcube.plan.model import SeedAxis
 from runcube.plan.partitions import group, largest_group, occurrence, recode
-from runcube.plan.values import Column
+from runcube.plan.values import ABSENT, Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def choose_seed(
     if isinstance(wanted, Column):
         chosen = _judge(wanted, candidates, others, n_runs)
     elif wanted == "auto":
-        judged = [_judge(c, candidates, others, n_runs) for c in candidates]
+        judged = [_judge(c, candidates, others, n_runs) for c in candidates if _holds_seeds(c)]
         chosen = min(judged, default=None, key=lambda j: j.rank)
     rejected = {
         c.key: f"a seed beside the seed, {c.n_labels} values in {n_runs} runs"
@@ -127,6 +127,11 @@ class _Judged:
             *(self.is_rare, not self.is_labels, -self.sharing, self.decides, not is_named),
             *(depth, self.column.n_labels),
         )
+
+
+def _holds_seeds(column: Column) -> bool:
+    """Return whether any run has a value of a key: ``data_seed`` is null unless it is set."""
+    return any(value is not None and value is not ABSENT for value in column.values)
 
 
 def _judge(

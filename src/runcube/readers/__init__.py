@@ -4,9 +4,9 @@ This is the public place for authors of readers: the protocol `Reader`, the term
 speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
 files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
 (`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module or a
-folder of its own; ``lines``, ``table``, ``database``, ``last_words``, ``protobuf``, ``leveldb_log``
-and ``config_files`` are what several of them share. Start in ``base``, then ``jobs``, the shortest
-reader. May import ``core`` and ``files``.
+folder of its own; ``lines``, ``table``, ``database``, ``json_file``, ``last_words``, ``protobuf``,
+``leveldb_log`` and ``config_files`` are what several of them share. Start in ``base``, then
+``jobs``, the shortest reader. May import ``core`` and ``files``.
 """
 
 from runcube.core import (
@@ -26,12 +26,14 @@ from runcube.files import Tree, read_bytes
 from runcube.readers.base import Reader, register_reader, registered_readers, resolve_reader
 from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
+from runcube.readers.hf_trainer import TrainerReader
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
 from runcube.readers.mlflow import MlflowReader
 from runcube.readers.native import NativeReader
 from runcube.readers.optuna import OptunaReader
 from runcube.readers.ray import RayReader
+from runcube.readers.sacred import SacredReader
 from runcube.readers.swanlab import SwanLabReader
 from runcube.readers.tensorboard import TensorBoardReader
 from runcube.readers.trackio import TrackioReader
@@ -43,6 +45,8 @@ for _reader in (
     TensorBoardReader(),
     JsonlReader(),
     SwanLabReader(),
+    TrainerReader(),
+    SacredReader(),
     WandbReader(),
     MlflowReader(),
     TrackioReader(),

@@ -24,6 +24,7 @@ from runcube.readers.jsonl.source import (
     read_log,
     runs_of_log,
 )
+from runcube.readers.jsonl.x_columns import axis_of
 
 __all__ = [
     "SPLIT_WORDS",
@@ -31,6 +32,7 @@ __all__ = [
     "JsonlReader",
     "Log",
     "Options",
+    "axis_of",
     "differing_keys",
     "group_parts",
     "is_seed_column",

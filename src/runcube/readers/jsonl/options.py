@@ -34,7 +34,7 @@ class Options:
     axes : frozenset of str
         Columns that are axes beside x, whatever they hold.
     plain : frozenset of str
-        Columns that are none, whatever they are called.
+        Columns that are none, nor how long the run took, whatever they are called.
     facts : tuple of (str, tuple of str)
         Columns whose first value goes into the configuration, each with its keys there.
     in_log : bool

@@ -350,7 +350,7 @@ class _RunBuilder:
         """Column whose last value is how long the run took, in seconds."""
         axes = [name for names in self.log.x.values() for name in names]
         for name in [*axes, *self.log.numeric]:
-            if elapsed_seconds(name) is None:
+            if elapsed_seconds(name) is None or name in self.log.options.plain:
                 continue
             cells = self.log.cells(name, self.run)
             if cells is not None and (name in axes or len(cells.at) == 1) and cells.kinds[-1] == 1:

@@ -1,0 +1,260 @@
+"""Sacred's ``FileStorageObserver``: a run is a folder with ``run.json`` and ``metrics.json``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runcube.core import (
+    DEFAULT_LIMITS,
+    Limits,
+    Problem,
+    Request,
+    Source,
+    Status,
+    elapsed_seconds,
+    natural_key,
+)
+from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
+from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, merge
+from runcube.readers.json_file import is_damaged, read_json_file
+from runcube.readers.jsonl import Options, axis_of, open_log, runs_of_log
+from runcube.readers.sacred.plain import plain
+from runcube.readers.sacred.rows import STEP, WALL, as_lines, column_of, seconds_between
+from runcube.readers.sacred.series import Series, series_of_info, series_of_metrics
+from runcube.readers.table import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.files import Tree
+
+METRICS, RUN, INFO, PRINTED = "metrics.json", "run.json", "info.json", "cout.txt"
+_OWN = (METRICS, RUN, INFO, PRINTED)
+_CURVE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"(steps|timestamps|values)"\s*:\s*\[')
+_FIRST = re.compile(rb'\s*\{\s*"artifacts"\s*:\s*\[')
+_STATUS = {
+    "COMPLETED": Status.COMPLETE,
+    "FAILED": Status.FAILED,
+    **dict.fromkeys(("INTERRUPTED", "TIMEOUT", "RUNNING", "QUEUED"), Status.INCOMPLETE),
+}
+# What is said of a run in the configuration, and where in ``run.json`` it stands.
+_FACTS = {
+    "experiment": ("experiment", "name"),
+    "command": ("command",),
+    "named_configs": ("meta", "named_configs"),
+    "comment": ("meta", "options", "--comment"),
+    "hostname": ("host", "hostname"),
+    "start_time": ("start_time",),
+}
+_SECTION = "sacred"
+
+
+@dataclass(frozen=True)
+class SacredReader:
+    """Reads the folders of Sacred's file store; ``step`` is the x-axis.
+
+    The line of a problem with a point is the number of its row: of the step, counted over all
+    curves.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``reader=``.
+    limits : Limits
+        Bounds on what one log may cost.
+    """
+
+    name: str = "sacred"
+    limits: Limits = DEFAULT_LIMITS
+
+    # What is a curve, a number or a text shows in the whole files.
+    whole_headers = True
+
+    def find(self, tree: Tree) -> Iterator[Source]:
+        """Yield a source for each folder of a run: its own files, then its configuration."""
+        found = {}
+        for file in tree.unclaimed():
+            folder, _, name = file.path.rpartition("/")
+            if folder not in found and _is_of_sacred(_plain_name(name), tree, file):
+                found[folder] = _source(tree, folder)
+        yield from sorted(found.values(), key=lambda source: natural_key(source.path))
+
+    def headers(self, source: Source) -> Sequence[RunHeader]:
+        """Return the header of the run; its files are read for it."""
+        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
+
+    def read(self, source: Source, request: Request) -> Sequence[RunLog]:
+        """Parse the one run of a source."""
+        files = {_plain_name(file.path): file for file in source.files[::-1] if _is_own(file)}
+        problems: list[Problem] = []
+        described, metrics, info = (
+            self._object(source, files.get(name), problems) for name in (RUN, METRICS, INFO)
+        )
+        first = source.files[0].path
+        paths = [files[name].path if name in files else first for name in (METRICS, INFO)]
+        series, rest = _series(metrics, info, paths, problems)
+        end = _end(series, rest, described)
+        lines, lost = as_lines(series, end, first)
+        log = open_log(
+            [Part(first, lines)], self._options([*(column_of(s.name) for s in series), *end])
+        )
+        config, named = self._configuration(source, described)
+        problems += [*lost, *named]
+        beside = [f.path.rpartition("/")[2] for f in source.files if is_sidecar_name(f.path)]
+        runs = runs_of_log(log, source, request, config, problems, beside)
+        for run in runs:
+            run.marker = _STATUS.get(str(described.get("status")), run.marker)
+            run.problems += _unfinished(described, source.path)
+            stop = described.get("stop_time") or described.get("heartbeat")
+            run.train_time = seconds_between(described.get("start_time"), stop)
+            if request.messages:
+                run.messages += self._printed(source, files.get(PRINTED), described, run.problems)
+        return runs
+
+    def _options(self, names: Sequence[str]) -> Options:
+        """Return what is known of the columns: no metric is the step or a time of the run."""
+        plain_names = frozenset(
+            name
+            for name in names
+            if axis_of(name) in (STEP, WALL) or elapsed_seconds(name) is not None
+        )
+        return Options(
+            x=STEP,
+            run=False,
+            in_log=False,
+            axes=frozenset({WALL}),
+            plain=plain_names,
+            limits=self.limits,
+        )
+
+    def _object(
+        self, source: Source, file: LogFile | None, problems: list[Problem]
+    ) -> dict[str, Any]:
+        """Return the object that a file of the run holds; empty if there is no such file."""
+        if file is None:
+            return {}
+        try:
+            data, damage = read_bytes(source.root, file.path, limits=self.limits)
+        except OSError as error:
+            problems.append(Problem("unreadable", error.strerror or str(error), file.path))
+            return {}
+        problems += [damage_problem(damage, file.path)] if damage else []
+        found, named = read_json_file(data, file.path, self.limits)
+        problems += named
+        return found
+
+    def _configuration(
+        self, source: Source, described: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[Problem]]:
+        """Return the configuration with what is said of the run, and what is wrong with it."""
+        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
+        found, problems = load_sidecars(source, sidecars, self.limits)
+        config = plain(found)
+        facts = {name: _at(described, keys) for name, keys in _FACTS.items()}
+        said = {
+            name: fact
+            for name, fact in facts.items()
+            if fact not in (None, [], "") and not is_damaged(fact)
+        }
+        folder = source.path.rpartition("/")[0]
+        said |= {"run_id": folder.rpartition("/")[2]} if folder else {}
+        own = config.get(_SECTION, {})
+        if isinstance(own, dict):
+            config[_SECTION] = merge(said, own)
+        else:
+            config |= {f"{_SECTION}.{name}": fact for name, fact in said.items()}
+        if not (found or problems):
+            problems.append(Problem("no_config", "there is no config.json", source.path))
+        return config, problems
+
+    def _printed(
+        self,
+        source: Source,
+        file: LogFile | None,
+        described: dict[str, Any],
+        problems: list[Problem],
+    ) -> list[str]:
+        """Return the lines that a run printed, and those of the exception that ended it."""
+        text = ""
+        if file is not None:
+            try:
+                data, damage = read_bytes(source.root, file.path, limits=self.limits)
+            except OSError as error:
+                problems.append(Problem("unreadable", error.strerror or str(error), file.path))
+            else:
+                problems += [damage_problem(damage, file.path)] if damage else []
+                text = data.decode("utf-8", "backslashreplace")
+        trace = described.get("fail_trace")
+        raised = [piece for piece in trace or [] if isinstance(piece, str)]
+        lines = [*text.splitlines(), *"".join(raised).splitlines()]
+        return [line for line in lines if line.strip()]
+
+
+def _is_own(file: LogFile) -> bool:
+    return _plain_name(file.path) in _OWN
+
+
+def _plain_name(path: str) -> str:
+    """Return the name of a file without the ending of a packed one."""
+    name = path.rpartition("/")[2]
+    for packed in PACKED_ENDINGS:
+        name = name.removesuffix(packed)
+    return name
+
+
+def _is_of_sacred(name: str, tree: Tree, file: LogFile) -> bool:
+    """Return whether a file shows that its folder is a run of Sacred."""
+    if name == METRICS:
+        return _CURVE.match(tree.head(file.path)) is not None
+    if name != RUN:
+        return False
+    head = tree.head(file.path)
+    return _FIRST.match(head) is not None or (b'"command"' in head and b'"experiment"' in head)
+
+
+def _source(tree: Tree, folder: str) -> Source:
+    beside = {_plain_name(name): file for name, file in tree.folder(folder).items()}
+    own = [beside[name] for name in _OWN if name in beside]
+    path = f"{folder}/{RUN}" if folder else RUN
+    return Source(tree.root, path, (*own, *find_sidecars(tree, folder)))
+
+
+def _series(
+    metrics: dict[str, Any], info: dict[str, Any], paths: Sequence[str], problems: list[Problem]
+) -> tuple[list[Series], dict[str, Any]]:
+    """Return the curves of a run, and what else its ``info.json`` holds."""
+    own, lost = series_of_metrics(metrics, paths[0])
+    more, rest, others = series_of_info(info, own, paths[1])
+    longer = {one.name for one in more}
+    problems += [*lost, *others]
+    return [*(one for one in own if one.name not in longer), *more], rest
+
+
+def _end(
+    series: Sequence[Series], rest: dict[str, Any], described: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what stands behind the last row: the result, and what ``info.json`` says once."""
+    taken = {one.name for one in series}
+    result = described.get("result")
+    end = {} if result is None else {"result": plain(result)}
+    for name, value in rest.items():
+        own = f"info/{name}" if name in taken or name in end else name
+        end[column_of(own)] = value
+    return end
+
+
+def _unfinished(described: dict[str, Any], path: str) -> Iterator[Problem]:
+    """Yield a problem for a run that says it is running: no clock is asked whether it is."""
+    if described.get("status") == "RUNNING":
+        beat = described.get("heartbeat") or "never"
+        what = f"RUNNING, last heartbeat {beat} (UTC): if that is long ago, it was killed"
+        yield Problem("not_ended", what, path)
+
+
+def _at(value: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
