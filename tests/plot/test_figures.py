@@ -366,7 +366,9 @@ def compared(ax):
 
 
 @pytest.mark.parametrize("over", ["lr", "weights"])
-@pytest.mark.parametrize("of", [lambda ds: ds, rc.final, lambda ds: ds.chunk()], ids=["cube", "last", "dask"])
+@pytest.mark.parametrize(
+    "of", [lambda ds: ds, rc.final, lambda ds: ds.chunk()], ids=["cube", "last", "dask"]
+)
 def test_settings_are_compared_in_the_configs_layout_as_in_the_grid(ds, over, of):
     acc = ds.sel(metric="acc1", split="val").isel(weight_decay=[0, 1])
     wanted = compared(rc.plot.compare(of(acc), over=over, adjust="bh"))

@@ -227,6 +227,21 @@ def test_a_list_without_steps_is_numbered_and_one_number_is_not_lost(tmp_path):
     assert (got["best"], got["loss"]) == ([(2, 1.0)], [(2, 5.0)])
 
 
+def test_a_list_of_objects_is_a_curve_for_each_of_their_keys(tmp_path):
+    """So a project kept its evaluations, one object each."""
+    evaluations = [
+        {"rmse": 4.2, "ll": {"py/object": "numpy.float64", "dtype": "float64", "value": -15.9}},
+        {"rmse": 3.9, "auc": [[0.1, 0.7], [0.2, 0.8]]},
+        {"rmse": 3.7, "ll": -12.5},
+    ]
+    write(tmp_path / "1", info={"evaluations": evaluations}, metrics={})
+    log = one(tmp_path)
+    got = points(log)
+    assert got["evaluations/rmse"] == [(0, 4.2), (1, 3.9), (2, 3.7)]
+    assert got["evaluations/ll"] == [(0, -15.9), (2, -12.5)]
+    assert any("'evaluations/auc'" in problem.message for problem in log.problems)
+
+
 @pytest.mark.parametrize(
     ("said", "status"),
     [

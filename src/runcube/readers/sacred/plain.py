@@ -6,7 +6,7 @@ from typing import Any
 
 from runcube.readers.json_file import LOST, is_damaged
 
-_MARK = "py/"
+MARK = "py/"
 _SEQUENCES = ("py/tuple", "py/set")
 # Before keys that are no text.
 _KEY = "json://"
@@ -44,5 +44,5 @@ def number(value: Any) -> Any:
     Or if it is damaged.
     """
     found = plain(value)
-    is_pickled = isinstance(found, dict) and any(key.startswith(_MARK) for key in found)
+    is_pickled = isinstance(found, dict) and any(key.startswith(MARK) for key in found)
     return LOST if is_pickled or is_damaged(found) else found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem
 from runcube.readers.json_file import LOST, is_damaged
-from runcube.readers.sacred.plain import number, plain
+from runcube.readers.sacred.plain import MARK, number, plain
 from runcube.readers.table import spelling
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def series_of_info(
 ) -> tuple[list[Series], dict[str, Any], list[Problem]]:
     """Return the curves of ``info.json``: pairs of lists ``name`` and ``name_T``, lists of numbers.
 
-    A list without steps is numbered from 0, as Sacred numbers what is logged without a step.
+    A list without steps is numbered from 0, as Sacred numbers what is logged without a step. Of a
+    list of objects each key is a list, ``name/key``.
 
     Parameters
     ----------
@@ -90,6 +91,7 @@ def series_of_info(
     """
     by_name = {one.name: one for one in known}
     series, rest, problems = [], {}, []
+    found = _by_key(found)
     for name, value in found.items():
         steps = found.get(name + _STEPS)
         values = plain(value)
@@ -117,6 +119,34 @@ def series_of_info(
         series.append(made)
         problems += [Problem("left_out", what, path) for what in lost]
     return series, rest, problems
+
+
+def _by_key(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return lists of objects, such as one for each evaluation, as a list for each of their keys.
+
+    Examples
+    --------
+    >>> _by_key({"evals": [{"rmse": 4.2}, {"rmse": 3.9, "n": 7}], "best": 3.9})["evals/rmse"]
+    [4.2, 3.9]
+    """
+    lists: dict[str, Any] = {}
+    for name, value in found.items():
+        if _are_objects(value):
+            keys = dict.fromkeys(key for item in value for key in item)
+            lists |= {f"{name}/{key}": [item.get(key, LOST) for item in value] for key in keys}
+        else:
+            lists[name] = value
+    return lists
+
+
+def _are_objects(value: Any) -> bool:
+    """Return whether a value is a list of objects that are not pickled ones."""
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(isinstance(item, dict) for item in value)
+        and not any(key.startswith(MARK) for item in value for key in item)
+    )
 
 
 def _is_steps(name: str, found: Mapping[str, Any]) -> bool:
