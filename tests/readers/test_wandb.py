@@ -435,6 +435,31 @@ def test_a_copy_of_a_run_is_named_and_left_out(tmp_path):
     assert [s["kind"] for s in json.loads(ds.attrs["skipped"])] == ["duplicate_run"]
 
 
+def test_the_second_name_of_the_newest_run_is_not_another_run(tmp_path):
+    """latest-run is a link, and a directory where links were followed: a clone, a copy."""
+    records = [made.run({"lr": 0.1}), made.history({"loss": 1.0}, 0), made.ended()]
+    folder = made.write(tmp_path, records)
+    shutil.copytree(folder, folder.parent / "latest-run")
+    ds = load(tmp_path)
+    assert ds.path.values.tolist() == [[f"wandb/{folder.name}/run-abc.wandb"]]
+    (skipped,) = json.loads(ds.attrs["skipped"])
+    assert skipped["kind"] == "not_read"
+    shutil.rmtree(folder)
+    assert load(tmp_path).path.item() == "wandb/latest-run/run-abc.wandb"
+
+
+def test_media_of_many_keys_are_one_problem(tmp_path):
+    """Of a run that watches its layers, a hundred keys are histograms."""
+    keys = [f"gradients/layer{i}.weight" for i in range(100)]
+    media = {key: {"_type": "histogram", "values": [1], "bins": [0, 1]} for key in keys}
+    rows = [made.history({"loss": 0.5, **media}, step) for step in range(2)]
+    made.write(tmp_path, [made.run({}), *rows, made.ended()])
+    (problem,) = one(tmp_path).problems
+    assert problem.kind == "left_out"
+    assert all(repr(key) in problem.message for key in keys)
+    assert problem.message.endswith(": 200 values of type 'histogram', left out")
+
+
 def test_a_file_without_any_record_is_named_and_costs_no_other(tmp_path):
     made.write(tmp_path, [made.run({"lr": 0.1}), made.history({"loss": 1.0}, 0), made.ended()])
     for run_id, data in (("head", made.HEAD), ("none", b""), ("other", b"\1" * 50)):

@@ -28,6 +28,8 @@ _FOLDER = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-.+")
 _CONFIG, _SUMMARY, _CONSOLE = "config.yaml", "wandb-summary.json", "output.log"
 # Machine and versions: of no use for curves, but not to be taken for a log.
 _BESIDE = (_CONFIG, _SUMMARY, _CONSOLE, "wandb-metadata.json")
+# A link to the newest run; a directory where links were followed.
+_LATEST = "latest-run"
 _OPTIONS = Options(run=False, x="_step", axes=frozenset({"_runtime", "_timestamp"}), in_log=False)
 
 
@@ -62,7 +64,13 @@ class WandbReader:
                 above, _, own = folder.rpartition("/")
                 place = above if _FOLDER.fullmatch(own) else folder
                 runs.setdefault((place, match["id"]), []).append(file)
-        for logs in runs.values():
+        for (place, run_id), logs in runs.items():
+            above, _, own = place.rpartition("/")
+            sizes = {file.size for file in runs.get((above, run_id), ())}
+            if own == _LATEST and all(file.size in sizes for file in logs):
+                second = [*logs, *_beside(tree, logs)]
+                tree.set_aside(f"second names ({_LATEST}) of W&B runs", second)
+                continue
             logs.sort(key=lambda file: (_begun(file.path), file.path))
             yield Source(tree.root, logs[0].path, (*logs, *_beside(tree, logs)))
 

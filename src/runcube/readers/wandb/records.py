@@ -287,9 +287,15 @@ class RunRecords:
             return None
 
     def _left_out(self) -> Iterator[Problem]:
-        for (name, kind), (line, count) in self._media.items():
-            values = f"{count} value{'s' * (count > 1)} of type {kind!r}"
-            yield Problem("left_out", f"{name!r}: {values}, left out", self._path, line)
+        # What a run logs of its layers is a hundred keys of one type: one problem has them all.
+        by_type: dict[str, dict[str, list[int]]] = {}
+        for (name, kind), counted in self._media.items():
+            by_type.setdefault(kind, {})[name] = counted
+        for kind, names in by_type.items():
+            line = min(first for first, _ in names.values())
+            count = sum(own for _, own in names.values())
+            values = f"{count} value{'s' * (count > 1)} of type {kind!r}, left out"
+            yield Problem("left_out", f"{', '.join(map(repr, names))}: {values}", self._path, line)
         if self._changed:
             keys = ", ".join(map(repr, self._changed))
             message = f"changed within the run: {keys}; the last value counts"
