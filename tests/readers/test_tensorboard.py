@@ -304,9 +304,10 @@ def test_a_table_of_parameters_is_the_configuration(tmp_path):
 
 
 def test_a_file_beside_the_events_keeps_its_types_and_what_differs_is_named(tmp_path):
-    text = "model:\n  width: 8\n  act: null\nlr: 0.1\nsteps: 5.0\n"
+    text = "model:\n  width: 8\n  act: null\nlr: 0.1\nsteps: 5.0\ncuda: true\n"
     (tmp_path / "hparams.yaml").write_text(text)
     said = {"model/width": 8, "model/act": "None", "lr": 0.2, "steps": 5, "more": True}
+    said["cuda"] = 1  # as PyTorch writes true
     write_events(tmp_path / NAME, [session_start(said), session_end(1), scalar("loss", 1.0, 0)])
     ds = load(tmp_path)
     found = json.loads(ds.attrs["constant_hparams"])
@@ -314,6 +315,7 @@ def test_a_file_beside_the_events_keeps_its_types_and_what_differs_is_named(tmp_
     assert found["model.act"] is None
     assert found["lr"] == 0.2
     assert found["more"] is True
+    assert found["cuda"] is True
     assert kinds(ds) == ["config_conflict"]
 
 

@@ -203,7 +203,10 @@ def _value(config: Any, keys: Sequence[str]) -> Any:
 
 
 def _is_same(value: Any, logged: Any) -> bool:
-    """Return whether the plugin has a value of a file, in so far as it can hold it."""
+    """Return whether the plugin has a value of a file, in so far as it can hold it.
+
+    PyTorch writes true and false as 1 and 0.
+    """
     if isinstance(logged, str) and not isinstance(value, str):
         return str(value) == logged
-    return isinstance(value, bool) == isinstance(logged, bool) and bool(value == logged)
+    return isinstance(value, bool) >= isinstance(logged, bool) and bool(value == logged)
