@@ -17,6 +17,7 @@ from runcube.cube.cells import (
     hyperparameters,
     json_value,
     laid_out,
+    which_tell_apart,
     x_dim,
 )
 from runcube.cube.coords import CellIndex
@@ -60,6 +61,7 @@ __all__ = [
     "table",
     "to_configs",
     "to_grid",
+    "which_tell_apart",
     "with_values",
     "x_dim",
 ]

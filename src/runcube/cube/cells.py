@@ -12,7 +12,7 @@ import numpy as np
 from runcube.core import PlanError, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -210,3 +210,27 @@ def json_value(label: Any, number: float | None) -> Any:
         except ValueError:
             pass
     return label
+
+
+def which_tell_apart(columns: Sequence[NDArray[Any]]) -> list[int]:
+    """Return the places of the columns that tell rows apart, each one more than those before it.
+
+    Parameters
+    ----------
+    columns : sequence of ndarray, (columns,)
+        Values of each row, (rows,).
+
+    Examples
+    --------
+    >>> which_tell_apart([np.array([0.1, 0.1, 0.2]), np.array([1, 1, 1]), np.array([0, 1, 0])])
+    [0, 2]
+    """
+    kept: list[int] = []
+    known = np.zeros(len(columns[0]) if columns else 0, dtype=np.intp)
+    for place, column in enumerate(columns):
+        codes = np.unique(column, return_inverse=True)[1].reshape(-1)
+        finer = np.unique(np.stack([known, codes]), axis=1, return_inverse=True)[1].reshape(-1)
+        if finer.max(initial=0) > known.max(initial=0):
+            known = finer
+            kept.append(place)
+    return kept

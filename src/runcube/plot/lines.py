@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.cube import coordinate_name
+from runcube.cube import coordinate_name, which_tell_apart
 from runcube.stats import values_and_logged
 
 if TYPE_CHECKING:
@@ -43,16 +43,10 @@ def telling_apart(found: xr.Dataset | xr.DataArray) -> list[str]:
     ['lr', 'wd']
     """
     names = columns_of(found)
-    kept: list[str] = []
-    known = np.zeros(found.sizes["line"], dtype=np.intp)
     # Values of two metrics are never of one kind; the number of a configuration says nothing, and
     # counts only where no hyperparameter tells.
-    for name in sorted(names, key=lambda own: (own != "metric", own == "config")):
-        codes = np.unique(found[name].values, return_inverse=True)[1].reshape(-1)
-        finer = np.unique(np.stack([known, codes]), axis=1, return_inverse=True)[1].reshape(-1)
-        if finer.max(initial=0) > known.max(initial=0):
-            known = finer
-            kept.append(name)
+    ordered = sorted(names, key=lambda own: (own != "metric", own == "config"))
+    kept = [ordered[place] for place in which_tell_apart([found[name].values for name in ordered])]
     return sorted(kept, key=names.index)
 
 

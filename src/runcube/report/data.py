@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import PlanError, printable, value_text
-from runcube.cube import CellRows, display_name, final, full_key, laid_out, x_dim
+from runcube.cube import (
+    CellRows,
+    display_name,
+    final,
+    full_key,
+    laid_out,
+    which_tell_apart,
+    x_dim,
+)
 from runcube.report.packing import as_text, packed
 from runcube.report.thinning import kept_points
 
@@ -87,12 +95,29 @@ def configuration_names(ds: xr.Dataset, cells: CellRows) -> list[str]:
     return [name for name in cells.names if "seed" not in ds[name].dims]
 
 
+def by_what_tells(ds: xr.Dataset, cells: CellRows) -> tuple[list[str], list[str]]:
+    """Return the hyperparameters that tell the runs apart, and those that these decide.
+
+    One that differs in more than half of the runs decides nothing, as in a random search.
+    """
+    columns = {name: cells.column(ds, name)[cells.held] for name in cells.names}
+    fine = [name for name, own in columns.items() if 2 * len(np.unique(own)) > len(own)]
+    coarse = [name for name in cells.names if name not in fine]
+    places = which_tell_apart([columns[name] for name in coarse])
+    main = [*fine, *(coarse[place] for place in places)]
+    return (
+        [name for name in cells.names if name in main],
+        [name for name in cells.names if name not in main],
+    )
+
+
 def _keys(
     ds: xr.Dataset, cells: CellRows, rows: NDArray[np.intp], seeds: NDArray[np.intp]
 ) -> list[dict[str, Any]]:
     """Return what runs are grouped and filtered by; configuration, seed and status at the end."""
     keys = []
-    for name in cells.names:
+    main, rest = by_what_tells(ds, cells)
+    for name in (*main, *rest):
         values = cells.column(ds, name)[rows, seeds]
         labels, codes = np.unique(values, return_inverse=True)
         if values.dtype.kind not in "fiub":  # text keeps the order of the axis

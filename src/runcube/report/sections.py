@@ -21,7 +21,7 @@ from runcube.cube import (
     x_dim,
 )
 from runcube.cube import report as cube_report
-from runcube.report.data import shown_text
+from runcube.report.data import by_what_tells, shown_text
 from runcube.report.markup import MOST_ROWS, copied, details, frame_details, section, table, text
 from runcube.tables import results
 
@@ -62,15 +62,24 @@ class Choices:
 def about(ds: xr.Dataset) -> str:
     """Return what was swept and how it was read."""
     cells = CellRows.of(ds)
-    names = [*cells.names, "seed", "split", "metric", x_dim(ds)]
-    swept = []
-    for name in names:
-        if name and name in ds.coords:
-            labels = list(dict.fromkeys(np.ravel(ds[name].values).tolist()))
-            swept.append((display_name(ds, name), full_key(ds, name), len(labels), _some(labels)))
+    main, rest = by_what_tells(ds, cells)
+
+    def labels_of(names: Sequence[str | None]) -> str:
+        rows = []
+        for name in names:
+            if name and name in ds.coords:
+                labels = list(dict.fromkeys(np.ravel(ds[name].values).tolist()))
+                shown = _some(labels)
+                rows.append((display_name(ds, name), full_key(ds, name), len(labels), shown))
+        return table(("name", "key", "labels", ""), rows)
+
+    others = (
+        f"<details><summary>Decided by these ({len(rest)})</summary>{labels_of(rest)}</details>"
+    )
     facts = [(name, ds.attrs[name]) for name in _FACTS if ds.attrs.get(name)]
     parts = [
-        table(("name", "key", "labels", ""), swept),
+        labels_of([*main, "seed", "split", "metric", x_dim(ds)]),
+        others if rest else "",
         details("Constant hyperparameters", _pairs(ds.attrs.get("constant_hparams"))),
         details("Left out, with the reason", _pairs(ds.attrs.get("excluded_hparams"))),
         details("How the logs were read", [*facts, *_pairs(ds.attrs.get("policies"))]),
