@@ -98,10 +98,11 @@ def configuration_names(ds: xr.Dataset, cells: CellRows) -> list[str]:
 def by_what_tells(ds: xr.Dataset, cells: CellRows) -> tuple[list[str], list[str]]:
     """Return the hyperparameters that tell the runs apart, and those that these decide.
 
-    One that differs in more than half of the runs decides nothing, as in a random search.
+    One that differs in more than half of the configurations decides nothing, as in a random search.
     """
     columns = {name: cells.column(ds, name)[cells.held] for name in cells.names}
-    fine = [name for name, own in columns.items() if 2 * len(np.unique(own)) > len(own)]
+    most = int(cells.held.any(axis=1).sum()) / 2
+    fine = [name for name, own in columns.items() if len(np.unique(own)) > most]
     coarse = [name for name in cells.names if name not in fine]
     places = which_tell_apart([columns[name] for name in coarse])
     main = [*fine, *(coarse[place] for place in places)]
