@@ -24,8 +24,9 @@ def test_the_table_has_a_line_per_configuration(logs):
         "complete",
         "incomplete",
         "failed",
+        "missing",
     ]
-    assert [line.split() for line in lines[1:]][-1] == ["1", "DEFAULT", "3", "3", "2", "1", "0"]
+    assert lines[-1].split() == ["1", "DEFAULT", "3", "3", "2", "1", "0", "1"]
     assert rows("table", logs)[1] == {
         "lr": 0.1,
         "weights": "DEFAULT",
@@ -34,6 +35,7 @@ def test_the_table_has_a_line_per_configuration(logs):
         "complete": 2,
         "incomplete": 0,
         "failed": 0,
+        "missing": 1,
     }
 
 
