@@ -28,6 +28,7 @@ from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
+from runcube.readers.kernel import KERNEL
 from runcube.readers.native import NativeReader
 from runcube.readers.ray import RayReader
 from runcube.readers.tensorboard import TensorBoardReader
@@ -47,6 +48,7 @@ for _reader in (
 
 # What is not in the text above is for ``pipeline`` and ``lazy``.
 __all__ = [
+    "KERNEL",
     "CsvReader",
     "Curves",
     "JobsReader",

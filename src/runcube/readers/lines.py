@@ -327,6 +327,11 @@ def as_float(number: float) -> float | None:
         return None
 
 
+def spelling(value: Any) -> str:
+    """Return one text for equal values, however they were written."""
+    return json.dumps(value, sort_keys=True)
+
+
 def is_short_list(value: Any) -> bool:
     """Return whether a value is a list of numbers that is read as a metric for each of them."""
     return (

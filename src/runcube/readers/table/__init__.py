@@ -6,7 +6,7 @@ finds what is whole on a line that is not JSON, ``documents`` what is not one re
 ``text_lines`` what stands around records, ``python_text`` reads dicts as Python prints them.
 """
 
-from runcube.readers.table.column import NUMBER, OTHER, TEXT, Column, Objects, spelling
+from runcube.readers.table.column import NUMBER, OTHER, TEXT, Column, Objects
 from runcube.readers.table.decode import Part, Table, first_records, read_table
 from runcube.readers.table.documents import has_documents
 from runcube.readers.table.odd_lines import holds_record
@@ -27,5 +27,4 @@ __all__ = [
     "has_documents",
     "holds_record",
     "read_table",
-    "spelling",
 ]

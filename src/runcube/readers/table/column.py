@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.lines import as_float, decode_line
+from runcube.readers.lines import as_float, decode_line, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,8 +232,3 @@ def _by_appearance(
     values = values.copy()
     values[text] = rank[values[text].astype(np.intp)]
     return values, [words[i] for i in order]
-
-
-def spelling(value: Any) -> str:
-    """Return one text for equal values, however they were written."""
-    return json.dumps(value, sort_keys=True)
