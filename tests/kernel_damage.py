@@ -96,6 +96,7 @@ def held(decoded):
                 cells.values.tobytes(),
                 cells.words,
                 json.dumps(cells.items),
+                cells.seen,
             )
             for path, cells in decoded.cells.items()
         ],

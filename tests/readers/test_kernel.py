@@ -73,14 +73,13 @@ def leaves(value, path=()):
 
 
 def value_of(cells, i):
-    kind, value = Kind(int(cells.kinds[i])), float(cells.values[i])
-    match kind:
-        case Kind.STRING:
-            return cells.words[int(value)]
-        case Kind.LIST:
-            return cells.items[int(value)]
-        case Kind.INT | Kind.BIGINT:
-            return int(value)
+    kind, value = cells.kinds[i], float(cells.values[i])
+    if kind == Kind.STRING:
+        return cells.words[int(value)]
+    if kind == Kind.LIST:
+        return cells.items[int(value)]
+    if kind in (Kind.INT, Kind.BIGINT):
+        return int(value)
     return {Kind.NULL: None, Kind.TRUE: True, Kind.FALSE: False, Kind.EMPTY: {}}.get(kind, value)
 
 

@@ -6,7 +6,7 @@ KINDS: tuple[str, ...]
 _Column = tuple[tuple[str, ...], int, memoryview, memoryview, memoryview, list[str] | list[bytes]]
 
 def decode(
-    buffers: Sequence[bytes],
+    buffers: Sequence[bytes | memoryview],
     raw: Collection[str],
     columns: int,
     depth: int,
@@ -22,4 +22,5 @@ def decode(
     memoryview,
     list[tuple[int, int, int, int]],
     list[tuple[tuple[str, ...], int]],
+    bool,
 ]: ...

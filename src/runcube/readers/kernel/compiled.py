@@ -22,7 +22,7 @@ _STRING, _LIST, _RAW = (1 << kind for kind in (Kind.STRING, Kind.LIST, Kind.RAW)
 
 
 def decode(
-    buffers: Sequence[bytes],
+    buffers: Sequence[bytes | memoryview],
     raw: Collection[str] = (),
     limits: Limits = DEFAULT_LIMITS,
 ) -> Decoded:
@@ -30,7 +30,7 @@ def decode(
 
     Parameters
     ----------
-    buffers : sequence of bytes, (files,)
+    buffers : sequence of bytes or memoryview, (files,)
     raw : collection of str
         Top-level keys whose values are kept whole.
     limits : Limits
@@ -41,7 +41,7 @@ def decode(
         Beyond 2**31 lines.
     """
     found = _jsonlines.decode(buffers, raw, *bounds(limits))
-    _, lines, offsets, ends, columns, spans, bad, left_out = found
+    _, lines, offsets, ends, columns, spans, bad, left_out, taken_back = found
     ends_of = np.frombuffer(ends, np.int64)
     where = np.frombuffer(spans, np.int64).reshape(-1, 2)
     cells = {}
@@ -52,11 +52,15 @@ def decode(
             np.frombuffer(values, np.float64),
             [],
             [],
+            seen,
         )
         if seen & _STRING:
-            at = column.kinds == Kind.STRING
+            at = column.kinds == Kind.STRING if seen != _STRING else slice(None)
             codes = column.values.view(np.int64)[at]
-            column.values[at], column.words = _by_appearance(codes, words)
+            column.words = words  # type: ignore[assignment]
+            if taken_back:
+                codes, column.words = _by_appearance(codes, words)
+            column.values[at] = codes
         if seen & (_LIST | _RAW):
             _take_items(column, words, buffers, where, ends_of, limits)
         cells[path] = column
@@ -74,9 +78,6 @@ def _by_appearance(
     codes: NDArray[np.int64], words: list[Any]
 ) -> tuple[NDArray[np.int64], list[str]]:
     """Return words without those of lines that were taken back, in the order of the cells."""
-    highest = np.maximum.accumulate(codes)
-    if highest[0] == 0 and highest[-1] == len(words) - 1 and (np.diff(highest) <= 1).all():
-        return codes, words
     used, first, codes = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return np.argsort(order)[codes], [words[i] for i in used[order].tolist()]
@@ -85,7 +86,7 @@ def _by_appearance(
 def _take_items(
     column: Cells,
     words: Sequence[Any],
-    buffers: Sequence[bytes],
+    buffers: Sequence[bytes | memoryview],
     spans: NDArray[np.int64],
     ends: NDArray[np.int64],
     limits: Limits,

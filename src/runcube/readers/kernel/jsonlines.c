@@ -1,7 +1,7 @@
 /* JSON lines to columns, in one pass and without the GIL.
  *
  * decode(buffers, raw, columns, depth, line_bytes, digits)
- *     -> (rows, lines, offsets, ends, columns, spans, bad, left_out)
+ *     -> (rows, lines, offsets, ends, columns, spans, bad, left_out, taken_back)
  *
  * buffers     sequence of objects with the buffer protocol: the files of one batch.
  * raw         top-level keys whose values stay undecoded bytes, each distinct spelling once.
@@ -19,6 +19,7 @@
  * bad         [(file, line, start, stop)]: lines that are no object, or beyond a bound; they cost
  *             nothing but themselves. Blank lines, and NULs around a record, are nothing.
  * left_out    [(path, row)]: paths beyond the bound, and the first row that had a value there.
+ * taken_back  whether words may hold what no cell does, or stand in another order than the cells.
  *
  * How it is fast: a node of the tree of keys remembers which keys followed it last time, so that
  * a key is mostly known after one comparison of bytes; texts likewise. Lines end in '\n', which is
@@ -491,7 +492,7 @@ typedef struct {
     uint64_t seed;
     size_t most_columns;
     int64_t depth, line_bytes, digits;
-    bool no_memory, too_long, again; /* again: equal keys on this line */
+    bool no_memory, too_long, taken_back, again; /* again: equal keys on this line */
 } State;
 
 static void give_back(Pool *pool, int kind, void *data, size_t room)
@@ -987,7 +988,7 @@ static const char *object(State *d, const char *p, Node *self, int64_t depth)
         follow = &node->next;
         if (node->stamp > d->line_stamp) {
             forget(d, node); /* the last of equal keys counts */
-            d->again = true;
+            d->again = d->taken_back = true;
         } else {
             if (self->parent) {
                 node->also = self->said && self->said->stamp > d->line_stamp ? self->said : NULL;
@@ -1097,6 +1098,7 @@ static bool lines(State *d, const char *p, const char *stop)
         }
         if (d->no_memory)
             return false;
+        d->taken_back = true;
         while (d->n_touched) {
             Node *node = d->touched[--d->n_touched];
             if (node->n && node->rows[node->n - 1] == (int32_t)d->n_rows)
@@ -1302,11 +1304,11 @@ static PyObject *result(State *d, PyObject *type, int64_t **ends, size_t n_files
             goto error;
         Py_CLEAR(item);
     }
-    return Py_BuildValue("(nNNNNNNN)", (Py_ssize_t)d->n_rows, hand_over(type, &d->lines, d->n_rows, 1, d->cap_lines),
+    return Py_BuildValue("(nNNNNNNNN)", (Py_ssize_t)d->n_rows, hand_over(type, &d->lines, d->n_rows, 1, d->cap_lines),
                          hand_over(type, &d->offsets, d->n_rows, 2, d->cap_offsets),
                          hand_over(type, ends, n_files, 2, n_files), columns,
                          hand_over(type, &d->spans, d->n_spans * 2, 2, d->cap_spans), bad,
-                         left_out);
+                         left_out, PyBool_FromLong(d->taken_back));
 error:
     Py_XDECREF(item);
     Py_XDECREF(columns);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runcube.readers.lines import spelling
@@ -20,7 +19,7 @@ MAX_DEPTH = 200
 MAX_DIGITS = 4_300
 
 
-class Kind(IntEnum):
+class Kind:
     """What a cell holds, and what stands in ``values`` for it.
 
     ``INT`` is a whole number that a float64 holds, ``BIGINT`` one beyond ±2**53 (its nearest
@@ -78,6 +77,8 @@ class Cells:
         Distinct texts, in order of first appearance.
     items : list, (items,)
         Distinct values that are kept whole, decoded, in order of first appearance.
+    seen : int
+        Bit k is set where kind k occurs.
     """
 
     rows: NDArray[Any]
@@ -85,6 +86,7 @@ class Cells:
     values: NDArray[Any]
     words: list[str]
     items: list[Any]
+    seen: int
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from itertools import compress
 from operator import itemgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     Path: TypeAlias = tuple[str, ...]
     # Rows and values of each path.
-    Found: TypeAlias = dict[Path, tuple[list[int], list[Any]]]
+    Found: TypeAlias = dict[Path, tuple[list[NDArray[np.int32]], list[Any]]]
 
 _CHUNK_BYTES = 1 << 20
 # A refused chunk is tried again in smaller ones: NaN mostly comes on a few lines in a row.
@@ -46,13 +47,15 @@ _REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode(
-    buffers: Sequence[bytes], raw: Collection[str] = (), limits: Limits = DEFAULT_LIMITS
+    buffers: Sequence[bytes | memoryview],
+    raw: Collection[str] = (),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Decoded:
     """Return the columns of a batch of files, as ``compiled.decode`` does."""
     batch = _Batch(frozenset(raw), limits)
     ends = []
     for number, data in enumerate(buffers):
-        batch.add_file(number, data)
+        batch.add_file(number, bytes(data))
         ends.append(len(batch.lines))
     return Decoded(
         np.array(batch.lines, np.int32),
@@ -118,7 +121,12 @@ class _Batch:
         # A shorter line holds no more brackets that are open at once.
         long = np.flatnonzero(stops - starts > 2 * self._depth)
         pairs = zip(starts[long].tolist(), stops[long].tolist(), strict=True)
-        if len(records) != count or any(self._is_deep(data, *pair) for pair in pairs):
+        several = [
+            pair
+            for pair in pairs
+            if data.count(b"{", *pair) + data.count(b"[", *pair) > self._depth
+        ]
+        if len(records) != count or any(self._is_deep(data, *pair) for pair in several):
             return False
         self._add(records, list(range(line, line + count)), starts.tolist())
         return True
@@ -141,7 +149,8 @@ class _Batch:
 
     def _record(self, text: bytes) -> dict[str, Any] | None:
         """Return the object on a line; None if it is none, or beyond a bound."""
-        if len(text) > self._limits.line_bytes or self._is_deep(text, 0, len(text)):
+        is_deep = text.count(b"{") + text.count(b"[") > self._depth
+        if len(text) > self._limits.line_bytes or (is_deep and self._is_deep(text, 0, len(text))):
             return None
         try:
             if self._limits.digits < MAX_DIGITS:
@@ -156,9 +165,6 @@ class _Batch:
         return value if isinstance(value, dict) else None
 
     def _is_deep(self, data: bytes, start: int, stop: int) -> bool:
-        brackets = data.count(b"{", start, stop) + data.count(b"[", start, stop)
-        if brackets <= self._depth:
-            return False
         depth = 0
         for found in _NESTING.finditer(data, start, stop):
             mark = found[0]
@@ -175,14 +181,14 @@ class _Batch:
         self.lines += lines
         self.offsets += starts
         found: Found = {}
-        self._spread(records, range(first, first + len(records)), (), found)
+        self._spread(records, np.arange(first, len(self.lines), dtype=np.int32), (), found)
         self._begin_columns(found, records, first)
         for path, (rows, values) in found.items():
             if path in self.columns:
                 self.columns[path].add(rows, values)
 
     def _spread(
-        self, records: Sequence[dict[str, Any]], rows: Sequence[int], path: Path, found: Found
+        self, records: Sequence[dict[str, Any]], rows: NDArray[np.int32], path: Path, found: Found
     ) -> None:
         """Add what stands under each key, for all records that have the same keys at once."""
         groups: dict[tuple[str, ...], list[int]] = {}
@@ -191,20 +197,19 @@ class _Batch:
         for keys, members in groups.items():
             its, own = records, rows
             if len(groups) > 1:
-                its, own = [records[i] for i in members], [rows[i] for i in members]
+                its, own = [records[i] for i in members], rows[members]
             for key in keys:
                 where, values, on = (*path, key), list(map(itemgetter(key), its)), own
                 is_raw = not path and key in self._raw
                 if not is_raw and dict in set(map(type, values)):
-                    inside = [i for i, value in enumerate(values) if value and type(value) is dict]
-                    self._spread(
-                        [values[i] for i in inside], [own[i] for i in inside], where, found
-                    )
-                    rest = sorted(set(range(len(values))).difference(inside))
-                    values, on = [values[i] for i in rest], [own[i] for i in rest]
+                    is_inside = [type(value) is dict and bool(value) for value in values]
+                    if any(is_inside):
+                        inside = np.array(is_inside)
+                        self._spread(list(compress(values, inside)), on[inside], where, found)
+                        values, on = list(compress(values, ~inside)), on[~inside]
                 if values:
                     known = found.setdefault(where, ([], []))
-                    known[0].extend(on)
+                    known[0].append(on)
                     known[1].extend(values)
 
     def _begin_columns(self, found: Found, records: list[dict[str, Any]], first: int) -> None:
@@ -212,7 +217,8 @@ class _Batch:
         new = found.keys() - self.columns.keys() - self.left_out.keys()
         begins: dict[int, list[Path]] = {}
         for path in new:
-            begins.setdefault(min(found[path][0]), []).append(path)
+            row = min(int(rows[0]) for rows in found[path][0])
+            begins.setdefault(row, []).append(path)
         for row, paths in sorted(begins.items()):
             if len(paths) > 1:
                 places = {path: i for i, path in enumerate(self._paths(records[row - first], ()))}
@@ -248,23 +254,24 @@ class _Growing:
         self._words: dict[str, int] = {}
         self._items = Items()
 
-    def add(self, rows: Sequence[int], values: list[Any]) -> None:
+    def add(self, rows: list[NDArray[np.int32]], values: list[Any]) -> None:
         """Add values of rows behind those so far, in any order."""
-        where = np.array(rows, np.int32)
-        if (where[1:] < where[:-1]).any():
+        where = rows[0]
+        if len(rows) > 1:
+            where = np.concatenate(rows)
             order = np.argsort(where)
             where, values = where[order], [values[i] for i in order.tolist()]
-        types = list(map(type, values))
+        alike = set(map(type, values))
         if self._is_raw:
-            types = [kind if kind is NoneType else object for kind in types]
-        alike = set(types)
+            alike = {object, NoneType} if NoneType in alike else {object}
         kinds, cells = np.empty(len(values), np.uint8), np.empty(len(values))
         for kind in alike:
             if len(alike) == 1:
                 kinds[:], cells[:] = self._alike(kind, values)
-            else:
-                at = [i for i, other in enumerate(types) if other is kind]
-                kinds[at], cells[at] = self._alike(kind, [values[i] for i in at])
+                continue
+            is_kind = [type(v) is kind or (kind is object and v is not None) for v in values]
+            at = np.flatnonzero(is_kind)
+            kinds[at], cells[at] = self._alike(kind, list(compress(values, is_kind)))
         self._rows.append(where)
         self._kinds.append(kinds)
         self._values.append(cells)
@@ -276,17 +283,15 @@ class _Growing:
         if self._is_raw:
             return Kind.RAW, self._codes(values)
         if kind is float:
-            cells = np.array(values)
-            tests = [np.isnan(cells), np.isposinf(cells), np.isneginf(cells)]
-            return np.select(tests, [Kind.NAN, Kind.INF, Kind.NINF], Kind.FLOAT), cells
+            return _floats(values)
         if kind is int:
-            big = [not -_WHOLE <= value <= _WHOLE for value in values]
-            return np.where(big, Kind.BIGINT, Kind.INT), [_nearest(value) for value in values]
+            return _wholes(values)
         if kind is bool:
             return np.where(values, Kind.TRUE, Kind.FALSE), values
         if kind is str:
-            words = self._words
-            return Kind.STRING, [words.setdefault(value, len(words)) for value in values]
+            for word in dict.fromkeys(values):
+                self._words.setdefault(word, len(self._words))
+            return Kind.STRING, [*map(self._words.__getitem__, values)]
         if kind is list:
             return Kind.LIST, self._codes(values)
         return Kind.EMPTY, 0.0
@@ -303,7 +308,28 @@ class _Growing:
         """Return the finished column."""
         pieces = (self._rows, self._kinds, self._values)
         rows, kinds, values = (p[0] if len(p) == 1 else np.concatenate(p) for p in pieces)
-        return Cells(rows, kinds, values, list(self._words), self._items.values)
+        seen = sum(1 << kind for kind in np.flatnonzero(np.bincount(kinds)).tolist())
+        return Cells(rows, kinds, values, list(self._words), self._items.values, seen)
+
+
+def _floats(values: list[float]) -> tuple[Any, NDArray[np.float64]]:
+    cells = np.array(values)
+    if np.isfinite(cells).all():
+        return Kind.FLOAT, cells
+    tests = [np.isnan(cells), np.isposinf(cells), np.isneginf(cells)]
+    return np.select(tests, [Kind.NAN, Kind.INF, Kind.NINF], Kind.FLOAT), cells
+
+
+def _wholes(values: list[int]) -> tuple[Any, NDArray[np.float64]]:
+    try:
+        cells = np.array(values, np.float64)
+        is_big = np.abs(cells) >= _WHOLE
+    except OverflowError:
+        cells = np.array([_nearest(value) for value in values])
+        is_big = np.ones(len(values), bool)
+    for i in np.flatnonzero(is_big).tolist():
+        is_big[i] = not -_WHOLE <= values[i] <= _WHOLE
+    return np.where(is_big, Kind.BIGINT, Kind.INT), cells
 
 
 def _nearest(value: int) -> float:
