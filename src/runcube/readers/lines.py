@@ -1,7 +1,7 @@
-"""Exact JSON, line by line: the slow road that every JSONL reader falls back on.
+"""Exact JSON, line by line: what every reader of JSON lines falls back on.
 
-The fast road (a typed decoder over the whole file) refuses anything unusual; then each line is
-decoded on its own, so that a bad line costs that line and nothing else.
+The kernel refuses lines that are no record, or beyond a bound; these are decoded on their own, so
+that a bad line costs that line and nothing else.
 """
 
 from __future__ import annotations
