@@ -148,10 +148,12 @@ def decode_line(line: bytes, limits: Limits = DEFAULT_LIMITS, *, deep: bool = Fa
 
 
 def _decode(line: bytes, limits: Limits) -> Any:
-    try:
-        return msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    # msgspec counts no digits below its own bound.
+    if limits.digits >= _INT_DIGITS:
+        try:
+            return msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
 
     # Python writes NaN and Infinity, which msgspec rightly refuses: only such lines get here.
     try:
