@@ -95,3 +95,10 @@ def test_relabelled_values_do_not_reach_a_launcher(logs):
     assert "random" in ok(
         "missing", logs, "--all-combinations", "--relabel", "weights:DEFAULT=random"
     )
+
+
+def test_a_page_opens_with_a_metric_that_most_runs_logged(tmp_path):
+    """In these trials of RLlib only some learners logged a loss; all logged the reward."""
+    (page,) = rows("report", "tests/data/raytune-rllib", "-o", str(tmp_path / "page.html"))
+    assert page["metric"] == "episode_reward_mean"
+    assert page["mode"]["episode_reward_mean"] == "max"

@@ -151,6 +151,24 @@ def test_a_key_that_varies_with_the_seed_is_named():
     assert any('noise varies with the seed: mean("seed")' in note for note in s.notes)
 
 
+def test_what_runs_without_a_seed_lack_is_counted_and_not_proposed_as_dims():
+    """Runs that failed before they had a configuration lack all of it, the seed included."""
+    whole = [
+        {"lr": lr, "seed": seed, **{f"option_{i}": i for i in range(20)}}
+        for lr in (0.1, 0.2)
+        for seed in (1, 2)
+    ]
+    (note,) = [n for n in sweep([*whole, {"lr": 0.1}, {"lr": 0.2}]).notes if "option_0" in n]
+    assert note.startswith("2 runs log no seed, nor option_0, option_1,")
+    assert "dims=" not in note
+
+    data = {(c, k): 10 * c + k * k % 3 for c in range(3) for k in range(3)}
+    runs = [{"c": c, "noise": data[c, k], "seed": k, "late": 1} for c, k in data]
+    notes = sweep([*runs, {"c": 0}, {"c": 1}], seed="seed").notes
+    assert any('noise varies with the seed: mean("seed")' in note for note in notes)
+    assert "2 runs log no seed, nor late" in notes
+
+
 def test_fewest_labels_not_fewest_cells():
     # A continuous lr tells all apart alone: one dim of 12 labels, against 3 + 4.
     configs = [{"lr": 0.1 + i / 7, "model": i % 3, "depth": i // 3} for i in range(12)]

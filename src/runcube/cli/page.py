@@ -21,7 +21,9 @@ from runcube.report import report as write_report
     )
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="HTML file to write.")
-@click.option("--metric", help="Metric to open with; default: an accuracy, else a loss.")
+@click.option(
+    "--metric", help="Metric to open with; default: of most runs, an accuracy, reward or loss."
+)
 @click.option("--split", help="Split to open with; default: that of most runs, val first.")
 @click.option("--report", help="Split that is reported of the best; default: test or eval.")
 @click.option(

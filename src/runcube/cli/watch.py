@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # and `report` show.
 _LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mse", "mae", "rmse", "ece")
 STATUSES = ("complete", "incomplete", "failed")
-_FAVOURITES = ("acc1", "acc", "accuracy", "top1", "f1", "auc", "loss")
+_FAVOURITES = ("acc1", "acc", "accuracy", "top1", "f1", "auc", "reward", "return", "loss")
 _SPLITS = ("val", "valid", "validation", "dev", "eval", "test", "train", "all")
 
 
@@ -60,7 +60,8 @@ def best(
     ds : Dataset
         A cube.
     metric, split : str, optional
-        By default an accuracy, else a loss, of the validation split, where these exist.
+        By default, of those that most runs logged, an accuracy, a reward or a loss of the
+        validation split, where these exist.
     lowest : bool, optional
         Whether lower is better; by default the metric's name decides.
 
@@ -114,8 +115,17 @@ def best(
 
 
 def chosen_metric(ds: xr.Dataset, asked: str | None) -> str | None:
-    """Return the metric asked for, else an accuracy, else a loss, else the first one."""
-    return _chosen("metric", ds["metric"].values.tolist(), asked, _FAVOURITES)
+    """Return the metric asked for, else an accuracy, a reward, a loss, or the first one.
+
+    Unasked, only metrics count that most runs logged, if there are any.
+    """
+    known = [str(name) for name in ds["metric"].values.tolist()]
+    if asked is None and known and "curve" in ds:
+        runs = ds["status"].dims
+        along = [dim for dim in ds["curve"].dims if dim not in (*runs, "metric")]
+        logged = ds["curve"].notnull().any(along).sum(runs).values
+        known = [name for name, n in zip(known, logged, strict=True) if 2 * n > logged.max()]
+    return _chosen("metric", known, asked, _FAVOURITES)
 
 
 def lower_is_better(metric: str) -> bool:

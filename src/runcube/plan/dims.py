@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 _MAX_SUBSETS = 2000
 
 
-def choose_dims(columns: Sequence[Column], seed: NDArray[np.int64] | None) -> list[int]:
+def choose_dims(columns: Sequence[Column], seed: Column | None) -> list[int]:
     """Return the positions of the columns that become dims, by rule 6.
 
     Parameters
     ----------
     columns : sequence of Column
         The keys that vary, without the seed, in config order.
-    seed : (n_runs,) int64, optional
-        Codes of a label seed, which helps to determine a key; None for any other kind.
+    seed : Column, optional
+        A label seed, which helps to determine a key; None for any other kind.
 
     Returns
     -------
@@ -68,8 +68,8 @@ class _Search:
     ----------
     columns : sequence of Column
         The keys that vary, without the seed, in config order.
-    seed : (n_runs,) int64, optional
-        Codes of a label seed.
+    seed : Column, optional
+        A label seed.
 
     Attributes
     ----------
@@ -86,48 +86,71 @@ class _Search:
     free : frozenset of int
         Positions of the columns that are not one-to-one with the seed.
     of_seed : frozenset of int
-        Those of ``free`` that the seed alone determines.
-    apart : frozenset of int
-        Those of ``free`` that never count, since nothing decides their presence: no key determines
-        them, and they determine none.
+        Those of ``free`` that the seed alone determines, and not because runs lack both; one of
+        those that have the same runs alike.
+    leading : frozenset of int
+        Those of ``free`` that stay since nothing decides their presence: one for each pattern of
+        presence, which decides that of the others (a run that failed before it had a configuration
+        lacks every key; one dim says so).
     order : list of int
         The rest of ``free`` in the order in which they are dropped; of those that have the same
         runs alike and the same presence, only the last, since the others go before it.
     """
 
-    def __init__(self, columns: Sequence[Column], seed: NDArray[np.int64] | None) -> None:
+    def __init__(self, columns: Sequence[Column], seed: Column | None) -> None:
         n = len(columns)
         self.columns = columns
-        presence = {
-            i: recode((c.codes != c.absent_code).astype(np.int64))
-            for i, c in enumerate(columns)
-            if c.absent_code is not None
-        }
+        presence = {i: _presence(c) for i, c in enumerate(columns) if c.absent_code is not None}
         coded = [c.codes for c in columns] + list(presence.values())
         if seed is not None:
-            coded.append(recode(seed))
+            coded += [_presence(seed), recode(seed.codes)]
         self.parts = Partitions(coded, len(columns[0].codes))
         self.bits = self.parts.bits[:n]
         self.presence = dict(zip(presence, self.parts.bits[n:], strict=False))
         self.seed = self.parts.bits[-1] if seed is not None else 0
         self.labels = [c.n_labels for c in columns]
         self.free = frozenset(i for i in range(n) if not self._is_seed_twin(i))
-        self.of_seed = frozenset(
-            i for i in self.free if self.seed and self.parts.determines(self.seed, self.bits[i])
-        )
-        counted = self._counted(self.seed, self.free)
-        self.apart = frozenset(
+        has_seed = self.parts.bits[-2] if seed is not None else 0
+        of_seed = [
             i
-            for i in self.free & self.presence.keys()
-            if not self.parts.determines(counted, self.presence[i])
-        )
-        dropped = sorted(self.free - self.apart, key=self._drop_rank)
+            for i in self.free
+            if self.seed
+            and self.bits[i] != has_seed
+            and self.parts.determines(self.seed, self.bits[i])
+        ]
+        of_seed.sort(key=self._drop_rank)
+        self.of_seed = frozenset({self.bits[i]: i for i in of_seed}.values())
+        self.leading = self._undecided()
+        base = self.seed | self.parts.mask([*self.leading])
+        counted = self._counted(base, self.free)
+        dropped = sorted(self.free - self.leading, key=self._drop_rank)
         last = {(self.bits[i], self.presence.get(i)): i for i in dropped}
         self.order = sorted(last.values(), key=self._drop_rank)
         self._n_combinations = self.parts.count(counted)
         # Masks of the columns from a position of the order on, without those that some runs lack.
         always = [0 if i in self.presence else self.bits[i] for i in self.order]
-        self._from = [*accumulate(reversed(always), or_, initial=self.seed)][::-1]
+        self._from = [*accumulate(reversed(always), or_, initial=base)][::-1]
+
+    def _undecided(self) -> frozenset[int]:
+        """Return the key of each pattern of presence that the keys counted so far do not decide.
+
+        Patterns that more runs have go first: they may decide those of fewer.
+        """
+        leading: list[int] = []
+        members: dict[int, list[int]] = {}
+        for i in self.free & self.presence.keys():
+            members.setdefault(self.presence[i], []).append(i)
+        n_present = {
+            pattern: int((c.codes != c.absent_code).sum())
+            for pattern, c in ((p, self.columns[m[0]]) for p, m in members.items())
+        }
+        waiting = sorted(members, key=lambda p: (-n_present[p], min(members[p])))
+        counted = self._counted(self.seed, self.free)
+        for pattern in waiting:
+            if not self.parts.determines(counted, pattern):
+                leading.append(max(members[pattern], key=self._drop_rank))
+                counted = self._counted(counted | self.bits[leading[-1]], self.free)
+        return frozenset(leading)
 
     def _drop_rank(self, i: int) -> tuple[int, bool, bool, int, int]:
         key = self.columns[i].key
@@ -172,7 +195,7 @@ class _Search:
         combinations apart without it, and what is told apart only shrinks along the order: so the
         next key that has to stay is found by bisection.
         """
-        kept = {*protected, *self.apart}
+        kept = {*protected, *self.leading}
         labels = sum(self.labels[i] for i in kept)
         places = range(len(self.order))
         at = 0
@@ -206,6 +229,15 @@ class _Search:
             for pattern in ready:
                 counted |= waiting.pop(pattern)
         return counted
+
+
+def _presence(column: Column) -> NDArray[np.int64]:
+    """Return codes of whether each run has a key, (n_runs,)."""
+    return recode(
+        np.not_equal(column.codes, -1 if column.absent_code is None else column.absent_code).astype(
+            np.int64
+        )
+    )
 
 
 class Placement:

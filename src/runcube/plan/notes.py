@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from runcube.plan.sweep import Sweep
     from runcube.plan.values import Column
 
+# Names that a note lists, and keys that the argument it proposes may hold.
+MOST_NAMES = 6
+
 
 def plan_notes(
     sweep: Sweep,
@@ -61,24 +64,7 @@ def plan_notes(
             f'layout "{chosen.layout}": {chosen.reason}; layout="{chosen.layout}" keeps it,'
             f' layout="{other}" overrules it'
         )
-    # Another seed that is a function of this one (data_seed = seed) is no second quantity, and what
-    # is of each run (a measured time) is no setting.
-    measured = {c.key for c in columns if c.n_labels > FEW and is_of_each_run(c)}
-    with_seed = [
-        c.name
-        for c in sweep.coords
-        if "seed" in c.dims
-        and not (len(c.dims) == 1 and is_seed_name(c.key))
-        and c.key not in measured
-    ]
-    if with_seed:
-        dims = [*(axis.name for axis in sweep.axes), *with_seed]
-        one = len(with_seed) == 1
-        notes.append(
-            f"{_join(with_seed)} {'varies' if one else 'vary'} with the seed:"
-            f' mean("seed") averages over {"it" if one else "them"};'
-            f" {_dims_argument(dims)} makes {'it a dim' if one else 'them dims'} instead"
-        )
+    notes += _with_seed(sweep, columns)
     notes += _averaged(sweep, columns)
     # About a rerun or two beside a seed key on_duplicate decides, once the logs are parsed.
     if sweep.shared_cells and (sweep.separate or sweep.seed_axis.kind == "none"):
@@ -97,6 +83,44 @@ def _swept(sweep: Sweep, key: str) -> str:
         f"{name} {what}: keys of this name mostly are no hyperparameters, but nothing else decides"
         f' its values, each in several runs; exclude="{name}" leaves it out'
     )
+
+
+def _with_seed(sweep: Sweep, columns: Sequence[Column]) -> list[str]:
+    """Return the notes on coordinates over which a mean over seeds averages.
+
+    Another seed that is a function of this one (data_seed = seed) is no second quantity, and what
+    is of each run (a measured time) is no setting. Runs that lack the seed mostly lack all else,
+    since they failed before they had a configuration: what varies only thereby is counted.
+    """
+    column = {c.key: c for c in columns}
+    varies: list[str] = []
+    lacking: list[str] = []
+    seed = column.get(sweep.seed_axis.key or "")
+    has_seed = np.ones(len(sweep), dtype=bool) if seed is None else seed.codes != seed.absent_code
+    for coord in sweep.coords:
+        only = len(coord.dims) == 1
+        values = column[coord.key]
+        measured = values.n_labels > FEW and is_of_each_run(values)
+        if "seed" not in coord.dims or (only and is_seed_name(coord.key)) or measured:
+            continue
+        cells = recode(np.zeros(len(sweep), np.int64) if only else sweep.rows)[has_seed]
+        own = group([cells, values.codes[has_seed]], int(has_seed.sum()))
+        (varies if n_groups(own) > n_groups(cells) else lacking).append(coord.name)
+    notes = []
+    if lacking:
+        n_without = int((~has_seed).sum())
+        runs = "1 run logs" if n_without == 1 else f"{n_without} runs log"
+        notes.append(f"{runs} no {seed.key if seed else 'seed'}, nor {_join(lacking)}")
+    if varies:
+        dims = [*(axis.name for axis in sweep.axes), *varies]
+        one = len(varies) == 1
+        argument = f"; {_dims_argument(dims)} makes {'it a dim' if one else 'them dims'} instead"
+        notes.append(
+            f"{_join(varies)} {'varies' if one else 'vary'} with the seed:"
+            f' mean("seed") averages over {"it" if one else "them"}'
+            f"{argument if len(varies) <= MOST_NAMES else ''}"
+        )
+    return notes
 
 
 def _averaged(sweep: Sweep, columns: Sequence[Column]) -> list[str]:
@@ -184,7 +208,7 @@ def _dims_argument(names: Sequence[str]) -> str:
     return "dims=[" + ", ".join(f'"{name}"' for name in names) + "]"
 
 
-def _join(names: Sequence[str], most: int = 6) -> str:
+def _join(names: Sequence[str], most: int = MOST_NAMES) -> str:
     shown = list(names[:most])
     if len(names) > most:
         shown.append(f"{len(names) - most} more")

@@ -84,9 +84,9 @@ def assign_roles(table: KeyTable, policy: PlanPolicy) -> KeyRoles:
     excluded, seed = left_out.excluded, left_out.seed
     live = [c for c in table.varying if c.key not in excluded and c.key != seed.key]
     if asked is None:
-        codes = table.columns[seed.key].codes if seed.key and seed.kind == "labels" else None
+        labels = table.columns[seed.key] if seed.key and seed.kind == "labels" else None
         eligible = [c for c in live if c.key not in left_out.run_names]
-        axes = [eligible[i].key for i in choose_dims(eligible, codes)]
+        axes = [eligible[i].key for i in choose_dims(eligible, labels)]
     else:
         axes = [key for key in asked if key != seed.key]
     names = {c.key: table.names[c.key] for c in table.varying}
