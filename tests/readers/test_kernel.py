@@ -205,7 +205,7 @@ def test_no_input_takes_more_than_linear_time(decode, case):
         start = time.process_time()
         decode([data], (), limits)
         taken = time.process_time() - start
-    assert taken < 5
+    assert taken < (20 if decode is twin.decode else 5)
 
 
 @in_c
