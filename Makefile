@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The kernel in C is compiled by the installation.
+BUILT_OF := pyproject.toml hatch_build.py $(wildcard src/runcube/readers/kernel/*.[ch])
 # Some tests start processes of their own.
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 
@@ -15,22 +17,22 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-# Stamps: each is what was installed, made again when pyproject.toml changes.
+# Stamps: each is what was installed, made again when what it was made of changes.
 $(VENV)/.base:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runcube needs Python >= 3.11; set PYTHON=python3.x")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.base pyproject.toml
+$(VENV)/.dev: $(VENV)/.base $(BUILT_OF)
 	$(PIP) install --quiet --editable '.[all]' --group dev
 	@touch $@
 
-$(VENV)/.user: $(VENV)/.base pyproject.toml
+$(VENV)/.user: $(VENV)/.base $(BUILT_OF)
 	$(PIP) install --quiet --editable '.[plot]'
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.base pyproject.toml
+$(VENV)/.bench: $(VENV)/.base $(BUILT_OF)
 	$(PIP) install --quiet --editable '.[all]' --group bench
 	@touch $@
 
@@ -61,8 +63,8 @@ baseline: $(VENV)/.dev ## draw anew the pictures that figures are compared with
 docs: $(VENV)/.dev ## build the documentation into docs/_build/html, notebooks executed
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 
-fuzz: $(VENV)/.dev ## look for new examples that fail, 1,000 a property test: hours
-	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests
+fuzz: $(VENV)/.dev ## look for new examples that fail, 1,000 a property test, an hour on the kernel: hours
+	RUNCUBE_FUZZ_SECONDS=3600 HYPOTHESIS_PROFILE=thorough $(PYTEST) tests
 
 test: lint ## lint, then tests and doctests with coverage
 	$(PYTEST) --cov --cov-report=term

@@ -34,11 +34,13 @@ FOLDERS = {
 # The same of the modules that stand in no folder.
 MODULES_ALONE = {
     "logger": "",
+    "versions": "readers",
     "testing": "",
     "accessor": "core cube stats plot",
     "engine": "files readers curves pipeline lazy",
     "__init__": (
         "core plan readers cube stats tables plot report pipeline lazy archive accessor logger"
+        " versions"
     ),
     "__main__": "cli",
 }
@@ -47,7 +49,8 @@ ALLOWED = {name: words.split() for name, words in (FOLDERS | MODULES_ALONE).item
 MAX_BODY = 60
 MAX_MODULE = 450
 
-PATHS = sorted(SRC.rglob("*.py"))
+# An extension is known by its stub.
+PATHS = sorted([*SRC.rglob("*.py"), *SRC.rglob("*.pyi")])
 
 
 def module_name(path):

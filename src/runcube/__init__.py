@@ -54,6 +54,7 @@ from runcube.stats import (
     summarize,
     time_to,
 )
+from runcube.versions import show_versions
 
 if _TYPE_CHECKING:
     from runcube import plot
@@ -103,6 +104,7 @@ __all__ = [
     "save_archive",
     "scan",
     "select",
+    "show_versions",
     "smooth",
     "summarize",
     "tables",

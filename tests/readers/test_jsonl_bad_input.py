@@ -212,6 +212,18 @@ def test_records_that_are_not_one_a_line_have_the_same_bounds(tmp_path, field, h
     assert not [kind for kind in kinds(run) if kind == "limit"]
 
 
+@pytest.mark.parametrize("field", BEYOND)
+def test_a_line_beyond_a_bound_is_left_out_and_named(tmp_path, field):
+    limits, extra = BEYOND[field]
+    records = epochs(6)
+    records[3] |= extra
+    write(tmp_path / "log.jsonl", records)
+    (run,) = load(tmp_path, JsonlReader(limits=limits))
+    assert kinds(run) == ["limit"]
+    assert f"Limits({field}=" in run.problems[0].message
+    assert curve(run, "loss")[2].x["epoch"].tolist() == [0, 1, 2, 4, 5]
+
+
 def test_depth_that_was_raised_holds_for_every_way_to_read_a_line(tmp_path):
     deep = {"loss": 0.25}
     for _ in range(200):

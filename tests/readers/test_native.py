@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 
 import numpy as np
 import pytest
@@ -234,20 +235,29 @@ def test_a_file_that_is_still_written_is_read_as_far_as_it_goes(tmp_path):
 
 stats = st.dictionaries(
     st.sampled_from(["loss", "acc", "top/k", "é", "µ ß"]),
-    st.one_of(st.none(), st.floats(), st.integers(-(2**53), 2**53)),
+    st.one_of(st.none(), st.booleans(), st.floats(), st.integers(-(2**53), 2**60)),
 )
+steps = st.one_of(st.none(), st.booleans(), st.integers(-3, 2**60), st.floats(-2, 2))
 
 
 @given(
     rows=st.lists(st.tuples(st.sampled_from(["train", "val", "ev al"]), stats), max_size=25),
     damage=st.integers(0, 60),
+    own=st.lists(steps, max_size=25),
 )
-@example(rows=[("val", {}), ("val", {"acc": 0.0}), ("train", {"loss": 0.0, "acc": 0.0})], damage=0)
-@example(rows=[("val", {"acc": 1.0}), ("val", {"loss": 0.5, "acc": 1.0})], damage=0)
-@example(rows=[("val", {}), ("val", {}), ("val", {}), ("train", {})], damage=1)
-def test_both_roads_read_the_same(tmp_path_factory, rows, damage):
+@example(
+    rows=[("val", {}), ("val", {"acc": 0.0}), ("train", {"loss": 0.0, "acc": 0.0})],
+    damage=0,
+    own=[],
+)
+@example(rows=[("val", {"acc": 1.0}), ("val", {"loss": 0.5, "acc": 1.0})], damage=0, own=[])
+@example(rows=[("val", {"acc": math.nan}), ("val", {"acc": None})], damage=0, own=[1, None])
+@example(rows=[("val", {}), ("val", {}), ("val", {}), ("train", {})], damage=1, own=[])
+def test_both_roads_read_the_same(tmp_path_factory, rows, damage, own):
     """A list record at the end sends the whole log down the exact road."""
     lines = [config(), *(record(split, **row) for split, row in rows)]
+    for i, step in enumerate(own[: len(rows)]):
+        lines[i + 1] = f'{lines[i + 1][:-1]}, "step": {json.dumps(step)}}}'
     lines.insert(damage % len(lines) + 1, text(">> a text"))
     (typed,) = read(tmp_path_factory.mktemp("a"), lines)
     (exact,) = read(tmp_path_factory.mktemp("b"), [*lines, '{"no record": 1}'])
@@ -257,8 +267,32 @@ def test_both_roads_read_the_same(tmp_path_factory, rows, damage):
         assert (one.split, one.metrics) == (other.split, other.metrics)
         np.testing.assert_array_equal(one.values, other.values)
         np.testing.assert_array_equal(one.logged, other.logged)
-        np.testing.assert_array_equal(one.x["epoch"], other.x["epoch"])
+        assert list(one.x) == list(other.x)
+        for name, along in one.x.items():
+            np.testing.assert_array_equal(along, other.x[name])
         np.testing.assert_array_equal(one.lines, other.lines)
+
+
+def test_a_log_that_diverged_is_continued_where_it_was_left(tmp_path):
+    path = tmp_path / "a.jsonl"
+    nans = [record("train", loss=math.nan, acc=None), record("val", loss=-math.inf)]
+    lines = [config(), *epochs(1), record("train", loss=0.5, acc=1), *nans]
+    path.write_text("\n".join(lines) + "\n")
+    reader = NativeReader()
+    (source,) = reader.find(Tree(list_files(tmp_path)))
+    (before,) = reader.read(source, Request())
+    with path.open("a") as stream:
+        stream.write("\n".join([text(">> Start Epoch: 1"), *nans, record("val", loss=2)]) + "\n")
+    (source,) = reader.find(Tree(list_files(tmp_path)))
+    more = reader.read_more(source, Request(), before)
+    (whole,) = reader.read(source, Request())
+    assert more is not None
+    for one, other in zip(more.curves, whole.curves, strict=True):
+        assert (one.split, one.metrics) == (other.split, other.metrics)
+        np.testing.assert_array_equal(one.values, other.values)
+        np.testing.assert_array_equal(one.logged, other.logged)
+        np.testing.assert_array_equal(one.x["epoch"], other.x["epoch"])
+    assert np.isnan(whole.curves[0].values).sum() == 2 + (~whole.curves[0].logged).sum()
 
 
 @pytest.mark.parametrize(

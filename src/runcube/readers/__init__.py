@@ -29,6 +29,7 @@ from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.hf_trainer import TrainerReader
 from runcube.readers.jobs import JobsReader
 from runcube.readers.jsonl import JsonlReader
+from runcube.readers.kernel import KERNEL
 from runcube.readers.mlflow import MlflowReader
 from runcube.readers.native import NativeReader
 from runcube.readers.optuna import OptunaReader
@@ -59,6 +60,7 @@ for _reader in (
 
 # What is not in the text above is for ``pipeline`` and ``lazy``.
 __all__ = [
+    "KERNEL",
     "CsvReader",
     "Curves",
     "JobsReader",

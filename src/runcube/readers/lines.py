@@ -1,7 +1,7 @@
-"""Exact JSON, line by line: the slow road that every JSONL reader falls back on.
+"""Exact JSON, line by line: what every reader of JSON lines falls back on.
 
-The fast road (a typed decoder over the whole file) refuses anything unusual; then each line is
-decoded on its own, so that a bad line costs that line and nothing else.
+The kernel refuses lines that are no record, or beyond a bound; these are decoded on their own, so
+that a bad line costs that line and nothing else.
 """
 
 from __future__ import annotations
@@ -148,10 +148,12 @@ def decode_line(line: bytes, limits: Limits = DEFAULT_LIMITS, *, deep: bool = Fa
 
 
 def _decode(line: bytes, limits: Limits) -> Any:
-    try:
-        return msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    # msgspec counts no digits below its own bound.
+    if limits.digits >= _INT_DIGITS:
+        try:
+            return msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
 
     # Python writes NaN and Infinity, which msgspec rightly refuses: only such lines get here.
     try:
@@ -325,6 +327,11 @@ def as_float(number: float) -> float | None:
         return float(number)
     except OverflowError:
         return None
+
+
+def spelling(value: Any) -> str:
+    """Return one text for equal values, however they were written."""
+    return json.dumps(value, sort_keys=True)
 
 
 def is_short_list(value: Any) -> bool:

@@ -16,8 +16,8 @@ from runcube.readers.jsonl.ending import ending_of
 from runcube.readers.jsonl.names import ALL, SPLIT_WORDS
 from runcube.readers.jsonl.numbers import Numbers, told_apart
 from runcube.readers.jsonl.splits import split_rows
-from runcube.readers.lines import is_number_text, is_short_list
-from runcube.readers.table import NUMBER, OTHER, TEXT, flatten, spelling
+from runcube.readers.lines import is_number_text, is_short_list, spelling
+from runcube.readers.table import NUMBER, OTHER, TEXT, flatten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -47,14 +47,14 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
     parts: list[list[Any]] = []
     for split in dict.fromkeys([*before.splits, *more.splits]):
         at = more.splits.get(split, slice(0, 0))
-        new = [more.values[:, at], more.own[:, at], more.lines[at] + shift]
+        new = [more.values[:, at], more.logged[:, at], more.own[:, at], more.lines[at] + shift]
         if split in held:
             pairs = zip(_table(held[split], more), new, strict=True)
             new = [np.concatenate(pair, axis=-1) for pair in pairs]
-        start = sum(len(part[2]) for part in parts)
-        splits[split] = slice(start, start + len(new[2]))
+        start = sum(len(part[-1]) for part in parts)
+        splits[split] = slice(start, start + len(new[-1]))
         parts.append(new)
-    values, own, lines = _all(parts, more)
+    values, logged, own, lines = _all(parts, more)
     order = [""] * (shift + more.count)
     for split, at in splits.items():
         for line in lines[at].tolist():
@@ -67,6 +67,7 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
         splits=splits,
         lines=lines,
         values=values,
+        logged=logged,
         own=own,
         epochs=epochs,
         marker_lines=marker_lines,
@@ -80,17 +81,19 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
 
 
 def _table(curves: Curves, more: TypedLog) -> list[Any]:
-    """Return values (metrics, rows), further keys (keys, rows) and lines (rows,) of one split."""
+    """Return values, logged (metrics, rows), keys (keys, rows) and lines (rows,) of one split."""
     rows = len(curves.lines)
     values = np.full((len(more.names), rows), np.nan)
-    values[[more.names.index(name) for name in curves.metrics]] = curves.values
+    logged = np.zeros(values.shape, bool)
+    at = [more.names.index(name) for name in curves.metrics]
+    values[at], logged[at] = curves.values, curves.logged
     own = np.full((len(more.extras), rows), np.nan)
     for i, name in enumerate(more.extras):
         own[i] = curves.x.get(name, np.nan)
-    return [values, own, curves.lines]
+    return [values, logged, own, curves.lines]
 
 
 def _all(parts: list[list[Any]], more: TypedLog) -> list[Any]:
     if not parts:
-        return [more.values, more.own, more.lines]
+        return [more.values, more.logged, more.own, more.lines]
     return [np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)]

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 # Records follow the configuration, which is on line 1.
 FIRST_LINE = 2
+# Patterns that are kept, by the splits of their records: the logs of a sweep have few, unless each
+# was cut elsewhere.
+_MAX_PATTERNS = 256
+_patterns: dict[int, Pattern] = {}
 
 
 class NotPlainError(ValueError):
@@ -101,6 +105,18 @@ class Pattern:
 
     def _epochs(self, at: slice) -> NDArray[np.int64]:
         return epochs_of(self.lines[at], self.marker_lines, self.markers)
+
+
+def pattern_of(splits: list[str], titles: list[str], texts: list[str | None]) -> Pattern:
+    """Return the pattern of a log, and the same for logs that share it; see `Pattern`."""
+    key = hash(tuple(splits))
+    known = _patterns.get(key)
+    if known is not None and known.fits(splits, titles, texts):
+        return known
+    if len(_patterns) >= _MAX_PATTERNS:
+        _patterns.clear()
+    _patterns[key] = found = Pattern(splits, titles, texts)
+    return found
 
 
 def epochs_of(

@@ -170,8 +170,14 @@ class NativeReader:
         data = read_from(source.root, source.path, start)
         appended = memoryview(data)[resume.offset - start :]
         try:
+            if b"\0" in data:
+                return None
             more = read_records(
-                appended, before.metrics, resume.extras, self.limits, texts=request.messages
+                appended,
+                self.limits,
+                names=before.metrics,
+                extras=resume.extras,
+                texts=request.messages,
             )
             typed = joined(before, resume, more)
         except NotPlainError:
@@ -277,8 +283,8 @@ def _typed_log(
 
 
 def _typed_curves(typed: TypedLog) -> list[Curves]:
-    """Return the curves of each split; NaN was not logged: a logged NaN takes the exact road."""
-    logged = ~np.isnan(typed.values)
+    """Return the curves of each split, each with the metrics that it has."""
+    logged = typed.logged
     every = bool(logged.all())
     x: dict[str, dict[str, NDArray[Any]]]
     x = {split: {"epoch": epochs} for split, epochs in typed.epochs.items()}

@@ -1,41 +1,40 @@
-"""The typed road through a native log: decode all records at once, floats without a Python loop.
+"""The typed road through a native log: all records as columns at once, from the kernel.
 
-It refuses whatever is unusual, so that it is exact: the line by line road of ``exact``
-then takes over. msgspec decodes every record into a struct made for the log's own keys and
-refuses others. The statistics are encoded again as MessagePack, where constant keys and floats of
-nine bytes make records of one size: NumPy reads that as a table.
+It refuses whatever needs a look at single records, so that it is exact: the line by line road of
+``exact`` then takes over. Of the values alone it takes all that are numbers, NaN and null too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from runcube.core import is_x_like
+from runcube.readers.kernel import Kind, decode
 from runcube.readers.last_words import remarks_of
-from runcube.readers.lines import BOM, count_plain, is_deep_line
-from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, Pattern
+from runcube.readers.lines import BOM, is_deep_line
+from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, pattern_of
 from runcube.readers.native.records import OWN_KEYS, is_config
 from runcube.readers.native.texts import is_damaged_marker, kind_of_text, marker_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from runcube.core import Limits, Remarks, Status
+    from runcube.readers.kernel import Cells, Decoded
 
-# Lines that are searched for the log's own keys; what first appears later takes the exact road.
-_PROBE_LINES = 12
-# Patterns kept for each set of keys: the logs of a sweep have few, unless each was cut elsewhere.
-_MAX_PATTERNS = 16
+_STATS = "agg_stats"
+# Kinds that are numbers to all readers, and those that are no value.
+_NUMBERS = sum(1 << kind for kind in (*range(Kind.INT, Kind.NINF + 1), Kind.TRUE, Kind.FALSE))
+_NULL = 1 << Kind.NULL
+_OTHERS = ~(_NUMBERS | _NULL)
+_BIG = 1 << Kind.BIGINT
 _NAN = float("nan")
-# No bound on what is read: a type with more fields takes longer to make than it saves.
-_MAX_METRICS = 2_000
 
 
 @dataclass(slots=True)
@@ -54,6 +53,8 @@ class TypedLog:
         Line numbers, from 1.
     values : ndarray of float64, (metrics, rows)
         As logged; NaN where a record lacks the metric.
+    logged : ndarray of bool, (metrics, rows)
+        Where it was logged: a logged NaN too.
     own : ndarray of float64, (keys, rows)
         Values of ``extras``; NaN where a record lacks the key.
     epochs : dict of str to ndarray of int64, (rows of the split,)
@@ -83,6 +84,7 @@ class TypedLog:
     splits: dict[str, slice]
     lines: NDArray[np.int64]
     values: NDArray[np.float64]
+    logged: NDArray[np.bool_]
     own: NDArray[np.float64]
     epochs: dict[str, NDArray[np.int64]]
     marker_lines: NDArray[np.int64]
@@ -92,111 +94,6 @@ class TypedLog:
     times: list[str]
     marker: Status | None
     remarks: Remarks
-
-
-class _Layout:
-    """Decoder of records with these metrics and further keys, and the table their floats make.
-
-    Metrics that nobody asked for are decoded too: to skip a float costs more than to read it.
-
-    Parameters
-    ----------
-    names : tuple of str, (metrics,)
-    extras : tuple of str, (keys,)
-        Keys beside ``agg_stats``.
-
-    Attributes
-    ----------
-    extras : list of str, (keys,)
-        Attributes of a decoded record that hold these keys.
-    decode, encode : callable
-        Bytes of JSON lines to records; statistics to MessagePack.
-    table : dtype
-        One encoded record of statistics.
-    """
-
-    def __init__(self, names: tuple[str, ...], extras: tuple[str, ...]) -> None:
-        fields = [f"m{i}" for i in range(len(names))]
-        self.extras = [f"x{i}" for i in range(len(extras))]
-        stats = msgspec.defstruct(
-            "Stats",
-            [(f, float, _NAN) for f in fields],
-            rename=dict(zip(fields, names, strict=True)),
-            forbid_unknown_fields=True,
-            gc=False,
-        )
-        record = msgspec.defstruct(
-            "Record",
-            [
-                ("title", str, ""),
-                ("data_name", str, ""),
-                ("agg_stats", stats, None),
-                ("type", str, ""),
-                ("value", str, None),
-                *((f, float, _NAN) for f in self.extras),
-            ],
-            rename=dict(zip(self.extras, extras, strict=True)),
-            forbid_unknown_fields=True,
-            gc=False,
-        )
-        self.decode = msgspec.json.Decoder(record).decode_lines
-        self.encode = msgspec.msgpack.Encoder().encode
-        self.table = self._table(stats(*map(float, range(len(names)))), names, fields)
-        self._patterns: dict[int, Pattern] = {}
-
-    def _table(self, sample: Any, names: tuple[str, ...], fields: list[str]) -> np.dtype[np.void]:
-        packed = self.encode(sample)
-        offsets, at = [], 1 if len(names) < 16 else 3
-        for i, name in enumerate(names):
-            at += len(self.encode(name)) + 1
-            # 0xcb: a float of eight bytes follows.
-            if packed[at - 1] != 0xCB or np.frombuffer(packed, ">f8", 1, at)[0] != i:
-                raise NotPlainError("not the MessagePack that was expected")
-            offsets.append(at)
-            at += 8
-        spec = {"names": fields, "formats": [">f8"] * len(fields), "offsets": offsets}
-        return np.dtype(spec | {"itemsize": len(packed)})  # type: ignore[call-overload,no-any-return]
-
-    def values(self, stats: Sequence[Any]) -> NDArray[np.float64]:
-        """Return the statistics as (metrics, rows); NaN where a record lacks one."""
-        packed = self.encode(stats)
-        lead = len(packed) - len(stats) * self.table.itemsize
-        if lead not in (1, 3, 5):
-            raise NotPlainError("a record without agg_stats")
-        view = np.frombuffer(packed, self.table, len(stats), lead)
-        fields = self.table.names or ()
-        out = np.empty((len(fields), len(stats)))
-        for i, name in enumerate(fields):
-            out[i] = view[name]
-        return out
-
-    def pattern(self, splits: list[str], titles: list[str], texts: list[str | None]) -> Pattern:
-        """Return which record is what; the logs of one sweep mostly share it."""
-        known = self._patterns.get(len(splits))
-        if known is not None and known.fits(splits, titles, texts):
-            return known
-        if len(self._patterns) >= _MAX_PATTERNS:
-            self._patterns.clear()
-        self._patterns[len(splits)] = found = Pattern(splits, titles, texts)
-        return found
-
-
-@lru_cache(maxsize=256)
-def _layout(names: tuple[str, ...], extras: tuple[str, ...]) -> _Layout:
-    """Return the decoder of a set of keys.
-
-    Raises
-    ------
-    NotPlainError
-        If no type can be made for them: msgspec takes no names with quotes, backslashes or
-        control characters.
-    """
-    if len(names) + len(extras) > _MAX_METRICS:
-        raise NotPlainError("too many metrics for a type")
-    try:
-        return _Layout(names, extras)
-    except (ValueError, TypeError) as error:
-        raise NotPlainError(str(error)) from error
 
 
 def read_typed(
@@ -220,52 +117,37 @@ def read_typed(
     Raises
     ------
     NotPlainError
-        If anything about it is unusual: NaN, null, a bad line, a second configuration, a metric
-        that first appears late, bytes that are no UTF-8, …
+        If anything but its values is unusual: a bad or blank line, a second configuration, nested
+        metrics or texts among them, …
     """
     start = len(BOM) if data.startswith(BOM) else 0
     first = data.find(b"\n", start) + 1
+    if b"\0" in data:
+        raise NotPlainError("NULs, which are named")
     try:
         config = _config(data[start:first], limits)
-        names, extras = _probe(data, first)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotPlainError(str(error)) from error
-    records = memoryview(data)[first:]
-    typed = read_records(records, tuple(names), extras, limits, texts=texts)
-    _check_order(typed, names)
-    return config, typed
-
-
-def _check_order(typed: TypedLog, names: dict[str, int]) -> None:
-    """Refuse a log in which a metric first appears after the lines that were probed.
-
-    Its place among the others would be another one.
-    """
-    logged = ~np.isnan(typed.values)
-    if not logged.all():
-        first = np.where(logged, typed.lines, np.iinfo(np.int64).max).min(axis=1)
-        if first.tolist() != list(names.values()):
-            raise NotPlainError("metrics in another order than in the records that were probed")
+    return config, read_records(memoryview(data)[first:], limits, texts=texts)
 
 
 def read_records(
     data: memoryview,
-    names: tuple[str, ...],
-    extras: tuple[str, ...],
     limits: Limits,
     *,
+    names: Sequence[str] | None = None,
+    extras: Sequence[str] | None = None,
     texts: bool = False,
 ) -> TypedLog:
-    """Return records that have no other metrics and keys than these.
+    """Return the records behind the configuration.
 
     Parameters
     ----------
     data : memoryview
         Lines after the configuration; they are numbered from 2.
-    names : tuple of str, (metrics,)
-    extras : tuple of str, (keys,)
-        Keys beside ``agg_stats``.
     limits : Limits
+    names, extras : sequence of str, optional
+        The only metrics, and keys beside ``agg_stats``, that there may be; by default any.
     texts : bool
         Keep the text lines.
 
@@ -274,45 +156,53 @@ def read_records(
     NotPlainError
         As :func:`read_typed`.
     """
-    layout = _layout(names, extras)
-    lines = count_plain(data, limits)
-    if lines is None:
-        raise NotPlainError("a line that is no record, or beyond a bound")
-    try:
-        records: list[Any] = layout.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NotPlainError(str(error)) from error
-    if len(records) != lines:
-        raise NotPlainError("not one record on each line")
-    stats = [record.agg_stats for record in records]
-    values = [record.value for record in records]
-    titles = [record.title for record in records]
-    pattern = layout.pattern([record.data_name for record in records], titles, values)
-    others = pattern.other_of(values)
-    if None in others or stats.count(None) != pattern.text_count:
+    decoded = decode([data], (), limits)
+    _check_lines(data, decoded)
+    stats, own, beside, is_record = _keys(decoded)
+    names = _ordered(names, stats)
+    extras = _ordered(extras, beside)
+    if not all(map(is_x_like, extras)) or len(names) + len(extras) > limits.columns:
+        raise NotPlainError("keys beside agg_stats, or too many")
+    count = len(decoded.lines)
+    splits, titles = _texts(own.get("data_name"), count), _texts(own.get("title"), count)
+    values: list[str | None] = _texts(own.get("value"), count, None)
+    is_text = np.zeros(count, bool)
+    if "value" in own:
+        is_text[own["value"].rows] = True
+    is_split = np.zeros(count, bool)
+    if "data_name" in own:
+        is_split[own["data_name"].rows] = "" not in own["data_name"].words
+    if (is_text == is_record).any() or (is_record != is_split).any():
         raise NotPlainError("a record that is neither a text nor of a split")
-    if values.count(None) != len(records) - pattern.text_count:
-        raise NotPlainError("a text beside metrics")
+    typed = is_text[own["type"].rows] if "type" in own else is_text[:0]
+    if np.count_nonzero(typed) != np.count_nonzero(is_text):
+        raise NotPlainError("a text without a type")
+    pattern = pattern_of(splits, titles, values)
+    others = [text for text in pattern.other_of(values) if text is not None]
     if any(is_damaged_marker(text) for text in {*others} if text[-1:].isdecimal()):
         raise NotPlainError("a text that is a marker but for one character")
     before, behind = {*others[: pattern.before]}, [*others[pattern.before :]]
-    members = pattern.members(records) if extras else ()
-    own = [[getattr(m, field) for m in members] for field in layout.extras]
-    if any(getattr(t, f) == getattr(t, f) for f in layout.extras for t in pattern.text_of(records)):
-        raise NotPlainError("a number beside a text")
+    rows = pattern.lines - FIRST_LINE
+    numbers, logged = _numbers([stats.get(name) for name in names], rows, is_record)
+    axes, has_axis = _numbers([beside.get(name) for name in extras], rows, is_record)
+    if (np.isnan(axes) & has_axis).any() or any(
+        is_text[cells.rows[cells.kinds != Kind.NULL]].any() for cells in beside.values()
+    ):
+        raise NotPlainError("a number beside a text, or NaN along a curve")
     return TypedLog(
-        names,
-        extras,
+        tuple(names),
+        tuple(extras),
         pattern.splits,
         pattern.lines,
-        layout.values(pattern.members(stats)),
-        np.array(own, dtype=np.float64).reshape(len(own), len(members)),
+        numbers,
+        logged,
+        axes,
         pattern.epochs,
         pattern.marker_lines,
         pattern.markers,
-        len(records),
+        count,
         [text for text in pattern.text_of(values) if text] if texts else [],
-        [text for text in others if text and text.startswith("Training time")],
+        [text for text in others if text.startswith("Training time")],
         marker_of(behind),
         remarks_of(map(kind_of_text, before), map(kind_of_text, behind)),
     )
@@ -328,32 +218,87 @@ def _config(line: bytes, limits: Limits) -> dict[str, Any]:
     return config
 
 
-class _Probed(msgspec.Struct):
-    agg_stats: dict[str, msgspec.Raw] | None = None
+def _check_lines(data: memoryview, decoded: Decoded) -> None:
+    """Refuse what is not one record on each line, with nothing behind the last one."""
+    count = len(decoded.lines)
+    if decoded.bad or decoded.left_out or (count and decoded.lines[-1] != count):
+        raise NotPlainError("a line that is no record, or beyond a bound")
+    last = bytes(data[decoded.offsets[-1] :]) if count else bytes(data)
+    if last.find(b"\n") not in (-1, len(last) - 1) or (last and not count):
+        raise NotPlainError("blank lines at the end")
 
 
-_probed = msgspec.json.Decoder(_Probed).decode
-_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+def _keys(
+    decoded: Decoded,
+) -> tuple[dict[str, Cells], dict[str, Cells], dict[str, Cells], NDArray[np.bool_]]:
+    """Return the cells of metrics, of the layout and of others, and which rows have metrics."""
+    stats: dict[str, Cells] = {}
+    own: dict[str, Cells] = {}
+    others: dict[str, Cells] = {}
+    is_record = np.zeros(len(decoded.lines), bool)
+    marked: set[bytes] = set()
+    for path, cells in decoded.cells.items():
+        if path[0] == _STATS and len(path) < 3:
+            # Columns mostly stand on the same rows.
+            if (rows := cells.rows.tobytes()) not in marked:
+                marked.add(rows)
+                is_record[cells.rows] = True
+            if len(path) == 2:
+                stats[path[1]] = cells
+            elif cells.seen != 1 << Kind.EMPTY:
+                raise NotPlainError("statistics that are no object")
+        elif len(path) == 1:
+            (own if path[0] in OWN_KEYS else others)[path[0]] = cells
+        else:
+            raise NotPlainError("nested keys")
+    return stats, own, others, is_record
 
 
-def _probe(data: bytes, start: int) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Return the metrics with the lines where they first appear, and other keys of the records."""
-    names: dict[str, int] = {}
-    extras: dict[str, None] = {}
-    seen: set[bytes] = set()
-    for line in range(FIRST_LINE, FIRST_LINE + _PROBE_LINES):
-        end = data.find(b"\n", start)
-        if end < 0:
-            break
-        stats = data.find(b'"agg_stats"', start, end)
-        # Records of one split are alike: its first one suffices.
-        if stats >= 0 and (lead := data[start:stats]) not in seen:
-            seen.add(lead)
-            for name in _probed(data[start:end]).agg_stats or ():
-                names.setdefault(name, line)
-            extras.update(dict.fromkeys(_keys(data[start:end])))
-        start = end + 1
-    own = tuple(key for key in extras if key not in OWN_KEYS)
-    if not all(is_x_like(key) for key in own):
-        raise NotPlainError(f"keys beside agg_stats: {own}")
-    return names, own
+def _ordered(known: Sequence[str] | None, found: Mapping[str, Cells]) -> Sequence[str]:
+    """Return the names of columns of numbers, in the order of the log; only known ones."""
+    for cells in found.values():
+        if cells.seen & _OTHERS:
+            raise NotPlainError("values that are no numbers")
+        # What is null first has its place where it is a number first.
+        if known is None and cells.seen & _NULL and cells.kinds[0] == Kind.NULL:
+            raise NotPlainError("null before the first number")
+        if cells.seen & _BIG and np.isinf(cells.values[cells.kinds == Kind.BIGINT]).any():
+            raise NotPlainError("numbers beyond float64")
+    if known is not None and not found.keys() <= {*known}:
+        raise NotPlainError("keys that were not there before")
+    return [*found] if known is None else known
+
+
+def _texts(cells: Cells | None, count: int, missing: Any = "") -> list[Any]:
+    """Return the text of each row."""
+    found = np.full(count, missing, object)
+    if cells is not None:
+        if cells.seen != 1 << Kind.STRING:
+            raise NotPlainError("a text that is none")
+        found[cells.rows] = np.array(cells.words, object)[cells.values.astype(np.intp)]
+    listed: list[Any] = found.tolist()
+    return listed
+
+
+def _numbers(
+    columns: Sequence[Cells | None], rows: NDArray[np.int64], is_record: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the values (columns, rows) on some rows, NaN where one has none, and where it has."""
+    values = np.full((len(columns), len(rows)), _NAN)
+    logged = np.zeros(values.shape, bool)
+    # The cells of a column that all records have.
+    cell = np.cumsum(is_record)[rows] - 1
+    for i, cells in enumerate(columns):
+        if cells is None:
+            continue
+        if len(cells.rows) == len(rows) and not cells.seen & _NULL:
+            cells.values.take(cell, out=values[i])
+            logged[i] = True
+            continue
+        present = cells.kinds != Kind.NULL
+        dense = np.full(len(is_record), -1)
+        dense[cells.rows[present]] = np.flatnonzero(present)
+        own = dense[rows]
+        logged[i] = own >= 0
+        values[i, logged[i]] = cells.values[own[logged[i]]]
+    return values, logged

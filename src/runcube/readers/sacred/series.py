@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem
 from runcube.readers.json_file import LOST, is_damaged
+from runcube.readers.lines import spelling
 from runcube.readers.sacred.plain import MARK, number, plain
-from runcube.readers.table import spelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

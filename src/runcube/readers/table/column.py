@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.lines import as_float, decode_line
+from runcube.readers.kernel import Kind
+from runcube.readers.lines import as_float, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from runcube.core import Limits
+    from runcube.readers.kernel import Cells
 
 # Kinds of cells. Missing values and nulls have no cell; booleans are the numbers 0 and 1.
 NUMBER, TEXT, OTHER = 1, 2, 3
@@ -112,89 +110,71 @@ def _found(
     return at[cells], cells
 
 
-class ObjectPool:
-    """Distinct objects; equal ones get one code however they are written.
+# What a kind of the kernel is in a table; 0: no cell.
+_KINDS = np.zeros(Kind.RAW + 1, np.uint8)
+_KINDS[Kind.INT : Kind.NINF + 1] = NUMBER
+_KINDS[[Kind.TRUE, Kind.FALSE]] = NUMBER
+_KINDS[Kind.STRING] = TEXT
+_KINDS[[Kind.LIST, Kind.RAW]] = OTHER
 
-    Parameters
-    ----------
-    limits : Limits
 
-    Attributes
-    ----------
-    values : list, (objects,)
-        The decoded objects; a code is an index of it.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self.values: list[Any] = []
-        self._limits = limits
-        self._by_bytes: dict[bytes, int] = {b"": -1, b"null": -1}
-        self._by_text: dict[str, int] = {}
-
-    def code(self, raw: Any) -> int:
-        """Return the code of undecoded bytes; -1 for null and for nothing.
-
-        Raises
-        ------
-        BadLine
-            If the bytes are no JSON.
-        """
-        data = bytes(raw)
-        code = self._by_bytes.get(data)
-        if code is None:
-            code = self._by_bytes[data] = self.code_of(decode_line(data, self._limits))
-        return code
-
-    def code_of(self, value: Any) -> int:
-        """Return the code of a decoded value; -1 for null."""
-        if value is None:
-            return -1
-        text = spelling(value)
-        code = self._by_text.get(text)
-        if code is None:
-            code = self._by_text[text] = len(self.values)
-            self.values.append(value)
-        return code
+def has_value(cells: Cells) -> NDArray[np.bool_]:
+    """Return which cells of the kernel are cells of a table: not null, and no empty object."""
+    found: NDArray[np.bool_] = _KINDS[cells.kinds] > 0
+    return found
 
 
 class GrowingColumn:
     """A column while it is filled."""
 
     def __init__(self) -> None:
-        self._pieces: list[tuple[NDArray[np.int64], int, NDArray[np.float64]]] = []
+        self._pieces: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
         self._cells: tuple[list[int], list[int], list[float]] = ([], [], [])
-        self._words: dict[str | None, int] = {None: -1}
+        self._words: dict[str, int] = {}
         self._items: dict[str, int] = {}
         self._values: list[Any] = []
+        self._is_sorted = True
 
-    def numbers(self, rows: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """Fill rows with numbers that the typed decoder read; NaN is no value."""
-        # The typed decoder reads no NaN: msgspec refuses it. NaN here is a missing value.
-        present = ~np.isnan(values)
+    def take(self, cells: Cells, rows: NDArray[np.int64], *, whole: bool) -> None:
+        """Take the cells of a path on the rows of the table; none for a negative row.
+
+        ``whole``: all rows stay in their order, and so words and items do.
+        """
+        self._is_sorted &= whole and not self._pieces
+        kinds, values = _KINDS[cells.kinds], cells.values
+        present = (kinds > 0) if whole else (kinds > 0) & (rows >= 0)
         if not present.all():
-            rows, values = rows[present], values[present]
-        self._pieces.append((rows, NUMBER, values))
-
-    def texts(self, rows: NDArray[np.int64], texts: Sequence[str | None]) -> None:
-        """Fill rows with text; None is no value."""
-        for text in dict.fromkeys(texts):
-            self._words.setdefault(text, len(self._words) - 1)
-        codes = np.fromiter(map(self._words.__getitem__, texts), np.float64, len(rows))
-        present = codes >= 0
-        self._pieces.append((rows[present], TEXT, codes[present]))
+            rows, kinds, values = rows[present], kinds[present], values[present]
+        words = [self._words.setdefault(word, len(self._words)) for word in cells.words]
+        items = [self._code(item) for item in cells.items]
+        if self._pieces:
+            values = values.copy()
+            for kind, codes in ((TEXT, words), (OTHER, items)):
+                at = kinds == kind
+                values[at] = np.array(codes, np.float64)[values[at].astype(np.intp)]
+        self._pieces.append((rows, kinds, values))
 
     def put(self, row: int, value: Any) -> None:
         """Fill one row with a value of any kind but null."""
-        kind, cell = OTHER, 0.0
         if isinstance(value, bool | int | float) and (number := as_float(value)) is not None:
-            kind, cell = NUMBER, number
+            self._add(row, NUMBER, number)
         elif isinstance(value, str):
-            kind, cell = TEXT, self._words.setdefault(value, len(self._words) - 1)
+            self._add(row, TEXT, self._words.setdefault(value, len(self._words)))
         else:
-            code = self._items.setdefault(spelling(value), len(self._values))
-            if code == len(self._values):
-                self._values.append(value)
-            cell = code
+            self._add(row, OTHER, self._code(value))
+
+    def put_whole(self, row: int, value: Any) -> None:
+        """Fill one row with an object, or what is there in its place."""
+        self._add(row, OTHER, self._code(value))
+
+    def _code(self, value: Any) -> int:
+        code = self._items.setdefault(spelling(value), len(self._values))
+        if code == len(self._values):
+            self._values.append(value)
+        return code
+
+    def _add(self, row: int, kind: int, cell: float) -> None:
+        self._is_sorted = False
         rows, kinds, values = self._cells
         rows.append(row)
         kinds.append(kind)
@@ -203,38 +183,35 @@ class GrowingColumn:
     def column(self) -> Column:
         """Return the finished column."""
         rows, kinds, values = self._cells
-        pieces = [
-            (np.array(rows, np.int64), np.array(kinds, np.uint8), np.array(values, np.float64))
-        ]
-        pieces += [(r, np.full(len(r), kind, np.uint8), v) for r, kind, v in self._pieces]
-        if len(self._pieces) == 1 and not rows:
-            pieces = pieces[1:]
+        if rows:
+            own = np.array(rows, np.int64), np.array(kinds, np.uint8), np.array(values, np.float64)
+            self._pieces.append(own)
         where, kind, cells = (
-            np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*pieces, strict=True)
+            np.concatenate(part) if len(part) > 1 else part[0]
+            for part in zip(*self._pieces, strict=True)
         )
-        if len(where) > 1 and not (where[1:] > where[:-1]).all():
+        words, items = list(self._words), self._values
+        if not self._is_sorted:
             order = np.argsort(where, kind="stable")
             where, kind, cells = where[order], kind[order], cells[order]
-        words = [word for word in self._words if word is not None]
-        return Column(where, kind, *_by_appearance(cells, kind, words), self._values)
+            words = _by_appearance(cells, kind == TEXT, words)
+            items = _by_appearance(cells, kind == OTHER, items)
+        return Column(where, kind, cells, words, items)
+
+    def objects(self, values: list[Any]) -> Objects:
+        """Return the finished column of whole objects; ``values`` is extended by new ones."""
+        column = self.column()
+        known = {spelling(value): code for code, value in enumerate(values)}
+        codes = [known.setdefault(spelling(item), len(known)) for item in column.items]
+        values += [i for i, code in zip(column.items, codes, strict=True) if code >= len(values)]
+        return Objects(
+            column.rows, np.array(codes, np.int64)[column.values.astype(np.intp)], values
+        )
 
 
-def _by_appearance(
-    values: NDArray[np.float64], kinds: NDArray[np.uint8], words: list[str]
-) -> tuple[NDArray[np.float64], list[str]]:
-    """Return cells and words with words in order of appearance, whichever decoder read them."""
-    if len(words) < 2:
-        return values, words
-    text = kinds == TEXT
-    used, first = np.unique(values[text], return_index=True)
-    order = used[np.argsort(first)].astype(np.intp)
-    rank = np.empty(len(words))
-    rank[order] = np.arange(len(order))
-    values = values.copy()
-    values[text] = rank[values[text].astype(np.intp)]
-    return values, [words[i] for i in order]
-
-
-def spelling(value: Any) -> str:
-    """Return one text for equal values, however they were written."""
-    return json.dumps(value, sort_keys=True)
+def _by_appearance(cells: NDArray[np.float64], at: NDArray[np.bool_], held: list[Any]) -> list[Any]:
+    """Return what some cells hold in the order of these, and count them so, in place."""
+    used, first, codes = np.unique(cells[at], return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    cells[at] = np.argsort(order)[codes]
+    return [held[int(i)] for i in used[order]]

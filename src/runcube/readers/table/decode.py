@@ -1,48 +1,37 @@
 """Bytes of a JSONL log to columns.
 
-The fast road decodes whole chunks of lines with a type made for the keys of the log. A chunk that
-it refuses is decoded line by line, and a line that is refused again is decoded exactly, key by
-key. All roads make the same table; only their speed differs.
+The kernel decodes all lines that are sound. What it leaves is decoded exactly, record by record,
+and put in its place: lines that hold records all the same, records whose keys clash, whole numbers
+that no float64 holds.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import numpy as np
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.readers.lines import (
-    BOM,
-    BadLine,
-    Line,
-    count_plain,
-    decode_line,
-    nul_problem,
-    split_lines,
-)
-from runcube.readers.table.column import Column, GrowingColumn, ObjectPool, Objects
+from runcube.readers.kernel import Kind, decode
+from runcube.readers.lines import BOM, BadLine, Line, decode_line, nul_problem, split_lines
+from runcube.readers.table.column import Column, GrowingColumn, Objects, has_value
 from runcube.readers.table.documents import has_documents, read_documents
+from runcube.readers.table.flat import flatten
 from runcube.readers.table.odd_lines import Splitter
-from runcube.readers.table.shape import Shape, flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from runcube.core import Limits
+    from runcube.readers.kernel import Decoded
 
-CHUNK_BYTES = 1 << 20
-# A refused chunk is tried again in smaller ones: NaN mostly comes on a few lines in a row.
-FINE_BYTES = 1 << 14
 SAMPLE_LINES = 8
-# A log whose keys depend on its data would else have a new type for every line.
-MAX_SHAPES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +140,6 @@ def read_table(
     parts: Sequence[Part],
     *,
     raw: frozenset[str] = frozenset(),
-    fast: bool = True,
-    chunk: int = CHUNK_BYTES,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Table:
     """Return the table of a log.
@@ -163,262 +150,217 @@ def read_table(
         Its files, in order.
     raw : frozenset of str
         Top-level keys whose objects are kept whole instead of flattened.
-    fast : bool
-        False takes the exact road for every line.
-    chunk : int
-        Bytes that are decoded at once.
     limits : Limits
-
-    Returns
-    -------
-    Table
-        The same for every ``fast`` and ``chunk``.
     """
-    builder = _Builder(Shape(raw), fast, limits)
-    ends = []
-    for part in parts:
-        builder.begin(part)
-        if has_documents(part.data):
-            builder.documents(part)
-        else:
-            start = len(BOM) if part.data.startswith(BOM) else 0
-            for low, high in _chunks(part.data, chunk, start, len(part.data)):
-                builder.add(part.data, low, high)
-        ends.append(builder.n_rows)
-    return builder.table(parts, ends)
+    documents = [has_documents(part.data) for part in parts]
+    batch = [b"" if several else part.data for part, several in zip(parts, documents, strict=True)]
+    decoded = decode(batch, raw, limits)
+    splitter = Splitter("", limits)
+    rest = _left_to_python(parts, documents, decoded, splitter, limits)
+    unsure = _unsure_rows(decoded, raw)
+    for row in unsure.tolist():
+        file = int(np.searchsorted(decoded.ends, row, side="right"))
+        data, start = parts[file].data, int(decoded.offsets[row])
+        end = data.find(b"\n", start)
+        record = decode_line(data[start : end if end >= 0 else None].strip(b" \t\r\0"), limits)
+        rest.append(_Rest(file, int(decoded.lines[row]), record, False))
+    rest.sort(key=lambda record: (record.file, record.line))
+    places = _Places(decoded, unsure, rest)
+    table = Table(parts, places.ends, places.lines, {}, {}, {})
+    for file, (several, part) in enumerate(zip(documents, parts, strict=True)):
+        start = places.ends[file - 1] if file else 0
+        table.lines[start : places.ends[file]] += 0 if several else part.before
+    table.odd = {
+        row: left.record
+        for row, left in zip(places.of_rest.tolist(), rest, strict=True)
+        if left.is_odd
+    }
+    counted = [*splitter.texts.problems(), *splitter.printed.problems()]
+    table.problems = splitter.problems + counted
+    _Filling(raw, limits, decoded, places, rest).fill(table)
+    return table
 
 
-def _chunks(data: bytes, size: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    while start < stop:
-        end = data.rfind(b"\n", start, min(start + size, stop)) + 1
-        end = end or data.find(b"\n", start, stop) + 1 or stop
-        yield start, end
-        start = end
+class _Rest(NamedTuple):
+    """A record that Python decoded: on which line of which file; odd as of `Table`."""
+
+    file: int
+    line: int
+    record: dict[str, Any]
+    is_odd: bool
 
 
-class _Builder:
-    """Collects rows, in pieces of columns from typed records and one by one from exact ones.
+def _left_to_python(
+    parts: Sequence[Part],
+    documents: Sequence[bool],
+    decoded: Decoded,
+    splitter: Splitter,
+    limits: Limits,
+) -> list[_Rest]:
+    """Return the records of files that are no lines of them, and of lines that were refused."""
+    rest: list[_Rest] = []
+    bad = defaultdict(list)
+    for line in decoded.bad:
+        bad[line.file].append(line)
+    for file, part in enumerate(parts):
+        splitter.path = part.path
+        splitter.problems += nul_problem(part.data, part.path)
+        if bad:
+            for record in first_records(part.data, limits):
+                splitter.learn(record)
+        if documents[file]:
+            records, problems = read_documents(part.data, part.path, limits)
+            rest += [_Rest(file, number, record, True) for number, record in records]
+            splitter.problems += problems
+        for line in bad.get(file, ()):
+            data = part.data[line.start : line.stop].strip(b" \t\r\0")
+            own = Line(line.line + part.before, data, line.stop < len(part.data))
+            found = splitter.split(own)
+            rest += [_Rest(file, line.line, record, splitter.odd) for record in found]
+    return rest
+
+
+def _name_of(path: tuple[str, ...]) -> str:
+    return "/".join(key.strip() for key in path)
+
+
+def _unsure_rows(decoded: Decoded, raw: frozenset[str]) -> NDArray[np.int64]:
+    """Return the rows whose keys clash, or whose numbers are beyond float64."""
+    unsure: list[NDArray[np.int32]] = []
+    same: dict[str, list[tuple[str, ...]]] = {}
+    for path, cells in decoded.cells.items():
+        name = _name_of(path)
+        same.setdefault(name, []).append(path)
+        if name in raw and path != (name,):
+            unsure.append(cells.rows)
+        huge = (cells.kinds == Kind.BIGINT) & np.isinf(cells.values)
+        unsure.append(cells.rows[huge])
+    for paths in same.values():
+        if len(paths) > 1:
+            of_name = [decoded.cells[path] for path in paths]
+            valued = np.concatenate([cells.rows[has_value(cells)] for cells in of_name])
+            rows, counts = np.unique(valued, return_counts=True)
+            unsure.append(rows[counts > 1])
+    return np.unique(np.concatenate([np.empty(0, np.int32), *unsure])).astype(np.int64)
+
+
+class _Places:
+    """Which row of the table is what.
 
     Parameters
     ----------
-    shape : Shape
-        Keys that are known so far; it is widened.
-    fast : bool
-        Whether types are tried at all.
-    limits : Limits
+    decoded : Decoded
+    unsure : ndarray of int64, (unsure,)
+        Rows of it that are decoded again.
+    rest : list of _Rest
+        Sorted.
 
     Attributes
     ----------
-    n_shapes, n_rows, n_lines : int
-        Times that the shape was widened; rows so far, and lines of the part.
-    numbers : list of ndarray of int64
-        Line numbers of the rows, piece by piece.
-    pieces : list of tuple
-        Rows, name, kind and values of a part of a column.
-    cells : list of tuple
-        Row, name and value of a single value.
-    odd : dict of int to dict
-        As in `Table`.
-    pool : ObjectPool
-        Distinct objects that are kept whole.
-    problems : list of Problem
-        What is wrong with lines of the parts so far.
+    of_decoded : ndarray of int64, (rows of decoded,)
+        Rows in the table; -1 for those that are unsure.
+    of_rest : ndarray of int64, (rest,)
+        The same of the others.
+    lines : ndarray of int64, (rows,)
+        Line numbers, as if each part began a file.
+    ends : list of int, (parts,)
     """
 
-    def __init__(self, shape: Shape, fast: bool, limits: Limits) -> None:
-        self.shape = shape
-        self.limits = limits
-        self.splitter = Splitter("", limits)
-        self.fast = fast
-        self.n_shapes = 0
-        self._unknown = False
-        self.n_rows = 0
-        self.n_lines = 0
-        self.numbers: list[NDArray[np.int64]] = []
-        self.pieces: list[tuple[NDArray[np.int64], str, str, Any]] = []
-        self.cells: list[tuple[int, str, Any]] = []
-        self.odd: dict[int, Any] = {}
-        self.pool = ObjectPool(limits)
+    def __init__(self, decoded: Decoded, unsure: NDArray[np.int64], rest: list[_Rest]) -> None:
+        count = len(decoded.lines)
+        self.is_whole = not rest
+        kept = np.ones(count, bool)
+        kept[unsure] = False
+        lines = decoded.lines[kept].astype(np.int64)
+        ends = np.concatenate(([0], np.cumsum(kept)))[decoded.ends]
+        starts = np.concatenate(([0], ends[:-1]))
+        before = np.array(
+            [
+                starts[left.file]
+                + np.searchsorted(lines[starts[left.file] : ends[left.file]], left.line)
+                for left in rest
+            ],
+            np.int64,
+        )
+        self.of_rest = before + np.arange(len(rest))
+        own = np.arange(len(lines))
+        own += np.searchsorted(before, own, side="right")
+        self.of_decoded = np.full(count, -1)
+        self.of_decoded[kept] = own
+        self.lines = np.empty(len(lines) + len(rest), np.int64)
+        self.lines[own] = lines
+        self.lines[self.of_rest] = [left.line for left in rest]
+        more = np.bincount(np.array([left.file for left in rest], np.int64), minlength=len(ends))
+        self.ends = [int(end) for end in ends + np.cumsum(more)]
 
-    def begin(self, part: Part) -> None:
-        """Begin another file: its lines are numbered from 1."""
-        self.n_lines = part.before
-        self.splitter.path = part.path
-        self.splitter.problems += nul_problem(part.data, part.path)
-        for record in first_records(part.data, self.limits):
-            self.shape.learn(record)
-            self.splitter.learn(record)
-        self.shape.rebuild()
 
-    def documents(self, part: Part) -> None:
-        """Add objects that are printed over several lines, or stand in one array."""
-        records, problems = read_documents(part.data, part.path, self.limits)
-        for _, record in records:
-            self._exact(record, odd=True)
-        self.numbers.append(np.array([line for line, _ in records], dtype=np.int64))
-        self.splitter.problems += problems
+class _Filling:
+    """Columns and objects of a table, from what the kernel decoded and from the rest."""
 
-    def add(self, data: bytes, start: int, end: int) -> None:
-        """Decode the lines of one chunk, by smaller chunks where the type refuses it."""
-        structs = self._typed(data, start, end) if self.fast else None
-        if structs is not None:
-            self.numbers.append(np.arange(1, len(structs) + 1, dtype=np.int64) + self.n_lines)
-            self.n_lines += len(structs)
-            self._piece(structs, np.arange(len(structs), dtype=np.int64) + self.n_rows)
-            self.n_rows += len(structs)
-            return
-        parts = list(_chunks(data, FINE_BYTES, start, end)) if self.fast else []
-        if len(parts) > 1:
-            for low, high in parts:
-                self.add(data, low, high)
-            return
-        self._by_line(data[start:end])
-        self.n_lines += data.count(b"\n", start, end)
+    def __init__(
+        self,
+        raw: frozenset[str],
+        limits: Limits,
+        decoded: Decoded,
+        places: _Places,
+        rest: list[_Rest],
+    ) -> None:
+        self.raw, self.limits = raw, limits
+        self.decoded, self.places, self.rest = decoded, places, rest
+        self.columns: dict[str, GrowingColumn] = {}
+        self.objects: dict[str, GrowingColumn] = {}
+        self.left_out: dict[str, int] = {}
+        # The first row that had each column in any way, null and empty objects included; -1 where
+        # several paths have one name.
+        self.began: dict[str, int] = {}
 
-    def _typed(self, data: bytes, start: int, end: int) -> list[Any] | None:
-        """Return the records of a chunk; None unless each line is just one record of known keys."""
-        decoder = self.shape.decoder
-        chunk = memoryview(data)[start:end]
-        if decoder is None or (lines := count_plain(chunk, self.limits)) is None:
-            return None
-        try:
-            if self.shape.raw and not data.isascii():
-                str(chunk, "utf-8")
-            structs: list[Any] = decoder.decode_lines(chunk)
-            self.shape.check(structs, self.pool.code)
-        except (msgspec.DecodeError, UnicodeDecodeError, BadLine, RecursionError):
-            return None
-        return structs if len(structs) == lines else None
+    def fill(self, table: Table) -> None:
+        """Fill the columns and the objects of a table, and name what is beyond the bound."""
+        of_decoded = self.places.of_decoded
+        for path, cells in self.decoded.cells.items():
+            name, rows = _name_of(path), of_decoded[cells.rows]
+            self.began[name] = -1 if name in self.began else int(rows[0])
+            is_raw = len(path) == 1 and path[0] in self.raw
+            growing = self.objects if is_raw else self.columns
+            growing.setdefault(name, GrowingColumn()).take(cells, rows, whole=self.places.is_whole)
+        for path, row in self.decoded.left_out.items():
+            if of_decoded[row] >= 0:
+                self.left_out.setdefault(_name_of(path), int(of_decoded[row]))
+        for row, left in zip(self.places.of_rest.tolist(), self.rest, strict=True):
+            for name, value in flatten(left.record, self.raw).items():
+                self._put(name, row, value)
+        done = {name: growing.column() for name, growing in self.columns.items()}
+        table.columns = self._in_order(table, {k: c for k, c in done.items() if len(c)})
+        values: list[Any] = []
+        for name in sorted(self.objects):
+            objects = self.objects[name].objects(values)
+            if len(objects.rows):
+                table.objects[name] = objects
+        if self.left_out:
+            table.problems.append(self._too_many(table))
 
-    def _by_line(self, data: bytes) -> None:
-        structs: list[Any] = []
-        rows: list[int] = []
-        numbers: list[int] = []
-        for line in split_lines(data):
-            struct = self._typed_line(line.data) if self.fast else None
-            if struct is not None:
-                structs.append(struct)
-                rows.append(self.n_rows)
-                numbers.append(line.number + self.n_lines)
-                self.n_rows += 1
-                continue
-            moved = Line(line.number + self.n_lines, line.data, line.ended)
-            records = self.splitter.split(moved)
-            for record in records:
-                self._exact(record, odd=self.splitter.odd)
-                numbers.append(moved.number)
-            if self._unknown and self._widen(records):
-                self._piece(structs, np.array(rows, dtype=np.int64))
-                structs, rows = [], []
-                self.shape.rebuild()
-        self._piece(structs, np.array(rows, dtype=np.int64))
-        self.numbers.append(np.array(numbers, dtype=np.int64))
+    def _put(self, name: str, row: int, value: Any) -> None:
+        if name in self.raw:
+            self.objects.setdefault(name, GrowingColumn()).put_whole(row, value)
+        elif name in self.columns or len(self.columns) < self.limits.columns:
+            self.columns.setdefault(name, GrowingColumn()).put(row, value)
+        else:
+            self.left_out.setdefault(name, row)
 
-    def _typed_line(self, line: bytes) -> Any | None:
-        decoder = self.shape.decoder
-        if decoder is None or len(line) > self.limits.line_bytes:
-            return None
-        try:
-            if self.shape.raw and not line.isascii():
-                line.decode("utf-8")
-            struct = decoder.decode(line)
-            self.shape.check([struct], self.pool.code)
-        except (msgspec.DecodeError, UnicodeDecodeError, BadLine, RecursionError) as error:
-            # NaN is no JSON to msgspec; the keys of such a line are known all the same.
-            self._unknown = isinstance(error, msgspec.ValidationError)
-            return None
-        return struct
+    def _in_order(self, table: Table, columns: dict[str, Column]) -> dict[str, Column]:
+        """Return columns by the first row that has them, then by their place in its record."""
+        first = {name: int(column.rows[0]) for name, column in columns.items()}
+        ranks = {name: i for i, name in enumerate(columns)}
+        odd = {*self.places.of_rest.tolist()}
+        odd.update(row for name, row in first.items() if self.began.get(name, row) != row)
+        for row in odd & {*first.values()}:
+            names = enumerate(flatten(table.record(row)))
+            ranks.update({name: i for i, name in names if first.get(name) == row})
+        return dict(sorted(columns.items(), key=lambda item: (first[item[0]], ranks[item[0]])))
 
-    def _exact(self, record: dict[str, Any], *, odd: bool) -> None:
-        """Add one record key by key; an odd one is not what its line alone decodes to."""
-        if odd:
-            self.odd[self.n_rows] = record
-        self.cells += [(self.n_rows, n, v) for n, v in flatten(record, self.shape.raw).items()]
-        self.n_rows += 1
-
-    def _widen(self, records: Sequence[dict[str, Any]]) -> bool:
-        """Widen the shape; return whether that is of use: something new, and not too often."""
-        changed = [self.shape.learn(record) for record in records]
-        self.n_shapes += any(changed)
-        return any(changed) and self.n_shapes < MAX_SHAPES
-
-    def _piece(self, structs: Sequence[Any], rows: NDArray[np.int64]) -> None:
-        if not structs:
-            return
-        for name, kind, values in self.shape.columns(structs):
-            part: Any = values
-            if kind == "raw":
-                part = np.fromiter(map(self.pool.code, values), np.int64, len(rows))
-            elif kind == "number":
-                part = np.array(values, dtype=np.float64)
-            elif kind == "text":
-                part = list(values)
-            else:
-                self.cells.extend(
-                    (row, name, v)
-                    for row, v in zip(rows.tolist(), values, strict=True)
-                    if v is not None
-                )
-                continue
-            self.pieces.append((rows, name, kind, part))
-
-    def table(self, parts: Sequence[Part], ends: list[int]) -> Table:
-        """Return the table of all that was added."""
-        columns: dict[str, GrowingColumn] = {}
-        objects: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
-        left_out: dict[str, int] = {}
-
-        def column(name: str, row: int) -> GrowingColumn | None:
-            known = columns.get(name)
-            if known is None and len(columns) < self.limits.columns:
-                known = columns[name] = GrowingColumn()
-            elif known is None:
-                left_out.setdefault(name, row)
-            return known
-
-        for rows, name, kind, part in self.pieces:
-            if kind == "raw":
-                objects.setdefault(name, []).append((rows, part))
-            elif (grow := column(name, int(rows[0]))) is not None:
-                (grow.numbers if kind == "number" else grow.texts)(rows, part)
-        for row, name, value in self.cells:
-            if name in self.shape.raw:
-                one = np.array([row], np.int64), np.array([self.pool.code_of(value)], np.int64)
-                objects.setdefault(name, []).append(one)
-            elif (grow := column(name, row)) is not None:
-                grow.put(row, value)
-        numbers = np.concatenate(self.numbers) if self.numbers else np.empty(0, dtype=np.int64)
-        table = Table(parts, ends, numbers, {}, {}, self.odd)
-        splitter = self.splitter
-        counted = [*splitter.texts.problems(), *splitter.printed.problems()]
-        table.problems = splitter.problems + counted
-        done = {name: grow.column() for name, grow in columns.items()}
-        table.columns = _in_order(table, {k: c for k, c in done.items() if len(c)})
-        table.objects = {name: self._objects(objects[name]) for name in sorted(objects)}
-        table.objects = {name: found for name, found in table.objects.items() if len(found.rows)}
-        if left_out:
-            table.problems.append(self._too_many(table, left_out))
-        return table
-
-    def _too_many(self, table: Table, left_out: dict[str, int]) -> Problem:
-        path, line = table.place(min(left_out.values()))
-        shown = ", ".join(repr(name) for name in islice(left_out, 3))
+    def _too_many(self, table: Table) -> Problem:
+        path, line = table.place(min(self.left_out.values()))
+        shown = ", ".join(repr(name) for name in islice(self.left_out, 3))
         bound = f"more than Limits(columns={self.limits.columns}) keys"
-        message = f"{bound}: the values of {len(left_out)} more, {shown} …, are left out"
+        message = f"{bound}: the values of {len(self.left_out)} more, {shown} …, are left out"
         return Problem("limit", message, path, line)
-
-    def _objects(self, pieces: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> Objects:
-        rows, codes = (np.concatenate(part) for part in zip(*pieces, strict=True))
-        order = np.argsort(rows, kind="stable")
-        rows, codes = rows[order], codes[order]
-        return Objects(rows[codes >= 0], codes[codes >= 0], self.pool.values)
-
-
-def _in_order(table: Table, columns: dict[str, Column]) -> dict[str, Column]:
-    """Return columns sorted by the first row that has them, then by their place in that record."""
-    first = {name: int(column.rows[0]) for name, column in columns.items()}
-    ranks: dict[str, tuple[int, int]] = {}
-    for row in sorted(set(first.values())):
-        names = enumerate(flatten(table.record(row)))
-        ranks.update({n: (row, i) for i, n in names if first.get(n) == row})
-    return dict(sorted(columns.items(), key=lambda item: ranks[item[0]]))

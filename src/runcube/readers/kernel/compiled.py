@@ -1,0 +1,110 @@
+"""The face of the kernel in C: its arrays as those of the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runcube.core import DEFAULT_LIMITS
+from runcube.readers.kernel import _jsonlines
+from runcube.readers.kernel.model import Bad, Cells, Decoded, Items, Kind, bounds
+from runcube.readers.lines import decode_line
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.core import Limits
+
+_STRING, _LIST, _RAW = (1 << kind for kind in (Kind.STRING, Kind.LIST, Kind.RAW))
+
+
+def decode(
+    buffers: Sequence[bytes | memoryview],
+    raw: Collection[str] = (),
+    limits: Limits = DEFAULT_LIMITS,
+) -> Decoded:
+    """Return the columns of a batch of files; no other thread waits for the decoding.
+
+    Parameters
+    ----------
+    buffers : sequence of bytes or memoryview, (files,)
+    raw : collection of str
+        Top-level keys whose values are kept whole.
+    limits : Limits
+
+    Raises
+    ------
+    OverflowError
+        Beyond 2**31 lines.
+    """
+    found = _jsonlines.decode(buffers, raw, *bounds(limits))
+    _, lines, offsets, ends, columns, spans, bad, left_out, taken_back = found
+    ends_of = np.frombuffer(ends, np.int64)
+    where = np.frombuffer(spans, np.int64).reshape(-1, 2)
+    cells = {}
+    for path, seen, values, rows, kinds, words in columns:
+        column = Cells(
+            np.frombuffer(rows, np.int32),
+            np.frombuffer(kinds, np.uint8),
+            np.frombuffer(values, np.float64),
+            [],
+            [],
+            seen,
+        )
+        if seen & _STRING:
+            at = column.kinds == Kind.STRING if seen != _STRING else slice(None)
+            codes = column.values.view(np.int64)[at]
+            column.words = words  # type: ignore[assignment]
+            if taken_back:
+                codes, column.words = _by_appearance(codes, words)
+            column.values[at] = codes
+        if seen & (_LIST | _RAW):
+            _take_items(column, words, buffers, where, ends_of, limits)
+        cells[path] = column
+    return Decoded(
+        np.frombuffer(lines, np.int32),
+        np.frombuffer(offsets, np.int64),
+        ends_of,
+        cells,
+        [Bad(*line) for line in bad],
+        dict(left_out),
+    )
+
+
+def _by_appearance(
+    codes: NDArray[np.int64], words: list[Any]
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Return words without those of lines that were taken back, in the order of the cells."""
+    used, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return np.argsort(order)[codes], [words[i] for i in used[order].tolist()]
+
+
+def _take_items(
+    column: Cells,
+    words: Sequence[Any],
+    buffers: Sequence[bytes | memoryview],
+    spans: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    limits: Limits,
+) -> None:
+    """Decode what is kept whole, each spelling once."""
+    items = Items()
+    codes = column.values.view(np.int64)
+    at = np.flatnonzero((column.kinds == Kind.LIST) | (column.kinds == Kind.RAW))
+    is_raw = column.kinds[at] == Kind.RAW
+    files = np.searchsorted(ends, column.rows[at], side="right")
+    found = []
+    for kind, code, file in zip(is_raw.tolist(), codes[at].tolist(), files.tolist(), strict=True):
+        if kind:
+            text = words[code]
+        else:
+            start, size = spans[code].tolist()
+            text = bytes(buffers[file][start : start + size])
+        known = items.known(text)
+        found.append(items.add(text, decode_line(text, limits)) if known is None else known)
+    column.values[at] = found
+    column.items = items.values
