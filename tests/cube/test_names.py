@@ -32,7 +32,7 @@ def test_a_key_of_the_logs_is_found_in_every_function(logs, layout):
         assert rc.marginals(ds, over=over, **how)["path_"].values.tolist() == ["A", "B"]
         drawn = rc.plot.curves(ds.sel(metric="loss", split="val"), hue=over)
         (legend,) = drawn.figure.legends
-        assert [text.get_text() for text in legend.get_texts()] == ["A  (n = 3)", "B  (n = 3)"]
+        assert [text.get_text() for text in legend.get_texts()] == ["A", "B"]
         assert rc.to_grid(rc.to_configs(ds), dims=[over, "optim.lr"]).sizes["path_"] == 2
     grid = rc.to_grid(ds) if layout == "configs" else ds
     end = rc.final(grid.sel(metric="loss", split="val"))
