@@ -53,7 +53,10 @@ def test_the_digits_are_archived_as_they_are_loaded(digits, digits_cube, path):
     assert_same(made.drop_vars("messages"), digits_cube, but=["policies"])
 
 
-@pytest.mark.parametrize("folder", ["overfit-init-transfer", "raytune-rllib", "."])
+@pytest.mark.parametrize(
+    "folder",
+    ["overfit-init-transfer", "raytune-rllib", "muon-norm-cap", "csv-loggers", "wandb", "sacred"],
+)
 def test_logs_of_other_people_are_archived_as_they_are_loaded(path, folder):
     assert_archived(DATA / folder, path)
 

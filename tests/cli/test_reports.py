@@ -1,5 +1,6 @@
 """explain, table, problems and missing."""
 
+import pytest
 import sweeps
 from shell import FULL, ok, rows, run
 
@@ -104,3 +105,15 @@ def test_a_page_opens_with_a_metric_that_most_runs_logged(tmp_path):
     (page,) = rows("report", "tests/data/raytune-rllib", "-o", str(tmp_path / "page.html"))
     assert page["metric"] == "episode_reward_mean"
     assert page["mode"]["episode_reward_mean"] == "max"
+
+
+def test_a_page_goes_by_the_direction_of_the_study(tmp_path):
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    for direction in ("minimize", "maximize"):
+        root = tmp_path / direction
+        root.mkdir()
+        study = optuna.create_study(direction=direction, storage=f"sqlite:///{root / 'study.db'}")
+        study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=3)
+        (page,) = rows("report", root, "-o", str(tmp_path / "page.html"))
+        assert page["mode"]["value"] == direction[:3]

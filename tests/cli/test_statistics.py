@@ -284,7 +284,7 @@ def test_what_is_drawn_is_the_same_each_time_and_follows_rng(sweep):
         (("compare", *COMPARE, "--at-best", "acc1=val", "--at", "epoch=1"), "one of them"),
         (("compare", *COMPARE[:-1], "vla"), "split=vla: no such value; known: val"),
         (("results", *RESULTS, "--mode", "lss=max"), "--mode lss: no such metric"),
-        (("results", "--metric", "los", "--mode", "min"), "--mode los: no such metric"),
+        (("results", "--metric", "los", "--mode", "min"), "metric=los: no such value"),
     ],
 )
 def test_what_is_wrong_is_one_line(sweep, args, told):

@@ -32,7 +32,7 @@ def test_a_key_of_the_logs_is_found_in_every_function(logs, layout):
         assert rc.marginals(ds, over=over, **how)["path_"].values.tolist() == ["A", "B"]
         drawn = rc.plot.curves(ds.sel(metric="loss", split="val"), hue=over)
         (legend,) = drawn.figure.legends
-        assert [text.get_text() for text in legend.get_texts()] == ["A  (n = 3)", "B  (n = 3)"]
+        assert [text.get_text() for text in legend.get_texts()] == ["A", "B"]
         assert rc.to_grid(rc.to_configs(ds), dims=[over, "optim.lr"]).sizes["path_"] == 2
     grid = rc.to_grid(ds) if layout == "configs" else ds
     end = rc.final(grid.sel(metric="loss", split="val"))
@@ -90,3 +90,27 @@ def test_a_weight_decay_of_zero_is_0_in_table_figure_page_and_shell(logs, tmp_pa
     winner = next(line for line in said.splitlines() if line.startswith("winner"))
     assert "weight_decay=0 " in winner
     assert "weight_decay=0.0" not in said
+
+
+@pytest.mark.parametrize("layout", ["grid", "configs"])
+def test_the_seed_is_the_dim_though_the_logs_have_a_key_of_that_name(tmp_path, layout):
+    """With seed="replicate" the logged seed is the coordinate seed_."""
+    for number in range(8):
+        config = {"lr": 0.1 * (1 + number % 2), "seed": 42} if number < 6 else {"lr": 0.1}
+        with rc.RunLogger(tmp_path / f"{number}" / "log.jsonl", config) as log:
+            log.log("val", {"loss": number * 1.0})
+    ds = quietly_loaded(tmp_path, seed="replicate", layout=layout)
+    assert "seed_" in ds.coords
+    assert find_name(ds, "seed") == "seed"
+    found = rc.summarize(rc.final(ds))
+    assert "seed" not in found.dims
+    assert int(found.n.sum()) == 8
+
+
+def test_a_seed_that_runs_lack_is_none_to_run_with(tmp_path):
+    for number, config in enumerate([{"lr": 0.1, "seed": 1}, {"lr": 0.2, "seed": 1}, {"lr": 0.1}]):
+        with rc.RunLogger(tmp_path / f"{number}" / "log.jsonl", config) as log:
+            log.log("val", {"loss": 1.0})
+    ds = quietly_loaded(tmp_path)
+    assert ds.seed.values.tolist() == ["1", "absent"]
+    assert ds.sweep.missing().empty

@@ -114,7 +114,7 @@ def test_no_argument_raises_an_error_of_python(logs, entrance, argument, value):
 @pytest.mark.parametrize("layout", ["grid", "configs"])
 def test_names_of_dims_are_checked_in_either_layout(logs, layout):
     ds = rc.load_runs(logs, layout=layout)
-    with pytest.raises(rc.UnknownNameError, match=r"dims: no hyperparameter 'lrr'.*'lr'"):
+    with pytest.raises(rc.UnknownNameError, match=r"dims='lrr': no such hyperparameter.*'lr'"):
         rc.to_grid(ds, dims=["lrr"])
     for wrong in (3, [3], [None]):
         with pytest.raises(rc.PlanError, match=r"^dims=.*a name or a list of names"):

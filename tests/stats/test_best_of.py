@@ -155,7 +155,7 @@ def test_errors_say_what_to_write():
     with pytest.raises(rc.UnknownNameError, match="sed"):
         rc.best_of_k(values, over="lr", mode="max", dim="sed")
     values = xr.DataArray([1.0], dims="run")
-    with pytest.raises(rc.PlanError, match="run"):
+    with pytest.raises(rc.UnknownNameError, match="nearest: 'run'"):
         rc.best_of_k(values, over="runs", mode="max")
     with pytest.raises(rc.PlanError, match="'max' or 'min'"):
         rc.best_of_k(values, over="run", mode="best")

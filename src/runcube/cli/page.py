@@ -51,7 +51,7 @@ def report(logs: Logs, output: str, *, lowest: bool | None, where: Any, **asked:
     metric = chosen_metric(ds, asked.pop("metric"))
     names = [str(name) for name in ds["metric"].values.tolist()]
     modes: dict[str, Literal["max", "min"]] = {
-        name: "min" if lower_is_better(name) else "max" for name in names
+        name: "min" if lower_is_better(name, ds) else "max" for name in names
     }
     if lowest is not None and metric is not None:
         modes[metric] = "min" if lowest else "max"

@@ -230,11 +230,13 @@ def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
     value of a hyperparameter, such as the dataset, has a table of its own.
     """
     ds = select.where(logs.load(), asked["where"])
+    wanted = {name: [*asked[name]] for name in ("metric", "split") if asked[name]}
+    if not select.where(ds, wanted)["logged"].any():
+        raise Failure("nothing was logged of this metric and split")
     metrics = [*asked["metric"]] or ds["metric"].values.tolist()
     modes = _modes(asked["mode"], metrics, ds["metric"].values.tolist())
     made, left_out = _tables(ds, modes, asked)
     remark_left_out(left_out)
-    wanted = {name: [*asked[name]] for name in ("metric", "split") if asked[name]}
     _remark_on_diverged(select.where(ds, wanted))
     if asked["within"] is None:
         _remark_on_pooling(ds)
@@ -260,7 +262,6 @@ def _tables(
 ) -> tuple[list[tuple[Table, dict[str, str]]], int]:
     """Return a table of each part with what it is of, and how many runs were left out."""
     wanted = {name: [*dict.fromkeys(asked[name])] for name in ("metric", "split") if asked[name]}
-    select.where(ds, wanted)  # names that are not there, before anything is computed
     made, left_out = [], 0
     for value, part in select.parts(ds, asked["within"]):
         values, words = select.one_value(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.core import UnknownNameError, nearest
-from runcube.cube import final, hyperparameters
+from runcube.cube import final, full_key, hyperparameters
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 # Parts of the names of metrics of which lower is better: the one guess, which `watch`
 # and `report` show.
 _LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mse", "mae", "rmse", "ece")
+# What Optuna calls the objectives of a trial, and where its studies say what they are for.
+_OBJECTIVE = re.compile(r"(?:intermediate_)?values?(?:_(?P<number>\d+))?")
+_STUDY = "study.direction"
 STATUSES = ("complete", "incomplete", "failed")
 _FAVOURITES = ("acc1", "acc", "accuracy", "top1", "f1", "auc", "reward", "return", "loss")
 _SPLITS = ("val", "valid", "validation", "dev", "eval", "test", "train", "all")
@@ -97,7 +102,7 @@ def best(
     if not finite.any():
         return {}
     if lowest is None:
-        lowest = lower_is_better(metric)
+        lowest = lower_is_better(metric, ds)
     masked = np.where(finite, values, np.inf if lowest else -np.inf)
     flat = int(masked.argmin() if lowest else masked.argmax())
     at = dict(zip(ds["status"].dims, np.unravel_index(flat, values.shape), strict=True))
@@ -128,9 +133,31 @@ def chosen_metric(ds: xr.Dataset, asked: str | None) -> str | None:
     return _chosen("metric", known, asked, _FAVOURITES)
 
 
-def lower_is_better(metric: str) -> bool:
-    """Return whether the name of a metric says that lower is better: a guess, to be shown."""
+def lower_is_better(metric: str, ds: xr.Dataset) -> bool:
+    """Return whether lower is better: as the study of the runs says, else by the metric's name.
+
+    The name is a guess, to be shown. Optuna's studies have a direction for each objective.
+    """
+    objective = _OBJECTIVE.fullmatch(metric)
+    if objective is not None:
+        found = {_direction(text, int(objective["number"] or 0)) for text in _directions(ds)}
+        if len(found) == 1:
+            return found == {"minimize"}
     return any(part in metric.lower() for part in _LOWER_IS_BETTER)
+
+
+def _directions(ds: xr.Dataset) -> set[str]:
+    """Return what studies say of the directions of their objectives."""
+    constant = json.loads(ds.attrs.get("constant_hparams", "{}")).get(_STUDY)
+    names = [name for name in hyperparameters(ds) if full_key(ds, name) == _STUDY]
+    found = {str(label) for name in names for label in np.ravel(ds[name].values).tolist()}
+    return (found | ({str(constant)} if constant else set())) - {"absent"}
+
+
+def _direction(text: str, number: int) -> str:
+    """Return the direction of one objective, of a text or a list as JSON of them."""
+    each = json.loads(text) if text.startswith("[") else [text]
+    return str(each[number]) if number < len(each) else ""
 
 
 def _chosen(what: str, known: list[str], asked: str | None, liked: tuple[str, ...]) -> str | None:

@@ -40,9 +40,22 @@ class ExpectedRuns:
     status: NDArray[np.str_]
 
     @property
+    def is_expected(self) -> NDArray[np.bool_]:
+        """Whether a run is expected, (configurations, seeds).
+
+        The seed ``absent``, of runs that log none, is one that nobody can run with: of it only
+        those count that are there.
+        """
+        is_seed: NDArray[np.bool_] = self.cells.seeds.astype(str) != Status.ABSENT.value
+        if not is_seed.any():
+            return np.ones(self.status.shape, dtype=bool)
+        expected: NDArray[np.bool_] = is_seed | (self.status != Status.ABSENT.value)
+        return expected
+
+    @property
     def is_missing(self) -> NDArray[np.bool_]:
         """Whether an expected run is not there as a complete one, (configurations, seeds)."""
-        lost: NDArray[np.bool_] = self.status != Status.COMPLETE.value
+        lost: NDArray[np.bool_] = self.is_expected & (self.status != Status.COMPLETE.value)
         return lost
 
     @property

@@ -17,8 +17,9 @@ def find_name(
 ) -> str | None:
     """Return the dim or coordinate that a name means, None where there is none.
 
-    Hyperparameters come first: one with the key ``path`` is called ``path_``, since ``path`` is
-    our name for the path of the log, and whoever writes ``path`` means what stands in the logs.
+    Dims come first, then hyperparameters: one with the key ``path`` is called ``path_``, since
+    ``path`` is our name for the path of the log, and whoever writes ``path`` means what stands in
+    the logs. ``seed`` is always the dim.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def find_name(
     known = [str(n) for n in (among if among is not None else (*data.dims, *data.coords))]
     keys = _keys(data, known)
     asked = str(asked)
-    if asked in keys:
+    if asked in keys or (asked in known and asked in data.dims):
         return asked
     exact = [name for name, key in keys.items() if key == asked]
     if exact or asked in known:

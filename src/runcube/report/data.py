@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,11 @@ def _keys(
     titles = [
         ", ".join(map("=".join, zip(shown, own, strict=True))) or f"configuration {row}"
         for own, row in zip(told, held.tolist(), strict=True)
+    ]
+    times = Counter(titles)
+    titles = [
+        title if times[title] == 1 else f"{title} ({row})"
+        for title, row in zip(titles, held.tolist(), strict=True)
     ]
     labels, codes = np.unique(cells.status[rows, seeds], return_inverse=True)
     keys.append(_key(ds, "status", labels, codes, "status"))

@@ -108,11 +108,10 @@ def runs_table(ds: xr.Dataset) -> str:
 def _expectation(expected: ExpectedRuns) -> str:
     """Return how many of the runs that are expected are missing, and what was never tried."""
     n, seeds = expected.status.shape
-    lost = int(expected.is_missing.sum())
-    said = (
-        f"Expected are {n * seeds:,} runs, each of {n:,} configurations with each of {seeds:,}"
-        f" seeds; {lost or 'none'} {'is' if lost == 1 else 'are'} missing (no complete run)."
-    )
+    lost, count = int(expected.is_missing.sum()), int(expected.is_expected.sum())
+    each = f", each of {n:,} configurations with each of {seeds:,} seeds" * (count == n * seeds)
+    are = "is" if lost == 1 else "are"
+    said = f"Expected are {count:,} runs{each}; {lost or 'none'} {are} missing (no complete run)."
     untried = 0 if "config" in expected.cells.dims else len(expected.cells.status) - n
     return f"{said} {untried:,} combinations of labels were not tried." if untried else said
 

@@ -91,6 +91,7 @@ def series_of_info(
     """
     by_name = {one.name: one for one in known}
     series, rest, problems = [], {}, []
+    of_objects = _by_key({name: value for name, value in found.items() if _are_objects(value)})
     found = _by_key(found)
     for name, value in found.items():
         steps = found.get(name + _STEPS)
@@ -99,7 +100,7 @@ def series_of_info(
             values = value
         elif _is_steps(name, found):
             continue
-        elif _are_numbers(values):
+        elif _are_numbers(values) or (name in of_objects and _are_numbers([*values, 0])):
             steps = [*range(len(values))]
         elif number(value) is LOST and not is_damaged(value):
             what = f"{name!r}: an object {_PICKLED}"
@@ -143,7 +144,7 @@ def _are_objects(value: Any) -> bool:
     """Return whether a value is a list of objects that are not pickled ones."""
     return (
         isinstance(value, list)
-        and len(value) > 1
+        and len(value) > 0
         and all(isinstance(item, dict) for item in value)
         and not any(key.startswith(MARK) for item in value for key in item)
     )
