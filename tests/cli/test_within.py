@@ -147,7 +147,7 @@ def test_runs_that_diverged_or_did_not_end_are_counted_where_they_are_shown(tmp_
     shown = ok("compare", root, "--over", "lr", *ASKED)
     assert "a 1i, b 1d" in shown
     said = ok("best", root, *BEST)
-    assert "(5 runs counted; 1 incomplete)" in said
+    assert "(mean over 5 runs; 1 incomplete)" in said
     (told,) = rows("best", root, *BEST)
     assert told["winner_runs"] == {"n": 5, "diverged": 0, "incomplete": 1, "failed": 0}
     found = rc.select(quietly_loaded(root), metric="loss", mode="min", report="train", rng=0)

@@ -208,7 +208,7 @@ def test_every_figure_says_of_which_runs_it_is(ds, name):
     assert "All runs: 118 complete, 2 incomplete." in said
     said = caption_of(draw(acc, **RUNS[name], statuses="complete"))
     assert "Complete runs only; left out: 2 incomplete." in said
-    assert "All runs are complete." in caption_of(draw(acc.sel(seed=[2, 3]), **RUNS[name]))
+    assert "All runs drawn are complete." in caption_of(draw(acc.sel(seed=[2, 3]), **RUNS[name]))
     for wrong in ("whole", ["complete", "whole"], [], 3):
         with pytest.raises(rc.PlanError, match=r"statuses=.*: expected one of 'complete'"):
             draw(acc, **RUNS[name], statuses=wrong)
@@ -218,7 +218,7 @@ def test_a_cube_that_was_masked_is_drawn_of_the_runs_that_are_left(ds):
     acc = ds.sel(metric="acc1", split="val")
     masked = acc.where(acc.status == "complete")  # which makes numbers of `logged`
     for draw in (rc.plot.curves, rc.plot.distribution):
-        assert "All runs are complete." in caption_of(draw(masked))
+        assert "All runs drawn are complete." in caption_of(draw(masked))
         said = caption_of(draw(masked, statuses="incomplete"))
         assert said == "No run has a value."
 

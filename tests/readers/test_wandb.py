@@ -371,6 +371,17 @@ def test_what_a_synced_directory_has_beside_the_records_counts_where_they_say_no
     assert json.loads(ds.attrs["skipped"]) == []
 
 
+def test_of_a_file_that_was_cut_the_summary_stands_at_its_own_step(tmp_path):
+    made.write(
+        tmp_path,
+        [made.run({}), made.history({"acc": 0.9}, 5)],
+        wandb_summary_json='{"acc": 0.8, "best": 0.95, "_step": 2712}',
+    )
+    found = points(one(tmp_path))
+    assert found["acc"] == [(5, 0.9)]
+    assert (found["best"], found["summary/acc"]) == ([(2712, 0.95)], [(2712, 0.8)])
+
+
 def test_without_output_log_what_was_printed_is_taken_from_the_records(tmp_path):
     printed = [made.field(13, made.field(3, text)) for text in ("be", "gins\n", "\n", "ends")]
     made.write(tmp_path, [made.run({}), made.history({"a": 1}, 0), *printed])

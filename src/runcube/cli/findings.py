@@ -123,7 +123,8 @@ def _labels(labels: Mapping[str, Any]) -> str:
 def _odd_runs(runs: Mapping[str, int]) -> str:
     """Return how many runs diverged or did not end, where any did."""
     words = [f"{count} {name}" for name, count in runs.items() if count and name != "n"]
-    return f" ({runs['n']} runs counted; {', '.join(words)})" if words else ""
+    over = f"mean over {runs['n']} run{'s' * (runs['n'] != 1)}"
+    return f" ({over}; {', '.join(words)})" if words else ""
 
 
 def _runs_by_status(found: xr.Dataset, ds: xr.Dataset) -> list[dict[str, int]]:

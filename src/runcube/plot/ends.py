@@ -70,7 +70,7 @@ def runs_said(attrs: Mapping[str, str]) -> str:
         return ""
     if attrs["statuses"] == "all":
         is_mixed = any(f" {word}" in attrs["runs"] for word in _ENDS[1:])
-        return f"All runs: {attrs['runs']}." if is_mixed else "All runs are complete."
+        return f"All runs: {attrs['runs']}." if is_mixed else "All runs drawn are complete."
     which = attrs["statuses"].replace(", ", " and ").capitalize()
     return f"{which} runs only; left out: {attrs['runs_left_out'] or 'none'}."
 

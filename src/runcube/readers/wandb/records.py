@@ -150,6 +150,8 @@ class RunRecords:
     def trailer(self, beside: Mapping[str, Any]) -> bytes:
         """Return a line, at the last step, with what the summary adds to the last values of rows.
 
+        Of a file that was cut the summary beside it knows a later step than its rows.
+
         Parameters
         ----------
         beside : mapping
@@ -165,7 +167,8 @@ class RunRecords:
         }
         if not own:
             return b""
-        step = self._decoded("_step", self._last.get("_step", b"")) or summary.get("_step")
+        steps = [self._decoded("_step", self._last.get("_step", b"")), summary.get("_step")]
+        step = max((s for s in steps if isinstance(s, int | float)), default=None)
         return json.dumps({"_step": step, **own}).encode() + b"\n"
 
     def _decoded_summary(self, inside: Mapping[str, Any], above: _Names = ()) -> dict[str, Any]:
