@@ -117,3 +117,18 @@ def test_a_page_goes_by_the_direction_of_the_study(tmp_path):
         study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=3)
         (page,) = rows("report", root, "-o", str(tmp_path / "page.html"))
         assert page["mode"]["value"] == direction[:3]
+    root = tmp_path / "both"
+    root.mkdir()
+    study = optuna.create_study(
+        directions=["minimize", "maximize"], storage=f"sqlite:///{root / 'study.db'}"
+    )
+    study.optimize(lambda trial: (trial.suggest_float("x", 0.0, 1.0), 1.0), n_trials=3)
+    (page,) = rows("report", root, "-o", str(tmp_path / "page.html"))
+    assert (page["mode"]["values_0"], page["mode"]["values_1"]) == ("min", "max")
+
+
+def test_a_direction_of_somebodys_own_is_no_direction(tmp_path):
+    with rc.RunLogger(tmp_path / "log.jsonl", {"study": {"direction": "[up"}}) as log:
+        log.log("val", {"value": 1.0})
+    (page,) = rows("report", tmp_path, "-o", str(tmp_path / "page.html"))
+    assert page["mode"]["value"] == "max"

@@ -240,6 +240,11 @@ def test_a_list_of_objects_is_a_curve_for_each_of_their_keys(tmp_path):
     assert got["evaluations/rmse"] == [(0, 4.2), (1, 3.9), (2, 3.7)]
     assert got["evaluations/ll"] == [(0, -15.9), (2, -12.5)]
     assert any("'evaluations/auc'" in problem.message for problem in log.problems)
+    taken = {"evaluations": evaluations, "evaluations/rmse": [7.0, 8.0]}
+    write(tmp_path / "taken" / "1", info=taken, metrics={})
+    log = one(tmp_path / "taken")
+    assert points(log)["evaluations/rmse"] == [(0, 7.0), (1, 8.0)]
+    assert any("'evaluations'" in problem.message for problem in log.problems)
     write(tmp_path / "other" / "1", info={"evaluations": evaluations[:1]}, metrics={})
     assert points(one(tmp_path / "other"))["evaluations/rmse"] == [(0, 4.2)]
 

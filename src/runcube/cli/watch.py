@@ -151,12 +151,17 @@ def _directions(ds: xr.Dataset) -> set[str]:
     constant = json.loads(ds.attrs.get("constant_hparams", "{}")).get(_STUDY)
     names = [name for name in hyperparameters(ds) if full_key(ds, name) == _STUDY]
     found = {str(label) for name in names for label in np.ravel(ds[name].values).tolist()}
-    return (found | ({str(constant)} if constant else set())) - {"absent"}
+    if constant:
+        found.add(constant if isinstance(constant, str) else json.dumps(constant))
+    return found - {"absent"}
 
 
 def _direction(text: str, number: int) -> str:
     """Return the direction of one objective, of a text or a list as JSON of them."""
-    each = json.loads(text) if text.startswith("[") else [text]
+    try:
+        each = json.loads(text) if text.startswith("[") else [text]
+    except ValueError:  # a text of somebody's own that only looks like a list
+        each = [text]
     return str(each[number]) if number < len(each) else ""
 
 

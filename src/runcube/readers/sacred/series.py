@@ -132,8 +132,9 @@ def _by_key(found: Mapping[str, Any]) -> dict[str, Any]:
     """
     lists: dict[str, Any] = {}
     for name, value in found.items():
-        if _are_objects(value):
-            keys = dict.fromkeys(key for item in value for key in item)
+        keys = dict.fromkeys(k for item in value for k in item) if _are_objects(value) else {}
+        # Where a name is taken the list stays whole, and is named as no number.
+        if keys and not any(f"{name}/{key}" in found for key in keys):
             lists |= {f"{name}/{key}": [item.get(key, LOST) for item in value] for key in keys}
         else:
             lists[name] = value
