@@ -86,6 +86,7 @@ def held(decoded):
         "lines": decoded.lines.tolist(),
         "offsets": decoded.offsets.tolist(),
         "ends": decoded.ends.tolist(),
+        "orders": decoded.orders,
         "bad": decoded.bad,
         "left out": list(decoded.left_out.items()),
         "cells": [

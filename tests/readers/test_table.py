@@ -13,7 +13,7 @@ from runcube.core.errors import PlanError
 from runcube.core.model import LogFile, Request, Source
 from runcube.files.tree import Tree, list_files
 from runcube.readers.jsonl.reader import JsonlReader
-from runcube.readers.kernel import twin
+from runcube.readers.kernel import decode, twin
 from runcube.readers.table import decode as decode_module
 from runcube.readers.table import flatten
 from runcube.readers.table.decode import Part, read_table
@@ -201,6 +201,18 @@ def test_a_metric_logged_once_at_the_end_is_no_configuration(tmp_path):
     assert run.header.constants == {"lr": 0.1}
     assert "test_acc" in run.header.varying
     assert curve(run, "acc", "test")[0].tolist() == [0.9]
+
+
+@pytest.mark.parametrize("kernel", [decode, twin.decode])
+def test_the_order_of_keys_makes_no_other_object(monkeypatch, kernel):
+    monkeypatch.setattr(decode_module, "decode", kernel)
+    data = b'{"c": {"a": 1, "b": 2}, "l": [{"x": 1, "y": 2}]}\n'
+    data += b'{"c": {"b": 2, "a": 1}, "l": [{"y": 2, "x": 1}]}\n{"c": {"b": 3}, "l": [3]}\n'
+    table = read_table([Part("log.jsonl", data)], raw=frozenset(["c"]))
+    assert table.objects["c"].values == [{"a": 1, "b": 2}, {"b": 3}]
+    assert table.objects["c"].codes.tolist() == [0, 0, 1]
+    assert table.columns["l"].items == [[{"x": 1, "y": 2}], [3]]
+    assert table.columns["l"].values.tolist() == [0, 0, 1]
 
 
 def test_a_long_broken_line_does_not_take_long(tmp_path):

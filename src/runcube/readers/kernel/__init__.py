@@ -2,13 +2,15 @@
 
 One contract (``model``), two implementations: ``compiled`` is the face of the extension
 ``_jsonlines``, ``twin`` is the same in Python alone, several times as slow. Tests hold them to each
-other. ``RUNCUBE_KERNEL=0`` in the environment chooses the twin. May import ``core`` and
+other; ``files`` splits a batch into its files. ``RUNCUBE_KERNEL=0`` in the environment chooses the
+twin. May import ``core`` and
 ``readers.lines``. Start in ``model``.
 """
 
 import os
 
 from runcube.readers.kernel import twin
+from runcube.readers.kernel.files import split
 from runcube.readers.kernel.model import Bad, Cells, Decoded, Kind
 
 KERNEL = "Python"
@@ -21,4 +23,4 @@ if os.environ.get("RUNCUBE_KERNEL") != "0":
     else:
         KERNEL, decode = "C", compiled.decode
 
-__all__ = ["KERNEL", "Bad", "Cells", "Decoded", "Kind", "decode"]
+__all__ = ["KERNEL", "Bad", "Cells", "Decoded", "Kind", "decode", "split"]

@@ -18,6 +18,7 @@ def decode(
     memoryview,
     memoryview,
     memoryview,
+    list[tuple[int, ...]],
     list[_Column],
     memoryview,
     list[tuple[int, int, int, int]],

@@ -8,7 +8,15 @@ import numpy as np
 
 from runcube.core import DEFAULT_LIMITS
 from runcube.readers.kernel import _jsonlines
-from runcube.readers.kernel.model import Bad, Cells, Decoded, Items, Kind, bounds
+from runcube.readers.kernel.model import (
+    Bad,
+    Cells,
+    Decoded,
+    Items,
+    Kind,
+    bounds,
+    by_appearance,
+)
 from runcube.readers.lines import decode_line
 
 if TYPE_CHECKING:
@@ -41,7 +49,7 @@ def decode(
         Beyond 2**31 lines.
     """
     found = _jsonlines.decode(buffers, raw, *bounds(limits))
-    _, lines, offsets, ends, columns, spans, bad, left_out, taken_back = found
+    _, lines, offsets, ends, orders, columns, spans, bad, left_out, taken_back = found
     ends_of = np.frombuffer(ends, np.int64)
     where = np.frombuffer(spans, np.int64).reshape(-1, 2)
     cells = {}
@@ -59,7 +67,7 @@ def decode(
             codes = column.values.view(np.int64)[at]
             column.words = words  # type: ignore[assignment]
             if taken_back:
-                codes, column.words = _by_appearance(codes, words)
+                codes, column.words = by_appearance(codes, words)
             column.values[at] = codes
         if seen & (_LIST | _RAW):
             _take_items(column, words, buffers, where, ends_of, limits)
@@ -68,19 +76,11 @@ def decode(
         np.frombuffer(lines, np.int32),
         np.frombuffer(offsets, np.int64),
         ends_of,
+        orders,
         cells,
         [Bad(*line) for line in bad],
         dict(left_out),
     )
-
-
-def _by_appearance(
-    codes: NDArray[np.int64], words: list[Any]
-) -> tuple[NDArray[np.int64], list[str]]:
-    """Return words without those of lines that were taken back, in the order of the cells."""
-    used, first, codes = np.unique(codes, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    return np.argsort(order)[codes], [words[i] for i in used[order].tolist()]
 
 
 def _take_items(

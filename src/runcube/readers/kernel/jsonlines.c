@@ -1,7 +1,7 @@
 /* JSON lines to columns, in one pass and without the GIL.
  *
  * decode(buffers, raw, columns, depth, line_bytes, digits)
- *     -> (rows, lines, offsets, ends, columns, spans, bad, left_out, taken_back)
+ *     -> (rows, lines, offsets, ends, orders, columns, spans, bad, left_out, taken_back)
  *
  * buffers     sequence of objects with the buffer protocol: the files of one batch.
  * raw         top-level keys whose values stay undecoded bytes, each distinct spelling once.
@@ -10,6 +10,8 @@
  *
  * rows        number of records; lines (int32), offsets (int64) say where the line of each begins
  *             in its file; ends[f] (int64) is the number of rows up to the end of file f.
+ * orders      one tuple of numbers of columns for each file: those that it has, in order of
+ *             appearance in that file.
  * columns     [(path, seen, values, rows, kinds, words)], one for each distinct path, in order of
  *             appearance. A column holds cells only for the rows that have a value: rows (int32,
  *             rising), kinds (uint8, see enum kind), values (8 bytes each): a double, or as int64 the
@@ -438,6 +440,7 @@ struct Node {
     int64_t left_out; /* the first row, plus 1, whose value is left out */
     size_t hard; /* its last number that was left to Python, plus 1 */
     bool raw, is_column;
+    uint32_t column; /* its number, of one that is a column */
     uint8_t *kinds;
     int32_t *rows;
     double *values;
@@ -466,8 +469,10 @@ typedef struct {
     Chunk *arena;
     Pool *pool;
     Node *root, **nodes, **columns;
-    Node **fresh, **beyond; /* columns that begin on this line; those beyond the bound */
+    Node **fresh, **beyond; /* columns that begin in this file on this line; those beyond the bound */
+    Node **order; /* columns of one file after the other, in order of appearance in each */
     size_t n_nodes, cap_nodes, n_columns, cap_columns, n_fresh, cap_fresh, n_beyond, cap_beyond;
+    size_t n_order, cap_order;
     Map keys, words;
     int32_t *lines;
     int64_t *offsets;
@@ -656,16 +661,17 @@ static int64_t word_of(State *d, Node *node, const char *s, uint32_t len, bool p
     return e->value;
 }
 
-/* Room for one more cell of a column, which begins if this is its first. */
+/* Room for one more cell of a column, which begins if this is its first in the file. */
 static bool grow(State *d, Node *node)
 {
     size_t *r = node->room;
+    bool begins = !node->capacity;
     if (!reserve(d, &node->kinds, node->n, &r[0], 0) || !reserve(d, &node->rows, node->n, &r[1], 1) ||
         !reserve(d, &node->values, node->n, &r[2], 2))
         return false;
     node->capacity = r[0] < r[1] ? r[0] : r[1];
     node->capacity = node->capacity < r[2] ? node->capacity : r[2];
-    if (node->is_column)
+    if (!begins)
         return true;
     if (!room(&d->fresh, d->n_fresh, &d->cap_fresh, sizeof *d->fresh))
         return false;
@@ -747,20 +753,25 @@ static void without_cells(State *d, Node *node)
     node->n = node->capacity = node->room[0] = node->room[1] = node->room[2] = 0;
 }
 
-/* Columns that begin on a sound line: as many as there may be. */
+/* Columns that begin in a file on a sound line: as many as there may be. */
 static bool begin_columns(State *d)
 {
     if (d->again)
         qsort(d->fresh, d->n_fresh, sizeof *d->fresh, in_order);
     for (size_t i = 0; i < d->n_fresh; i++) {
         Node *node = d->fresh[i];
-        if (!node->n)
+        if (!node->n || node->rows[node->n - 1] != (int32_t)d->n_rows)
             node->capacity = 0; /* it begins with its next cell */
-        else if (d->n_columns < d->most_columns) {
-            if (!room(&d->columns, d->n_columns, &d->cap_columns, sizeof *d->columns))
+        else if (node->is_column || d->n_columns < d->most_columns) {
+            if (!room(&d->columns, d->n_columns, &d->cap_columns, sizeof *d->columns) ||
+                !room(&d->order, d->n_order, &d->cap_order, sizeof *d->order))
                 return false;
-            d->columns[d->n_columns++] = node;
-            node->is_column = true;
+            if (!node->is_column) {
+                node->is_column = true;
+                node->column = (uint32_t)d->n_columns;
+                d->columns[d->n_columns++] = node;
+            }
+            d->order[d->n_order++] = node;
         } else {
             if (!room(&d->beyond, d->n_beyond, &d->cap_beyond, sizeof *d->beyond))
                 return false;
@@ -1161,7 +1172,7 @@ static void release(State *d)
         next = chunk->next;
         free(chunk);
     }
-    free(d->nodes), free(d->columns), free(d->fresh), free(d->beyond), free(d->keys.entries), free(d->words.entries), free(d->lines), free(d->offsets);
+    free(d->nodes), free(d->columns), free(d->order), free(d->fresh), free(d->beyond), free(d->keys.entries), free(d->words.entries), free(d->lines), free(d->offsets);
     free(d->spans), free(d->bad), free(d->hard), free(d->touched), free(d->scratch), free(d->tails);
 }
 
@@ -1279,11 +1290,29 @@ static bool settle(State *d)
     return true;
 }
 
-static PyObject *result(State *d, PyObject *type, int64_t **ends, size_t n_files)
+static PyObject *order_of(State *d, size_t start, size_t stop)
+{
+    PyObject *order = PyTuple_New((Py_ssize_t)(stop - start));
+    for (size_t i = start; order && i < stop; i++) {
+        PyObject *column = PyLong_FromUnsignedLong(d->order[i]->column);
+        if (!column || PyTuple_SetItem(order, (Py_ssize_t)(i - start), column))
+            Py_CLEAR(order);
+    }
+    return order;
+}
+
+static PyObject *result(State *d, PyObject *type, int64_t **ends, const size_t *order_ends, size_t n_files)
 {
     PyObject *columns = PyList_New(0), *bad = PyList_New(0), *left_out = PyList_New(0), *item = NULL;
-    if (!columns || !bad || !left_out)
+    PyObject *orders = PyList_New(0);
+    if (!columns || !bad || !left_out || !orders)
         goto error;
+    for (size_t i = 0; i < n_files; i++) {
+        item = order_of(d, i ? order_ends[i - 1] : 0, order_ends[i]);
+        if (!item || PyList_Append(orders, item))
+            goto error;
+        Py_CLEAR(item);
+    }
     for (size_t i = 0; i < d->n_columns; i++) {
         item = column_of(d, type, d->columns[i]);
         if (!item || PyList_Append(columns, item))
@@ -1304,13 +1333,14 @@ static PyObject *result(State *d, PyObject *type, int64_t **ends, size_t n_files
             goto error;
         Py_CLEAR(item);
     }
-    return Py_BuildValue("(nNNNNNNNN)", (Py_ssize_t)d->n_rows, hand_over(type, &d->lines, d->n_rows, 1, d->cap_lines),
+    return Py_BuildValue("(nNNNNNNNNN)", (Py_ssize_t)d->n_rows, hand_over(type, &d->lines, d->n_rows, 1, d->cap_lines),
                          hand_over(type, &d->offsets, d->n_rows, 2, d->cap_offsets),
-                         hand_over(type, ends, n_files, 2, n_files), columns,
+                         hand_over(type, ends, n_files, 2, n_files), orders, columns,
                          hand_over(type, &d->spans, d->n_spans * 2, 2, d->cap_spans), bad,
                          left_out, PyBool_FromLong(d->taken_back));
 error:
     Py_XDECREF(item);
+    Py_XDECREF(orders);
     Py_XDECREF(columns);
     Py_XDECREF(bad);
     Py_XDECREF(left_out);
@@ -1363,8 +1393,9 @@ static PyObject *decode(PyObject *module, PyObject *args)
     size_t n = (size_t)PyTuple_Size(files), held = 0;
     Py_buffer *views = calloc(n ? n : 1, sizeof *views);
     int64_t *ends = calloc(n ? n : 1, sizeof *ends);
+    size_t *order_ends = calloc(n ? n : 1, sizeof *order_ends), began = 0;
     bool sound = true;
-    if (!views || !ends || !d.pool) {
+    if (!views || !ends || !order_ends || !d.pool) {
         PyErr_NoMemory();
         goto done;
     }
@@ -1380,6 +1411,9 @@ static PyObject *decode(PyObject *module, PyObject *args)
         d.file = (int64_t)i;
         sound = decode_file(&d, views[i].buf, (size_t)views[i].len);
         ends[i] = (int64_t)d.n_rows;
+        order_ends[i] = d.n_order;
+        for (; began < d.n_order; began++)
+            d.order[began]->capacity = 0; /* it begins again with its first cell in another file */
     }
     Py_END_ALLOW_THREADS
     if (d.too_long)
@@ -1387,12 +1421,13 @@ static PyObject *decode(PyObject *module, PyObject *args)
     else if (!sound)
         PyErr_NoMemory();
     else if (settle(&d))
-        made = result(&d, own->block, &ends, n);
+        made = result(&d, own->block, &ends, order_ends, n);
 done:
     while (held)
         PyBuffer_Release(&views[--held]);
     free(views);
     free(ends);
+    free(order_ends);
     release(&d);
     for (int kind = 0; d.pool && kind < 3; kind++)
         while (d.pool->n[kind]) {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runcube.readers.lines import spelling
+import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -101,6 +102,8 @@ class Decoded:
         Where that line begins.
     ends : ndarray of int64, (files,)
         Number of rows up to the end of each file.
+    orders : list of tuple of int, (files,)
+        Numbers of the columns that each file has, in order of first appearance in that file.
     cells : dict of tuple of str to Cells
         One for each path of keys, in order of first appearance.
     bad : list of Bad
@@ -112,13 +115,14 @@ class Decoded:
     lines: NDArray[Any]
     offsets: NDArray[Any]
     ends: NDArray[Any]
+    orders: list[tuple[int, ...]]
     cells: dict[tuple[str, ...], Cells]
     bad: list[Bad]
     left_out: dict[tuple[str, ...], int]
 
 
 class Items:
-    """Distinct values of one path; equal ones get one code however they are written.
+    """Distinct values of one path; one code however a value is written, but for the order of keys.
 
     Attributes
     ----------
@@ -137,11 +141,20 @@ class Items:
 
     def add(self, key: Hashable, value: Any) -> int:
         """Return the code of a value whose writing is new."""
-        code = self._by_text.setdefault(spelling(value), len(self.values))
+        code = self._by_text.setdefault(json.dumps(value), len(self.values))
         if code == len(self.values):
             self.values.append(value)
         self._by_key[key] = code
         return code
+
+
+def by_appearance(
+    codes: NDArray[np.int64], held: Sequence[Any]
+) -> tuple[NDArray[np.int64], list[Any]]:
+    """Return what codes stand for in the order of these, without what none does, and new codes."""
+    used, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return np.argsort(order)[codes], [held[i] for i in used[order].tolist()]
 
 
 def bounds(limits: Limits) -> tuple[int, int, int, int]:

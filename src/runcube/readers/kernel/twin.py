@@ -53,14 +53,16 @@ def decode(
 ) -> Decoded:
     """Return the columns of a batch of files, as ``compiled.decode`` does."""
     batch = _Batch(frozenset(raw), limits)
-    ends = []
+    ends, orders = [], []
     for number, data in enumerate(buffers):
         batch.add_file(number, bytes(data))
         ends.append(len(batch.lines))
+        orders.append(tuple(batch.order.values()))
     return Decoded(
         np.array(batch.lines, np.int32),
         np.array(batch.offsets, np.int64),
         np.array(ends, np.int64),
+        orders,
         {path: column.cells() for path, column in batch.columns.items()},
         batch.bad,
         batch.left_out,
@@ -73,6 +75,8 @@ class _Batch:
     Attributes
     ----------
     lines, offsets : list of int, (rows,)
+    order : dict of tuple of str to int
+        Numbers of the columns of the last file, in order of first appearance.
     columns : dict of tuple of str to _Growing
     bad : list of Bad
     left_out : dict of tuple of str to int
@@ -82,7 +86,9 @@ class _Batch:
     def __init__(self, raw: frozenset[str], limits: Limits) -> None:
         self.lines: list[int] = []
         self.offsets: list[int] = []
+        self.order: dict[Path, int] = {}
         self.columns: dict[Path, _Growing] = {}
+        self._numbers: dict[Path, int] = {}
         self.bad: list[Bad] = []
         self.left_out: dict[Path, int] = {}
         self._raw = raw
@@ -92,6 +98,7 @@ class _Batch:
 
     def add_file(self, file: int, data: bytes) -> None:
         """Add the records of one more file."""
+        self.order = {}
         start, line = len(BOM) if data.startswith(BOM) else 0, 1
         for low, high in _chunks(data, _CHUNK_BYTES, start, len(data)):
             if self._whole(data, low, high, line):
@@ -213,8 +220,8 @@ class _Batch:
                     known[1].extend(values)
 
     def _begin_columns(self, found: Found, records: list[dict[str, Any]], first: int) -> None:
-        """Begin a column for each new path, in the order in which these stand in the records."""
-        new = found.keys() - self.columns.keys() - self.left_out.keys()
+        """Begin the columns that are new in this file, in the order that they have in records."""
+        new = found.keys() - self.order.keys() - self.left_out.keys()
         begins: dict[int, list[Path]] = {}
         for path in new:
             row = min(int(rows[0]) for rows in found[path][0])
@@ -224,10 +231,13 @@ class _Batch:
                 places = {path: i for i, path in enumerate(self._paths(records[row - first], ()))}
                 paths.sort(key=places.__getitem__)
             for path in paths:
-                if len(self.columns) < self._most:
-                    self.columns[path] = _Growing(is_raw=len(path) == 1 and path[0] in self._raw)
-                else:
+                if path not in self.columns and len(self.columns) >= self._most:
                     self.left_out[path] = row
+                    continue
+                if path not in self.columns:
+                    self._numbers[path] = len(self.columns)
+                    self.columns[path] = _Growing(is_raw=len(path) == 1 and path[0] in self._raw)
+                self.order[path] = self._numbers[path]
 
     def _paths(self, record: dict[str, Any], path: Path) -> Iterator[Path]:
         for key, value in record.items():

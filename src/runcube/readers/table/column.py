@@ -147,7 +147,8 @@ class GrowingColumn:
             rows, kinds, values = rows[present], kinds[present], values[present]
         words = [self._words.setdefault(word, len(self._words)) for word in cells.words]
         items = [self._code(item) for item in cells.items]
-        if self._pieces:
+        # Objects that differ in the order of their keys alone are one item.
+        if self._pieces or len(self._values) < len(items):
             values = values.copy()
             for kind, codes in ((TEXT, words), (OTHER, items)):
                 at = kinds == kind
