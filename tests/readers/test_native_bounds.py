@@ -7,10 +7,9 @@ import pytest
 from native_logs import config, curve, epochs, kinds, read, record, text
 
 import runcube as rc
-from runcube.core import DEFAULT_LIMITS, Limits
+from runcube.core import Limits
 from runcube.readers.lines import BadLine, decode_line, is_number_text
 from runcube.readers.native.reader import NativeReader
-from runcube.readers.native.scalars import Oddities, RecordColumns
 
 
 def nested(depth, value="1"):
@@ -50,15 +49,15 @@ def test_the_work_for_bad_lines_does_not_grow_with_their_neighbours(tmp_path):
     assert kinds(log) == [("bad_line", 2 * i + 3) for i in range(5000)]
 
 
-def test_lists_among_numbers_of_their_names_take_linear_time():
-    columns = RecordColumns(Oddities("log"), DEFAULT_LIMITS)
-    for line in range(300_000):
-        columns.put("val", line, {"l/0": 3.0} if line % 2 else {"l": [1.0, 2.0]}, {})
+def test_lists_among_numbers_of_their_names_take_linear_time(tmp_path):
+    pair = [record("val", l=[1.0, 2.0]), record("val", **{"l/0": 3.0})]
     start = time.process_time()
-    columns.finish()
-    assert time.process_time() - start < 2
-    names, values, _ = columns.table("val")
-    assert dict(zip(names, values[:, :2].tolist(), strict=True))["l/0"] == [1, 3]
+    (log,) = read(tmp_path, [config(), *pair * 100_000])
+    assert time.process_time() - start < 3
+    assert kinds(log) == []
+    (curves,) = log.curves
+    held = dict(zip(curves.metrics, curves.values[:, :2].tolist(), strict=True))
+    assert held["l/0"] == [1, 3]
 
 
 def test_a_configuration_on_too_long_a_line_is_none_in_the_header_either(tmp_path):

@@ -11,7 +11,7 @@ import os
 
 from runcube.readers.kernel import twin
 from runcube.readers.kernel.files import split
-from runcube.readers.kernel.model import Bad, Cells, Decoded, Kind
+from runcube.readers.kernel.model import MAX_DEPTH, Bad, Cells, Decoded, Kind
 
 KERNEL = "Python"
 decode = twin.decode
@@ -23,4 +23,4 @@ if os.environ.get("RUNCUBE_KERNEL") != "0":
     else:
         KERNEL, decode = "C", compiled.decode
 
-__all__ = ["KERNEL", "Bad", "Cells", "Decoded", "Kind", "decode", "split"]
+__all__ = ["KERNEL", "MAX_DEPTH", "Bad", "Cells", "Decoded", "Kind", "decode", "split"]

@@ -9,15 +9,19 @@ import numpy as np
 
 from runcube.core import Remarks
 from runcube.readers.last_words import joined_remarks, strongest
-from runcube.readers.native.epochs import misplaced, repaired
-from runcube.readers.native.pattern import FIRST_LINE, NotPlainError, epochs_of
+from runcube.readers.native.epochs import epochs_by_marker, misplaced, repaired
+from runcube.readers.native.sections import FIRST_LINE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
     from runcube.core import Curves, Resume, RunLog
-    from runcube.readers.native.typed import TypedLog
+    from runcube.readers.native.sections import Section
 
 
-def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
+def joined(before: RunLog, resume: Resume, more: Section) -> Section | None:
     """Return a log joined with the records that were appended to it.
 
     Parameters
@@ -26,53 +30,63 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
         The log as it was, with its values, and without anything unusual in it.
     resume : Resume
         Where that reading stopped.
-    more : TypedLog
+    more : Section
         The new records, with lines as if they began on line 2.
 
     Returns
     -------
-    TypedLog
-        The table of the whole log. ``texts`` and ``times`` are the new ones alone.
-
-    Raises
-    ------
-    NotPlainError
-        If the whole log shows something unusual that neither part does.
+    Section or None
+        The whole log, but ``texts`` are the new ones alone. None if it shows something unusual, or
+        the new part has keys that were not there before.
     """
+    names, extras = before.metrics, resume.extras
+    if not (more.is_plain and {*more.names} <= {*names} and {*more.extras} <= {*extras}):
+        return None
     shift = resume.lines - 1
     marker_lines = np.concatenate([resume.marker_lines, more.marker_lines + shift])
     markers = np.concatenate([resume.markers, more.markers])
     held = {curves.split: curves for curves in before.curves}
     splits: dict[str, slice] = {}
-    parts: list[list[Any]] = []
+    lines: dict[str, NDArray[np.int64]] = {}
+    parts: list[tuple[Any, ...]] = []
+    start = 0
     for split in dict.fromkeys([*before.splits, *more.splits]):
         at = more.splits.get(split, slice(0, 0))
-        new = [more.values[:, at], more.logged[:, at], more.own[:, at], more.lines[at] + shift]
+        tables = [_rows(names, more.names, more.values[:, at]), _logged(names, more, at)]
+        tables.append(_rows(extras, more.extras, more.own[:, at]))
+        lines[split] = more.lines.get(split, marker_lines[:0]) + shift
         if split in held:
-            pairs = zip(_table(held[split], more), new, strict=True)
-            new = [np.concatenate(pair, axis=-1) for pair in pairs]
-        start = sum(len(part[-1]) for part in parts)
-        splits[split] = slice(start, start + len(new[-1]))
-        parts.append(new)
-    values, logged, own, lines = _all(parts, more)
-    order = [""] * (shift + more.count)
-    for split, at in splits.items():
-        for line in lines[at].tolist():
-            order[line - FIRST_LINE] = split
-    if misplaced(order) or repaired(markers.tolist()) != markers.tolist():
-        raise NotPlainError("a split or a marker that the rest of the log contradicts")
-    epochs = {s: epochs_of(lines[at], marker_lines, markers) for s, at in splits.items()}
+            pairs = zip(_table(held[split], names, extras), tables, strict=True)
+            tables = [np.concatenate(pair, axis=-1) for pair in pairs]
+            lines[split] = np.concatenate([held[split].lines, lines[split]])
+        splits[split] = slice(start, start + len(lines[split]))
+        start = splits[split].stop
+        parts.append(tuple(tables))
+    count = shift + more.count
+    if repaired(markers.tolist()) != markers.tolist() or misplaced(_order(lines, count)):
+        return None
+    values, logged, own = (
+        (np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
+        if parts
+        else (more.values, more.logged, more.own)
+    )
+    times = [time for time in (before.train_time, more.train_time) if time is not None]
+    known = [time for time in times if not np.isnan(time)]
     return replace(
         more,
+        config=before.header.config,
+        names=names,
+        extras=extras,
         splits=splits,
         lines=lines,
         values=values,
         logged=logged,
         own=own,
-        epochs=epochs,
+        epochs={split: _epochs(own, marker_lines, markers) for split, own in lines.items()},
         marker_lines=marker_lines,
         markers=markers,
-        count=shift + more.count,
+        count=count,
+        train_time=sum(known) if known else None,
         marker=more.marker if more.splits else strongest(before.marker, more.marker),
         remarks=joined_remarks(
             before.remarks or Remarks(), more.remarks, has_values=bool(more.splits)
@@ -80,20 +94,44 @@ def joined(before: RunLog, resume: Resume, more: TypedLog) -> TypedLog:
     )
 
 
-def _table(curves: Curves, more: TypedLog) -> list[Any]:
-    """Return values, logged (metrics, rows), keys (keys, rows) and lines (rows,) of one split."""
-    rows = len(curves.lines)
-    values = np.full((len(more.names), rows), np.nan)
+def _order(lines: Mapping[str, NDArray[np.int64]], count: int) -> list[str | None]:
+    """Return the split of each line behind the configuration; ``""`` of a text."""
+    order: list[str | None] = [""] * count
+    for split, own in lines.items():
+        for line in own.tolist():
+            order[line - FIRST_LINE] = split
+    return order
+
+
+def _epochs(
+    lines: NDArray[np.int64], marker_lines: NDArray[np.int64], markers: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    if len(markers):
+        return epochs_by_marker(np.searchsorted(marker_lines, lines), markers)
+    return np.arange(len(lines), dtype=np.int64)
+
+
+def _rows(
+    names: tuple[str, ...], own: tuple[str, ...], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return values (names, rows), NaN for what has none."""
+    found = np.full((len(names), values.shape[1]), np.nan)
+    found[[names.index(name) for name in own]] = values
+    return found
+
+
+def _logged(names: tuple[str, ...], more: Section, at: slice) -> NDArray[np.bool_]:
+    found = np.zeros((len(names), at.stop - at.start), bool)
+    found[[names.index(name) for name in more.names]] = more.logged[:, at]
+    return found
+
+
+def _table(curves: Curves, names: tuple[str, ...], extras: tuple[str, ...]) -> list[Any]:
+    """Return values, logged (metrics, rows) and keys (keys, rows) of one split."""
+    values = _rows(names, curves.metrics, curves.values)
     logged = np.zeros(values.shape, bool)
-    at = [more.names.index(name) for name in curves.metrics]
-    values[at], logged[at] = curves.values, curves.logged
-    own = np.full((len(more.extras), rows), np.nan)
-    for i, name in enumerate(more.extras):
+    logged[[names.index(name) for name in curves.metrics]] = curves.logged
+    own = np.full((len(extras), len(curves.lines)), np.nan)
+    for i, name in enumerate(extras):
         own[i] = curves.x.get(name, np.nan)
-    return [values, logged, own, curves.lines]
-
-
-def _all(parts: list[list[Any]], more: TypedLog) -> list[Any]:
-    if not parts:
-        return [more.values, more.logged, more.own, more.lines]
-    return [np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)]
+    return [values, logged, own]

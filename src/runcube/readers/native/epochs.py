@@ -108,6 +108,11 @@ def one_byte_apart(one: str, other: str) -> bool:
     return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 1
 
 
+def looks_misplaced(counts: Mapping[str, int]) -> bool:
+    """Return whether `misplaced` may find anything, by the number of records of each split."""
+    return 1 in counts.values() or bool(_twins({name for name in counts if len(name) <= _NAME}))
+
+
 def misplaced(splits: Sequence[str | None]) -> dict[int, str]:
     """Return records whose split is probably another one, of which some bytes were damaged.
 

@@ -27,14 +27,10 @@ from runcube.files import (
     read_from,
 )
 from runcube.readers.config_files import HYDRA, find_sidecars, load_sidecars
-from runcube.readers.lines import nul_problem
 from runcube.readers.native.appended import joined
 from runcube.readers.native.epochs import add_epochs, as_axis
-from runcube.readers.native.exact import read_sections
-from runcube.readers.native.pattern import NotPlainError
 from runcube.readers.native.records import find_config
-from runcube.readers.native.texts import TRAIN_TIME, marker_of, seconds_of
-from runcube.readers.native.typed import read_records, read_typed
+from runcube.readers.native.sections import read_records, read_sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,8 +39,7 @@ if TYPE_CHECKING:
 
     from runcube.core import Request
     from runcube.files import Tree
-    from runcube.readers.native.exact import Section
-    from runcube.readers.native.typed import TypedLog
+    from runcube.readers.native.sections import Section
 
 _ENDED = b'"Training time '
 _SUFFIXES = tuple(e + packed for e in (".jsonl", ".json", ".ndjson") for packed in PACKED_ENDINGS)
@@ -122,17 +117,31 @@ class NativeReader:
 
     def read(self, source: Source, request: Request) -> list[RunLog]:
         """Parse a log: one ``RunLog`` for each configuration line in it."""
-        data, damage = read_bytes(source.root, source.path, limits=self.limits)
+        return self.read_batch([source], request)[0]
+
+    def read_batch(self, sources: Sequence[Source], request: Request) -> list[list[RunLog]]:
+        """Parse several logs at once."""
+        read = [read_bytes(s.root, s.path, limits=self.limits) for s in sources]
+        logs = [(data, source.path) for (data, _), source in zip(read, sources, strict=True)]
+        sections = read_sections(logs, self.limits, texts=request.messages)
+        return [
+            self._logs(source, *held, found, request)
+            for source, held, found in zip(sources, read, sections, strict=True)
+        ]
+
+    def _logs(
+        self,
+        source: Source,
+        data: bytes,
+        damage: str | None,
+        sections: Sequence[Section],
+        request: Request,
+    ) -> list[RunLog]:
+        """Return the sections of a log as logs."""
         ended = not source.path.endswith(_PACKED) and _has_ended(data[-TAIL_BYTES:])
-        try:
-            config, typed = read_typed(data, self.limits, texts=request.messages)
-            logs = [_typed_log(_header(source, config, bool(typed.splits), ended), typed, request)]
-            if damage is None and data.endswith(b"\n"):
-                logs[0].resume = _resume(len(data), typed)
-        except NotPlainError:
-            sections = read_sections(data, source.path, self.limits)
-            logs = [_log(source, number, a, ended, request) for number, a in enumerate(sections)]
-            logs[0].problems += nul_problem(data, source.path)
+        logs = [_log(source, number, own, ended, request) for number, own in enumerate(sections)]
+        if sections[0].is_plain and damage is None and data.endswith(b"\n"):
+            logs[0].resume = _resume(len(data), sections[0])
         if damage is not None:
             found = damage_problem(damage, source.path)
             kind = found.kind if found.kind == "limit" else "truncated_tail"
@@ -169,24 +178,16 @@ class NativeReader:
         start = max(0, resume.offset - TAIL_BYTES)
         data = read_from(source.root, source.path, start)
         appended = memoryview(data)[resume.offset - start :]
-        try:
-            if b"\0" in data:
-                return None
-            more = read_records(
-                appended,
-                self.limits,
-                names=before.metrics,
-                extras=resume.extras,
-                texts=request.messages,
-            )
-            typed = joined(before, resume, more)
-        except NotPlainError:
+        more = None
+        if b"\0" not in data:
+            more = read_records(appended, self.limits, texts=request.messages)
+        whole = None if more is None else joined(before, resume, more)
+        if whole is None:
             return None
         ended = _has_ended(data[-TAIL_BYTES:])
-        header = _header(source, before.header.config, bool(typed.splits), ended)
-        log = _typed_log(header, typed, request, before)
+        log = _log(source, 0, whole, ended, request)
         if data.endswith(b"\n"):
-            log.resume = _resume(start + len(data), typed)
+            log.resume = _resume(start + len(data), whole)
         return log
 
 
@@ -212,47 +213,60 @@ def _header(
 
 
 def _log(source: Source, number: int, section: Section, ended: bool, request: Request) -> RunLog:
-    columns = section.columns
-    header = _header(source, section.config, bool(columns.splits), ended)
-    log = RunLog(header, problems=section.problems, attempt=number)
-    log.roles = Roles()
-    if request.messages:
-        log.messages = section.messages
+    header = _header(source, section.config, bool(section.splits), ended)
+    log = RunLog(header, problems=section.problems, attempt=number, roles=Roles())
+    log.messages = section.texts
     if section.config is None:
         message = "no configuration line in this log"
         log.problems.insert(0, Problem("no_config", message, source.path))
-    own = {split: _axes(columns.own(split)) for split in columns.splits}
-    x = add_epochs(own, section.epochs(), marked=section.is_marked)
-    if not section.is_marked:
-        counted = [s for s in x if "epoch" in x[s] and np.isnan(own[s].get("epoch", np.nan)).any()]
-        _name_doubts(section, counted)
-    found = []
-    for split in columns.splits:
-        rows = section.rows[split]
-        lines = np.array(rows.lines, dtype=np.int64)[rows.kept]
-        found.append(Curves(split, x[split], *columns.table(split), lines))
-    _finish(log, found, columns.metrics(), request)
+    _finish(log, _curves(section, log), section.names, request)
     if section.train_time is not None:
         log.train_time = section.train_time
-    log.marker, log.remarks = marker_of(section.behind), section.remarks
+    log.marker, log.remarks = section.marker, section.remarks
     return log
 
 
-def _name_doubts(section: Section, counted: Sequence[str]) -> None:
+def _curves(section: Section, log: RunLog) -> list[Curves]:
+    """Return the curves of each split, each with the metrics that it has."""
+    x: dict[str, dict[str, NDArray[Any]]]
+    own: dict[str, dict[str, NDArray[Any]]] = {split: {} for split in section.splits}
+    x = {split: {"epoch": epochs} for split, epochs in section.epochs.items()}
+    if section.extras:
+        own = {
+            split: _axes(dict(zip(section.extras, section.own[:, rows], strict=True)))
+            for split, rows in section.splits.items()
+        }
+        x = add_epochs(own, section.epochs, marked=bool(len(section.markers)))
+    if section.doubtful and not len(section.markers):
+        counted = [s for s in x if "epoch" in x[s] and np.isnan(own[s].get("epoch", np.nan)).any()]
+        _name_doubts(section, counted, log)
+    every = bool(section.logged.all())
+    curves = []
+    for split, rows in section.splits.items():
+        names, values, mine = section.names, section.values[:, rows], section.logged[:, rows]
+        if not every:
+            present = np.flatnonzero(mine.any(axis=1))
+            names = tuple(names[i] for i in present)
+            values, mine = values[present], mine[present]
+        curves.append(Curves(split, x[split], names, values, mine, section.lines[split]))
+    return curves
+
+
+def _name_doubts(section: Section, counted: Sequence[str], log: RunLog) -> None:
     """Say of unreadable lines that they may have shifted the epochs of splits that are counted."""
-    for line in section.doubtful:
-        shifted = [split for split in counted if max(section.rows[split].lines) > line]
+    for line, behind in section.doubtful.items():
+        shifted = [split for split in counted if split in behind]
         if not shifted:
             continue
         names = " or ".join(map(repr, shifted))
         doubt = f"it may have been a record of {names}: epochs are counted, and may be one too low"
         doubt += " behind it"
-        own = [i for i, problem in enumerate(section.problems) if problem.line == line]
+        own = [i for i, problem in enumerate(log.problems) if problem.line == line]
         if own:
-            problem = section.problems[own[0]]
-            section.problems[own[0]] = replace(problem, message=f"{problem.message}; {doubt}")
+            problem = log.problems[own[0]]
+            log.problems[own[0]] = replace(problem, message=f"{problem.message}; {doubt}")
         else:
-            section.problems.append(Problem("bad_line", doubt, section.path, line))
+            log.problems.append(Problem("bad_line", doubt, log.header.source.path, line))
 
 
 def _axes(own: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
@@ -260,49 +274,11 @@ def _axes(own: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
     return {name: as_axis(column) for name, column in own.items() if not np.isnan(column).all()}
 
 
-def _resume(offset: int, typed: TypedLog) -> Resume | None:
-    if "epoch" in typed.extras and np.isnan(typed.own[typed.extras.index("epoch")]).any():
+def _resume(offset: int, section: Section) -> Resume | None:
+    if "epoch" in section.extras and np.isnan(section.own[section.extras.index("epoch")]).any():
         return None  # what fills the gaps depends on the whole log
     # One line more than records: the configuration.
-    return Resume(offset, 1 + typed.count, typed.extras, typed.marker_lines, typed.markers)
-
-
-def _typed_log(
-    header: RunHeader, typed: TypedLog, request: Request, before: RunLog | None = None
-) -> RunLog:
-    log = RunLog(header, roles=Roles())
-    _finish(log, _typed_curves(typed), typed.names, request)
-    log.messages = typed.texts
-    log.marker, log.remarks = typed.marker, typed.remarks
-    times = [seconds_of(match) for match in filter(None, map(TRAIN_TIME.match, typed.times))]
-    if before is not None and not np.isnan(before.train_time):
-        times.insert(0, before.train_time)
-    if times:
-        log.train_time = sum(times)
-    return log
-
-
-def _typed_curves(typed: TypedLog) -> list[Curves]:
-    """Return the curves of each split, each with the metrics that it has."""
-    logged = typed.logged
-    every = bool(logged.all())
-    x: dict[str, dict[str, NDArray[Any]]]
-    x = {split: {"epoch": epochs} for split, epochs in typed.epochs.items()}
-    if typed.extras:
-        own = {
-            split: _axes(dict(zip(typed.extras, typed.own[:, rows], strict=True)))
-            for split, rows in typed.splits.items()
-        }
-        x = add_epochs(own, typed.epochs, marked=bool(len(typed.markers)))
-    curves = []
-    for split, rows in typed.splits.items():
-        names, values, mine = typed.names, typed.values[:, rows], logged[:, rows]
-        if not every:
-            present = np.flatnonzero(mine.any(axis=1))
-            names = tuple(names[i] for i in present)
-            values, mine = values[present], mine[present]
-        curves.append(Curves(split, x[split], names, values, mine, typed.lines[rows]))
-    return curves
+    return Resume(offset, 1 + section.count, section.extras, section.marker_lines, section.markers)
 
 
 def _finish(log: RunLog, found: list[Curves], names: tuple[str, ...], request: Request) -> None:

@@ -15,11 +15,14 @@ from runcube.readers.lines import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from runcube.core import Limits
     from runcube.readers.lines import Line
 
 OWN_KEYS = frozenset({"type", "value", "title", "data_name", "agg_stats"})
 _CONFIG = b'"dict_config"'
+_SHOWN = 60
 
 
 def is_config(value: Any) -> bool:
@@ -61,6 +64,20 @@ def beside(record: dict[str, Any]) -> dict[str, Any]:
     if "value" in record:
         found["value"] = record["value"]
     return found
+
+
+def flat_items(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the items of nested metrics, the names of inner ones joined with ``/``."""
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from flat_items(value, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def shown(text: str) -> str:
+    """Return a text, or the beginning and the end of a long one."""
+    return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}…{text[-_SHOWN:]}"
 
 
 def decode_record(line: bytes, limits: Limits) -> Any:

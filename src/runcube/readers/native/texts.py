@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from runcube.core import Status
 from runcube.readers.last_words import ending_said, kind_of
-from runcube.readers.native.epochs import one_byte_apart
+from runcube.readers.native.epochs import UNREADABLE, one_byte_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MARKER = ">> Start Epoch:"
+# The epoch of a text that is no marker.
+NO_MARKER = -2
 # Longer numbers are no epochs; they would be no int64 either. Words may follow, after a blank.
 MARKER_NUMBER = re.compile(r" *(\d{1,15})(?: \S.*)?", re.DOTALL)
 TRAIN_TIME = re.compile(
@@ -20,12 +22,18 @@ TRAIN_TIME = re.compile(
 )
 
 
-def is_damaged_marker(text: str) -> bool:
-    """Return whether a text is an epoch marker but for one character before its number."""
+def marker_number(text: str) -> int:
+    """Return the epoch of a marker, also of one that differs from it in one character.
+
+    ``UNREADABLE`` of a marker without a number, ``NO_MARKER`` of another text.
+    """
     number = text[len(MARKER) :].strip(" ")
-    return (
-        0 < len(number) < 16 and number.isdecimal() and one_byte_apart(text[: len(MARKER)], MARKER)
-    )
+    is_number = 0 < len(number) < 16 and number.isdecimal()
+    if text.startswith(MARKER):
+        found = None if is_number else MARKER_NUMBER.fullmatch(text, len(MARKER))
+        return int(number) if is_number else int(found[1]) if found else UNREADABLE
+    is_damaged = is_number and one_byte_apart(text[: len(MARKER)], MARKER)
+    return int(number) if is_damaged else NO_MARKER
 
 
 def seconds_of(found: re.Match[str]) -> float:

@@ -1,0 +1,437 @@
+"""Logged values to float64 columns: what is a number, what is missing, what is neither."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from runcube.core import Problem, is_x_like
+from runcube.readers.kernel import Kind
+from runcube.readers.lines import as_float, is_number_text, is_short_list
+from runcube.readers.native.records import OWN_KEYS, flat_items, shown
+from runcube.readers.native.rows import TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.core import Limits
+    from runcube.readers.kernel import Cells
+    from runcube.readers.native.rows import Rows
+
+_SHOWN = 60
+_WHAT = {
+    "non_numeric": "no number, the first {shown}",
+    "huge_number": "beyond float64, read as infinity",
+    "text_number": "read as numbers, the first {shown}",
+    "clashing_key": "left out: the same record has another value of this name, which is kept",
+    "extra_key": "beside a text or a configuration left out, the first {shown}",
+}
+# Kinds that are numbers, and those that are no value.
+_NUMBERS = sum(1 << kind for kind in (*range(Kind.INT, Kind.NINF + 1), Kind.TRUE, Kind.FALSE))
+_NOTHING = (1 << Kind.NULL) | (1 << Kind.EMPTY)
+_BIG = 1 << Kind.BIGINT
+_IS_NUMBER = np.array([bool(_NUMBERS >> kind & 1) for kind in range(32)])
+NEVER = np.iinfo(np.int64).max
+
+
+class Oddities:
+    """What is odd about the values of a section: one problem for each kind and key.
+
+    Parameters
+    ----------
+    path : str
+        Path that problems name.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._found: dict[tuple[str, str], tuple[int, Any, int]] = {}
+
+    def note(self, kind: str, name: str, line: int, value: Any = None, count: int = 1) -> None:
+        """Count values.
+
+        Parameters
+        ----------
+        kind : str
+            Kind of the problem.
+        name : str
+            The key; of a ``limit`` or ``bad_line``, what the problem says of all of them.
+        line : int
+            Line number of the first, from 1.
+        value : object
+            An example, of which the first is shown.
+        count : int
+            Number of values.
+        """
+        first, example, known = self._found.get((kind, name), (line, value, 0))
+        if line < first:
+            first, example = line, value
+        self._found[kind, name] = (first, example, known + count)
+
+    def problems(self) -> list[Problem]:
+        """Return one problem for each kind and key, with its first line and its count."""
+        found = []
+        for (kind, name), (line, value, count) in self._found.items():
+            if kind in _WHAT:
+                what = _WHAT[kind].format(shown=f"{value!r}"[:_SHOWN])
+                message = f"'{shown(name)}': {count} value{'s' * (count > 1)} {what}"
+            else:
+                message = f"{name}; {count} time{'s' * (count > 1)}, the first {value}"
+            found.append(Problem(kind, message, self._path, line))
+        return sorted(found, key=lambda problem: (problem.line or 0, problem.text))
+
+
+class _Numbers(NamedTuple):
+    """Numbers of one name: rows, which rise, and values (numbers,)."""
+
+    rows: NDArray[Any]
+    values: NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class _Lists:
+    """Lists of numbers of one name: row of each, and which of ``items`` it is."""
+
+    rows: NDArray[Any]
+    codes: NDArray[np.int64]
+    items: list[Any]
+
+
+@dataclass(slots=True)
+class Columns:
+    """Numbers of records that stand in another order than their rows.
+
+    Parameters
+    ----------
+    names : list of str
+    values, logged : ndarray of float64 and of bool, (names, records)
+        NaN where a record lacks a name; where it has one.
+    numbers : list of list of int, (names,)
+        Numbers of the decoded columns of each name.
+    first : ndarray of int64, (names, parts)
+        Twice the first row of each name in each part, one more beside the statistics; ``NEVER``
+        where it has none.
+    """
+
+    names: list[str]
+    values: NDArray[np.float64]
+    logged: NDArray[np.bool_]
+    numbers: list[list[int]]
+    first: NDArray[np.int64]
+    _places: dict[tuple[int, ...], NDArray[np.int64]] = field(default_factory=dict)
+    _names: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
+
+    def of_part(
+        self, part: int, order: tuple[int, ...], at: slice
+    ) -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the names that a part has, by first appearance, its values, and where they are.
+
+        Parameters
+        ----------
+        part : int
+        order : tuple of int
+            Numbers of the decoded columns, as the records of the part have them.
+        at : slice
+            Records of the part.
+        """
+        places = self._places.get(order)
+        if places is None:
+            place = {number: i for i, number in enumerate(order)}
+            own = [min(place.get(n, len(place)) for n in mine) for mine in self.numbers]
+            places = self._places[order] = np.array(own, np.int64)
+        first = self.first[:, part]
+        which = np.lexsort((places, first))[: np.count_nonzero(first != NEVER)]
+        key = which.tobytes()
+        names = self._names.get(key)
+        if names is None:
+            names = self._names[key] = tuple(self.names[i] for i in which.tolist())
+        values, logged = self.values[:, at], self.logged[:, at]
+        if len(which) < len(first) or (which[1:] < which[:-1]).any():
+            values, logged = values[which], logged[which]
+        return names, values, logged
+
+
+@dataclass(slots=True)
+class Gathering:
+    """The columns of decoded rows while they are collected.
+
+    Parameters
+    ----------
+    table : Rows
+    starts : ndarray of int64, (parts,)
+        First row of each part: of each section of each log.
+    place : ndarray of int64, (rows,)
+        Where a row stands in the result; -1 of what does not.
+    lines : ndarray of int64, (rows,)
+        Line numbers, for problems.
+    odd : sequence of Oddities, (parts,)
+    limits : Limits
+
+    Attributes
+    ----------
+    with_lists : set of int
+        Parts that have lists of numbers.
+    """
+
+    table: Rows
+    starts: NDArray[np.int64]
+    place: NDArray[np.int64]
+    lines: NDArray[np.int64]
+    odd: Sequence[Oddities]
+    limits: Limits
+    with_lists: set[int] = field(default_factory=set)
+    _metrics: dict[str, list[_Numbers]] = field(default_factory=lambda: defaultdict(list))
+    _own: dict[str, list[_Numbers]] = field(default_factory=lambda: defaultdict(list))
+    _beside: set[str] = field(default_factory=set)
+    _lists: list[tuple[str, _Lists]] = field(default_factory=list)
+    _numbers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def gather(self) -> tuple[Columns, Columns]:
+        """Return the metrics, and what runs along them; note what is odd about their values."""
+        is_placed = self.place >= 0
+        is_text = self.table.kinds == TEXT
+        for number, (path, cells) in enumerate(self.table.decoded.cells.items()):
+            keep = is_placed[cells.rows]
+            placed = cells if keep.all() else _chosen(cells, keep)
+            self._numbers["/".join(path[path[0] == "agg_stats" :])].append(number)
+            if path[0] not in ("type", "value") and placed is not cells:
+                self._note_extra("/".join(path), _chosen(cells, is_text[cells.rows]))
+            if path[0] == "agg_stats":
+                if len(path) > 1:
+                    self._take("/".join(path[1:]), placed, beside=False)
+            elif path[0] not in OWN_KEYS or path[0] == "value":
+                self._take("/".join(path), placed, beside=True)
+            elif path[0] == "type" and (len(path) > 1 or cells.seen != 1 << Kind.STRING):
+                odd = _chosen(placed, placed.kinds != Kind.STRING)
+                self._take("/".join(path), odd, beside=True)
+        for key, found in self.table.beside.items():
+            for row, value in found:
+                for name, inner in flat_items({key: value}) if is_placed[row] else ():
+                    self._put(name, row, inner)
+        metrics = {name: self._merged(name, found) for name, found in self._metrics.items()}
+        own = {name: self._merged(name, found) for name, found in self._own.items()}
+        for name, lists in self._lists:
+            self._itemize(name, lists, metrics)
+        if len(metrics) + len(own) > self.limits.columns:
+            self._bound(metrics, own)
+        return self._assembled(metrics), self._assembled(own)
+
+    def _note(
+        self, kind: str, name: str, rows: NDArray[Any], example: Callable[[int], Any]
+    ) -> None:
+        """Note values on these rows, of which ``example`` returns one by its number."""
+        if not len(rows):
+            return
+        parts = np.searchsorted(self.starts, rows, side="right") - 1
+        found, first, counts = np.unique(parts, return_index=True, return_counts=True)
+        for part, at, count in zip(found.tolist(), first.tolist(), counts.tolist(), strict=True):
+            self.odd[part].note(kind, name, int(self.lines[rows[at]]), example(at), count)
+
+    def _note_extra(self, name: str, cells: Cells) -> None:
+        valued = _chosen(cells, (cells.kinds != Kind.NULL) & (cells.kinds != Kind.EMPTY))
+        self._note("extra_key", name, valued.rows, lambda at: _value(valued, at))
+
+    def _put(self, name: str, row: int, value: Any) -> None:
+        """Take one value beside metrics."""
+        rows = np.array([row])
+        number = as_float(value) if isinstance(value, int | float) else None
+        if isinstance(value, str) and self._is_number(value):
+            self._note("text_number", name, rows, lambda _: value)
+            number = float(value)
+        if number is not None:
+            self._add(name, _Numbers(rows, np.array([number])), beside=True)
+        elif value is not None:
+            self._note("non_numeric", name, rows, lambda _: value)
+
+    def _is_number(self, text: str) -> bool:
+        return len(text) <= self.limits.digits and is_number_text(text)
+
+    def _take(self, name: str, cells: Cells, *, beside: bool) -> None:
+        """Take the cells of one path."""
+        if cells.seen & ~_NUMBERS == 0:
+            numbers = _Numbers(cells.rows, cells.values)
+        else:
+            numbers = self._read(name, cells)
+        if cells.seen & _BIG:
+            huge = cells.rows[(cells.kinds == Kind.BIGINT) & np.isinf(cells.values)]
+            self._note("huge_number", name, huge, lambda _: None)
+        self._add(name, numbers, beside=beside)
+
+    def _read(self, name: str, cells: Cells) -> _Numbers:
+        """Return the numbers among cells of any kind; texts may be some, lists hold some."""
+        is_number = _IS_NUMBER[cells.kinds]
+        values = cells.values
+        is_text = cells.kinds == Kind.STRING
+        if is_text.any():
+            numeric = np.array([self._is_number(word) for word in cells.words], bool)
+            known = [float(w) if n else np.nan for w, n in zip(cells.words, numeric, strict=True)]
+            codes = np.where(is_text, values, 0).astype(np.intp)
+            reads = is_text & numeric[codes]
+            values = np.where(reads, np.array(known)[codes], values)
+            for kind, which in (("text_number", reads), ("non_numeric", is_text & ~reads)):
+                at = np.flatnonzero(which)
+                self._note(kind, name, cells.rows[at], lambda i, at=at: _value(cells, at[i]))  # type: ignore[misc]
+            is_number = is_number | reads
+        at = np.flatnonzero(cells.kinds == Kind.LIST)
+        if len(at):
+            short = np.array([is_short_list(item) for item in cells.items], bool)
+            codes = cells.values[at].astype(np.intp)
+            long = at[~short[codes]]
+            self._note("non_numeric", name, cells.rows[long], lambda i: _value(cells, long[i]))
+            at, codes = at[short[codes]], codes[short[codes]]
+            if len(at):
+                self._lists.append((name, _Lists(cells.rows[at], codes, cells.items)))
+        return _Numbers(cells.rows[is_number], values[is_number])
+
+    def _add(self, name: str, numbers: _Numbers, *, beside: bool) -> None:
+        rows, values = numbers
+        if not len(rows):
+            return
+        if beside and is_x_like(name):
+            lacks = np.isnan(values)  # NaN is nowhere along a curve
+            if lacks.any():
+                self._note("non_numeric", name, rows[lacks], lambda _: np.nan)
+                numbers = _Numbers(rows[~lacks], values[~lacks])
+            self._own[name].append(numbers)
+        else:
+            # What is beside the statistics comes behind them.
+            known = self._metrics[name]
+            known.insert(0 if not beside and name in self._beside else len(known), numbers)
+        if beside:
+            self._beside.add(name)
+
+    def _merged(self, name: str, found: Sequence[_Numbers]) -> _Numbers:
+        """Return the numbers of all paths of one name; of two in a record the first is kept."""
+        if len(found) == 1:
+            return found[0]
+        rows = np.concatenate([numbers.rows for numbers in found])
+        order = np.argsort(rows, kind="stable")
+        rows, values = rows[order], np.concatenate([numbers.values for numbers in found])[order]
+        is_first = np.append(True, rows[1:] != rows[:-1])
+        if not is_first.all():
+            self._note("clashing_key", name, rows[~is_first], lambda _: None)
+            several = np.unique(rows[~is_first])
+            rows, values = rows[is_first], values[is_first]
+            for at in np.searchsorted(rows, several).tolist():
+                values[at] = self._first_of(name, int(rows[at]), values[at])
+        return _Numbers(rows, values)
+
+    def _first_of(self, name: str, row: int, otherwise: float) -> float:
+        """Return the first number of a name in the record of a row."""
+        record = self.table.record(row)
+        for key, value in flat_items(record.get("agg_stats") or {}):
+            if key == name:
+                if isinstance(value, int | float):
+                    number = as_float(value)
+                    return number if number is not None else np.inf if value > 0 else -np.inf
+                if isinstance(value, str) and self._is_number(value):
+                    return float(value)
+        return otherwise
+
+    def _itemize(self, name: str, lists: _Lists, metrics: dict[str, _Numbers]) -> None:
+        """Make metrics of lists of numbers, if they mostly have one length; note the others.
+
+        Where one of them is damaged, the others are metrics all the same.
+        """
+        sizes = np.array([len(lists.items[code]) for code in lists.codes.tolist()])
+        parts = np.searchsorted(self.starts, lists.rows, side="right") - 1
+        usual = np.zeros(len(parts), bool)
+        self.with_lists.update(parts.tolist())
+        for part in np.unique(parts).tolist():
+            mine = parts == part
+            for size, count in Counter(sizes[mine].tolist()).items():
+                usual[mine & (sizes == size)] = 2 * count >= mine.sum()
+        other = np.flatnonzero(~usual)
+        self._note(
+            "non_numeric",
+            name,
+            lists.rows[other],
+            lambda i: lists.items[int(lists.codes[other[i]])],
+        )
+        for i in range(int(sizes[usual].max(initial=0))):
+            at = np.flatnonzero(usual & (sizes > i))
+            read = [lists.items[code][i] for code in lists.codes[at].tolist()]
+            numbers = [as_float(number) for number in read]
+            huge = [k for k, number in enumerate(numbers) if number is None]
+            item = f"{name}/{i}"
+            self._numbers[item] += self._numbers[name]
+            self._note("huge_number", item, lists.rows[at][huge], lambda _: None)
+            values = [
+                (np.inf if whole > 0 else -np.inf) if number is None else number
+                for whole, number in zip(read, numbers, strict=True)
+            ]
+            new = _Numbers(lists.rows[at], np.array(values, np.float64))
+            metrics[item] = self._merged(item, [*([metrics[item]] if item in metrics else []), new])
+
+    def _first(self, columns: dict[str, _Numbers]) -> NDArray[np.int64]:
+        """Return twice the first row of each column in each part, as of `Columns`."""
+        found = np.full((len(columns), len(self.starts)), NEVER)
+        stops = np.append(self.starts[1:], len(self.place))
+        for i, (name, (rows, _)) in enumerate(columns.items()):
+            if not len(rows):
+                continue
+            at = np.searchsorted(rows, self.starts)
+            row = rows[np.minimum(at, len(rows) - 1)].astype(np.int64)
+            has = (at < len(rows)) & (row < stops)
+            found[i, has] = (2 * row + (name in self._beside))[has]
+        return found
+
+    def _bound(self, metrics: dict[str, _Numbers], own: dict[str, _Numbers]) -> None:
+        """Leave out the values of keys beyond the bound of each part, and note them."""
+        names = [*metrics, *own]
+        both = np.concatenate([self._first(metrics), self._first(own)])
+        order = np.argsort(both, axis=0, kind="stable")
+        bound = self.limits.columns
+        for part in np.flatnonzero((both != NEVER).sum(axis=0) > bound).tolist():
+            start = int(self.starts[part])
+            stop = int(self.starts[part + 1]) if part + 1 < len(self.starts) else len(self.place)
+            for column in order[bound:, part].tolist():
+                columns = metrics if column < len(metrics) else own
+                name = names[column]
+                rows, values = columns[name]
+                low, high = np.searchsorted(rows, (start, stop)).tolist()
+                if low == high:
+                    continue
+                what = f"values of keys beyond Limits(columns={bound}): left out"
+                line = int(self.lines[rows[low]])
+                self.odd[part].note("limit", what, line, f"'{shown(name)}'", high - low)
+                kept = np.r_[0:low, high : len(rows)]
+                columns[name] = _Numbers(rows[kept], values[kept])
+
+    def _assembled(self, columns: dict[str, _Numbers]) -> Columns:
+        everywhere = self.place[self.place >= 0]
+        values = np.full((len(columns), len(everywhere)), np.nan)
+        logged = np.zeros(values.shape, bool)
+        for i, (rows, mine) in enumerate(columns.values()):
+            if len(rows) == len(everywhere):
+                values[i, everywhere] = mine
+                logged[i] = True
+            else:
+                at = self.place[rows]
+                values[i, at] = mine
+                logged[i, at] = True
+        numbers = [self._numbers[name] for name in columns]
+        return Columns([*columns], values, logged, numbers, self._first(columns))
+
+
+def _chosen(cells: Cells, keep: NDArray[np.bool_]) -> Cells:
+    kinds = cells.kinds[keep]
+    seen = sum(1 << kind for kind in np.flatnonzero(np.bincount(kinds)).tolist())
+    return type(cells)(cells.rows[keep], kinds, cells.values[keep], cells.words, cells.items, seen)
+
+
+def _value(cells: Cells, at: int) -> Any:
+    """Return the value of a cell as it was logged."""
+    kind, value = int(cells.kinds[at]), float(cells.values[at])
+    if kind == Kind.STRING:
+        return cells.words[int(value)]
+    if kind in (Kind.LIST, Kind.RAW):
+        return cells.items[int(value)]
+    if kind in (Kind.TRUE, Kind.FALSE):
+        return kind == Kind.TRUE
+    return int(value) if kind in (Kind.INT, Kind.BIGINT) and np.isfinite(value) else value

@@ -1,0 +1,475 @@
+"""Logs of the native layout to sections: what follows one configuration line, up to the next one.
+
+Logs that are nothing but records go through one call of the kernel, and share the work on their
+columns. A log with anything else is mended, decoded by itself, and goes the same way.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+import numpy as np
+
+from runcube.core import Problem
+from runcube.readers.kernel import MAX_DEPTH, decode
+from runcube.readers.last_words import remarks_of
+from runcube.readers.lines import BOM, is_deep_line, nul_problem
+from runcube.readers.native.columns import Gathering, Oddities
+from runcube.readers.native.layout import due_splits, layout_of
+from runcube.readers.native.mending import guess_lost, mended, shape_of_text
+from runcube.readers.native.records import flat_items, is_config, shown, within_depth
+from runcube.readers.native.rows import CONFIG, FOREIGN, METRICS, TEXT, Rows, kinds_of, words_of
+from runcube.readers.native.texts import MARKER, NO_MARKER, marker_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from runcube.core import Limits, Remarks, Status
+    from runcube.readers.kernel import Decoded
+    from runcube.readers.native.layout import Layout
+    from runcube.readers.native.mending import Odd
+
+# Records of a plain log follow the configuration, which is on line 1.
+FIRST_LINE = 2
+
+
+@dataclass(slots=True)
+class Section:
+    """One run of a log as a table: its rows are the records of metrics, split after split.
+
+    Parameters
+    ----------
+    config : dict or None
+        The configuration as logged; None if records come before any configuration line.
+    names : tuple of str, (metrics,)
+        Metrics, in order of first appearance.
+    extras : tuple of str, (keys,)
+        What runs along the records.
+    splits : dict of str to slice
+        The rows of each split, which are in file order.
+    lines : dict of str to ndarray of int64, (rows of the split,)
+        Line numbers, from 1.
+    values : ndarray of float64, (metrics, rows)
+        As logged; NaN where a record lacks the metric.
+    logged : ndarray of bool, (metrics, rows)
+        Where it was logged: a logged NaN too.
+    own : ndarray of float64, (keys, rows)
+        Values of ``extras``; NaN where a record lacks the key.
+    epochs : dict of str to ndarray of int64, (rows of the split,)
+        From the markers, or counted from 0.
+    marker_lines, markers : ndarray of int64, (markers,)
+        Line numbers and epochs of the epoch markers.
+    count : int
+        Lines after the configuration, if the log is plain.
+    texts : list of str
+        Text lines; empty unless they are asked for.
+    train_time : float or None
+        Seconds, summed over the sessions of a resumed run; None if no line holds it.
+    marker : Status or None
+        How the run ended by the texts behind the last record of metrics.
+    remarks : Remarks
+    problems : list of Problem
+        What is wrong with the lines.
+    doubtful : dict of int to list of str
+        Unreadable lines that may have been a record of any split, and splits with records behind.
+    is_plain : bool
+        Whether the log is nothing but a configuration and records: one that grows can be joined.
+    """
+
+    config: Any
+    names: tuple[str, ...]
+    extras: tuple[str, ...]
+    splits: dict[str, slice]
+    lines: dict[str, NDArray[np.int64]]
+    values: NDArray[np.float64]
+    logged: NDArray[np.bool_]
+    own: NDArray[np.float64]
+    epochs: dict[str, NDArray[np.int64]]
+    marker_lines: NDArray[np.int64]
+    markers: NDArray[np.int64]
+    count: int
+    texts: list[str]
+    train_time: float | None
+    marker: Status | None
+    remarks: Remarks
+    problems: list[Problem] = field(default_factory=list)
+    doubtful: dict[int, list[str]] = field(default_factory=dict)
+    is_plain: bool = False
+
+
+@dataclass(slots=True)
+class _Log:
+    """The rows of one log among those that were decoded together.
+
+    Parameters
+    ----------
+    path : str
+        Path that problems name.
+    file : int
+        Its number among the files that were decoded.
+    start, stop : int
+        Its rows.
+    config : dict or None
+        The configuration on the first line, which is no row.
+    odd : dict of int to Odd
+        Rows that are no plain record.
+    """
+
+    path: str
+    file: int
+    start: int
+    stop: int
+    config: Any = None
+    odd: Mapping[int, Odd] = field(default_factory=dict)
+    is_plain: bool = True
+
+
+@dataclass(slots=True)
+class _Part:
+    """The rows of one section: its record of configuration, on which line, and what is where."""
+
+    log: _Log
+    start: int
+    stop: int
+    config: Any
+    line: int
+    layout: Layout
+    lines: dict[str, NDArray[np.int64]]
+
+
+def read_sections(
+    logs: Sequence[tuple[bytes, str]], limits: Limits, *, texts: bool = False
+) -> list[list[Section]]:
+    """Return the sections of each log, in file order; at least one of each.
+
+    A bad line costs that line and shifts nothing after it.
+
+    Parameters
+    ----------
+    logs : sequence of (bytes, str), (logs,)
+        What each log holds, and the path that problems name.
+    limits : Limits
+    texts : bool
+        Keep the text lines.
+    """
+    found: list[list[Section]] = [[] for _ in logs]
+    heads = [_plain_config(data, limits) for data, _ in logs]
+    plain = [i for i, head in enumerate(heads) if head is not None]
+    rests = [memoryview(logs[i][0])[heads[i][1] :] for i in plain]  # type: ignore[index]
+    decoded = decode(rests, (), _wide(limits))
+    kinds = kinds_of(decoded)
+    refused = _refused(decoded, kinds, len(plain))
+    starts = np.append(0, decoded.ends)
+    kinds[np.repeat(refused, np.diff(starts))] = FOREIGN
+    together = [
+        _Log(logs[i][1], k, int(starts[k]), int(starts[k + 1]), heads[i][0])  # type: ignore[index]
+        for k, i in enumerate(plain)
+        if not refused[k]
+    ]
+    table = _Table(Rows(rests, decoded, kinds, limits), decoded.lines + (FIRST_LINE - 1), limits)
+    sections = table.sections(together, texts=texts)
+    for k, i in enumerate(plain):
+        if not refused[k]:
+            found[i] = sections.pop(0)
+    for i, (data, path) in enumerate(logs):
+        if not found[i]:
+            found[i] = _alone(data, path, limits, texts=texts)
+    return found
+
+
+def read_records(data: memoryview, limits: Limits, *, texts: bool = False) -> Section | None:
+    """Return the section of records without a configuration; None if it is not plain.
+
+    Parameters
+    ----------
+    data : memoryview
+        Lines after the configuration; they are numbered from 2.
+    limits : Limits
+    texts : bool
+        Keep the text lines.
+    """
+    decoded = decode([data], (), _wide(limits))
+    kinds = kinds_of(decoded)
+    if _refused(decoded, kinds, 1)[0]:
+        return None
+    table = _Table(Rows([data], decoded, kinds, limits), decoded.lines + (FIRST_LINE - 1), limits)
+    return table.sections([_Log("", 0, 0, len(kinds))], texts=texts)[0][0]
+
+
+def _plain_config(data: bytes, limits: Limits) -> tuple[dict[str, Any], int] | None:
+    """Return the record of configuration on the first line, and where the next one begins."""
+    start = len(BOM) if data.startswith(BOM) else 0
+    first = data.find(b"\n", start) + 1
+    line = data[start:first]
+    if b"\0" in line or len(line) > limits.line_bytes:
+        return None
+    try:
+        header = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not is_config(header) or is_deep_line(line, header, limits.depth + 1):
+        return None
+    return header, first
+
+
+def _wide(limits: Limits) -> Limits:
+    """Return limits with room for the keys of the layout, and to count what is left out."""
+    return replace(limits, columns=4 * limits.columns + 64)
+
+
+def _refused(decoded: Decoded, kinds: NDArray[np.int8], count: int) -> NDArray[np.bool_]:
+    """Return which of the logs that were decoded together must be looked at by themselves."""
+    refused = np.full(count, bool(decoded.left_out) and count > 1)
+    refused[[bad.file for bad in decoded.bad]] = True
+    odd = np.flatnonzero(kinds > TEXT)
+    refused[np.searchsorted(decoded.ends, odd, side="right")] = True
+    return refused
+
+
+def _alone(data: bytes, path: str, limits: Limits, *, texts: bool) -> list[Section]:
+    """Return the sections of a log in which something is unusual."""
+    log = mended(data, path, limits)
+    most = max(limits.line_bytes, len(log.data))
+    wide = replace(_wide(limits), line_bytes=most, depth=MAX_DEPTH)
+    decoded = decode([log.data], (), wide)
+    if decoded.bad:
+        raise ValueError(f"line {log.numbers[decoded.bad[0].line - 1]}: cannot be written anew")
+    odd = {row: log.odd[line] for row, line in enumerate(decoded.lines.tolist()) if line in log.odd}
+    numbers = log.numbers[decoded.lines - 1]
+    rows = Rows([log.data], decoded, kinds_of(decoded), limits)
+    whole = _Log(path, 0, 0, len(numbers), odd=odd, is_plain=not odd)
+    found = _Table(rows, numbers, limits).sections([whole], texts=texts)[0]
+    found[-1].problems += nul_problem(data, path)
+    return found
+
+
+# Names, values and where they are: of metrics, and of what runs along them.
+_Own: TypeAlias = (
+    "tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.bool_], "
+    "tuple[str, ...], NDArray[np.float64], NDArray[np.bool_]]"
+)
+
+
+class _Table:
+    """Decoded rows on their way to sections.
+
+    Parameters
+    ----------
+    rows : Rows
+    lines : ndarray of int64, (rows,)
+        Line numbers, from 1.
+    limits : Limits
+    """
+
+    def __init__(self, rows: Rows, lines: NDArray[np.int64], limits: Limits) -> None:
+        self.rows = rows
+        self.lines = lines
+        self.limits = limits
+        # Texts that say something, and are no markers: their rows, and which words they are.
+        says = np.array([*map(bool, rows.words), False])[rows.said]
+        self._texts = np.flatnonzero(says & (rows.markers == NO_MARKER))
+        self._said = rows.said[self._texts].tolist()
+        self._layouts: dict[bytes, tuple[Layout, dict[str, NDArray[np.int64]]]] = {}
+
+    def sections(self, logs: Sequence[_Log], *, texts: bool) -> list[list[Section]]:
+        """Return the sections of logs; rows of no log are left alone."""
+        parts = [part for log in logs for part in self._parts(log)]
+        odd = [Oddities(part.log.path) for part in parts]
+        starts = np.array([part.start for part in parts], np.int64)
+        place = np.full(len(self.lines), -1)
+        records = [part.start + part.layout.rows for part in parts]
+        places = np.concatenate([np.empty(0, np.int64), *records])
+        place[places] = np.arange(len(places))
+        gathering = Gathering(self.rows, starts, place, self.lines, odd, self.limits)
+        metrics, own = gathering.gather()
+        by_log: dict[int, list[Section]] = {log.start: [] for log in logs}
+        begin = 0
+        for number, part in enumerate(parts):
+            stop = begin + len(part.layout.rows)
+            at = slice(begin, stop)
+            order = self.rows.decoded.orders[part.log.file]
+            table = (*metrics.of_part(number, order, at), *own.of_part(number, order, at))
+            section = self._section(part, table, texts=texts)
+            self._name(part, section, odd[number])
+            section.is_plain = section.is_plain and number not in gathering.with_lists
+            by_log[part.log.start].append(section)
+            begin = stop
+        return [*by_log.values()]
+
+    def _parts(self, log: _Log) -> list[_Part]:
+        codes = self.rows.codes[log.start : log.stop]
+        markers = self.rows.markers[log.start : log.stop]
+        names = self.rows.names
+        if not log.odd:
+            lines = self.lines[log.start : log.stop]
+            key = b"".join((codes.tobytes(), markers.tobytes(), lines.tobytes()))
+            known = self._layouts.get(key)
+            if known is None:
+                due = due_splits(codes, names, codes < 0)
+                layout = layout_of(codes, names, markers, {}, due)
+                known = self._layouts[key] = layout, _lines_of(layout, lines)
+            return [_Part(log, log.start, log.stop, log.config, 1, *known)]
+        lost = {row: odd for row, odd in log.odd.items() if odd.record is None}
+        if lost:
+            guess_lost(self._shapes(lost), lost)
+        due = due_splits(codes, names, self.rows.kinds == TEXT)
+        parts = []
+        for start, stop, config in self._cuts(lost):
+            layout = layout_of(
+                codes[start:stop],
+                names,
+                markers[start:stop],
+                {row - start: odd for row, odd in lost.items() if start <= row < stop},
+                {row - start: split for row, split in due.items() if start <= row < stop},
+            )
+            line = 0 if config is None else log.odd[config].number
+            record = None if config is None else log.odd[config].record
+            own = _lines_of(layout, self.lines[start:stop])
+            parts.append(_Part(log, start, stop, record, line, layout, own))
+        return parts
+
+    def _cuts(self, lost: Mapping[int, Odd]) -> list[tuple[int, int, int | None]]:
+        """Return where sections begin and end, and the rows of their configurations."""
+        kinds = self.rows.kinds
+        is_record = kinds == METRICS
+        is_record[[row for row, odd in lost.items() if odd.split is not None]] = True
+        records = np.flatnonzero(is_record)
+        cuts: list[tuple[int, int, int | None]] = []
+        start, config = 0, None
+        for row in np.flatnonzero(kinds == CONFIG).tolist():
+            has_records = np.searchsorted(records, row) > np.searchsorted(records, start)
+            if config is not None or has_records:
+                cuts.append((start, row, config))
+                start = row
+            config = row
+        return [*cuts, (start, len(kinds), config)]
+
+    def _shapes(self, lost: Mapping[int, Odd]) -> list[str | None]:
+        """Return what recurs of each row of a log; None of those that are lost."""
+        types = words_of(self.rows.decoded, "type").tolist()
+        shapes: list[str | None] = []
+        for row, kind in enumerate(self.rows.kinds.tolist()):
+            if row in lost:
+                shapes.append(None)
+            elif kind == CONFIG:
+                shapes.append("dict_config")
+            elif kind == METRICS:
+                shapes.append(f"split {self.rows.names[self.rows.codes[row]].split}")
+            else:
+                said = int(self.rows.said[row])
+                own = types[row] if types[row] is not None else self.rows.record(row)["type"]
+                shapes.append(shape_of_text(own, self.rows.words[said] if said >= 0 else ""))
+        return shapes
+
+    def _section(self, part: _Part, table: _Own, *, texts: bool) -> Section:
+        layout = part.layout
+        names, values, logged, extras, along, _ = table
+        lines = self.lines[part.start : part.stop]
+        where = (part.start, part.start + layout.last + 1, part.stop)
+        low, cut, high = np.searchsorted(self._texts, where).tolist()
+        before, behind = self._said[low:cut], self._said[cut:high]
+        seconds = self.rows.seconds
+        words, kinds = self.rows.words, self.rows.remarks
+        times = [seconds[code] for code in before + behind if code in seconds]
+        count = part.stop - part.start
+        is_plain = part.log.is_plain and layout.is_sure
+        return Section(
+            None if part.config is None else part.config["value"],
+            names,
+            extras,
+            layout.splits,
+            part.lines,
+            values,
+            logged,
+            along,
+            layout.epochs,
+            lines[layout.marker_rows],
+            layout.markers,
+            count,
+            self._messages(part) if texts else [],
+            sum(times) if times else None,
+            marker_of([words[code] for code in behind]),
+            remarks_of((kinds[code] for code in {*before}), (kinds[code] for code in {*behind})),
+            is_plain=is_plain and (not count or int(lines[-1]) == FIRST_LINE + count - 1),
+        )
+
+    def _messages(self, part: _Part) -> list[str]:
+        """Return the text lines of a part."""
+        found = []
+        rows = part.start + np.flatnonzero(self.rows.kinds[part.start : part.stop] == TEXT)
+        for row, code in zip(rows.tolist(), self.rows.said[rows].tolist(), strict=True):
+            if code < 0:
+                value = self.rows.record(row)["value"]
+                # What is nested too deeply to be written anew is its own text.
+                found.append(value if isinstance(value, str) else json.dumps(value))
+            elif self.rows.words[code]:
+                found.append(self.rows.words[code])
+        return found
+
+    def _name(self, part: _Part, section: Section, odd: Oddities) -> None:
+        """Set what is wrong with the lines of a section."""
+        path, lines = part.log.path, self.lines
+        named: list[tuple[int, Problem]] = []
+        for row, found in part.log.odd.items():
+            if part.start <= row < part.stop:
+                named += [(row, problem) for problem in found.problems]
+                if found.foreign is not None:
+                    _note_foreign(odd, found)
+                if found.is_doubtful:
+                    ends = part.layout.ends.items()
+                    behind = [name for name, end in ends if lines[part.start + end] > found.number]
+                    section.doubtful[found.number] = behind
+        if part.config is not None:
+            section.config = self._configure(part, odd, named)
+        for kind, message, own in part.layout.problems:
+            row = part.start + own
+            where = len(lines) if kind == "bad_marker" else row
+            named.append((where, Problem(kind, message, path, int(lines[row]))))
+        if self.rows.damaged:
+            said = self.rows.said[part.start : part.stop]
+            for at in np.flatnonzero(np.isin(said, self.rows.damaged)).tolist():
+                row = part.start + at
+                word = self.rows.words[self.rows.said[row]]
+                message = f"'{word}' read as '{MARKER}{word[len(MARKER) :]}'"
+                named.append((row, Problem("bad_marker", message, path, int(lines[row]))))
+        section.problems = [problem for _, problem in sorted(named, key=lambda item: item[0])]
+        what = f"values of keys beyond Limits(columns={self.limits.columns}): left out"
+        for keys, row in self.rows.decoded.left_out.items():
+            if part.start <= row < part.stop:
+                odd.note("limit", what, int(lines[row]), f"'{shown('/'.join(keys[1:]))}'")
+        section.problems += odd.problems()
+        section.is_plain = section.is_plain and not section.problems
+
+    def _configure(self, part: _Part, odd: Oddities, named: list[tuple[int, Problem]]) -> Any:
+        """Return the configuration of a section, and name what is left out of it."""
+        record = part.config
+        if part.log.config is None:  # that of a plain log was looked at before
+            record, cut = within_depth(record, self.limits)
+            for name in cut:
+                message = f"'{shown(name)}': nested deeper than Limits(depth={self.limits.depth})"
+                problem = Problem("limit", f"{message}: left out", part.log.path, part.line)
+                named.append((part.start, problem))
+        others = {key: value for key, value in record.items() if key not in ("type", "value")}
+        for name, value in flat_items(others):
+            if value is not None:
+                odd.note("extra_key", name, part.line, value)
+        return record["value"]
+
+
+def _lines_of(layout: Layout, lines: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Return the line numbers of the records of each split."""
+    mine = lines[layout.rows].astype(np.int64)
+    mine.flags.writeable = False
+    return {split: mine[at] for split, at in layout.splits.items()}
+
+
+def _note_foreign(odd: Oddities, found: Odd) -> None:
+    """Note a line that is no record of this layout."""
+    names = ", ".join(f"'{shown(name)}'" for name in list(found.foreign)[:20])
+    what = f"{names or 'no key'}: not a record of this layout, left out"
+    odd.note("bad_line", what, found.number, f"on line {found.number}")
