@@ -145,7 +145,7 @@ def test_a_worker_that_is_killed_costs_a_load_no_data(cluster, logs, tmp_path, m
             processes[-1].kill()
 
     # Many small batches, so that both workers have some when one is killed.
-    monkeypatch.setattr(tasks, "_LEAST_BATCH", 1)
+    monkeypatch.setattr(tasks, "_PER_FILE", 1)
     want = rc.load_runs(logs)
     rc.archive_runs(logs, tmp_path / "a.nc", parallel="dask", progress=kill)
     assert killed
