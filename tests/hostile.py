@@ -1,4 +1,4 @@
-"""Readers that go wrong in other processes, in a module that those processes can import."""
+"""Readers that go wrong, or are slow, in a module that other processes can import."""
 
 import multiprocessing
 import os
@@ -9,22 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import runcube as rc
-from runcube.parallel.processes import is_worker
-from runcube.pipeline import tasks
 from runcube.readers.native.reader import NativeReader
 
 
 @dataclass(frozen=True)
-class DeadlyReader:
-    """Reads the native layout; a log that holds ``word`` ends any process but the first one.
+class PlainReader:
+    """Reads the native layout, and is none of the readers of runcube."""
 
-    ``once``: a directory where each log leaves a mark, so that it does so only once.
-    """
-
-    word: str = "DEADLY"
-    once: str | None = None
-    code: int | None = None
-    name: str = "deadly"
+    name: str = "plain"
 
     def find(self, tree):
         return NativeReader().find(tree)
@@ -33,80 +25,108 @@ class DeadlyReader:
         return NativeReader().headers(source)
 
     def read(self, source, request):
+        return NativeReader().read(source, request)
+
+
+@dataclass(frozen=True)
+class DeadlyReader(PlainReader):
+    """A log that holds ``word`` ends any process but the first one.
+
+    ``once``: a directory where each log leaves a mark, so that it does so only once.
+    """
+
+    word: str = "DEADLY"
+    once: str | None = None
+    name: str = "deadly"
+
+    def read(self, source, request):
         path = Path(source.root, source.path)
         if multiprocessing.parent_process() and self.word in path.read_text():
             mark = Path(self.once or "/nonexistent", source.path.replace("/", "_"))
             if not mark.exists():
                 if self.once:
                     mark.touch()
-                if self.code is not None:
-                    os._exit(self.code)
                 os.kill(os.getpid(), signal.SIGKILL)
-        return NativeReader().read(source, request)
-
-
-READY = []
-
-
-def set_up(word):
-    """What an executor does to its processes before all else."""
-    READY.append(word)
-
-
-@dataclass(frozen=True)
-class NeedyReader(DeadlyReader):
-    """Reads in processes that were set up alone."""
-
-    name: str = "needy"
-
-    def read(self, source, request):
-        if READY != ["ready"]:
-            raise RuntimeError("the process was not set up")
         return super().read(source, request)
 
 
 @dataclass(frozen=True)
-class SleepyReader(DeadlyReader):
-    """Never comes to an end in another process, and says by a file that it was there."""
+class SleepyReader(PlainReader):
+    """Takes its time, and leaves a file in ``marks`` for each log that it begins."""
 
+    marks: str = ""
+    seconds: float = 0.1
     name: str = "sleepy"
 
     def read(self, source, request):
-        if is_worker():
-            Path(self.once, f"{os.getpid()}.pid").touch()
-            time.sleep(3600)
-        return NativeReader().read(source, request)
+        Path(self.marks, source.path.replace("/", "_")).touch()
+        time.sleep(self.seconds)
+        return super().read(source, request)
 
 
 @dataclass(frozen=True)
-class FailingReader(DeadlyReader):
+class FailingReader(PlainReader):
     """Has a bug that shows in some logs."""
 
+    word: str = "DEADLY"
     name: str = "failing"
 
     def read(self, source, request):
         if self.word in Path(source.root, source.path).read_text():
             raise ZeroDivisionError("a bug")
-        return NativeReader().read(source, request)
+        return super().read(source, request)
 
 
-class LockedReader(DeadlyReader):
+class LockedReader(PlainReader):
     """Cannot be pickled."""
 
     def __init__(self):
         object.__setattr__(self, "lock", threading.Lock())
 
 
-def load_inside(root, mode):
-    """Load in a process that is a worker itself: the cube, and how many processes it has now."""
-    tasks._WORTH_IT = 0
-    ds = rc.load_runs(root, parallel=mode)
-    return ds, len(multiprocessing.active_children())
+# The process and thread that each log was read in.
+WHERE = {}
+
+
+@dataclass(frozen=True)
+class WatchedReader(PlainReader):
+    """Remembers where it read."""
+
+    name: str = "watched"
+
+    def read(self, source, request):
+        WHERE[source.path] = os.getpid(), threading.get_ident()
+        return super().read(source, request)
+
+
+@dataclass(frozen=True)
+class BatchReader(FailingReader):
+    """Takes several logs at once, and remembers how many; ``fault`` is what it does wrong then."""
+
+    fault: str = ""
+    name: str = "batches"
+
+    def read_batch(self, sources, request):
+        BATCHES.append(len(sources))
+        found = [super(BatchReader, self).read(source, request) for source in sources]
+        match self.fault:
+            case "few":
+                return found[1:]
+            case "many":
+                return [*found, found[0]]
+            case "none":
+                return None
+            case "other":
+                return [*found[:-1], ["no log"]]
+        return found
+
+
+BATCHES = []
 
 
 def load_daemonic(root, mode, answers):
-    """Do so in a daemonic process."""
+    """Load in a daemonic process, and send the values, or the error."""
     try:
-        answers.put(load_inside(root, mode)[0].curve.values.tobytes())
+        answers.put(rc.load_runs(root, parallel=mode).curve.values.tobytes())
     except rc.PlanError as error:
         answers.put(str(error))

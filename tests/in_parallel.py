@@ -1,9 +1,11 @@
 """Loads in parallel beside plain ones, for the tests."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -18,8 +20,7 @@ import numpy as np
 import runcube as rc
 from runcube.core.model import Request
 from runcube.pipeline.discover import discover
-from runcube.pipeline.tasks import run_tasks
-from runcube.pipeline.transport import ReadLogs
+from runcube.pipeline.tasks import read_tasks
 
 HERE = Path(__file__).parent
 
@@ -27,7 +28,7 @@ HERE = Path(__file__).parent
 @contextmanager
 def way(mode, request):
     """What ``parallel=`` takes for the name of a mode."""
-    if mode == "threads":
+    if mode == "own threads":
         with ThreadPoolExecutor(2) as pool:
             yield pool
     elif mode == "own processes":
@@ -36,7 +37,7 @@ def way(mode, request):
     elif mode == "dask client":
         with request.getfixturevalue("client").as_current():
             yield "dask"
-    elif mode.startswith("dask"):
+    elif mode and mode.startswith("dask "):
         with dask.config.set(scheduler=mode.split()[1]):
             yield "dask"
     else:
@@ -55,11 +56,14 @@ def load(root, mode, **options):
     return ds
 
 
+def tasks_of(root, reader="auto"):
+    """The task of every log under a directory."""
+    return [(job, Request(messages=True)) for job in discover(root, reader, None).jobs]
+
+
 def results(root, mode, reader="auto"):
-    """What ``run_tasks`` gives for every log under a directory."""
-    tasks = [(job, Request(messages=True)) for job in discover(root, reader, None).jobs]
-    sizes = [job.source.size for job, _ in tasks]
-    return list(run_tasks(ReadLogs(), tasks, sizes, None, mode))
+    """What ``read_tasks`` gives for every log under a directory."""
+    return list(read_tasks(tasks_of(root, reader), mode))
 
 
 def assert_same(left, right):
@@ -86,41 +90,32 @@ def assert_same(left, right):
         assert left == right
 
 
-def no_children():
-    """Whether every process that was started here has ended."""
-    return not multiprocessing.active_children()
+def nothing_is_left():
+    """Whether every thread and process that a load has started here has ended."""
+    threads = [t for t in threading.enumerate() if t.name.startswith("runcube_")]
+    return not threads and not multiprocessing.active_children()
 
 
-SCRIPT = """
-import sys, pathlib
-sys.path[:0] = {path!r}
-from hostile import SleepyReader
-import runcube as rc
-from runcube.pipeline import tasks
-tasks._LEAST_BATCH = tasks._PER_FILE = 1
-{statement}
-"""
-
-
-def start(statement, **options):
-    """A script without ``if __name__ == "__main__"``, in a process group of its own."""
+def start(statement):
+    """A script in a process group of its own."""
     path = [str(HERE), str(HERE.parent / "src")]
+    body = f"from hostile import *\nimport runcube as rc\n{dedent(statement)}"
     with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
-        file.write(SCRIPT.format(path=path, statement=dedent(statement)))
+        file.write(f"import sys\nsys.path[:0] = {path!r}\n{body}\n")
     return subprocess.Popen(
         [sys.executable, file.name],
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )
 
 
 def wait_for(condition, seconds=60):
     """Wait until something holds; the test fails if it never does."""
-    for _ in range(seconds * 20):
+    for _ in range(seconds * 100):
         if condition():
             return
-        time.sleep(0.05)
+        time.sleep(0.01)
     raise AssertionError(f"did not come about in {seconds} s")

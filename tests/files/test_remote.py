@@ -221,7 +221,7 @@ def test_a_load_asks_for_each_file_once_and_for_its_ends(logs, web):
     assert len(gets) == 3 * 12
 
 
-@pytest.mark.parametrize("parallel", [False, "processes"])
+@pytest.mark.parametrize("parallel", [False, "threads", "processes"])
 def test_an_archive_is_made_of_one_look_at_each_file(logs, web, tmp_path, parallel):
     path, url = tmp_path / "sweep.nc", web.url + "/logs"
     quietly(rc.archive_runs, url, path, parallel=parallel)
@@ -473,7 +473,7 @@ def test_each_way_of_reading_gives_the_same(place, logs, web, memory):
     url = memory(logs) if place == "memory" else web.url + "/logs"
     want = loaded(logs)
     with ThreadPoolExecutor(3) as threads, ProcessPoolExecutor(2) as processes:
-        for parallel in ("auto", False, "dask", threads, processes):
+        for parallel in ("auto", False, "threads", "dask", threads, processes):
             assert_same(loaded(url, parallel=parallel), want)
     if place == "web":
         web.asked.clear()
@@ -481,9 +481,13 @@ def test_each_way_of_reading_gives_the_same(place, logs, web, memory):
         assert len([g for g in web.of_files() if g.range is None]) == 12
 
 
-def test_memory_is_not_shared_with_other_processes(logs, memory):
-    with pytest.raises(rc.PlanError, match="memory of this process"):
-        loaded(memory(logs), parallel="processes")
+@pytest.mark.parametrize("parallel", ["processes", "dask"])
+def test_logs_in_memory_are_read_here_and_named(logs, memory, parallel):
+    with pytest.warns(
+        rc.SweepWarning, match=rf"{parallel}'.*memory of this process, and read in it"
+    ):
+        found = rc.load_runs(memory(logs), parallel=parallel)
+    assert found.curve.equals(loaded(logs).curve)
 
 
 # Archives

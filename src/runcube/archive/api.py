@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runcube.archive.build import ArchiveJob, archive_logs
 from runcube.archive.existing import ExistingArchive
 from runcube.archive.older import check_replaced
-from runcube.core import ArchiveError, gc_paused
+from runcube.core import ArchiveError
 from runcube.cube import check_cube
 from runcube.files import absolute_root, archive_path, as_root, locked, replace_atomically
 from runcube.netcdf import CubeShape, Storage, encode, opened, read_file, write_file
@@ -217,7 +217,7 @@ def archive_runs(
     progress : bool or callable
         True shows bars; a callable is called with ``(bytes done, bytes in all, files)``. Both run
         twice: while the logs are read, and while the archive is written (then runs, not files).
-    parallel : {"auto", "processes", "dask"}, False or Executor
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
         Where the logs are read; the archive is the same.
 
     Raises
@@ -315,10 +315,11 @@ def update_archive(
     progress : bool or callable
         True shows bars; a callable is called with ``(bytes done, bytes in all, files)``. Both run
         twice: while the logs are read, and while the archive is written (then runs, not files).
-    parallel : {"auto", "processes", "dask"}, False or Executor
-        Where the logs are read: ``"auto"`` starts processes for some 250 MB or more, False reads
-        in this process, ``"dask"`` takes the current scheduler or ``distributed.Client``, an
-        executor of ``concurrent.futures`` is used and left open. The archive is the same.
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
+        Where the logs are read: ``"auto"`` starts threads for some 8 MB or more, ``"threads"``
+        does always, False never. ``"processes"`` are for slow readers of your own, ``"dask"`` takes
+        the current scheduler or ``distributed.Client``, an executor of ``concurrent.futures`` is
+        used and left open. The archive is the same.
 
     Raises
     ------
@@ -357,7 +358,7 @@ def update_archive(
     """
     check_parallel(parallel)
     target = _resolved(path)
-    with locked(target), opened(target) as file, gc_paused():
+    with locked(target), opened(target) as file:
         existing = ExistingArchive(target, file)
         if "merged" in existing.facts:
             parts = ", ".join(existing.facts["merged"])

@@ -6,7 +6,7 @@ come from the records of an ``ExistingArchive`` where a log has not changed sinc
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from runcube.archive.kept import failed_logs, keep_runs, kept_logs
 from runcube.archive.sources import ArchiveSources
 from runcube.archive.staging import StagingStore
 from runcube.archive.writer import Writer
-from runcube.core import ExecutorError, RuncubeError, clean_text, gc_paused
+from runcube.core import ExecutorError, RuncubeError, clean_text
 from runcube.curves import select_runs
 from runcube.files import absolute_root, display_root, replace_atomically
 from runcube.pipeline import (
@@ -57,7 +57,7 @@ class ArchiveJob:
         Whether to show bars, or what is called with bytes done, bytes in all, and files.
     source : str or None
         What the attr ``source`` is to be; None: ``root`` without its password.
-    parallel : {"auto", "processes", "dask"}, False or Executor
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
         Where the logs are read.
     """
 
@@ -86,8 +86,7 @@ def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = Non
     """
     staging = StagingStore(archive_job.target)
     try:
-        with gc_paused():
-            summary = _through(staging, archive_job, existing)
+        summary = _through(staging, archive_job, existing)
     except BaseException as error:
         # Who was interrupted, or lost a cluster, wants to go on; what cannot work, or fills the
         # disk, leaves nothing behind. An update that is interrupted has little to lose.
@@ -152,11 +151,11 @@ def _through(
         "skipped": problems,
         "deleted": sources.kept,
         "others": sources.others(discovery.jobs, {p.path for p in parsed.failures}),
-        "told": asdict(summary),  # the name in archives
+        "told": summary.kept(),  # the name in archives
     }
     with (
         replace_atomically(archive_job.target) as beside,
         progress_callback(archive_job.progress, "writing the archive") as step,
     ):
         writer.write(beside, archive_job.storage, facts, discovery.jobs, step)
-    return summary
+    return replace(summary, read_here=parsed.read_here)

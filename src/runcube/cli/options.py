@@ -131,11 +131,11 @@ def _parallel(_ctx: click.Context, _option: click.Parameter, given: str) -> str 
 
 PARALLEL: Option = click.option(
     "--parallel",
-    type=click.Choice(["auto", "off", "processes", "dask"]),
+    type=click.Choice(["auto", "off", "threads", "processes", "dask"]),
     default="auto",
     show_default=True,
     callback=_parallel,
-    help="Where logs are read; auto starts processes if there is much to read.",
+    help="Where logs are read; auto starts threads if there is much to read.",
 )
 PLAN: dict[str, Option] = {
     "reader": click.option(

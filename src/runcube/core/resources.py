@@ -1,19 +1,12 @@
-"""Resources of the machine: memory, CPUs, and the garbage collector while a sweep is loaded."""
+"""Resources of the machine: memory and CPUs."""
 
 from __future__ import annotations
 
-import gc
 import os
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING
 
 from runcube.core.errors import CubeTooLargeError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _UNLIMITED = 1 << 62
 
@@ -120,57 +113,3 @@ def _ratio(*paths: Path) -> float:
         return float(quota) / float(period) if float(quota) > 0 else float("inf")
     except (OSError, ValueError):  # no such file; "max"
         return float("inf")
-
-
-@dataclass
-class _Loads:
-    """Loads under way in the threads of this process.
-
-    Attributes
-    ----------
-    lock : Lock
-        Held while the other fields change.
-    count : int
-        Number of loads under way.
-    was_enabled : bool
-        Whether the garbage collector was enabled before the first of them.
-    """
-
-    lock: Lock = field(default_factory=Lock)
-    count: int = 0
-    was_enabled: bool = True
-
-
-_LOADS = _Loads()
-
-
-def _forked() -> None:
-    # The threads that load do not exist in a forked process.
-    if _LOADS.count and _LOADS.was_enabled:
-        gc.enable()
-    _LOADS.lock, _LOADS.count = Lock(), 0
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Disable the cyclic garbage collector, which would walk a million records over and over.
-
-    Parsed logs form no cycles, so no garbage accumulates meanwhile. The last of several loading
-    threads enables it again.
-    """
-    with _LOADS.lock:
-        if not _LOADS.count:
-            _LOADS.was_enabled = gc.isenabled()
-            gc.disable()
-        _LOADS.count += 1
-    try:
-        yield
-    finally:
-        with _LOADS.lock:
-            _LOADS.count = max(0, _LOADS.count - 1)  # it is zero in a forked process
-            if not _LOADS.count and _LOADS.was_enabled:
-                gc.enable()

@@ -63,7 +63,9 @@ class Store(Protocol):
         ...
 
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
-        """Prepare for the files that this thread will read whole, in this order.
+        """Prepare for the files that this load will read whole, in about this order.
+
+        The load is all that runs in this context (``contextvars``) or in a copy of it.
 
         Parameters
         ----------
@@ -74,6 +76,10 @@ class Store(Protocol):
         fresh : bool
             Whether bytes kept from an earlier read must not be used.
         """
+        ...
+
+    def release(self, paths: Iterable[str]) -> None:
+        """Drop what ``expect`` prepared for files that have been read."""
         ...
 
     def rest(self) -> None:
@@ -133,10 +139,13 @@ def prefetching(
 ) -> Iterator[None]:
     """Announce the sources that will be read whole inside: remote ones are read ahead.
 
+    That goes for this thread, and for all that run in copies of its context. Whoever has read a
+    source calls ``release_sources``.
+
     Parameters
     ----------
     sources : iterable of Source
-        In the order in which they will be read.
+        In about the order in which they will be read.
     look : bool
         Whether ``stat_file`` will be called for each file after it was read.
     fresh : bool
@@ -144,10 +153,8 @@ def prefetching(
     """
     expected: dict[str, list[list[LogFile]]] = {}
     for source in sources:
-        # All files of a source are under one root.
-        own = own_place(source.root, source.path)[0]
-        if is_url(own):
-            files = [replace(f, path=own_place(source.root, f.path)[1]) for f in source.files]
+        if is_remote(source):
+            own, files = _own_files(source)
             expected.setdefault(own, []).append(files)
     with ExitStack() as stack:
         for own, files_of in expected.items():
@@ -157,7 +164,27 @@ def prefetching(
         yield
 
 
-_failed = 0
+def is_remote(source: Source) -> bool:
+    """Return whether a source is behind a URL."""
+    return is_url(own_place(source.root, source.path)[0])
+
+
+def release_sources(sources: Iterable[Source]) -> None:
+    """Drop what was fetched ahead of sources that have been read, whether or not it was used."""
+    for source in sources:
+        if is_remote(source):
+            own, files = _own_files(source)
+            store_of(own).release([file.path for file in files])
+
+
+def _own_files(source: Source) -> tuple[str, list[LogFile]]:
+    """Return the files of a source by their paths under its root, and that root: one for all."""
+    files = [replace(f, path=own_place(source.root, f.path)[1]) for f in source.files]
+    return own_place(source.root, source.path)[0], files
+
+
+# One item for each failure: threads that count with += lose some.
+_failed: list[str] = []
 
 
 def failed_reads() -> int:
@@ -166,18 +193,17 @@ def failed_reads() -> int:
     On this machine: a disk or a network that fails, too many open files; a listing shows missing
     files and permissions. Behind a URL every failure counts, since permissions are not listed.
     """
-    return _failed
+    return len(_failed)
 
 
 @contextmanager
 def _counting(root: str) -> Iterator[None]:
     """Count failures inside that no listing shows."""
-    global _failed
     try:
         yield
     except OSError as error:
-        is_listed = isinstance(error, FileNotFoundError | PermissionError) and not is_url(root)
-        _failed += not is_listed
+        if is_url(root) or not isinstance(error, FileNotFoundError | PermissionError):
+            _failed.append(root)
         raise
 
 

@@ -12,7 +12,7 @@ from runcube.files.listing import Listing
 from runcube.files.paths import as_root, display_root, is_url, missing_path_hint, roots_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from io import FileIO
 
 # A listing that descends into these finds JSON of other tools, never a training log.
@@ -74,6 +74,9 @@ class LocalStore:
 
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
         """Do nothing: the system reads ahead."""
+
+    def release(self, paths: Iterable[str]) -> None:
+        """Do nothing: nothing was fetched."""
 
     def begin(self, paths: Sequence[str]) -> None:
         """Do nothing: the system reads ahead."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, local
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runcube.files.packed import PACKED_ENDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor, Future
 
     from runcube.core import LogFile
@@ -71,6 +71,7 @@ class HeadCache:
         self._held: OrderedDict[str, Ends] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
+        self._turn = Lock()
         # Files of each kind, and the position of each file among them.
         self._kinds: dict[str, list[str]] = {}
         self._positions: dict[str, int] = {}
@@ -98,19 +99,26 @@ class HeadCache:
         """
         found = self._held.get(path)
         if found is None or self._lacks(path, stop, found):
-            others = self._window(path)
-            missing = [path, *(p for p in others if self._lacks(p, stop, self._held.get(p)))]
-            if self._pool is None:
-                made = [self._made(path, stop)]
-            else:
-                made = list(self._pool.map(lambda p: self._made(p, stop), missing))
-            # The requested file last, so that it is not the first to be dropped.
-            for name, ends in reversed([*zip(missing, made, strict=False)]):
-                self._keep(name, ends)
-            found = made[0]
+            with self._turn:  # another thread may be fetching it with its neighbours
+                found = self._held.get(path)
+                if found is None or self._lacks(path, stop, found):
+                    found = self._fetched(path, stop)
         if found.error is not None:
             raise found.error
         return found
+
+    def _fetched(self, path: str, stop: int) -> Ends:
+        """Return the ends of a file, after fetching them together with those of the next files."""
+        others = self._window(path)
+        missing = [path, *(p for p in others if self._lacks(p, stop, self._held.get(p)))]
+        if self._pool is None:
+            made = [self._made(path, stop)]
+        else:
+            made = list(self._pool.map(lambda p: self._made(p, stop), missing))
+        # The requested file last, so that it is not the first to be dropped.
+        for name, ends in reversed([*zip(missing, made, strict=False)]):
+            self._keep(name, ends)
+        return made[0]
 
     def peek(self, path: str) -> Ends | None:
         """Return what was fetched of a file so far; None if nothing."""
@@ -173,34 +181,48 @@ _BYTES = 1 << 25
 
 
 class ReadAhead(Generic[T]):
-    """Fetches files in the order in which their reader will request them.
+    """Fetches files in about the order in which a load requests them, in one thread or several.
 
     Nothing is fetched before the first request: if other processes read, there is none.
 
     Parameters
     ----------
-    pool : Executor
-        Threads for the requests.
+    pool : Executor or None
+        Threads for the requests; None if there are no files.
     fetch : callable
         Returns a file by its path; runs in the pool.
-    sources : sequence of sequence of LogFile
-        The files by source. Sources are read in this order, the files of one in any.
+    files : iterable of LogFile
+        In the order in which they will be requested; of one that comes again the first time counts.
+
+    Attributes
+    ----------
+    looks : dict of str to LogFile
+        Sizes and times right after a file was read, by path.
     """
 
     def __init__(
-        self, pool: Executor, fetch: Callable[[str], T], sources: Sequence[Sequence[LogFile]]
+        self, pool: Executor | None, fetch: Callable[[str], T], files: Iterable[LogFile] = ()
     ) -> None:
         self._pool = pool
         self._fetch = fetch
-        # A file that several sources share (a configuration above them) goes with the first.
-        first: dict[str, tuple[int, LogFile]] = {}
-        for i, files in enumerate(sources):
-            for file in files:
-                first.setdefault(file.path, (i, file))
-        self._number = {path: i for path, (i, _) in first.items()}
-        self._todo = deque(file for _, file in first.values())
+        self._todo: OrderedDict[str, int] = OrderedDict()
+        for file in files if pool is not None else ():
+            self._todo.setdefault(file.path, file.size)
         self._begun: dict[str, tuple[Future[T], int]] = {}
         self._bytes = 0
+        self._lock = Lock()
+        self._own = local()
+        self.looks: dict[str, LogFile] = {}
+
+    @property
+    def last(self) -> tuple[str, bytes] | None:
+        """The last file that this thread read whole, after its path."""
+        last: tuple[str, bytes] | None = getattr(self._own, "last", None)
+        return last
+
+    @last.setter
+    def last(self, last: tuple[str, bytes] | None) -> None:
+        self._own.last = last
 
     def take(self, path: str) -> T | None:
         """Return a file that was announced, once; None for any other file.
@@ -210,25 +232,32 @@ class ReadAhead(Generic[T]):
         OSError
             If ``fetch`` raises it.
         """
-        number = self._number.pop(path, None)
-        if number is None:
-            return None
-        # The reader has gone past these.
-        while self._todo and self._number.get(self._todo[0].path, -1) < number:
-            self._todo.popleft()
-        for other in [p for p in self._begun if self._number.get(p, number) < number]:
-            self._drop(other)
-        future = self._drop(path) or self._pool.submit(self._fetch, path)
-        self._top_up()
-        return future.result()
+        with self._lock:
+            if path in self._todo:
+                self._begin(path)
+            future = self._drop(path)
+            if future is not None:
+                self._top_up()
+        return None if future is None else future.result()
+
+    def release(self, paths: Iterable[str]) -> None:
+        """Drop files that nobody will request any more, whether or not they were taken."""
+        with self._lock:
+            for path in paths:
+                self._todo.pop(path, None)
+                if (future := self._drop(path)) is not None:
+                    future.cancel()
 
     def close(self) -> None:
         """Cancel the requests that have not begun."""
-        self._todo.clear()
-        for path in [*self._begun]:
-            future = self._drop(path)
-            if future is not None:
-                future.cancel()
+        self.release([*self._todo, *self._begun])
+
+    def _begin(self, path: str) -> None:
+        """Start the request for a file."""
+        assert self._pool is not None
+        size = self._todo.pop(path)
+        self._begun[path] = self._pool.submit(self._fetch, path), size
+        self._bytes += size
 
     def _drop(self, path: str) -> Future[T] | None:
         """Remove a file from those under way and return its future; None if it is not there."""
@@ -239,10 +268,7 @@ class ReadAhead(Generic[T]):
     def _top_up(self) -> None:
         """Start requests for the next files, within the limits."""
         while self._todo and len(self._begun) < _FILES:
-            file = self._todo[0]
-            if self._begun and self._bytes + file.size > _BYTES:
+            path, size = next(iter(self._todo.items()))
+            if self._begun and self._bytes + size > _BYTES:
                 return
-            self._todo.popleft()
-            if file.path in self._number and file.path not in self._begun:
-                self._begun[file.path] = self._pool.submit(self._fetch, file.path), file.size
-                self._bytes += file.size
+            self._begin(path)

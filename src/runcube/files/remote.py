@@ -11,8 +11,10 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from contextvars import ContextVar
 from functools import lru_cache, partial
-from threading import RLock, local
+from itertools import chain
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
@@ -32,7 +34,7 @@ from runcube.files.retry import Retrier
 from runcube.files.timestamps import modified_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -60,6 +62,10 @@ class _Read(NamedTuple):
 
     data: bytes
     after: LogFile | None
+
+
+# What loads have announced, by URL. The threads of one load run in copies of its context.
+_ANNOUNCED: ContextVar[dict[str, ReadAhead[_Read]]] = ContextVar("announced")
 
 
 def list_remote(root: str) -> Listing:
@@ -143,8 +149,7 @@ class RemoteStore:
         self._has_ranges: bool | None = None if self._is_web else True
         # Whether this process made the listing, and so knows what is new.
         self._is_listed = False
-        self._last: tuple[str, bytes] | None = None
-        self._thread = _ThreadState()
+        self._unannounced = ReadAhead(None, self._whole)
 
     # Listing
 
@@ -246,7 +251,7 @@ class RemoteStore:
 
     def look(self, path: str) -> LogFile:
         """Return the size and time of a file now."""
-        after = self._thread.looks.pop(path, None)
+        after = self._announced.looks.pop(path, None)
         if after is not None:
             return after
         self._fs.invalidate_cache()
@@ -270,19 +275,18 @@ class RemoteStore:
 
     def whole(self, path: str, most: int = sys.maxsize) -> bytes:
         """Return all bytes of a file; of a longer one, ``most`` or more."""
-        known, ends = self._known.get(path), self._heads.peek(path)
+        known, ends, announced = self._known.get(path), self._heads.peek(path), self._announced
         if known is not None and known.size > most:
             return self.span(path, 0, most)
         if ends is not None and known is not None and len(ends.head) == known.size:
-            self._thread.looks.pop(path, None)
+            announced.looks.pop(path, None)
             return ends.head
-        ahead = self._thread.ahead
-        read = None if ahead is None else ahead.take(path)
+        read = announced.take(path)
         if read is not None:
             if read.after is not None:
-                self._thread.looks[path] = read.after
+                announced.looks[path] = read.after
             return self._kept(path, read.data)
-        last = self._last
+        last = announced.last
         if last is not None and last[0] == path:
             return last[1]
         if known is not None and known.size <= HEAD_MOST:
@@ -295,7 +299,7 @@ class RemoteStore:
         stop = min(stop, size)
         if start >= stop:
             return b""
-        last = self._last
+        last = self._announced.last
         if last is not None and last[0] == path:
             return last[1][start:stop]
         ends = self._heads.peek(path)
@@ -308,19 +312,25 @@ class RemoteStore:
             return self._kept(path, data)[start:stop]
         return data
 
+    @property
+    def _announced(self) -> ReadAhead[_Read]:
+        return _ANNOUNCED.get({}).get(self.root, self._unannounced)
+
     def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
-        """Fetch ahead the files that this thread will read whole (see ``access.Store``)."""
+        """Fetch ahead the files that this load will read whole (see ``access.Store``)."""
         if fresh and not self._is_listed:
             self._known = {}
             self._forget()
-        self._thread.looks.clear()
-        if self._pool is not None:
+        fetch = partial(self._whole, look=look)
+        ahead = ReadAhead(self._pool, fetch, chain.from_iterable(sources))
+        _ANNOUNCED.set(_ANNOUNCED.get({}) | {self.root: ahead})
 
-            def fetch(path: str) -> _Read:
-                data = self._get(path)
-                return _Read(data, self.look(path) if look else None)
+    def _whole(self, path: str, look: bool = False) -> _Read:
+        return _Read(self._get(path), self.look(path) if look else None)
 
-            self._thread.ahead = ReadAhead(self._pool, fetch, sources)
+    def release(self, paths: Iterable[str]) -> None:
+        """Drop what was fetched ahead of files that have been read."""
+        self._announced.release(paths)
 
     def begin(self, paths: Sequence[str]) -> None:
         """Prepare to read the beginnings of files: only theirs are fetched together."""
@@ -328,20 +338,19 @@ class RemoteStore:
 
     def rest(self) -> None:
         """Cancel what ``expect`` began, and forget what was read."""
-        if self._thread.ahead is not None:
-            self._thread.ahead.close()
-        self._thread.ahead = None
-        self._thread.looks.clear()
+        self._announced.close()
+        announced = _ANNOUNCED.get({})
+        _ANNOUNCED.set({root: one for root, one in announced.items() if root != self.root})
         self._forget()
 
     def _forget(self) -> None:
         """Forget what was read."""
         self._heads.clear([*self._known])
-        self._last = None
+        self._unannounced = ReadAhead(None, self._whole)
 
     def _kept(self, path: str, data: bytes) -> bytes:
         """Keep a whole file, unless it is too large, and return it."""
-        self._last = (path, data) if len(data) <= _LAST else None
+        self._announced.last = (path, data) if len(data) <= _LAST else None
         return data
 
     # Requests
@@ -430,17 +439,6 @@ class RemoteFile:
         """Move to an offset from the beginning or the end and return the new position."""
         self._at = offset + (self._store.size(self._path) if whence == os.SEEK_END else 0)
         return self._at
-
-
-class _ThreadState(local):
-    """What one thread expects to read: other threads read other files, in another order.
-
-    ``ahead`` are whole files fetched ahead, ``looks`` sizes and times right after a read, by path.
-    """
-
-    def __init__(self) -> None:
-        self.ahead: ReadAhead[_Read] | None = None
-        self.looks: dict[str, LogFile] = {}
 
 
 def _pool_of(fs: Any) -> tuple[ThreadPoolExecutor | None, AbstractContextManager[Any]]:

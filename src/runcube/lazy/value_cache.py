@@ -8,7 +8,7 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import LogError
-from runcube.files import is_of_this_process, portable_root, stat_file
+from runcube.files import is_of_this_process, portable_root, release_sources, stat_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,6 +119,8 @@ def read_values(job: Job, request: Request) -> Values:
             if is_of_this_process(job.source.root):
                 why += "; memory:// is the memory of one process, others cannot read it"
             raise LogError(_changed(job, why)) from error
+        finally:
+            release_sources([job.source])
         if not same:
             raise LogError(_changed(job, "it has changed since"))
         return values_of(logs)

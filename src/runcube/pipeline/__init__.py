@@ -1,11 +1,10 @@
 """The steps of every load: discover, plan, parse, select, build.
 
 ``load`` has the public functions `scan`, `load_runs` and `load_tree`; start there. ``discover``
-asks readers for headers, ``parse`` for runs, through ``tasks`` (in this process or another) and
-``transport`` (how results come back); ``arguments`` checks what
-users pass, ``policy`` holds it, ``records`` what is kept of
-a parsed log besides its values, ``summary`` the attrs and the warning at the end of a load. May
-import ``core``, ``files``, ``plan``, ``parallel``, ``readers``, ``curves`` and ``cube``.
+asks readers for headers, ``parse`` for runs, through ``tasks`` (in this thread, in others, in other
+processes, ``on_dask``); ``arguments`` checks what users pass, ``policy`` holds it, ``records`` what
+is kept of a parsed log besides its values, ``summary`` the attrs and the warning at the end of a
+load. May import ``core``, ``files``, ``plan``, ``readers``, ``curves`` and ``cube``.
 """
 
 from runcube.pipeline.arguments import load_policy

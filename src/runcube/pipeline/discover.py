@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -300,14 +301,37 @@ def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | No
     """Return the parsed logs of one source, or the problem that kept it from being read."""
     job, request = task
     try:
-        logs = _only(RunLog, job.reader.read(job.source, request))
-        for log in logs:
-            log.header = of_logger(log.header, job.reader)
-        return logs, None
+        return _checked_logs(job.reader, job.reader.read(job.source, request)), None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
     except Exception as error:  # as above
         return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
+
+
+def read_batch(
+    tasks: Sequence[tuple[Job, Request]],
+) -> list[tuple[Sequence[RunLog], Problem | None]]:
+    """Return what ``read_logs`` returns for each of some tasks of one reader and one request.
+
+    A reader that takes several logs at once does. Where it cannot, each is read alone, so that an
+    error costs only its file.
+    """
+    reader, request = tasks[0][0].reader, tasks[0][1]
+    together = getattr(reader, "read_batch", None)
+    if len(tasks) > 1 and together is not None:
+        with suppress(Exception):
+            given = together([job.source for job, _ in tasks], request)
+            checked = [_checked_logs(reader, logs) for logs in given]
+            if len(checked) == len(tasks):
+                return [(logs, None) for logs in checked]
+    return [read_logs(task) for task in tasks]
+
+
+def _checked_logs(reader: Reader, given: Sequence[RunLog]) -> list[RunLog]:
+    logs = _only(RunLog, given)
+    for log in logs:
+        log.header = of_logger(log.header, reader)
+    return logs
 
 
 def of_logger(header: RunHeader, reader: Reader) -> RunHeader:

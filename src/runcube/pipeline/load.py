@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
-from runcube.core import gc_paused
 from runcube.cube import build_cube
 from runcube.pipeline.arguments import load_policy
 from runcube.pipeline.discover import discover
@@ -83,11 +82,9 @@ def scan(
     layout : {"auto", "grid", "configs"}
         ``"grid"``: a dim for each hyperparameter. ``"configs"``: one dim ``config`` with the
         hyperparameters as coordinates. ``"auto"`` chooses, and the warning has the reason.
-    parallel : {"auto", "processes", "dask"}, False or Executor
-        Where whole logs are read, once the status of the runs is asked for: ``"auto"`` starts
-        processes for some 250 MB or more, False reads in this process, ``"dask"`` takes the current
-        scheduler or ``distributed.Client``, an executor of ``concurrent.futures`` is used and left
-        open. Headers are always read in this process.
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
+        Where whole logs are read, once the status of the runs is asked for: as for
+        :func:`load_runs`. Headers are always read in this thread.
 
     Returns
     -------
@@ -222,10 +219,11 @@ def load_runs(
         ``"raise"`` makes the first problem an exception, other than files that are no logs.
     progress : bool or callable
         True shows a bar; a callable is called with ``(bytes done, bytes in all, files)``.
-    parallel : {"auto", "processes", "dask"}, False or Executor
-        Where the logs are read: ``"auto"`` starts processes for some 250 MB or more, False reads
-        in this process, ``"dask"`` takes the current scheduler or ``distributed.Client``, an
-        executor of ``concurrent.futures`` is used and left open. The cube is the same.
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
+        Where the logs are read: ``"auto"`` starts threads for some 8 MB or more, ``"threads"``
+        does always, False never. ``"processes"`` are for slow readers of your own, ``"dask"`` takes
+        the current scheduler or ``distributed.Client``, an executor of ``concurrent.futures`` is
+        used and left open. The cube is the same.
 
     Returns
     -------
@@ -291,12 +289,11 @@ def load_runs(
         on_duplicate=on_duplicate,
         errors=errors,
     )
-    with gc_paused():
-        discovery = discover(path, **policy.finding)
-        parsed = parse_logs(discovery, policy, progress, parallel)
-        finished = finish_load(discovery, parsed, policy)
-        parsed.logs.clear()
-        ds = build_cube(parsed.sweep, finished.selection, finished.labels, messages=messages)
+    discovery = discover(path, **policy.finding)
+    parsed = parse_logs(discovery, policy, progress, parallel)
+    finished = finish_load(discovery, parsed, policy)
+    parsed.logs.clear()
+    ds = build_cube(parsed.sweep, finished.selection, finished.labels, messages=messages)
     ds.attrs = finished.attrs | ds.attrs
     finished.summary.warn(stacklevel=2)
     return ds
@@ -365,7 +362,7 @@ def load_tree(
         ``"raise"`` makes the first problem an exception.
     progress : bool or callable
         True shows a bar; a callable is called with ``(bytes done, bytes in all, files)``.
-    parallel : {"auto", "processes", "dask"}, False or Executor
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
         Where the logs are read; the trees are the same.
 
     Returns

@@ -10,8 +10,7 @@ from runcube.core import NoRunsError, Problem, Request, Roles, Status, UnknownNa
 from runcube.curves import select_runs
 from runcube.files import display_root, named_roots, prefetching
 from runcube.pipeline.progress import progress_callback
-from runcube.pipeline.tasks import run_tasks
-from runcube.pipeline.transport import ReadLogs
+from runcube.pipeline.tasks import read_tasks
 from runcube.plan import (
     drop_copies,
     find_names,
@@ -23,7 +22,7 @@ from runcube.plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runcube.core import RunHeader, RunLog
     from runcube.pipeline.discover import Discovery, Job
@@ -49,6 +48,8 @@ class Parsed:
         Sources that could not be read.
     request : Request
         With which any of the logs is read again.
+    read_here : sequence of str
+        Sentences on what was read in this process though it was to be read elsewhere.
     """
 
     sweep: Sweep
@@ -56,6 +57,7 @@ class Parsed:
     runs: list[int]
     failures: list[Problem]
     request: Request
+    read_here: Sequence[str]
 
 
 def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
@@ -108,7 +110,7 @@ def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False)
     discovery : Discovery
         Headers of the runs that were found only now are added.
     policy : Policy
-    parallel : {"auto", "processes", "dask"}, False or Executor
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
 
     Raises
     ------
@@ -194,7 +196,7 @@ def parse_logs(
         Jobs and headers; headers of runs that were found only now are added.
     policy : Policy
     progress : bool or callable
-    parallel : {"auto", "processes", "dask"}, False or Executor
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
     store : LogStore, optional
         Where logs may have been kept, and are to be kept; by default nowhere.
 
@@ -215,8 +217,9 @@ def parse_logs(
     first = _request(policy, sweep)
     alone = replace(first, roles=None)
     asked = [alone if job.source.path in unread else first for job in jobs]
+    notes: list[str] = []
     with progress_callback(progress) as step:
-        by_job, failures = _read_jobs(jobs, asked, store, step, parallel)
+        by_job, failures = _read_jobs(jobs, asked, store, step, parallel, notes.append)
     _raise_unknown(jobs, by_job)
     sweep = _planned(discovery, policy, by_job, failures, sweep)
     final = _request(policy, sweep)
@@ -236,7 +239,7 @@ def parse_logs(
     if not logs:
         why = failures[0] if failures else ""
         raise NoRunsError(f"{display_root(discovery.root)}: no log could be read: {why}")
-    return Parsed(sweep, logs, [index[run_id(log)] for log in logs], failures, final)
+    return Parsed(sweep, logs, [index[run_id(log)] for log in logs], failures, final, notes)
 
 
 def _request(policy: Policy, sweep: Sweep | None) -> Request:
@@ -324,17 +327,17 @@ def _read_jobs(
     store: LogStore,
     step: Progress | None,
     parallel: Parallel,
+    note: Callable[[str], object] = str,
 ) -> tuple[list[Sequence[RunLog]], list[Problem]]:
     """Return the logs of each job, in order, and the problems of those that could not be read."""
     by_job = [*map(store.get, jobs, requests)]
     todo = [number for number, logs in enumerate(by_job) if logs is None]
     tasks = [(jobs[number], requests[number]) for number in todo]
-    sizes = [jobs[number].source.size for number in todo]
     failures: list[Problem] = []
-    # Closed at once, so that no interruption leaves a process behind.
+    # Closed at once, so that no interruption leaves a thread or a process behind.
     with (
         prefetching([job.source for job, _ in tasks]),
-        closing(run_tasks(ReadLogs(store.hashes), tasks, sizes, step, parallel)) as results,
+        closing(read_tasks(tasks, parallel, step, hashes=store.hashes, note=note)) as results,
     ):
         for number, (logs, problem) in zip(todo, results, strict=True):
             if problem is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -148,12 +148,16 @@ class LoadSummary:
         Number of problems of each kind.
     notes : sequence of str
         What no rule could decide, a sentence each.
+    read_here : sequence of str
+        What was read in this process though it was to be read elsewhere, a sentence each. This is
+        of one load, and not kept.
     """
 
     source: str
     runs: int
     counts: Mapping[str, int]
     notes: Sequence[str]
+    read_here: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -165,6 +169,10 @@ class LoadSummary:
         counts.update(p.kind for _, p in sweep.problems)
         return cls(source, len(selection.kept_runs), dict(counts), (*sweep.notes, *selection.notes))
 
+    def kept(self) -> dict[str, Any]:
+        """Return what an archive keeps of this, by field."""
+        return {name: what for name, what in asdict(self).items() if name != "read_here"}
+
     def warn(self, stacklevel: int) -> None:
         """Issue one ``SweepWarning``, if there is a problem or a note.
 
@@ -173,7 +181,7 @@ class LoadSummary:
         stacklevel : int
             As of :func:`warnings.warn`, counted from the caller.
         """
-        lines = [f"  {note}" for note in self.notes]
+        lines = [f"  {note}" for note in (*self.notes, *self.read_here)]
         if self.counts:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
             lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
@@ -263,4 +271,5 @@ def _finished(
         raise_first(skipped, parsed.sweep, selection)
     attrs = load_attrs(discovery, parsed.sweep, skipped, policy)
     summary = LoadSummary.of(attrs["source"], parsed.sweep, selection, skipped)
+    summary = replace(summary, read_here=parsed.read_here)
     return FinishedLoad(selection, inner_labels(selection, policy), attrs, summary)

@@ -1,242 +1,437 @@
-"""Tasks over sources: run here, in processes, or on dask. Every load goes through this module."""
+"""Reading logs: here, in threads, in other processes, on dask. Every load goes through this module.
+
+A batch is some logs that follow each other and have the same reader; it is read by one call,
+wherever that runs. Nothing is raised on bad input: problems are results.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
 from collections import deque
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from weakref import WeakSet
 
-from runcube.core import PlanError, usable_cpus
-from runcube.parallel import BatchRunner, ProcessPool, is_worker, scratch_directory, why_unportable
+from runcube.core import ExecutorError, PlanError, usable_cpus
+from runcube.files import (
+    display_root,
+    hash_ends,
+    hash_prefix,
+    is_of_this_process,
+    is_remote,
+    portable_root,
+    prefetching,
+    release_sources,
+)
+from runcube.pipeline.discover import Job, read_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from runcube.parallel import Sent, Work
+    from runcube.core import Problem, Request, RunLog, Source
     from runcube.pipeline.progress import Progress
 
-Parallel: TypeAlias = Literal["auto", "processes", "dask", False] | Executor
-T = TypeVar("T")
-R = TypeVar("R")
-# A file costs as much as so many bytes more of it: it must be found, opened, and made a run.
+    Task: TypeAlias = tuple[Job, Request]
+    Result: TypeAlias = tuple[Sequence[RunLog], Problem | None]
+
+Parallel: TypeAlias = Literal["auto", "threads", "processes", "dask", False] | Executor
+_NAMES = ("auto", "threads", "processes", "dask")
+# "auto" starts threads for so many bytes.
+_WORTH_IT = 1 << 23
+# Bytes of a batch, at most: the kernel decodes them in some hundredths of a second, which is what
+# Ctrl-C waits for. Each worker gets several batches, so that none is left with the last one.
+_BATCH, _EACH = 1 << 23, 4
+# A file costs as much as so many bytes more of it: it must be opened, and made a run.
 _PER_FILE = 1 << 15
-# "auto" starts processes for so much: less is read before they have started. The first few kB of
-# a log do not count: a short log is mostly work for the process that all results come to.
-_WORTH_IT = 1 << 28
-_SHORT = 1 << 12
-# A batch is about a second of work at the pace of the slower readers (30 MB/s), and not less than
-# pays for sending it; every worker gets several, so that none is left with the last one.
-_MOST_BATCH, _LEAST_BATCH, _EACH = 1 << 25, 1 << 20, 8
-# Logs whose batches are sent, and not consumed yet: what bounds the memory.
+# Logs whose batches are begun, and not consumed yet: what bounds the memory.
 _IN_FLIGHT = 1 << 28
+# Files that an error names.
+_SHOWN = 5
 
 
 def check_parallel(parallel: object) -> None:
-    """Raise if ``parallel`` is no way of running tasks.
+    """Raise if ``parallel`` is no way of reading logs.
 
     Raises
     ------
     PlanError
     """
-    is_named = isinstance(parallel, str) and parallel in {"auto", "processes", "dask"}
+    is_named = isinstance(parallel, str) and parallel in _NAMES
     if not (is_named or parallel is False or isinstance(parallel, Executor)):
         raise PlanError(
-            f"parallel={parallel!r}: expected 'auto', False, 'processes', 'dask' or a "
+            f"parallel={parallel!r}: expected 'auto', False, 'threads', 'processes', 'dask' or a "
             "concurrent.futures.Executor"
         )
 
 
-def run_tasks(
-    work: Work[T, R],
-    tasks: Sequence[T],
-    sizes: Sequence[int],
-    progress: Progress | None = None,
+def read_tasks(
+    tasks: Sequence[Task],
     parallel: Parallel = False,
-) -> Generator[R, None, None]:
-    """Yield the result of each task, in order.
+    progress: Progress | None = None,
+    *,
+    hashes: bool = False,
+    note: Callable[[str], object] = str,
+) -> Generator[Result, None, None]:
+    """Yield the logs of each task, or the problem that kept them from being read, in order.
 
-    A caller that may stop early closes the iterator (``contextlib.closing``), which ends the
-    processes.
+    A caller that may stop early closes the iterator (``contextlib.closing``), which ends threads
+    and processes.
 
     Parameters
     ----------
-    work : Work
-        What is done to a task, and how its result travels.
-    tasks : sequence, (tasks,)
-    sizes : sequence of int, (tasks,)
-        Bytes of each task: the measure of progress, and of batches.
+    tasks : sequence of (Job, Request), (tasks,)
+    parallel : {"auto", "threads", "processes", "dask"}, False or Executor
+        Where logs are read.
     progress : callable, optional
-        Called after each task that is done here, and after each batch that was done elsewhere.
-    parallel : {"auto", "processes", "dask"}, False or Executor
-        Where the tasks are done.
-
-    Raises
-    ------
-    PlanError
-        If tasks cannot be sent to the place that ``parallel`` asks for.
-    """
-    weights = [size + _PER_FILE for size in sizes]
-    here = _done_here(work, tasks, parallel)
-    place = None if all(here) else _place(parallel, sizes)
-    total, done, number = sum(sizes), 0, 0
-    if place is None:
-        for task, size in zip(tasks, sizes, strict=True):
-            yield work.run(task)
-            done, number = done + size, number + 1
-            if progress is not None:
-                progress(done, total, number)
-        return
-    batches = _batches(weights, here, place.workers)
-    with scratch_directory(sum(weights)) as folder:
-        runner = BatchRunner(work, place.pool, place.workers, folder if place.is_local else None)
-        try:
-            for batch, results in _in_order(runner, tasks, batches):
-                yield from results
-                done, number = done + sum(sizes[batch.start : batch.stop]), batch.stop
-                if progress is not None:
-                    progress(done, total, number)
-        except BaseException:  # a caller that closes this iterator, and Ctrl-C, among them
-            runner.kill()
-            raise
-        runner.close()
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where batches are done.
-
-    Parameters
-    ----------
-    pool : Executor
-    workers : int
-        Tasks that it does at the same time.
-    is_local : bool
-        Whether its processes see the files of this one.
-    """
-
-    pool: Executor
-    workers: int
-    is_local: bool = True
-
-
-def _place(parallel: Parallel, sizes: Sequence[int]) -> _Place | None:
-    """Return where to do tasks of these sizes; None: here, one after the other.
+        Called after each batch, in this thread.
+    hashes : bool
+        Whether to hash each log as well, where it is read and while its bytes are in memory.
+    note : callable, optional
+        Called with a sentence on what is read here though it was to be read elsewhere.
 
     Raises
     ------
     PlanError
         If processes are asked for where none may be started.
+    ExecutorError
+        If an executor, a process or dask returns an error instead of logs.
     """
-    if parallel is False or not sizes:
-        return None
-    count, cpus = len(sizes), usable_cpus()
-    if isinstance(parallel, Executor):
-        is_local = isinstance(parallel, ProcessPoolExecutor | ThreadPoolExecutor)
-        workers: Any = getattr(parallel, "_max_workers", None)  # whatever others mean by it
-        is_known = isinstance(workers, int) and workers > 0
-        return _Place(parallel, workers if is_known else cpus, is_local)
-    if parallel == "dask":
-        from runcube.parallel.dask_executor import dask_executor
+    total, done, number = sum(job.source.size for job, _ in tasks), 0, 0
+    begun: deque[tuple[_Batch, Future[Sequence[Result]] | None]] = deque()
+    in_flight = 0
+    with _place(parallel, [job for job, _ in tasks], note) as place:
+        todo = deque(_batches(tasks, place))
+        while todo or begun:
+            while todo and (not begun or in_flight + todo[0].weight <= _IN_FLIGHT):
+                batch = todo.popleft()
+                begun.append((batch, None if batch.here else place.begin(batch.tasks, hashes)))
+                in_flight += batch.weight
+            batch, future = begun.popleft()
+            if future is None:
+                yield from _read(batch.tasks, hashes)
+            else:
+                try:
+                    found = future.result()
+                except Exception as error:
+                    raise place.failure(error, [(batch, future), *begun]) from error
+                yield from found if place.is_shared else _received(batch.tasks, found)
+            in_flight -= batch.weight
+            done += sum(job.source.size for job, _ in batch.tasks)
+            number += len(batch.tasks)
+            if progress is not None:
+                progress(done, total, number)
 
-        pool, workers = dask_executor()
-        return _Place(pool, max(1, workers or cpus), workers is None)
-    long = sum(max(0, size - _SHORT) for size in sizes)
-    is_worth_it = min(count, cpus) > 1 and long >= _WORTH_IT and not is_worker()
-    if parallel == "auto" and not is_worth_it:
-        return None
+
+@dataclass(frozen=True)
+class _Batch:
+    """Tasks of one reader and one request, which are read together.
+
+    Parameters
+    ----------
+    tasks : sequence of (Job, Request)
+    weight : int
+        Their bytes, and those that a file costs in addition.
+    here : bool
+        Whether they are read in the thread of the caller.
+    """
+
+    tasks: Sequence[Task]
+    weight: int
+    here: bool
+
+
+class _Place:
+    """Where batches are read.
+
+    Parameters
+    ----------
+    parallel : {"threads", "processes", "dask"}, False or Executor
+    workers : int
+        Threads or processes that are started, at most.
+
+    Attributes
+    ----------
+    pool : Executor or None
+        Reads the batches; None: the thread of the caller does.
+    workers : int
+        Batches that are read at the same time.
+    is_shared : bool
+        Whether threads of this load read, with which all is shared.
+    stays : callable
+        Returns whether a job is done in the thread of the caller.
+    """
+
+    def __init__(self, parallel: Parallel, workers: int) -> None:
+        self.workers = workers
+        self.is_shared = parallel in ("threads", False)
+        self.stays: Callable[[Job], bool] = lambda _: parallel is False
+        self._parallel = parallel
+        self._ended = threading.Event()
+        self._futures: WeakSet[Future[Any]] = WeakSet()
+        self.pool: Executor | None = None
+        if parallel == "threads":
+            self.pool = ThreadPoolExecutor(workers, "runcube")
+        elif parallel == "processes":
+            self.pool = _processes(workers)
+        elif parallel == "dask":
+            from runcube.pipeline.on_dask import dask_executor
+
+            self.pool, self.workers = dask_executor(workers)
+        elif isinstance(parallel, Executor):
+            self.pool = parallel
+
+    def begin(self, tasks: Sequence[Task], hashes: bool) -> Future[Sequence[Result]] | None:
+        """Return the future of a batch; None if the system starts no more threads."""
+        assert self.pool is not None
+        try:
+            if self.is_shared:
+                return self.pool.submit(copy_context().run, _read, tasks, hashes, self._ended)
+            future = self.pool.submit(partial(_read_elsewhere, _sent(tasks), hashes))
+        except Exception as error:
+            if self.is_shared:
+                return None
+            future = Future()
+            future.set_exception(error)
+        self._futures.add(future)
+        return future
+
+    def end(self) -> None:
+        """Give up what has not begun, and what a thread of this load has not finished."""
+        self._ended.set()
+        if self.pool is not None and self._parallel in ("threads", "processes"):
+            self.pool.shutdown(cancel_futures=True)
+        for future in self._futures if self._parallel != "processes" else ():
+            future.cancel()
+
+    def failure(
+        self, error: Exception, begun: Sequence[tuple[_Batch, Future[Any] | None]]
+    ) -> Exception:
+        """Return what to raise where the first of some batches came back as an error."""
+        if self.is_shared:
+            return error
+        # A process that dies takes with it all that has not come back.
+        lost = [b for b, f in begun if f is not None and (not f.done() or f.exception())]
+        lost = lost[: self.workers if isinstance(error, BrokenExecutor) else 1]
+        paths = [job.source.path for batch in lost for job, _ in batch.tasks]
+        named = ", ".join(paths[:_SHOWN])
+        if len(paths) > _SHOWN:
+            named += f" and {len(paths) - _SHOWN} more"
+        return ExecutorError(
+            f"parallel={self._parallel!r}: {error!r}; under way: {named}; parallel=False reads the "
+            "logs in this process"
+        )
+
+
+@contextmanager
+def _place(
+    parallel: Parallel, jobs: Sequence[Job], note: Callable[[str], object]
+) -> Iterator[_Place]:
+    """Yield where to read; what is begun there and has not ended is given up afterwards.
+
+    Raises
+    ------
+    PlanError
+        If processes are asked for where none may be started.
+    ExecutorError
+        If no process comes up.
+    """
+    workers = max(1, min(usable_cpus(), len(jobs)))
+    if parallel == "auto":
+        size = sum(job.source.size for job in jobs if _is_built_in(job))
+        place = _Place("threads" if workers > 1 and size >= _WORTH_IT else False, workers)
+        place.stays = lambda job: place.pool is None or not _is_built_in(job)
+    else:
+        place = _Place(parallel if jobs else False, workers)
+    try:
+        if not place.is_shared:
+            place.stays = _staying(place, parallel, jobs, note)
+        yield place
+    finally:
+        place.end()
+
+
+def _processes(workers: int) -> Executor:
+    """Return an executor of processes.
+
+    They are spawned: "fork" would hand on the locks of other threads, and the server of
+    "forkserver" has the environment of its beginning, and stays.
+
+    Raises
+    ------
+    PlanError
+        If this process may start none.
+    """
     if multiprocessing.current_process().daemon:
         raise PlanError(
             "parallel='processes': this is a daemonic process, which may start none; "
             "parallel=False reads the logs in it"
         )
-    return _Place(ProcessPool(min(cpus, count)), min(cpus, count))
+    options: dict[str, Any] = {}
+    if "fsspec" in sys.modules:
+        from fsspec.config import conf
+
+        options = {name: value for name, value in conf.items() if _is_portable(value)}
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, context, _set_up, (options,))
 
 
-def _done_here(work: Work[T, R], tasks: Sequence[T], parallel: Parallel) -> list[bool]:
-    """Return, for each task, whether it cannot be sent to another process.
+def _set_up(options: dict[str, Any]) -> None:
+    """Set up a process: Ctrl-C, which all of a terminal hear, and the end of its parent end it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if options:
+        from fsspec.config import conf
+
+        conf.update(options)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _is_portable(option: object) -> bool:
+    try:
+        pickle.dumps(option)
+    except Exception:  # pickling code of the object may raise anything
+        return False
+    return True
+
+
+def _load(pickled: bytes) -> None:
+    pickle.loads(pickled)
+
+
+def _unsendable(pool: Executor, jobs: Sequence[Job]) -> dict[int, str]:
+    """Return why other processes cannot have a reader, by its id: one of them is asked.
 
     Raises
     ------
-    PlanError
-        If it cannot, and processes were asked for outright.
+    ExecutorError
+        If there is none to be asked.
     """
-    if parallel is False or isinstance(parallel, ThreadPoolExecutor):
-        return [False] * len(tasks)
-    if parallel not in ("auto", "processes"):
-        return [work.stays(task) is not None for task in tasks]
-    stay = [work.stays(task) for task in tasks]
-    if parallel == "processes" and any(stay):
-        raise PlanError(
-            f"parallel='processes': {next(filter(None, stay))}; parallel=False reads the logs in it"
-        )
-    needed = [work.needs(task) for task in tasks]
-    reasons = {key: why_unportable(thing) for key, thing in {id(n): n for n in needed}.items()}
-    for thing in needed if parallel == "processes" else ():
-        if reason := reasons[id(thing)]:
-            raise PlanError(
-                f"parallel='processes': another process cannot be given {thing!r} ({reason}); "
-                "parallel=False reads the logs in this process"
-            )
-    return [
-        why is not None or reasons[id(thing)] is not None
-        for why, thing in zip(stay, needed, strict=True)
-    ]
+    try:
+        pool.submit(_load, pickle.dumps(None)).result()
+    except Exception as error:
+        raise ExecutorError(
+            f"parallel='processes': no process comes up: {error!r}; each of them imports the "
+            "script that runs, whose calls stand under if __name__ == '__main__'; "
+            "parallel=False reads the logs in this process"
+        ) from error
+    why = {}
+    for key, reader in {id(job.reader): job.reader for job in jobs}.items():
+        try:
+            pool.submit(_load, pickle.dumps(reader)).result()
+        except Exception as error:  # as above
+            why[key] = f"{reader.name!r} reads in this process, as others lack it: {error!r}"
+    return why
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Tasks that are sent together.
-
-    Parameters
-    ----------
-    start, stop : int
-        Numbers of the first task, and of the one after the last.
-    weight : int
-        Their bytes, and those that a file costs in addition.
-    here : bool
-        Whether they are done in this process.
-    """
-
-    start: int
-    stop: int
-    weight: int
-    here: bool
+def _staying(
+    place: _Place, parallel: Parallel, jobs: Sequence[Job], note: Callable[[str], object]
+) -> Callable[[Job], bool]:
+    """Return whether a job can be done in this process alone; the reasons are noted."""
+    roots = {root for root in {job.source.root for job in jobs} if is_of_this_process(root)}
+    sent = [job for job in jobs if job.source.root not in roots]
+    why = _unsendable(place.pool, sent) if parallel == "processes" and place.pool else {}
+    memory = [f"{display_root(root)} is memory of this process, and read in it" for root in roots]
+    for sentence in (*sorted(memory), *why.values()):
+        note(f"parallel={parallel!r}: {sentence}")
+    return lambda job: job.source.root in roots or id(job.reader) in why
 
 
-def _batches(weights: Sequence[int], here: Sequence[bool], workers: int) -> list[_Batch]:
-    """Return the tasks cut into batches of about the same weight, in bytes."""
-    most = min(_MOST_BATCH, _IN_FLIGHT // (4 * workers))
-    limit = min(most, max(_LEAST_BATCH, sum(weights) // (_EACH * workers)))
+def _is_built_in(job: Job) -> bool:
+    return type(job.reader).__module__.startswith("runcube.readers.")
+
+
+def _batches(tasks: Sequence[Task], place: _Place) -> list[_Batch]:
+    """Return the tasks cut into batches of the same reader, request and place."""
+    weights = [job.source.size + _PER_FILE for job, _ in tasks]
+    share = min(sum(weights), _IN_FLIGHT) // (_EACH * place.workers)
+    limit = _BATCH if place.pool is None else min(_BATCH, share)
     batches: list[_Batch] = []
     start = weight = 0
-    for stop in range(1, len(weights) + 1):
+    for stop, task in enumerate(tasks, 1):
         weight += weights[stop - 1]
-        is_last = stop == len(weights)
-        if is_last or weight + weights[stop] > limit or here[stop] != here[start]:
-            batches.append(_Batch(start, stop, weight, here[start]))
+        following = tasks[stop] if stop < len(tasks) else None
+        if (
+            following is None
+            or weight + weights[stop] > limit
+            or following[0].reader is not task[0].reader
+            or following[1] != task[1]
+            or place.stays(following[0]) != place.stays(task[0])
+            # Threads request them in the order in which they are fetched ahead.
+            or (place.is_shared and place.pool is not None and is_remote(following[0].source))
+        ):
+            batches.append(_Batch(tasks[start:stop], weight, place.stays(task[0])))
             start, weight = stop, 0
     return batches
 
 
-def _in_order(
-    runner: BatchRunner[T, R], tasks: Sequence[T], batches: Sequence[_Batch]
-) -> Iterator[tuple[_Batch, Sequence[R]]]:
-    """Yield the batches with their results, in order.
+def _read(
+    tasks: Sequence[Task], hashes: bool, ended: threading.Event | None = None
+) -> list[Result]:
+    """Return the logs of a batch; fewer once the load has ended.
 
-    The batch runner is kept busy, but never further ahead of the consumer than ``_IN_FLIGHT``
-    bytes, which bounds the memory.
+    Remote logs are taken one by one, since what was fetched of one is not kept for long.
     """
-    todo = deque(batches)
-    sent: deque[tuple[_Batch, Sent | None]] = deque()
-    in_flight = 0
-    while todo or sent:
-        while todo and (not sent or in_flight + todo[0].weight <= _IN_FLIGHT):
-            batch = todo.popleft()
-            mine = tasks[batch.start : batch.stop]
-            sent.append((batch, None if batch.here else runner.submit(mine)))
-            in_flight += batch.weight
-        batch, pending = sent.popleft()
-        yield batch, runner.results(tasks[batch.start : batch.stop], pending)
-        in_flight -= batch.weight
+    alone = any(not hasattr(job.reader, "read_batch") or is_remote(job.source) for job, _ in tasks)
+    results: list[Result] = []
+    for part in [[task] for task in tasks] if alone else [tasks]:
+        if ended is not None and ended.is_set():
+            break
+        found = read_batch(part)
+        for (job, _), (logs, _) in zip(part, found, strict=True):
+            if hashes:
+                _hash(logs, job.source)
+        release_sources(job.source for job, _ in part)
+        results += found
+    return results
+
+
+def _hash(logs: Sequence[RunLog], source: Source) -> None:
+    whole = hash_prefix(source) if logs else ""
+    for log in logs:
+        ends = "" if log.resume is None else hash_ends(source, log.resume.offset)
+        log.hashes = whole, ends
+
+
+def _sent(tasks: Sequence[Task]) -> list[Task]:
+    """Return tasks that mean the same in another working directory."""
+    roots = {root: portable_root(root) for root in {job.source.root for job, _ in tasks}}
+    return [
+        (Job(job.reader, replace(job.source, root=roots[job.source.root])), request)
+        for job, request in tasks
+    ]
+
+
+def _read_elsewhere(tasks: Sequence[Task], hashes: bool) -> Sequence[Result]:
+    """Return the logs of a batch, in another process or a thread of others."""
+    with prefetching([job.source for job, _ in tasks], fresh=True):
+        return _read(tasks, hashes)
+
+
+def _received(tasks: Sequence[Task], results: Sequence[Result]) -> Sequence[Result]:
+    """Return the results of ``_read_elsewhere`` with the sources as they are here."""
+    for (job, _), (logs, _) in zip(tasks, results, strict=True):
+        for log in logs:
+            if log.header.source.path == job.source.path:
+                log.header = replace(log.header, source=job.source)
+    return results

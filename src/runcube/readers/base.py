@@ -21,7 +21,8 @@ class Reader(Protocol):
     r"""Turns the files of one layout on disk into runs.
 
     Any object with ``name``, ``find``, ``headers`` and ``read`` is a reader. It has no state that
-    changes: parse tasks pickle it and call it in other processes. It does not raise on what a file
+    changes: with ``parallel=`` several threads use it at the same time, or it is pickled and used
+    in other processes. It does not raise on what a file
     holds: what is wrong becomes a ``Problem`` of the run. If ``headers`` or ``read`` raises all the
     same, that costs the file (a problem of kind ``reader_error``), not the load. Archives and the
     cache use what they keep of a log only for a reader of the same class, code and options.
@@ -33,9 +34,13 @@ class Reader(Protocol):
 
     Notes
     -----
-    Two methods are optional: the protocol does not require them, and ``isinstance`` does not check
-    them. Each makes ``open_runs`` or ``update_archive`` faster; the results are the same without.
+    Three methods are optional: the protocol does not require them, and ``isinstance`` does not
+    check them. Each makes loads or updates faster; the results are the same without.
 
+    ``read_batch(sources: Sequence[Source], request: Request) -> Sequence[Sequence[RunLog]]``
+        Return what ``read`` returns for each of several sources, in order: two or more that follow
+        each other, some 8 MB in all. Where it raises, or returns another number of items, each of
+        the sources is read by ``read`` instead, so that an error costs only its file.
     ``remembered(headers: Sequence[RunHeader]) -> Sequence[RunHeader]``
         Return what the method ``headers`` would return for an unchanged file, without reading it.
         ``headers`` are those of the logs that ``read`` returned for the file, or those that this

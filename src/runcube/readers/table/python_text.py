@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import warnings
+from threading import Lock
 from typing import Any
 
 from runcube.core import DEFAULT_LIMITS
@@ -12,6 +13,7 @@ from runcube.readers.lines import is_deep
 
 # A longer line is no record that a program has printed.
 _MOST_BYTES = 1 << 16
+_FILTERS = Lock()
 _NAMES = {"nan": math.nan, "inf": math.inf}
 
 
@@ -31,7 +33,8 @@ def python_record(data: bytes) -> dict[str, Any] | None:
     if data[:1] != b"{" or data[-1:] != b"}" or len(data) > _MOST_BYTES:
         return None
     try:
-        with warnings.catch_warnings():
+        # The filters are those of all threads.
+        with _FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
             node = ast.parse(data.decode("utf-8"), mode="eval").body
         value = _value(node)

@@ -10,7 +10,7 @@ from sweeps import write_run
 import runcube as rc
 
 
-@pytest.mark.parametrize("mode", ["processes", "dask sync", "threads"])
+@pytest.mark.parametrize("mode", ["threads", "processes", "dask sync", "own threads"])
 def test_archives_are_the_same(logs, tmp_path, mode, request):
     made = {}
     with way(mode, request) as asked:
@@ -37,5 +37,5 @@ def assert_same_archives(left, right, without):
 
 
 def test_an_archive_whose_logs_were_read_elsewhere_verifies(logs, tmp_path):
-    quietly(rc.archive_runs, logs, tmp_path / "a.nc", parallel="processes")
+    quietly(rc.archive_runs, logs, tmp_path / "a.nc", parallel="threads")
     assert rc.verify_archive(tmp_path / "a.nc", logs).empty

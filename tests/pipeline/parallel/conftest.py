@@ -10,7 +10,6 @@ from runcube.pipeline import tasks as task_module
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
     """Several batches of what is small, and several workers wherever this runs."""
-    monkeypatch.setattr(task_module, "_LEAST_BATCH", 1)
     monkeypatch.setattr(task_module, "_PER_FILE", 1)
     monkeypatch.setattr(task_module, "usable_cpus", lambda: 2)
 
