@@ -211,7 +211,8 @@ def parse_logs(
     sweep = plan_sweep(discovery, policy) if discovery.headers else None
     planned = {header.source.path for header in sweep.headers} if sweep is not None else set()
     unread = discovery.unread
-    jobs = [job for job in discovery.jobs if job.source.path in planned | unread]
+    wanted = planned | unread
+    jobs = [job for job in discovery.jobs if job.source.path in wanted]
     first = _request(policy, sweep)
     alone = replace(first, roles=None)
     asked = [alone if job.source.path in unread else first for job in jobs]
