@@ -133,7 +133,7 @@ def select_runs(
     if policy.x == ELAPSED:
         add_elapsed(logs)
     choice = choose_for_runs(logs, runs, policy.x, policy.missing_x)
-    resolver = AttemptResolver(logs, choice.x, policy.missing_x)
+    resolver = AttemptResolver(choice.x, policy.missing_x)
     attempts = [
         (run, attempt)
         for log, run in zip(logs, runs, strict=True)
