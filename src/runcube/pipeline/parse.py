@@ -15,10 +15,12 @@ from runcube.pipeline.transport import ReadLogs
 from runcube.plan import (
     drop_copies,
     find_names,
+    flatten_headers,
     keys_of_roots,
     mixes_roots,
     name_reconfigured,
     plan,
+    plan_configs,
     run_id,
 )
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from runcube.pipeline.policy import Policy
     from runcube.pipeline.progress import Progress
     from runcube.pipeline.tasks import Parallel
-    from runcube.plan import Sweep
+    from runcube.plan import FlatConfigs, Sweep
 
 
 @dataclass
@@ -67,21 +69,19 @@ def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
     headers, own = discovery.headers, [*map(dict, discovery.path_keys)]
     kept, copies = drop_copies(headers, discovery.digests, own)
     of_roots = _keys_of_roots(discovery, kept, policy)
-    names_read = None
-    if policy.path_keys == "auto":
+
+    def flattened() -> FlatConfigs:
         given = [own[i] | of_roots[i] for i in kept]
-        names_read = find_names([headers[i] for i in kept], given)
+        return flatten_headers([headers[i] for i in kept], given, [*discovery.skipped, *copies])
+
+    configs = flattened()
+    names_read = find_names(configs) if policy.path_keys == "auto" else None
     if names_read is not None:
         said = names_read.keys_of([header.source.path for header in headers])
         own = [keys | new for keys, new in zip(own, said, strict=True)]
         kept, copies = drop_copies(headers, discovery.digests, own)
-    return plan(
-        [headers[i] for i in kept],
-        policy.plan,
-        path_keys=[own[i] | of_roots[i] for i in kept],
-        names_read=names_read,
-        skipped=[*discovery.skipped, *copies],
-    )
+        configs = flattened()
+    return plan_configs(configs, policy.plan, names_read)
 
 
 def _keys_of_roots(

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import NoRunsError, Problem, Roles, natural_key
 from runcube.plan.exclude import is_excluded_name
 from runcube.plan.path_keys import merge_path_keys
 from runcube.plan.seed import is_seed_name
-from runcube.plan.values import fill_null_subtrees, flatten, token
+from runcube.plan.values import (
+    ABSENT,
+    fill_null_subtrees,
+    flatten,
+    key_order,
+    make_column,
+    token,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runcube.core import Names, RunHeader, RunLog
+    from runcube.plan.values import Column
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,15 @@ class FlatConfigs:
     def paths(self) -> list[str]:
         """Path of each run, (n_runs,), with the run's key where a log holds several."""
         return [h.source.path + (f" [{h.key}]" if h.key else "") for h in self.headers]
+
+    def raw(self, key: str) -> list[Any]:
+        """Return the value of a key in each run, (n_runs,); ``ABSENT`` where there is none."""
+        return [flat.get(key, ABSENT) for flat in self.flats]
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """Every key as a column, in config order."""
+        return {key: make_column(key, self.raw(key)) for key in key_order(self.flats)}
 
 
 def flatten_headers(
