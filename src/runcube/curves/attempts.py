@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.core import RunLog
+    from runcube.core import Curves, RunLog
     from runcube.curves.resumes import LeftBranch
     from runcube.curves.x_values import MissingX, X
 
@@ -160,12 +160,12 @@ def _like(plain: Attempt, log: RunLog) -> Attempt:
     """Return the attempt of a log that has the shape of that of a plain attempt."""
     tracks = plain.tracks
     if log.curves is not plain.log.curves:
-        own = iter(zip(plain.log.curves, log.curves, strict=True))
-        before, curves = next(own)
+        pairs = zip(plain.log.curves, log.curves, strict=True)
+        before: Curves | None = None
         tracks = []
         for track in plain.tracks:  # in the order of the curves, each with one track or more
             while track.curves is not before:
-                before, curves = next(own)
+                before, curves = next(pairs)
             tracks.append(Track(curves, track.metrics, track.rows, track.x))
     attempt = Attempt(log, tracks, list(log.problems), log.attempt, plain.x, is_plain=True)
     attempt.course = plain.course

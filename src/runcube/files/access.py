@@ -169,23 +169,23 @@ def failed_reads() -> int:
     return _failed
 
 
-@contextmanager
-def _counting(root: str) -> Iterator[None]:
-    """Count failures inside that no listing shows."""
+def _count(error: OSError, root: str) -> None:
+    """Count a failure under a root, if no listing shows it."""
     global _failed
-    try:
-        yield
-    except OSError as error:
-        is_listed = isinstance(error, FileNotFoundError | PermissionError) and not is_url(root)
-        _failed += not is_listed
-        raise
+    is_listed = isinstance(error, FileNotFoundError | PermissionError) and not is_url(root)
+    _failed += not is_listed
 
 
 @contextmanager
 def _reading(root: str, path: str) -> Iterator[Stream]:
     """Open a file for reading, and count failures."""
-    with _counting(own_place(root, path)[0]), open_file(root, path) as stream:
-        yield stream
+    own, below = own_place(root, path)
+    try:
+        with store_of(own).open(below) as stream:
+            yield stream
+    except OSError as error:
+        _count(error, own)
+        raise
 
 
 def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
@@ -205,6 +205,8 @@ def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
     """
     with _reading(root, file.path) as stream:
         head, stored = _head(stream, HEAD_BYTES)
+        if len(stored) < HEAD_BYTES:  # that is all
+            return head, ending(stored[-TAIL_BYTES:], max(0, len(stored) - TAIL_BYTES), stored)
         start = stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL_BYTES))
         return head, ending(stream.read(TAIL_BYTES) or b"", start, stored)
 
@@ -261,9 +263,12 @@ def read_bytes(
     (b'MIT License', None)
     """
     own, below = own_place(root, path)
-    with _counting(own):
+    try:
         stored = store_of(own).whole(below, limits.file_bytes + 1)
         return contents(stored, limits.file_bytes, binary=binary)
+    except OSError as error:
+        _count(error, own)
+        raise
 
 
 def damage_problem(damage: str, path: str) -> Problem:
