@@ -21,6 +21,7 @@ from runcube.plan.headers import (
     drop_copies,
     flatten_headers,
     name_reconfigured,
+    reconfigured,
     run_id,
 )
 from runcube.plan.model import PlanPolicy
@@ -44,6 +45,7 @@ __all__ = [
     "name_reconfigured",
     "plan",
     "plan_configs",
+    "reconfigured",
     "run_id",
     "show_labels",
 ]

@@ -258,21 +258,40 @@ def run_id(log: RunLog) -> tuple[str, str]:
     return log.header.source.path, log.header.key
 
 
-def name_reconfigured(logs: Sequence[RunLog]) -> None:
-    """Rename attempts with another configuration to runs of their own, and record that.
+def reconfigured(logs: Sequence[RunLog]) -> dict[int, RunHeader]:
+    """Return the headers, as runs of their own, of attempts with another configuration.
 
-    Their values belong to other cells. Headers and problems of ``logs`` are changed in place.
+    Their values belong to other cells.
+
+    Returns
+    -------
+    dict of int to RunHeader
+        By the position in ``logs``.
     """
+    times = Counter(map(run_id, logs))
     settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
-    for log in logs:
+    found: dict[int, RunHeader] = {}
+    for i, log in enumerate(logs):
+        if times[run_id(log)] == 1:
+            continue
         known = settings[run_id(log)]
         same = (k for k, config in known.items() if _same_setting(config, log.header.config))
         suffix = next(same, f"@{log.attempt + 1}" if known else "")
         known.setdefault(suffix, log.header.config)
         if suffix:
-            log.header = replace(log.header, key=log.header.key + suffix)
-            message = "a later configuration line differs from the first: a run of its own"
-            log.problems.append(Problem("reconfigured", message, log.header.source.path))
+            found[i] = replace(log.header, key=log.header.key + suffix)
+    return found
+
+
+def name_reconfigured(logs: Sequence[RunLog]) -> None:
+    """Rename attempts with another configuration to runs of their own, and record that.
+
+    Headers and problems of ``logs`` are changed in place.
+    """
+    for i, header in reconfigured(logs).items():
+        logs[i].header = header
+        message = "a later configuration line differs from the first: a run of its own"
+        logs[i].problems.append(Problem("reconfigured", message, header.source.path))
 
 
 def _same_setting(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
