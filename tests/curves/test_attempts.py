@@ -29,7 +29,7 @@ def test_a_rising_curve_is_one_track_as_it_is():
     attempt = one(make_curves({"step": [1, 2, 3]}, {"loss": [3, 2, 1], "acc": [0, 0, 1]}))
     assert len(attempt.tracks) == 1
     assert points(attempt) == {1: 3, 2: 2, 3: 1}
-    assert attempt.ends == {"val": 3}
+    assert attempt.course.ends == {"val": 3}
     assert attempt.points == 6
     assert kinds(attempt) == []
 

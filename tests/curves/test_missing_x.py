@@ -84,7 +84,7 @@ def test_where_they_are_dropped_they_are_named_with_their_metrics():
 
 def test_a_run_in_which_no_record_has_x_has_no_point_on_it():
     attempt = one(make_curves({"epoch": [1, 2]}, {"loss": [3, 2]}))
-    assert (attempt.points, attempt.ends) == (0, {})
+    assert (attempt.points, attempt.course.ends) == (0, {})
     assert missing(attempt) == [
         (1, "2 records without step left out, lines 1 to 2: 'loss' (val) with 'epoch'")
     ]
@@ -95,8 +95,8 @@ def test_what_is_carried_says_nothing_of_how_far_a_run_came():
     val = make_curves({"step": [1, 2, None]}, {"acc": [3, 2, 1]}, "val", [2, 4, 6])
     attempt = one(train, val)
     assert points(attempt, "acc", "val") == {1: 3, 2: 2, 9: 1}
-    assert attempt.ends == {"train": 9, "val": 2}
-    assert attempt.rows == 5
+    assert attempt.course.ends == {"train": 9, "val": 2}
+    assert sum(attempt.course.lengths.values()) == 5
 
 
 def test_what_is_carried_belongs_to_the_attempt_of_the_record_before():

@@ -23,7 +23,7 @@ def chosen(logs, x=None, missing_x="carry"):
 
 
 def resolved(logs, choice, missing_x="carry"):
-    resolver = AttemptResolver(logs, choice.x, missing_x)
+    resolver = AttemptResolver(choice.x, missing_x)
     return [resolver.attempts(log, choice.own.get(run)) for run, log in enumerate(logs)]
 
 
@@ -33,8 +33,8 @@ def test_one_odd_log_beside_many_is_numbered_and_they_keep_their_x():
     assert (choice.x, choice.own, choice.is_mixed) == ("epoch", {500: "step"}, False)
     attempts = resolved(logs, choice)
     assert [a.tracks[0].x.tolist() for (a,) in attempts[-2:]] == [[0, 10, 20], [0, 1, 2]]
-    assert attempts[-2][0].ends == {"val": 20}
-    assert attempts[-1][0].ends == {}  # how far it came in epochs, nothing shows
+    assert attempts[-2][0].course.ends == {"val": 20}
+    assert attempts[-1][0].course.ends == {}  # how far it came in epochs, nothing shows
     (problem,) = attempts[-1][0].problems
     assert problem.kind == "missing_x"
     assert problem.message == (

@@ -46,9 +46,9 @@ def test_runs_with_the_same_curves_share_their_tracks(tmp_path):
     jobs = discover(tmp_path, "auto", None).jobs
     logs = [log for job in jobs for log in job.reader.read(job.source, Request())]
     logs[1].curves = logs[0].curves
-    resolver = AttemptResolver(logs, "epoch")
+    resolver = AttemptResolver("epoch")
     first, second, third = (resolver.attempts(log)[0] for log in logs)
     assert first.tracks is second.tracks is not third.tracks
     for attempt, log in zip((first, second, third), logs, strict=True):
         assert attempt.log is log
-        assert attempt.ends == attempts_of(log, "epoch")[0].ends
+        assert attempt.course.ends == attempts_of(log, "epoch")[0].course.ends

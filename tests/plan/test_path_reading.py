@@ -7,13 +7,13 @@ from sweeps import write_run
 
 import runcube as rc
 from runcube.core.model import LogFile, RunHeader, Source
-from runcube.plan import find_names, plan
+from runcube.plan import find_names, flatten_headers, plan
 
 
 def planned(configs):
     """The plan of runs from their paths and configurations, as a load makes it."""
     headers = [RunHeader(Source("/", p, (LogFile(p, 1, 1),)), config=c) for p, c in configs.items()]
-    read = find_names(headers, [{}] * len(headers))
+    read = find_names(flatten_headers(headers, None, ()))
     given_keys = None if read is None else read.keys_of(list(configs))
     return plan(headers, path_keys=given_keys, names_read=read)
 
@@ -108,7 +108,7 @@ def test_several_runs_of_one_log_are_one_name():
         for p in ("one.jsonl", "two.jsonl")
         for i, lr in enumerate((0.1, 0.2))
     ]
-    assert find_names(runs, [{}] * 4) is None
+    assert find_names(flatten_headers(runs, None, ())) is None
 
 
 @pytest.mark.parametrize("odd", [0, 1])

@@ -73,8 +73,7 @@ def build_cube(
     scatter = Scatter(selection.axis, labels)
     for kept_run, cell in zip(selection.kept_runs, cell_index.positions.tolist(), strict=True):
         scatter.put(kept_run, curve[cell], logged[cell])
-        kept_run.attempt.tracks = []
-        kept_run.attempt.log.curves = []
+        kept_run.attempt.release()
     dims = cube_dims(cell_index, selection)
     return with_values(ds, dims, curve.reshape(shape), logged.reshape(shape))
 

@@ -5,14 +5,15 @@ Here a log's own history is resolved: attempts, resumes, repeated and missing x 
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.core import Problem
 from runcube.curves.carry import Carrier
+from runcube.curves.course import Course
 from runcube.curves.resumes import in_branches, left_branches
 from runcube.curves.tracks import Track, counted, named_lines, named_values, raw_tracks
 from runcube.curves.units import other_unit
@@ -20,16 +21,19 @@ from runcube.curves.x_choice import outer_counter
 from runcube.curves.x_values import Anchors, as_whole, shown, x_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from runcube.core import RunLog
+    from runcube.core import Curves, RunLog
     from runcube.curves.resumes import LeftBranch
     from runcube.curves.x_values import MissingX, X
 
+# Values of a split of a log that is compared with others: of more each is resolved for itself.
+_SHORT = 1 << 14
 
-@dataclass(slots=True)
+
+@dataclass
 class Attempt:
     """One attempt of a run on the chosen x: what competes for a cell.
 
@@ -51,6 +55,8 @@ class Attempt:
         What counts the epochs, where x starts anew in each of them.
     is_last : bool
         Whether no other attempt follows in the log: what stands behind its last value is of it.
+    is_plain : bool
+        Whether each row has x, and none of the log is superseded, carried or left out.
     """
 
     log: RunLog
@@ -61,55 +67,30 @@ class Attempt:
     is_numbered: bool = False
     outer: str | None = None
     is_last: bool = True
+    is_plain: bool = False
 
     @property
     def points(self) -> int:
         """Number of values that were logged."""
         return sum(len(track.metrics) * len(track.x) for track in self.tracks)
 
-    @property
-    def own_tracks(self) -> list[Track]:
-        """Tracks of rows that have x themselves: what shows how far a run came."""
-        return [track for track in self.tracks if not track.carried and len(track.x)]
+    @cached_property
+    def course(self) -> Course:
+        """The x of the rows that have it themselves: how far the attempt came."""
+        return Course([(track.curves.split, track.x) for track in self.tracks if not track.carried])
 
-    @property
-    def rows(self) -> int:
-        """Number of rows of all splits that have x, selected or not."""
-        longest: dict[str, int] = {}
-        for track in self.own_tracks:
-            split = track.curves.split
-            longest[split] = max(longest.get(split, 0), len(track.x))
-        return sum(longest.values())
+    @cached_property
+    def counted(self) -> Course:
+        """The course in the unit of x: of two counters, in that of the outer one."""
+        if isinstance(self.x, str) or not self.x:
+            return self.course
+        own = [track for track in self.tracks if not track.carried]
+        return Course([(t.curves.split, t.curves.x[self.x[0]][t.rows]) for t in own])
 
-    @property
-    def ends(self) -> dict[str, float]:
-        """Largest x of each split, by the split's name; rows that lack x do not count."""
-        return {split: end for split, (_, end) in self.spans(in_points=True).items()}
-
-    def spans(self, *, in_points: bool = False) -> dict[str, tuple[float, float]]:
-        """Return the first and the last x of each split; rows that lack x do not count.
-
-        Of two counters it is that of the outer one, or with ``in_points`` the number of the point.
-        """
-        found: dict[str, tuple[float, float]] = {}
-        for track in self.own_tracks:
-            values = self._counted(track, in_points)
-            first, last = found.get(track.curves.split, (np.inf, -np.inf))
-            own = min(first, float(values.min())), max(last, float(values.max()))
-            found[track.curves.split] = own
-        return found
-
-    def positions(self, *, in_points: bool = False) -> dict[str, NDArray[Any]]:
-        """Return each x of each split once, rising; as ``spans`` counts them."""
-        parts: dict[str, list[NDArray[Any]]] = {}
-        for track in self.own_tracks:
-            parts.setdefault(track.curves.split, []).append(self._counted(track, in_points))
-        return {split: np.unique(np.concatenate(own)) for split, own in parts.items()}
-
-    def _counted(self, track: Track, in_points: bool) -> NDArray[Any]:
-        if not isinstance(self.x, str) and self.x and not in_points:
-            return track.curves.x[self.x[0]][track.rows]
-        return track.x
+    def release(self) -> None:
+        """Let go of the values, which are in the cube."""
+        self.tracks, self.log.curves = [], []
+        self.course = self.counted = Course(())
 
     @property
     def extent(self) -> str:
@@ -123,27 +104,23 @@ class Attempt:
 
 
 class AttemptResolver:
-    """Resolves runs on the axis ``x``, so that runs that share curves share tracks as well.
+    """Resolves runs on the axis ``x``; of short runs with rows at the same x only the first.
 
     Parameters
     ----------
-    logs : iterable of RunLog
-        All runs to be resolved.
     x : str or tuple of str
         What is x.
     missing_x : {"carry", "drop"}
         Where a record without x stands.
     """
 
-    def __init__(self, logs: Iterable[RunLog], x: X, missing_x: MissingX = "carry") -> None:
-        counts = Counter(id(log.curves) for log in logs)
-        self._shared = {curves for curves, count in counts.items() if count > 1}
-        self._known: dict[tuple[int, X | None], list[Track]] = {}
+    def __init__(self, x: X, missing_x: MissingX = "carry") -> None:
+        self._plain: dict[Hashable, Attempt] = {}
         self._x = x
         self._missing_x: MissingX = missing_x
 
     def attempts(self, log: RunLog, own: X | None = None) -> list[Attempt]:
-        """Return the attempts of one of the logs, which must all be alive.
+        """Return the attempts of a log.
 
         Parameters
         ----------
@@ -151,20 +128,48 @@ class AttemptResolver:
         own : str or tuple of str, optional
             Number the points in the order of this axis of the run itself.
         """
-        key = (id(log.curves), own)
-        x = self._x if own is None else own
-        if key in self._known:
-            tracks = self._known[key]
-            return [Attempt(log, tracks, list(log.problems), log.attempt, x, own is not None)]
-        attempts = attempts_of(log, x, self._missing_x)
         if own is not None:
+            attempts = attempts_of(log, own, self._missing_x)
             for attempt in attempts:
                 _stand_numbered(attempt, self._x)
-        # A run that has a history has problems of its own.
-        is_plain = len(attempts) == 1 and len(attempts[0].problems) == len(log.problems)
-        if is_plain and id(log.curves) in self._shared:
-            self._known[key] = attempts[0].tracks
+            return attempts
+        shape = _shape(log, self._x)
+        plain = self._plain.get(shape)
+        if plain is not None:
+            return [_like(plain, log)]
+        attempts = attempts_of(log, self._x, self._missing_x)
+        if attempts[0].is_plain and shape is not None:
+            self._plain[shape] = attempts[0]
         return attempts
+
+
+def _shape(log: RunLog, x: X) -> Hashable:
+    """Return what logs have in common whose rows are at the same x; None of a long log."""
+    names = (x,) if isinstance(x, str) else x
+    found: list[Any] = []
+    for curves in log.curves:
+        if curves.logged.size > _SHORT:
+            return None
+        columns = [curves.x.get(name) for name in names] or [curves.lines]
+        own = [(x.dtype.kind, x.tobytes()) if x is not None else None for x in columns]
+        found.append((curves.split, len(curves.metrics), curves.logged.tobytes(), *own))
+    return tuple(found)
+
+
+def _like(plain: Attempt, log: RunLog) -> Attempt:
+    """Return the attempt of a log that has the shape of that of a plain attempt."""
+    tracks = plain.tracks
+    if log.curves is not plain.log.curves:
+        pairs = zip(plain.log.curves, log.curves, strict=True)
+        before: Curves | None = None
+        tracks = []
+        for track in plain.tracks:  # in the order of the curves, each with one track or more
+            while track.curves is not before:
+                before, curves = next(pairs)
+            tracks.append(Track(curves, track.metrics, track.rows, track.x))
+    attempt = Attempt(log, tracks, list(log.problems), log.attempt, plain.x, is_plain=True)
+    attempt.course = plain.course
+    return attempt
 
 
 def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attempt]:
@@ -197,7 +202,7 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
     # Splits mostly share one array of x: look at each array once.
     is_rising = all(_rising(x) for x in {id(track.x): track.x for track in tracks}.values())
     if is_rising and carrier is None:
-        return [Attempt(log, tracks, problems, log.attempt, x)]
+        return [Attempt(log, tracks, problems, log.attempt, x, is_plain=not alone)]
     apart, outer = {}, None
     if not is_rising and isinstance(x, str):
         outer = outer_counter(log, x)

@@ -34,8 +34,9 @@ def name_late_starts(attempts: Sequence[Attempt], groups: Sequence[int], axis: X
         return
     firsts: dict[str, dict[int, float]] = defaultdict(dict)
     for i, attempt in enumerate(attempts):
-        for split, (first, _) in ({} if attempt.is_numbered else attempt.spans()).items():
-            firsts[split][i] = first
+        if not attempt.is_numbered:
+            for split, (first, _) in attempt.counted.spans.items():
+                firsts[split][i] = first
     late: dict[int, list[tuple[str, float]]] = defaultdict(list)
     for split, own in firsts.items():
         usual, count = Counter(own.values()).most_common(1)[0]
@@ -62,6 +63,6 @@ def name_late_starts(attempts: Sequence[Attempt], groups: Sequence[int], axis: X
 
 def _spacing(attempts: Sequence[Attempt], split: str) -> float:
     """Return what mostly lies between two points of a split; 0 where each run has one."""
-    between = [np.diff(attempt.positions().get(split, np.zeros(0))) for attempt in attempts]
+    between = [np.diff(attempt.counted.positions().get(split, np.zeros(0))) for attempt in attempts]
     every = np.concatenate(between) if between else np.zeros(0)
     return float(np.median(every)) if len(every) else 0.0

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # One run, and one of so many, may be numbered on the x of the others; more of them need points.
 _ONE_IN = 20
+# Rows of a column that is compared with others before it is looked at.
+_SHORT = 1 << 10
 # Logs that a note names.
 _MAX_PATHS = 5
 
@@ -102,7 +104,7 @@ def _are_few(losers: Collection[int], runs: Collection[int]) -> bool:
 
 def _unserved(by_run: Mapping[int, list[RunLog]], x: X, missing_x: MissingX) -> dict[int, X]:
     """Return the runs that x takes values from which their own axis would keep, with that axis."""
-    rising: dict[int, bool] = {}
+    rising: dict[tuple[str, bytes], bool] = {}
     found: dict[int, X] = {}
     for run, logs in by_run.items():
         if isinstance(x, str) and all(_has_each(x, log, rising) for log in logs):
@@ -113,21 +115,25 @@ def _unserved(by_run: Mapping[int, list[RunLog]], x: X, missing_x: MissingX) -> 
     return found
 
 
-def _has_each(x: str, log: RunLog, known: dict[int, bool]) -> bool:
+def _has_each(x: str, log: RunLog, known: dict[tuple[str, bytes], bool]) -> bool:
     """Return whether every record of a log has an x of its own, in order.
 
-    Logs may share arrays: ``known`` has what was found of each.
+    ``known`` has what was found of short columns, which are mostly the same.
     """
     for curves in log.curves:
         values = curves.x.get(x)
         if values is None:
             return False
-        if id(values) not in known:
-            rises = bool((values[1:] > values[:-1]).all())
-            known[id(values)] = rises and not np.isnan(values[:1]).any()
-        if not known[id(values)]:
+        key = (values.dtype.kind, values.tobytes() if len(values) <= _SHORT else b"")
+        if len(values) > _SHORT or key not in known:
+            known[key] = _rises(values)
+        if not known[key]:
             return False
     return True
+
+
+def _rises(x: NDArray[Any]) -> bool:
+    return bool((x[1:] > x[:-1]).all()) and not np.isnan(x[:1]).any()
 
 
 def _loses(logs: Sequence[RunLog], x: X, own: X, missing_x: MissingX) -> bool:

@@ -133,7 +133,7 @@ def select_runs(
     if policy.x == ELAPSED:
         add_elapsed(logs)
     choice = choose_for_runs(logs, runs, policy.x, policy.missing_x)
-    resolver = AttemptResolver(logs, choice.x, policy.missing_x)
+    resolver = AttemptResolver(choice.x, policy.missing_x)
     attempts = [
         (run, attempt)
         for log, run in zip(logs, runs, strict=True)
@@ -217,7 +217,7 @@ def _axis_notes(selection: Selection, choice: Choice, policy: SelectionPolicy) -
         notes.append(f"x={axis.name!r}: {what}; {remedy}")
     paths = {k.run: k.attempt.log.header.source.path for k in kept if k.attempt.is_numbered}
     notes += numbered_note(choice, paths, axis.align)
-    if other := curves_in_another_unit([k.attempt.log for k in kept], axis.x):
+    if other := curves_in_another_unit([k.attempt for k in kept], axis.x):
         remedy = "load_tree() has them in a node of their own"
         notes.append(f"x={axis.name!r}: {other}; {remedy}")
     return notes

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from runcube.core import PlanError, Status
-from runcube.curves.promise import Promises, may_stop_early
-from runcube.plan import flatten
+from runcube.curves.promise import Promises, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -49,11 +47,6 @@ class Candidate:
     group: int
     votes: bool = True
 
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        """Flat configuration, with dotted keys."""
-        return flatten(self.attempt.log.header.config)
-
 
 def statuses(
     candidates: Sequence[Candidate],
@@ -81,12 +74,13 @@ def statuses(
     else:
         found = done
     votes = [e.votes for e in candidates]
-    runs = [(e.attempt, e.config) for e in candidates]
-    promises = Promises(runs, votes, axis, expected, done)
+    attempts = [e.attempt for e in candidates]
+    terms = Terms.of_each(attempt.log.header.config for attempt in attempts)
+    promises = Promises(attempts, terms, votes, axis, expected, done)
     found = _filled(found, promises.statuses())
     if expected is None:
         found = _filled(found, word.unsaid())
-    found = _filled(found, _by_order(candidates, axis))
+    found = _filled(found, _by_order(terms, axis))
     compared = [i for i, one in enumerate(found) if one is None]
     if compared:
         promises.note_unfit(compared)
@@ -118,7 +112,7 @@ def outright(attempt: Attempt) -> Status | None:
         return Status.FAILED
     # What stands at the end of a log is of the last attempt in it.
     marker = attempt.log.marker if attempt.is_last else None
-    if not attempt.ends and marker is not Status.FAILED:
+    if not attempt.course.ends and marker is not Status.FAILED:
         return Status.INCOMPLETE  # it logged metrics, but none on this axis
     return marker
 
@@ -191,7 +185,7 @@ def _shown(attempt: Attempt, said: Collection[str]) -> frozenset[str]:
 
     One of two points does not show that: the kind may be of every epoch, or of every second one.
     """
-    longest = max((len(track.x) for track in attempt.own_tracks), default=0)
+    longest = max(attempt.course.lengths.values(), default=0)
     remarks = attempt.log.remarks
     kinds = frozenset(said) - (remarks.before if remarks else frozenset())
     return kinds if longest > _FEW_POINTS else kinds & {_MARKER}
@@ -201,11 +195,9 @@ def _is_text(kind: str) -> bool:
     return kind.startswith("'")
 
 
-def _by_order(candidates: Sequence[Candidate], axis: XAxis) -> list[Status | None]:
-    return [
-        Status.COMPLETE if axis.align == "order" or may_stop_early(e.config) else None
-        for e in candidates
-    ]
+def _by_order(terms: Sequence[Terms], axis: XAxis) -> list[Status | None]:
+    is_by_order = axis.align == "order"
+    return [Status.COMPLETE if is_by_order or own.may_stop_early() else None for own in terms]
 
 
 def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
@@ -213,13 +205,13 @@ def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
     largest: dict[int, dict[str, float]] = defaultdict(dict)
     members: dict[int, set[int]] = defaultdict(set)
     for candidate in candidates:
-        if candidate.votes and candidate.attempt.ends:
+        if candidate.votes and candidate.attempt.course.ends:
             members[candidate.group].add(candidate.run)
             goals = largest[candidate.group]
-            for split, end in candidate.attempt.ends.items():
+            for split, end in candidate.attempt.course.ends.items():
                 goals[split] = max(goals.get(split, -np.inf), end)
     return [
-        _whole(e.attempt.ends, {s: _near(end) for s, end in largest[e.group].items()})
+        _whole(e.attempt.course.ends, {s: _near(end) for s, end in largest[e.group].items()})
         if len(members[e.group]) > 1
         else None
         for e in candidates
@@ -228,17 +220,17 @@ def _by_group(candidates: Sequence[Candidate]) -> list[Status | None]:
 
 def _by_majority(candidates: Sequence[Candidate]) -> list[Status | None]:
     """Return statuses by comparing runs with the end that at least half of all runs share."""
-    with_points = [e for e in candidates if e.votes and e.attempt.ends]
+    with_points = [e for e in candidates if e.votes and e.attempt.course.ends]
     counts: dict[str, Counter[float]] = defaultdict(Counter)
     for candidate in with_points:
-        for split, end in candidate.attempt.ends.items():
+        for split, end in candidate.attempt.course.ends.items():
             counts[split][end] += 1
     goals = {}
     for split, ends in counts.items():
         end, count = ends.most_common(1)[0]
         if 2 * count >= len(with_points):
             goals[split] = _near(end)
-    return [_whole(e.attempt.ends, goals) for e in candidates]
+    return [_whole(e.attempt.course.ends, goals) for e in candidates]
 
 
 def _near(end: float) -> float:
@@ -294,9 +286,9 @@ def winner(
     def merit(index: int) -> tuple[Any, ...]:
         attempt = candidates[index].attempt
         mtime = attempt.log.header.source.mtime_ns
-        end = max(attempt.ends.values(), default=-np.inf)
+        end = max(attempt.course.ends.values(), default=-np.inf)
         # Nothing here may depend on the splits and metrics that were selected.
-        size = attempt.rows, len(attempt.log.metrics)
+        size = sum(attempt.course.lengths.values()), len(attempt.log.metrics)
         return RANK[status[index]], end, *size, mtime, *age(index)
 
     return max(rivals, key=merit)

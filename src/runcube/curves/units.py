@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.core import Curves, RunLog
+    from runcube.core import Curves
+    from runcube.curves.attempts import Attempt
     from runcube.curves.x_values import X
 
 # So many times the x of a row is less than a fraction of x in the same unit.
@@ -37,8 +38,7 @@ def other_unit(
     values : sequence of ndarray, (rows,)
         The x of their rows, NaN where a row lacks it.
     """
-    ends = [end for part, x in zip(curves, values, strict=True) for end in _ends(part, x)]
-    if not ends or min(ends) * FAR >= max(ends):
+    if not _end_apart(curves, values):
         return None
     known = [~np.isnan(x) for x in values]
     kinds = [_kinds(part) for part in curves]
@@ -64,6 +64,11 @@ def other_unit(
                 is_other[rows[mine]] = True
         found.append(is_other)
     return found if any(mask.any() for mask in found) else None
+
+
+def _end_apart(curves: Sequence[Curves], values: Sequence[NDArray[Any]]) -> bool:
+    ends = [end for part, x in zip(curves, values, strict=True) for end in _ends(part, x)]
+    return bool(ends) and min(ends) * FAR < max(ends)
 
 
 def _ends(curves: Curves, x: NDArray[Any]) -> list[float]:
@@ -97,19 +102,23 @@ def _kinds(curves: Curves) -> NDArray[np.intp]:
     return numbers
 
 
-def curves_in_another_unit(logs: Sequence[RunLog], x: X) -> str:
+def curves_in_another_unit(attempts: Sequence[Attempt], x: X) -> str:
     """Return a note on the curves of which rows have an x in another unit in most runs, or ``""``.
 
     Parameters
     ----------
-    logs : sequence of RunLog
+    attempts : sequence of Attempt
     x : str or tuple of str
         What is x; what is numbered has no unit.
     """
     if not isinstance(x, str):
         return ""
+    # Those of one course have the same metrics at the same x.
+    courses = {attempt.course: attempt.log for attempt in attempts}.values()
+    if not any(_end_apart(log.curves, x_values(log, x)) for log in courses):
+        return ""
     parts = []
-    for log in logs:
+    for log in (attempt.log for attempt in attempts):
         values = x_values(log, x)
         parts.append((log, values, other_unit(log.curves, values)))
     if all(masks is None for _, _, masks in parts):

@@ -77,9 +77,8 @@ def align_x(
     x, reason = choice.x, choice.reason
     distinct: dict[tuple[str, bytes], NDArray[Any]] = {}
     longest = 0
-    for attempt in attempts:
-        # Splits mostly share one array of x: look at each array once.
-        arrays = {id(t.x): t.x for t in attempt.tracks if len(t.metrics)}.values()
+    for attempt in {one.course: one for one in attempts}.values():
+        arrays = [track.x for track in attempt.tracks if len(track.metrics)]
         mine = {(own.dtype.str, own.tobytes()): own for own in arrays}
         distinct |= mine
         longest = max([longest, *(len(own) for own in mine.values())])

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 1 << 13
 TAIL_BYTES = 1 << 9
+# Files whose ends are kept, some 16 MB at most.
+_KEPT = 1 << 11
 
 
 class Stream(Protocol):
@@ -196,22 +198,22 @@ def failed_reads() -> int:
     return len(_failed)
 
 
-@contextmanager
-def _counting(root: str) -> Iterator[None]:
-    """Count failures inside that no listing shows."""
-    try:
-        yield
-    except OSError as error:
-        if is_url(root) or not isinstance(error, FileNotFoundError | PermissionError):
-            _failed.append(root)
-        raise
+def _count(error: OSError, root: str) -> None:
+    """Count a failure under a root, if no listing shows it."""
+    if is_url(root) or not isinstance(error, FileNotFoundError | PermissionError):
+        _failed.append(root)
 
 
 @contextmanager
 def _reading(root: str, path: str) -> Iterator[Stream]:
     """Open a file for reading, and count failures."""
-    with _counting(own_place(root, path)[0]), open_file(root, path) as stream:
-        yield stream
+    own, below = own_place(root, path)
+    try:
+        with store_of(own).open(below) as stream:
+            yield stream
+    except OSError as error:
+        _count(error, own)
+        raise
 
 
 def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
@@ -223,14 +225,16 @@ def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
         return _head(stream, size)[0]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_KEPT)
 def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
     """Return the first bytes as ``read_head``, and the last few; no last bytes of a packed file.
 
-    Several readers look at the same file in turn: the results for 64 files are kept.
+    Several readers look at the same file in turn: the results for the last ones are kept.
     """
     with _reading(root, file.path) as stream:
         head, stored = _head(stream, HEAD_BYTES)
+        if len(stored) < HEAD_BYTES:  # that is all
+            return head, ending(stored[-TAIL_BYTES:], max(0, len(stored) - TAIL_BYTES), stored)
         start = stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL_BYTES))
         return head, ending(stream.read(TAIL_BYTES) or b"", start, stored)
 
@@ -287,9 +291,12 @@ def read_bytes(
     (b'MIT License', None)
     """
     own, below = own_place(root, path)
-    with _counting(own):
+    try:
         stored = store_of(own).whole(below, limits.file_bytes + 1)
         return contents(stored, limits.file_bytes, binary=binary)
+    except OSError as error:
+        _count(error, own)
+        raise
 
 
 def damage_problem(damage: str, path: str) -> Problem:

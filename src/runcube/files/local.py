@@ -58,10 +58,15 @@ class LocalStore:
 
     def whole(self, path: str, most: int) -> bytes:
         """Return all bytes of a file; of a longer one, its first ``most`` or more."""
-        with self.open(path) as raw, BufferedReader(raw) as stream:
-            is_longer = os.fstat(raw.fileno()).st_size > most
-            # Memory for all that is asked for is taken at once.
-            return stream.read(most if is_longer else -1)
+        with self.open(path) as raw:
+            size = os.fstat(raw.fileno()).st_size
+            # Memory for all that is asked for is taken at once. One byte more shows the end.
+            data = raw.read(min(size, most) + 1)
+            if len(data) == size or len(data) > most:
+                return data
+            # It changes, or is longer than what the system returns at once.
+            with BufferedReader(raw) as rest:
+                return data + rest.read(most - len(data) if size > most else -1)
 
     def look(self, path: str) -> LogFile:
         """Return the size and time of a file now."""

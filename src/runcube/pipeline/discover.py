@@ -51,6 +51,8 @@ _LOG_LIKE = tuple(
 )
 _TABLES = tuple(ending + packed for ending in (".csv", ".tsv") for packed in PACKED_ENDINGS)
 _EVENT_NAME, _EVENT_VERSION = "tfevents.", b"brain.Event:"
+# The topic of ``RunHeader.reading`` that names the reader.
+_LOGGER = "logger"
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -208,7 +210,7 @@ def discover(
             job = Job(candidate, source, fingerprint)
             # At once, while the head of the file is in memory.
             headers, problem = ([], None) if needs_whole_logs(candidate) else read_headers(job)
-            taken.append((job, [sharing.slim(header) for header in headers], problem))
+            taken.append((job, [sharing.slim(h, candidate) for h in headers], problem))
     second, named = second_records([(job.reader, job.source) for job, _, _ in taken])
     found.skipped += named
     taken = [item for item in taken if item[0].source.path not in second]
@@ -257,22 +259,22 @@ class _Sharing:
 
     def __init__(self) -> None:
         self._known: dict[bytes, dict[str, Any]] = {}
-        # The same by their ids: what is remembered of logs shares its sections already.
-        self._own: dict[int, dict[str, Any]] = {}
 
-    def slim(self, header: RunHeader) -> RunHeader:
-        """Return the header with its sections shared with other headers where they are equal."""
-        if not any(type(value) is dict for value in header.config.values()):
-            return header
+    def slim(self, header: RunHeader, reader: Reader | None = None) -> RunHeader:
+        """Return the header with its sections shared with other headers where they are equal.
+
+        With a reader it tells which one knew its log.
+        """
+        reading = header.reading
+        if reader is not None and not header.logger:
+            reading = (*reading, (_LOGGER, reader.name))
         config = {
             name: self._shared(value) if type(value) is dict else value
             for name, value in header.config.items()
         }
-        return replace(header, config=config)
+        return replace(header, config=config, reading=reading)
 
     def _shared(self, section: dict[str, Any]) -> dict[str, Any]:
-        if self._own.get(id(section)) is section:
-            return section
         # Not by ==, for which 1, 1.0 and True are the same. This is never read back.
         try:
             key = marshal.dumps(section, 2)
@@ -280,17 +282,13 @@ class _Sharing:
             return section
         if len(self._known) >= _MOST_SECTIONS:
             self._known.clear()
-            self._own.clear()
-        shared = self._known.setdefault(key, section)
-        self._own[id(shared)] = shared
-        return shared
+        return self._known.setdefault(key, section)
 
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
     """Return the headers of one source, or the problem that kept them from being read."""
     try:
-        headers = _only(RunHeader, job.reader.headers(job.source))
-        return [of_logger(header, job.reader) for header in headers], None
+        return _only(RunHeader, job.reader.headers(job.source)), None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
     except Exception as error:  # a reader's bug must cost its file, not the sweep
@@ -338,7 +336,7 @@ def of_logger(header: RunHeader, reader: Reader) -> RunHeader:
     """Return a header that tells which reader knew its log."""
     if header.logger:
         return header
-    return replace(header, reading=(*header.reading, ("logger", reader.name)))
+    return replace(header, reading=(*header.reading, (_LOGGER, reader.name)))
 
 
 def _only(kind: type[T], given: Sequence[T]) -> list[T]:
@@ -420,12 +418,19 @@ def _digests(headers: Sequence[RunHeader]) -> list[str | None]:
             by_size[header.source.files[0].size].append(index)
     digests: list[str | None] = [None] * len(headers)
     for members in by_size.values():
-        alike: dict[str, list[int]] = defaultdict(list)
+        alike: dict[str | bytes, list[int]] = defaultdict(list)
         for index in members if len(members) > 1 else ():
-            alike[repr(headers[index].config)].append(index)
+            alike[_spelt(headers[index].config)].append(index)
         for index in (i for group in alike.values() if len(group) > 1 for i in group):
             digests[index] = _digest(headers[index].source)
     return digests
+
+
+def _spelt(config: Any) -> str | bytes:
+    try:
+        return marshal.dumps(config, 2)
+    except ValueError:  # something in it is of no plain type
+        return repr(config)
 
 
 def _digest(source: Source) -> str | None:

@@ -14,10 +14,13 @@ from runcube.pipeline.tasks import read_tasks
 from runcube.plan import (
     drop_copies,
     find_names,
+    flatten_headers,
     keys_of_roots,
     mixes_roots,
     name_reconfigured,
     plan,
+    plan_configs,
+    reconfigured,
     run_id,
 )
 
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from runcube.pipeline.policy import Policy
     from runcube.pipeline.progress import Progress
     from runcube.pipeline.tasks import Parallel
-    from runcube.plan import Sweep
+    from runcube.plan import FlatConfigs, Sweep
+
+_NOTHING = Roles()
 
 
 @dataclass
@@ -69,21 +74,19 @@ def plan_sweep(discovery: Discovery, policy: Policy) -> Sweep:
     headers, own = discovery.headers, [*map(dict, discovery.path_keys)]
     kept, copies = drop_copies(headers, discovery.digests, own)
     of_roots = _keys_of_roots(discovery, kept, policy)
-    names_read = None
-    if policy.path_keys == "auto":
+
+    def flattened() -> FlatConfigs:
         given = [own[i] | of_roots[i] for i in kept]
-        names_read = find_names([headers[i] for i in kept], given)
+        return flatten_headers([headers[i] for i in kept], given, [*discovery.skipped, *copies])
+
+    configs = flattened()
+    names_read = find_names(configs) if policy.path_keys == "auto" else None
     if names_read is not None:
         said = names_read.keys_of([header.source.path for header in headers])
         own = [keys | new for keys, new in zip(own, said, strict=True)]
         kept, copies = drop_copies(headers, discovery.digests, own)
-    return plan(
-        [headers[i] for i in kept],
-        policy.plan,
-        path_keys=[own[i] | of_roots[i] for i in kept],
-        names_read=names_read,
-        skipped=[*discovery.skipped, *copies],
-    )
+        configs = flattened()
+    return plan_configs(configs, policy.plan, names_read)
 
 
 def _keys_of_roots(
@@ -213,7 +216,8 @@ def parse_logs(
     sweep = plan_sweep(discovery, policy) if discovery.headers else None
     planned = {header.source.path for header in sweep.headers} if sweep is not None else set()
     unread = discovery.unread
-    jobs = [job for job in discovery.jobs if job.source.path in planned | unread]
+    wanted = planned | unread
+    jobs = [job for job in discovery.jobs if job.source.path in wanted]
     first = _request(policy, sweep)
     alone = replace(first, roles=None)
     asked = [alone if job.source.path in unread else first for job in jobs]
@@ -232,8 +236,9 @@ def parse_logs(
         by_job[i] = read
     logs = [log for read in by_job for log in read]
     name_reconfigured(logs)
-    for log in logs:
-        _name_other_roles(log, final)
+    for i in stale:
+        for log in by_job[i]:
+            _name_other_roles(log, final)
     index = {(h.source.path, h.key): i for i, h in enumerate(sweep.headers)}
     logs = [log for log in logs if run_id(log) in index]
     if not logs:
@@ -262,12 +267,11 @@ def _planned(
     before: Sweep | None = None,
 ) -> Sweep:
     """Return the plan of all runs, after adding those that only reading the logs showed."""
-    logs = [replace(log) for read in by_job for log in read]
-    for log in logs:
-        log.problems = []  # those of the logs themselves are named once
-    name_reconfigured(logs)
+    logs = [log for read in by_job for log in read]
+    anew = reconfigured(logs)
+    headers = [anew.get(i, log.header) for i, log in enumerate(logs)]
     known = {(header.source.path, header.key) for header in discovery.headers}
-    new = {run_id(log): log.header for log in logs if run_id(log) not in known}
+    new = {(h.source.path, h.key): h for h in headers if (h.source.path, h.key) not in known}
     if new:
         discovery.add(new.values())
     elif before is not None:
@@ -303,16 +307,20 @@ def _raise_unknown(jobs: Sequence[Job], by_job: Sequence[Sequence[RunLog]]) -> N
 
 def _is_read_as(logs: Sequence[RunLog], final: Request, asked: Request) -> bool:
     """Return whether logs were read with columns as what the sweep has them for."""
-    roles = final.roles or Roles()
     return all(
-        final == asked if log.roles is None else log.roles == roles.within(log.header.open_roles)
-        for log in logs
+        final == asked if log.roles is None else log.roles == _own_roles(log, final) for log in logs
     )
+
+
+def _own_roles(log: RunLog, final: Request) -> Roles:
+    """Return what the sweep decides of a log."""
+    roles = final.roles or _NOTHING
+    return roles if roles == _NOTHING else roles.within(log.header.open_roles)
 
 
 def _name_other_roles(log: RunLog, final: Request) -> None:
     """Name the columns of a log that is gone, and so could not be read as what they are now."""
-    own = (final.roles or Roles()).within(log.header.open_roles)
+    own = _own_roles(log, final)
     if log.roles in (None, own) or any(p.kind == "kept_roles" for p in log.problems):
         return
     other = {n for f in fields(own) for n in getattr(log.roles, f.name) ^ getattr(own, f.name)}

@@ -16,25 +16,36 @@ attempts and resumes; 15 complete, incomplete, failed.
 """
 
 from runcube.plan.explain import show_labels
-from runcube.plan.headers import drop_copies, name_reconfigured, run_id
+from runcube.plan.headers import (
+    FlatConfigs,
+    drop_copies,
+    flatten_headers,
+    name_reconfigured,
+    reconfigured,
+    run_id,
+)
 from runcube.plan.model import PlanPolicy
 from runcube.plan.path_keys import keys_from_paths
-from runcube.plan.planner import find_names, plan
+from runcube.plan.planner import find_names, plan, plan_configs
 from runcube.plan.several_roots import keys_of_roots, mixes_roots
 from runcube.plan.sweep import Sweep
 from runcube.plan.values import flatten
 
 __all__ = [
+    "FlatConfigs",
     "PlanPolicy",
     "Sweep",
     "drop_copies",
     "find_names",
     "flatten",
+    "flatten_headers",
     "keys_from_paths",
     "keys_of_roots",
     "mixes_roots",
     "name_reconfigured",
     "plan",
+    "plan_configs",
+    "reconfigured",
     "run_id",
     "show_labels",
 ]

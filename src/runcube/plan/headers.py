@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import NoRunsError, Problem, Roles, natural_key
 from runcube.plan.exclude import is_excluded_name
 from runcube.plan.path_keys import merge_path_keys
 from runcube.plan.seed import is_seed_name
-from runcube.plan.values import fill_null_subtrees, flatten, token
+from runcube.plan.values import (
+    ABSENT,
+    fill_null_subtrees,
+    flatten,
+    key_order,
+    make_column,
+    token,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runcube.core import Names, RunHeader, RunLog
+    from runcube.plan.values import Column
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,15 @@ class FlatConfigs:
     def paths(self) -> list[str]:
         """Path of each run, (n_runs,), with the run's key where a log holds several."""
         return [h.source.path + (f" [{h.key}]" if h.key else "") for h in self.headers]
+
+    def raw(self, key: str) -> list[Any]:
+        """Return the value of a key in each run, (n_runs,); ``ABSENT`` where there is none."""
+        return [flat.get(key, ABSENT) for flat in self.flats]
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """Every key as a column, in config order."""
+        return {key: make_column(key, self.raw(key)) for key in key_order(self.flats)}
 
 
 def flatten_headers(
@@ -240,21 +258,40 @@ def run_id(log: RunLog) -> tuple[str, str]:
     return log.header.source.path, log.header.key
 
 
-def name_reconfigured(logs: Sequence[RunLog]) -> None:
-    """Rename attempts with another configuration to runs of their own, and record that.
+def reconfigured(logs: Sequence[RunLog]) -> dict[int, RunHeader]:
+    """Return the headers, as runs of their own, of attempts with another configuration.
 
-    Their values belong to other cells. Headers and problems of ``logs`` are changed in place.
+    Their values belong to other cells.
+
+    Returns
+    -------
+    dict of int to RunHeader
+        By the position in ``logs``.
     """
+    times = Counter(map(run_id, logs))
     settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
-    for log in logs:
+    found: dict[int, RunHeader] = {}
+    for i, log in enumerate(logs):
+        if times[run_id(log)] == 1:
+            continue
         known = settings[run_id(log)]
         same = (k for k, config in known.items() if _same_setting(config, log.header.config))
         suffix = next(same, f"@{log.attempt + 1}" if known else "")
         known.setdefault(suffix, log.header.config)
         if suffix:
-            log.header = replace(log.header, key=log.header.key + suffix)
-            message = "a later configuration line differs from the first: a run of its own"
-            log.problems.append(Problem("reconfigured", message, log.header.source.path))
+            found[i] = replace(log.header, key=log.header.key + suffix)
+    return found
+
+
+def name_reconfigured(logs: Sequence[RunLog]) -> None:
+    """Rename attempts with another configuration to runs of their own, and record that.
+
+    Headers and problems of ``logs`` are changed in place.
+    """
+    for i, header in reconfigured(logs).items():
+        logs[i].header = header
+        message = "a later configuration line differs from the first: a run of its own"
+        logs[i].problems.append(Problem("reconfigured", message, header.source.path))
 
 
 def _same_setting(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

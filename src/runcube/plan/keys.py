@@ -14,7 +14,6 @@ from runcube.plan.spellings import merge_column
 from runcube.plan.values import (
     ABSENT,
     Column,
-    key_order,
     make_column,
     plain_value,
     token,
@@ -24,6 +23,7 @@ from runcube.plan.values import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runcube.plan.headers import FlatConfigs
     from runcube.plan.model import PlanPolicy
     from runcube.plan.spellings import Apart, Merged
 
@@ -79,17 +79,12 @@ class KeyTable:
         return [column for column in self.columns.values() if column.n_labels > 1]
 
 
-def build_table(
-    flats: Sequence[Mapping[str, Any]], paths: Sequence[str], policy: PlanPolicy
-) -> KeyTable:
+def build_table(configs: FlatConfigs, policy: PlanPolicy) -> KeyTable:
     """Return every key of flat configurations as a column, after renames, defaults and relabels.
 
     Parameters
     ----------
-    flats : sequence of mapping
-        Flat configuration of each run, (n_runs,), in natural path order.
-    paths : sequence of str
-        Path of each run, (n_runs,), for errors.
+    configs : FlatConfigs
     policy : PlanPolicy
 
     Raises
@@ -99,8 +94,8 @@ def build_table(
     PlanError
         If a new name is not allowed, or two merged keys disagree in one run.
     """
-    keys = key_order(flats)
-    raw: dict[str, list[Any]] = {key: [flat.get(key, ABSENT) for flat in flats] for key in keys}
+    columns = dict(configs.columns)
+    keys = [*columns]
     names = short_names(keys)
     aliases: dict[str, str] = {}
     targets: dict[str, list[str]] = {}
@@ -111,20 +106,23 @@ def build_table(
     _check_targets(targets, names)
     for new, merged in targets.items():
         merged.sort(key=keys.index)
-        head = merged[0]
-        for other in merged[1:]:
-            raw[head] = _merge(raw[head], raw.pop(other), (head, other), new, paths)
+        head, *others = merged
+        values = configs.raw(head)
+        for other in others:
+            values = _merge(values, configs.raw(other), (head, other), new, configs.paths)
             aliases |= {other: head, names.pop(other): head}
-        if names[head] != new and names[head] not in raw:
+            del columns[other]
+        if others:
+            columns[head] = make_column(head, values)
+        if names[head] != new and names[head] not in columns:
             aliases[names[head]] = head
         names[head] = new
-    columns = {key: make_column(key, values) for key, values in raw.items()}
     renamed = frozenset(merged[0] for merged in targets.values())
-    table = KeyTable(columns, names, aliases, renamed, len(flats))
+    table = KeyTable(columns, names, aliases, renamed, len(configs.flats))
     for name, value in policy.defaults.items():
         key = table.resolve(name, "defaults")
-        values = [plain_value(value) if v is ABSENT else v for v in columns[key].values]
-        columns[key] = with_values(columns[key], values)
+        filled = [plain_value(value) if v is ABSENT else v for v in columns[key].values]
+        columns[key] = with_values(columns[key], filled)
     for name, mapping in policy.relabel.items():
         key = table.resolve(name, "relabel")
         columns[key] = _relabel(columns[key], mapping, exact=policy.exact_labels)

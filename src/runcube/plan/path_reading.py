@@ -60,11 +60,6 @@ class NamesRead:
         return [i for i, path in enumerate(paths) if not pattern.match(path)]
 
 
-def may_be_read(paths: Sequence[str]) -> bool:
-    """Return whether paths have the form of names that are read, whatever the configuration has."""
-    return any(_is_plain(template, paths, runs) for template, runs in _candidates(paths, ()))
-
-
 def names_to_read(
     paths: Sequence[str],
     columns: Sequence[Column],

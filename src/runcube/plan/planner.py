@@ -21,7 +21,7 @@ from runcube.plan.layout import choose_layout
 from runcube.plan.model import Axis, Coord, PlanPolicy, SeedAxis, SharedCell
 from runcube.plan.notes import plan_notes
 from runcube.plan.partitions import group
-from runcube.plan.path_reading import may_be_read, names_to_read
+from runcube.plan.path_reading import names_to_read
 from runcube.plan.roles import assign_roles
 from runcube.plan.seed import seed_axis
 from runcube.plan.spellings import colliding, spelling_problems
@@ -80,7 +80,13 @@ def plan(
     PlanError
         If the policy contradicts itself or the logs.
     """
-    configs = flatten_headers(headers, path_keys, skipped)
+    return plan_configs(flatten_headers(headers, path_keys, skipped), policy, names_read)
+
+
+def plan_configs(
+    configs: FlatConfigs, policy: PlanPolicy, names_read: NamesRead | None = None
+) -> Sweep:
+    """Return the plan of the cube of runs that are flattened; see :func:`plan`."""
     table, roles, cells = _settle(configs, policy)
     coords, unplaced = _place_coords(table, roles, cells)
     excluded = roles.excluded | {k: v for k, v in roles.run_names.items() if k in unplaced}
@@ -120,22 +126,11 @@ def plan(
     return replace(sweep, notes=notes)
 
 
-def find_names(
-    headers: Sequence[RunHeader], path_keys: Sequence[Mapping[str, Any]]
-) -> NamesRead | None:
+def find_names(configs: FlatConfigs) -> NamesRead | None:
     """Return how the names of logs are read where configurations leave runs alike (rule 9).
 
     Whatever arguments a load has, the same names are read.
-
-    Parameters
-    ----------
-    headers : sequence of RunHeader
-    path_keys : sequence of mapping
-        Keys that the path gave for each header.
     """
-    if not headers or not may_be_read([header.source.path for header in headers]):
-        return None
-    configs = flatten_headers(headers, path_keys, ())
     table, roles, cells = _settle(configs, _DEFAULT)
     if not _choose_layout(configs, table, roles, cells, _DEFAULT).alike:
         return None
@@ -149,7 +144,7 @@ def _settle(configs: FlatConfigs, policy: PlanPolicy) -> tuple[KeyTable, KeyRole
 
     Spellings of one number are one value, unless that would put two runs into one cell.
     """
-    table = build_table(configs.flats, configs.paths, policy)
+    table = build_table(configs, policy)
     apart: Apart = frozenset()
     while True:
         merged = table if policy.exact_labels else merge_spellings(table, apart, policy.seed)

@@ -63,6 +63,9 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in items:
             key = f"{prefix}{name}"
             kind = type(value)
+            if kind in _PLAIN and key not in flat:
+                flat[key] = value
+                continue
             plain = kind in _PLAIN or kind is list
             if not plain and value and (kind is dict or isinstance(value, Mapping)):
                 if id(value) not in inside:

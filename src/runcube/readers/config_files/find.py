@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from runcube.readers.config_files import hydra
@@ -50,12 +53,17 @@ def find_sidecars(
     """
     found = []
     for place in _upwards(folder):
-        for name in names:
-            below, _, last = name.rpartition("/")
-            file = tree.folder("/".join(part for part in (place, below) if part)).get(last)
-            if file is not None:
-                found.append(file)
+        for below, lasts in _by_folder(names):
+            inside = tree.folder(f"{place}/{below}" if place and below else place or below)
+            found += [inside[last] for last in lasts if last in inside]
     return tuple(found)
+
+
+@lru_cache(maxsize=16)
+def _by_folder(names: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """Return names by the folder that they include, as far as they follow each other."""
+    split = [(below, last) for below, _, last in (name.rpartition("/") for name in names)]
+    return [(below, [last for _, last in own]) for below, own in groupby(split, itemgetter(0))]
 
 
 def _upwards(folder: str) -> Iterator[str]:
