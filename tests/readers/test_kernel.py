@@ -24,7 +24,8 @@ import runcube as rc
 from runcube.core import Limits
 from runcube.readers.kernel import KERNEL, Kind, twin
 
-FOLDER = Path(twin.__file__).parent
+# Of the source: a wheel has no C in it.
+FOLDER = Path(__file__).parents[2] / "src" / "runcube" / "readers" / "kernel"
 try:
     from runcube.readers.kernel import compiled
 except ImportError:
