@@ -16,12 +16,9 @@ process up to the end of its first load, with its largest child that has ended.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import platform
-import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -30,17 +27,13 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.make_logs import DATA, FLAT, FULL, LARGE, MANY, Shape, native_sweep
-from benchmarks.rivals import CONTENDERS, find_logs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from benchmarks.rivals import find_logs
 
 HERE = Path(__file__).parent.parent
 LIBRARIES = ("runcube", "msgspec", "numpy", "xarray", "pandas", "pyarrow", "polars", "duckdb")
-BATCH_BYTES = 8_000_000
 # Of the logs at their full size, with the files and directories of short ones.
 DISK_BYTES = 5e9
 
@@ -200,65 +193,6 @@ ASKED: tuple[tuple[str, str, str, str, float], ...] = (
 )
 
 
-def decode(root: Path, threads: int) -> None:
-    """Decode logs in batches, and do nothing with what comes out."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from runcube.readers.kernel import decode as decode_batch
-
-    batches: list[list[str]] = []
-    size = BATCH_BYTES
-    for path in find_logs(root):
-        if size >= BATCH_BYTES:
-            batches.append([])
-            size = 0
-        batches[-1].append(path)
-        size += os.path.getsize(path)
-
-    def read(batch: list[str]) -> None:
-        decode_batch([Path(path).read_bytes() for path in batch], ("value",))
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(read, batches))
-
-
-def work_of(contender: str, logs: str) -> Callable[[], Any]:
-    """Return what is timed, after the imports that are not."""
-    words = re.findall(r"\w+", contender)
-    what, last = words[0], words[-1]
-    if what == "import":
-        return lambda: importlib.import_module(last)
-    importlib.import_module("runcube" if what == "decode" else what)
-    if what == "decode":
-        return lambda: decode(Path(logs), int(last))
-    import xarray as xr
-
-    xr.Dataset({"curve": ("epoch", [0.0, 1.0])}, coords={"epoch": [0, 1]})
-    return lambda: CONTENDERS[contender](Path(logs))
-
-
-def child(contender: str, logs: str, loads: str) -> None:
-    """Measure in this process, and print what was found."""
-    work = work_of(contender, logs)
-    unit = 1 if sys.platform == "darwin" else 1024
-    seconds, peak = [], 0.0
-    for _ in range(int(loads)):
-        start = time.perf_counter()
-        found = work()
-        seconds.append(time.perf_counter() - start)
-        del found
-        # Of the first load: what stays of it is in the way of the second.
-        own, of_child = (
-            resource.getrusage(who).ru_maxrss
-            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        )
-        peak = peak or (own + of_child) * unit / 1e6
-    readers = sys.modules.get("runcube.readers")
-    kernel = getattr(readers, "KERNEL", None)
-    place = getattr(sys.modules.get("runcube"), "__file__", None)
-    print(json.dumps({"seconds": seconds, "peak": peak, "kernel": kernel, "place": place}))
-
-
 def run_once(way: Way, logs: Path | None, loads: int, before: Path | None) -> dict[str, Any]:
     """Measure in a new process.
 
@@ -267,7 +201,7 @@ def run_once(way: Way, logs: Path | None, loads: int, before: Path | None) -> di
     ContenderFailed
         With the last line of what it wrote to stderr, or what ran instead of what was meant.
     """
-    code = "import sys; from benchmarks.load import child; child(*sys.argv[1:])"
+    code = "import sys; from benchmarks.rivals import child; child(*sys.argv[1:])"
     arguments = [way.contender, str(logs), str(loads)]
     command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
     # An installed package has its bytecode: so has this one.

@@ -4,19 +4,25 @@ Every rival knows more than runcube is told: the splits, the metrics, the names 
 hyperparameters, that each line is sound, and that no run is repeated. Each ends in ``grid``, whose
 scatter is plain NumPy, the fastest way found. Libraries are imported inside the functions, so that
 a process pays only for what it uses; the variants of a library are those that were worth keeping.
+``child`` measures one of them, or decoding or an import alone, in the process that calls it.
 
 ``python -m benchmarks.rivals`` checks that all give the same values.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
+import resource
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "eval")
 METRICS = ("loss", "acc1", "acc5", "ece", "grad_norm")
 FLAT_METRICS = tuple(f"m{number:02d}" for number in range(20))
+BATCH_BYTES = 8_000_000
 CONFIG_KEYS = {
     "lr": ("optim", "lr"),
     "weight_decay": ("optim", "weight_decay"),
@@ -291,6 +298,65 @@ CONTENDERS: dict[str, Contender] = {
     "polars, flat": polars_flat,
     "pandas": pandas_arrow,
 }
+
+
+def decode(root: Path, threads: int) -> None:
+    """Decode logs in batches, and do nothing with what comes out."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from runcube.readers.kernel import decode as decode_batch
+
+    batches: list[list[str]] = []
+    size = BATCH_BYTES
+    for path in find_logs(root):
+        if size >= BATCH_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(path)
+        size += os.path.getsize(path)
+
+    def read(batch: list[str]) -> None:
+        decode_batch([Path(path).read_bytes() for path in batch], ("value",))
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(read, batches))
+
+
+def work_of(contender: str, logs: str) -> Callable[[], Any]:
+    """Return what is timed, after the imports that are not."""
+    words = re.findall(r"\w+", contender)
+    what, last = words[0], words[-1]
+    if what == "import":
+        return lambda: importlib.import_module(last)
+    importlib.import_module("runcube" if what == "decode" else what)
+    if what == "decode":
+        return lambda: decode(Path(logs), int(last))
+    import xarray as xr
+
+    xr.Dataset({"curve": ("epoch", [0.0, 1.0])}, coords={"epoch": [0, 1]})
+    return lambda: CONTENDERS[contender](Path(logs))
+
+
+def child(contender: str, logs: str, loads: str) -> None:
+    """Measure in this process, and print what was found."""
+    work = work_of(contender, logs)
+    unit = 1 if sys.platform == "darwin" else 1024
+    seconds, peak = [], 0.0
+    for _ in range(int(loads)):
+        start = time.perf_counter()
+        found = work()
+        seconds.append(time.perf_counter() - start)
+        del found
+        # Of the first load: what stays of it is in the way of the second.
+        own, of_child = (
+            resource.getrusage(who).ru_maxrss
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+        peak = peak or (own + of_child) * unit / 1e6
+    readers = sys.modules.get("runcube.readers")
+    kernel = getattr(readers, "KERNEL", None)
+    place = getattr(sys.modules.get("runcube"), "__file__", None)
+    print(json.dumps({"seconds": seconds, "peak": peak, "kernel": kernel, "place": place}))
 
 
 def check() -> None:
