@@ -28,7 +28,15 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.load import ContenderFailed, machine, statement, versions, warm
-from benchmarks.make_logs import DATA, LOG_NAME, METRICS, Shape, native_sweep, standard_sweep
+from benchmarks.make_logs import (
+    DATA,
+    LARGE,
+    LOG_NAME,
+    METRICS,
+    Shape,
+    native_sweep,
+    standard_sweep,
+)
 from benchmarks.rivals import find_logs
 
 if TYPE_CHECKING:
@@ -39,7 +47,6 @@ if TYPE_CHECKING:
 
 OPEN_FACTOR, UPDATE_SECONDS, UPDATE_SHARE, MEMORY_MB = 50.0, 0.5, 0.05, 600.0
 CHANGED = 20
-LARGE = Shape(epochs=1_500)
 SHORT, LONG = Shape(epochs=5), Shape(lrs=(0.3,), weight_decays=(0.0,), seeds=4, epochs=17_500)
 CONFIG: dict[str, Any] = {"weights": "None", "lr": 0.01, "weight_decay": 0.0001}
 SEED = 3

@@ -1,13 +1,12 @@
-"""Sweeps of native logs for the benchmarks: made once, deterministic, reused.
+"""Sweeps of logs for the benchmarks: made once, deterministic, reused.
 
 The default sweep is the one that the speed requirement names: 5 x 5 x 2 configurations x 40 seeds,
-3 splits, 5 metrics, 100 epochs: 2,000 logs of about 70 kB. Floats have all their digits, as
+3 splits, 5 metrics, 100 epochs: 2,000 native logs of about 70 kB. Floats have all their digits, as
 ``json.dumps`` writes them, because short floats would flatter every parser.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import shutil
@@ -23,6 +22,7 @@ DATA = Path(__file__).parent / "data"
 LOG_NAME = "json_out.jsonl"
 SPLITS = ("train", "val", "eval")
 METRICS = ("loss", "acc1", "acc5", "ece", "grad_norm")
+FLAT_METRICS = tuple(f"m{number:02d}" for number in range(20))
 FORMAT = 1
 """Raised when the text of the logs changes, so that older ones are made anew."""
 
@@ -62,18 +62,15 @@ class Shape:
 
 FULL = Shape()
 SMALL = Shape(lrs=(0.01, 0.1), weight_decays=(0.0, 0.001), seeds=3, epochs=7)
+LARGE = Shape(epochs=1_500)
+FLAT = Shape(seeds=8, epochs=400)
+MANY = Shape(
+    tuple(0.001 * i for i in range(1, 51)), tuple(0.01 * i for i in range(10)), seeds=100, epochs=3
+)
 
 
-def flat_shape(runs: int, *, epochs: int = 20) -> Shape:
-    """Give the shape of ``runs`` shorter logs, equal per run whatever ``runs`` is."""
-    shape = Shape(seeds=runs // FULL.configs, epochs=epochs)
-    if shape.runs != runs:
-        raise ValueError(f"runs={runs}: not a multiple of the {FULL.configs} configurations")
-    return shape
-
-
-def native_sweep(root: Path, shape: Shape = FULL) -> Path:
-    """Make a sweep of native logs under ``root``, unless it is there already.
+def native_sweep(root: Path, shape: Shape = FULL, kind: str = "native") -> Path:
+    """Make a sweep of logs under ``root``, unless it is there already.
 
     Parameters
     ----------
@@ -81,6 +78,8 @@ def native_sweep(root: Path, shape: Shape = FULL) -> Path:
         The directory of the sweep; anything else in it is deleted.
     shape : Shape
         The labels, seeds and epochs.
+    kind : str
+        One of ``KINDS``.
 
     Returns
     -------
@@ -88,7 +87,8 @@ def native_sweep(root: Path, shape: Shape = FULL) -> Path:
         ``root``.
     """
     stamp = root.with_name(root.name + ".json")
-    wanted = json.dumps({"format": FORMAT, "numpy": np.__version__, **asdict(shape)})
+    words = {"format": FORMAT, "numpy": np.__version__, **asdict(shape)}
+    wanted = json.dumps(words if kind == "native" else {**words, "kind": kind})
     if stamp.exists() and stamp.read_text() == wanted:
         return root
     stamp.unlink(missing_ok=True)
@@ -100,16 +100,15 @@ def native_sweep(root: Path, shape: Shape = FULL) -> Path:
         run_dir = root / f"{started:%Y-%m-%d}" / f"{started:%H-%M-%S}_run"
         run_dir.mkdir(parents=True)
         config = _config(run_dir.name, lr, weight_decay, weights, seed, shape.epochs)
-        values = _curves(number, lr, weight_decay, shape.epochs)
-        (run_dir / LOG_NAME).write_text(_log_text(config, values))
+        for name, text in KINDS[kind](config, number).items():
+            (run_dir / name).write_text(text)
     stamp.write_text(wanted)
     return root
 
 
-def standard_sweep(runs: int | None = None) -> tuple[Path, Shape]:
-    """Make the sweep of the requirement, or one of ``runs`` short logs, in ``benchmarks/data``."""
-    shape = FULL if runs is None else flat_shape(runs)
-    return native_sweep(DATA / f"native-{shape.runs}x{shape.epochs}", shape), shape
+def standard_sweep() -> tuple[Path, Shape]:
+    """Make the sweep of the requirement in ``benchmarks/data``."""
+    return native_sweep(DATA / f"native-{FULL.runs}x{FULL.epochs}", FULL), FULL
 
 
 def _config(
@@ -141,8 +140,10 @@ def _config(
     }
 
 
-def _curves(number: int, lr: float, weight_decay: float, epochs: int) -> list[list[list[float]]]:
+def _curves(number: int, config: dict[str, Any]) -> list[list[list[float]]]:
     """Values as ``[epoch][split][metric]``: learning curves with noise."""
+    lr, weight_decay = config["optim"]["lr"], config["optim"]["weight_decay"]
+    epochs: int = config["epochs"]
     rng = np.random.default_rng(number)
     noise = 1 + 0.05 * rng.standard_normal((len(METRICS), epochs, len(SPLITS)))
     pace = 1 - np.exp(-np.arange(1, epochs + 1) / (20 + abs(math.log(lr / 0.02)) * 8))
@@ -154,6 +155,44 @@ def _curves(number: int, lr: float, weight_decay: float, epochs: int) -> list[li
     grad_norm = np.abs(3 * (1 - 0.5 * skill) * noise[4])
     curves: list[list[list[float]]] = np.stack([loss, acc1, acc5, ece, grad_norm], axis=-1).tolist()
     return curves
+
+
+def _native(config: dict[str, Any], number: int) -> dict[str, str]:
+    return {LOG_NAME: _log_text(config, _curves(number, config))}
+
+
+def _diverged(config: dict[str, Any], number: int) -> dict[str, str]:
+    """Native, with gradients of the training that are NaN in the last tenth."""
+    values = _curves(number, config)
+    for splits in values[-max(1, len(values) // 10) :]:
+        splits[0][-1] = math.nan
+    return {LOG_NAME: _log_text(config, values).replace(": nan}", ": NaN}")}
+
+
+def _flat(config: dict[str, Any], number: int) -> dict[str, str]:
+    """Flat records, and the configuration beside them."""
+    return {"config.json": json.dumps(config), LOG_NAME: _flat_text(config, number, "")}
+
+
+def _flat_with_config(config: dict[str, Any], number: int) -> dict[str, str]:
+    """Flat records, and the configuration on each line."""
+    return {LOG_NAME: _flat_text(config, number, f'"config": {json.dumps(config)}, ')}
+
+
+KINDS = {
+    "native": _native,
+    "diverged": _diverged,
+    "flat": _flat,
+    "flat with config": _flat_with_config,
+}
+
+
+def _flat_text(config: dict[str, Any], number: int, first: str) -> str:
+    steps = np.random.default_rng(number).standard_normal((config["epochs"], len(FLAT_METRICS)))
+    stats = ", ".join(f'"{metric}": %r' for metric in FLAT_METRICS)
+    line = f'{{%s"epoch": %d, {stats}}}\n'
+    values = enumerate(np.abs(steps.cumsum(axis=0)).tolist())
+    return "".join(line % (first, epoch, *row) for epoch, row in values)
 
 
 def _log_text(config: dict[str, Any], values: list[list[list[float]]]) -> str:
@@ -174,18 +213,3 @@ def _log_text(config: dict[str, Any], values: list[list[list[float]]]) -> str:
     lines.append(json.dumps({"type": "str", "value": f"Training time {took}"}))
     lines.append('{"type": "str", "value": ">> Done"}')
     return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    """Make the sweeps of the benchmarks."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("runs", nargs="*", type=int, help="sizes of the flatness test to make too")
-    for runs in (None, *parser.parse_args().runs):
-        path, shape = standard_sweep(runs)
-        sizes = [log.stat().st_size for log in path.rglob(LOG_NAME)]
-        total = sum(sizes)
-        print(f"{path}: {shape}: {total / 1e6:.1f} MB, {total / len(sizes) / 1e3:.1f} kB a log")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,22 +1,28 @@
-"""The same labelled grid by pandas, polars and DuckDB, and the floor: bare msgspec.
+"""The same labelled grid by pandas, polars and DuckDB.
 
 Every rival knows more than runcube is told: the splits, the metrics, the names and the number of
 hyperparameters, that each line is sound, and that no run is repeated. Each ends in ``grid``, whose
 scatter is plain NumPy, the fastest way found. Libraries are imported inside the functions, so that
 a process pays only for what it uses; the variants of a library are those that were worth keeping.
+``child`` measures one of them, or decoding or an import alone, in the process that calls it.
 
 ``python -m benchmarks.rivals`` checks that all give the same values.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
+import resource
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -24,10 +30,12 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.integer[Any]]
-    Contender = Callable[[Path], xr.Dataset | None]
+    Contender = Callable[[Path], xr.Dataset]
 
 SPLITS = ("train", "val", "eval")
 METRICS = ("loss", "acc1", "acc5", "ece", "grad_norm")
+FLAT_METRICS = tuple(f"m{number:02d}" for number in range(20))
+BATCH_BYTES = 8_000_000
 CONFIG_KEYS = {
     "lr": ("optim", "lr"),
     "weight_decay": ("optim", "weight_decay"),
@@ -46,31 +54,47 @@ def find_logs(root: Path) -> list[str]:
     )
 
 
-def first_lines(paths: Sequence[str]) -> Iterator[bytes]:
-    """Yield the first line of each log."""
+def read_configs(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Hyperparameters of each run: of the file beside its log, else of the log's first line."""
+    beside = os.path.exists(_beside(paths[0]))
+    configs = []
     for path in paths:
-        with open(path, "rb") as file:
-            yield file.readline()
+        with open(_beside(path) if beside else path, "rb") as file:
+            found = json.loads(file.readline())
+        configs.append(_hparams(found if beside else found.get("value") or found["config"]))
+    return configs
 
 
-def grid(headers: Iterator[bytes], run: Ints, split: Ints, values: list[Floats]) -> xr.Dataset:
+def _beside(path: str) -> str:
+    return os.path.join(os.path.dirname(path), "config.json")
+
+
+def grid(
+    configs: list[dict[str, Any]],
+    run: Ints,
+    split: Ints,
+    values: list[Floats],
+    splits: Sequence[str] = SPLITS,
+    metrics: Sequence[str] = METRICS,
+) -> xr.Dataset:
     """Build the cube from the metric rows in file order.
 
     Parameters
     ----------
-    headers : iterator of bytes
-        The config line of each run.
+    configs : list of dict
+        The hyperparameters of each run.
     run : int, (row,)
         The number of the run.
     split : int, (row,)
-        Index in ``SPLITS``.
+        Index in ``splits``.
     values : list of float64, (row,)
         One array for each metric.
+    splits, metrics : sequence of str
+        Their labels.
     """
     import numpy as np
     import xarray as xr
 
-    configs = [_hparams(line) for line in headers]
     labels: dict[str, list[Any]] = {
         name: sorted({config[name] for config in configs}) for name in CONFIG_KEYS
     }
@@ -79,26 +103,25 @@ def grid(headers: Iterator[bytes], run: Ints, split: Ints, values: list[Floats])
         np.array([names.index(config[key]) for config in configs]) for key, names in labels.items()
     ]
     cells = np.ravel_multi_index(tuple(places), shape)
-    series = np.asarray(run, np.int64) * len(SPLITS) + split
+    series = np.asarray(run, np.int64) * len(splits) + split
     order = np.argsort(series, kind="stable")
-    counts = np.bincount(series, minlength=len(configs) * len(SPLITS))
+    counts = np.bincount(series, minlength=len(configs) * len(splits))
     epoch = np.empty(len(series), np.int64)
     epoch[order] = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
     epochs = int(counts.max())
-    curve = np.full(int(np.prod(shape)) * len(SPLITS) * len(METRICS) * epochs, np.nan)
-    place = (cells[run] * len(SPLITS) + split) * (len(METRICS) * epochs) + epoch
+    curve = np.full(int(np.prod(shape)) * len(splits) * len(metrics) * epochs, np.nan)
+    place = (cells[run] * len(splits) + split) * (len(metrics) * epochs) + epoch
     for column in values:
         curve[place] = column
         place += epochs
     dims = (*labels, "split", "metric", "epoch")
     return xr.Dataset(
-        {"curve": (dims, curve.reshape(*shape, len(SPLITS), len(METRICS), epochs))},
-        coords={**labels, "split": list(SPLITS), "metric": list(METRICS), "epoch": range(epochs)},
+        {"curve": (dims, curve.reshape(*shape, len(splits), len(metrics), epochs))},
+        coords={**labels, "split": list(splits), "metric": list(metrics), "epoch": range(epochs)},
     )
 
 
-def _hparams(line: bytes) -> dict[str, Any]:
-    config = json.loads(line)["value"]
+def _hparams(config: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, path in CONFIG_KEYS.items():
         value = config
@@ -143,17 +166,6 @@ def polars_lines(root: Path) -> xr.Dataset:
     return _polars_grid(paths, frame)
 
 
-def polars_buffer(root: Path) -> xr.Dataset:
-    """Polars: ``read_ndjson`` of the joined bytes of all files."""
-    import polars as pl
-
-    paths = find_logs(root)
-    frame = pl.read_ndjson(_joined(paths), schema=_polars_schema())
-    is_header = (pl.col("type") == "dict_config").fill_null(False)
-    frame = frame.filter(is_header | pl.col("data_name").is_not_null())
-    return _polars_grid(paths, frame.with_columns(is_header.alias("header")))
-
-
 def _polars_schema() -> dict[str, Any]:
     import polars as pl
 
@@ -170,7 +182,7 @@ def _polars_grid(paths: Sequence[str], frame: Any) -> xr.Dataset:
     split = frame["data_name"].cast(pl.Enum(SPLITS)).to_physical().to_numpy().astype(np.int64)
     stats = frame["agg_stats"].struct
     values = [stats.field(metric).to_numpy() for metric in METRICS]
-    return grid(first_lines(paths), frame["run"].to_numpy(), split, values)
+    return grid(read_configs(paths), frame["run"].to_numpy(), split, values)
 
 
 def duckdb_struct(root: Path) -> xr.Dataset:
@@ -193,7 +205,41 @@ def duckdb_struct(root: Path) -> xr.Dataset:
         .fetchnumpy()
     )
     values = [found[metric] for metric in METRICS]
-    return grid(first_lines(paths), found["run"], found["split"], values)
+    return grid(read_configs(paths), found["run"], found["split"], values)
+
+
+def duckdb_flat(root: Path) -> xr.Dataset:
+    """DuckDB: ``read_json`` of flat records with typed columns."""
+    import duckdb
+    import numpy as np
+
+    paths = find_logs(root)
+    columns = ", ".join(f"{metric}: 'DOUBLE'" for metric in FLAT_METRICS)
+    found: dict[str, Any] = (
+        duckdb.connect()
+        .execute(
+            f"""SELECT file_index AS run, {", ".join(FLAT_METRICS)}
+                FROM read_json(?, columns={{{columns}}}, format='newline_delimited')""",
+            [paths],
+        )
+        .fetchnumpy()
+    )
+    run = np.asarray(found["run"], np.int64)
+    values = [found[metric] for metric in FLAT_METRICS]
+    return grid(read_configs(paths), run, np.zeros_like(run), values, ("all",), FLAT_METRICS)
+
+
+def polars_flat(root: Path) -> xr.Dataset:
+    """Polars: ``scan_ndjson`` of flat records with a schema."""
+    import numpy as np
+    import polars as pl
+
+    paths = find_logs(root)
+    schema = dict.fromkeys(FLAT_METRICS, pl.Float64())
+    frame = pl.scan_ndjson(paths, schema=schema, include_file_paths="path").collect()
+    run = frame["path"].cast(pl.Enum(paths)).to_physical().to_numpy().astype(np.int64)
+    values = [frame[metric].to_numpy() for metric in FLAT_METRICS]
+    return grid(read_configs(paths), run, np.zeros_like(run), values, ("all",), FLAT_METRICS)
 
 
 def pandas_arrow(root: Path) -> xr.Dataset:
@@ -217,23 +263,7 @@ def pandas_arrow(root: Path) -> xr.Dataset:
     frame = frame[keep]
     split = pd.Categorical(frame["data_name"], categories=list(SPLITS)).codes
     values = [frame[metric].to_numpy() for metric in METRICS]
-    return grid(first_lines(paths), run[keep], split, values)
-
-
-def pandas_json(root: Path) -> xr.Dataset:
-    """Use pandas by the book: ``read_json(lines=True)`` of each file, then ``json_normalize``."""
-    import pandas as pd
-
-    paths = find_logs(root)
-    parts = [pd.read_json(path, lines=True, precise_float=True) for path in paths]
-    frame = pd.concat(parts, ignore_index=True)
-    run = (frame["type"] == "dict_config").cumsum().to_numpy() - 1
-    keep = frame["data_name"].notna().to_numpy()
-    frame = frame[keep]
-    stats = pd.json_normalize(frame["agg_stats"].tolist())
-    split = pd.Categorical(frame["data_name"], categories=list(SPLITS)).codes
-    values = [stats[metric].to_numpy() for metric in METRICS]
-    return grid(first_lines(paths), run[keep], split, values)
+    return grid(read_configs(paths), run[keep], split, values)
 
 
 def _joined(paths: Sequence[str]) -> bytes:
@@ -244,93 +274,108 @@ def _joined(paths: Sequence[str]) -> bytes:
     return b"".join(parts)
 
 
-def imports(_root: Path) -> None:
-    """Import what the floor imports, and do nothing."""
-    import msgspec  # noqa: F401
-    import numpy as np  # noqa: F401
-    import xarray as xr  # noqa: F401
-
-
-def tiny_cube(_root: Path) -> xr.Dataset:
-    """Build a Dataset of two numbers, reading nothing: the fixed price of ending in xarray.
-
-    The first Dataset of a process imports ``dask.array``, where dask is installed.
-    """
-    import xarray as xr
-
-    return xr.Dataset({"curve": ("epoch", [0.0, 1.0])}, coords={"epoch": [0, 1]})
-
-
-def msgspec_floor(root: Path) -> None:
-    """Take the floor's time: read and decode all records into typed Structs; no arrays, no cube."""
-    imports(root)
-    import msgspec
-
-    stats = msgspec.defstruct(
-        "Stats", [(metric, float) for metric in METRICS], forbid_unknown_fields=True, gc=False
-    )
-    record = msgspec.defstruct(
-        "Record",
-        [
-            ("title", str, ""),
-            ("data_name", str, ""),
-            ("agg_stats", stats | None, None),
-            ("type", str, ""),
-            ("value", msgspec.Raw, msgspec.Raw()),
-        ],
-        forbid_unknown_fields=True,
-        gc=False,
-    )
-    decoder = msgspec.json.Decoder(record)
-    for path in find_logs(root):
-        with open(path, "rb", buffering=0) as file:
-            decoder.decode_lines(file.read())
-
-
 def runcube(root: Path) -> xr.Dataset:
-    """Load with this library."""
+    """Load with this library, as it does by itself."""
     import runcube as rc
 
-    return rc.load_runs(root)
+    return rc.load_runs(root, parallel="auto")
+
+
+def runcube_serial(root: Path) -> xr.Dataset:
+    """Load with this library in one thread."""
+    import runcube as rc
+
+    return rc.load_runs(root, parallel=False)
 
 
 CONTENDERS: dict[str, Contender] = {
-    "imports": imports,
-    "tiny-cube": tiny_cube,
-    "msgspec": msgspec_floor,
     "runcube": runcube,
+    "runcube, one thread": runcube_serial,
     "duckdb": duckdb_struct,
+    "duckdb, flat": duckdb_flat,
     "polars": polars_lines,
     "polars-scan": polars_scan,
-    "polars-buffer": polars_buffer,
+    "polars, flat": polars_flat,
     "pandas": pandas_arrow,
-    "pandas-json": pandas_json,
 }
-RIVALS = ("duckdb", "polars", "polars-scan", "polars-buffer", "pandas", "pandas-json")
+
+
+def decode(root: Path, threads: int) -> None:
+    """Decode logs in batches, and do nothing with what comes out."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from runcube.readers.kernel import decode as decode_batch
+
+    batches: list[list[str]] = []
+    size = BATCH_BYTES
+    for path in find_logs(root):
+        if size >= BATCH_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(path)
+        size += os.path.getsize(path)
+
+    def read(batch: list[str]) -> None:
+        decode_batch([Path(path).read_bytes() for path in batch], ("value",))
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(read, batches))
+
+
+def work_of(contender: str, logs: str) -> Callable[[], Any]:
+    """Return what is timed, after the imports that are not."""
+    words = re.findall(r"\w+", contender)
+    what, last = words[0], words[-1]
+    if what == "import":
+        return lambda: importlib.import_module(last)
+    importlib.import_module("runcube" if what == "decode" else what)
+    if what == "decode":
+        return lambda: decode(Path(logs), int(last))
+    import xarray as xr
+
+    xr.Dataset({"curve": ("epoch", [0.0, 1.0])}, coords={"epoch": [0, 1]})
+    return lambda: CONTENDERS[contender](Path(logs))
+
+
+def child(contender: str, logs: str, loads: str) -> None:
+    """Measure in this process, and print what was found."""
+    work = work_of(contender, logs)
+    unit = 1 if sys.platform == "darwin" else 1024
+    seconds, peak = [], 0.0
+    for _ in range(int(loads)):
+        start = time.perf_counter()
+        found = work()
+        seconds.append(time.perf_counter() - start)
+        del found
+        # Of the first load: what stays of it is in the way of the second.
+        own, of_child = (
+            resource.getrusage(who).ru_maxrss
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+        peak = peak or (own + of_child) * unit / 1e6
+    readers = sys.modules.get("runcube.readers")
+    kernel = getattr(readers, "KERNEL", None)
+    place = getattr(sys.modules.get("runcube"), "__file__", None)
+    print(json.dumps({"seconds": seconds, "peak": peak, "kernel": kernel, "place": place}))
 
 
 def check() -> None:
-    """Raise unless all rivals, and runcube where it is installed, give equal labels and values."""
-    import importlib.util
-
+    """Raise unless all give equal labels and values."""
     import numpy as np
 
-    from benchmarks.make_logs import DATA, SMALL, native_sweep
+    from benchmarks.make_logs import DATA, KINDS, SMALL, native_sweep
 
-    root = native_sweep(DATA / "native-small", SMALL)
-    names = list(RIVALS)
-    spec = importlib.util.find_spec("runcube")
-    if spec is not None and spec.origin is not None:
-        names.append("runcube")
-    wanted = duckdb_struct(root)
-    for name in names:
-        found = CONTENDERS[name](root)
-        assert found is not None
-        curve = found["curve"].transpose(*wanted["curve"].dims)
-        labels = {str(dim): wanted[dim].values for dim in wanted["curve"].dims}
-        assert curve.shape == wanted["curve"].shape, (name, curve.sizes)
-        np.testing.assert_array_equal(curve.sel(labels).values, wanted["curve"].values, name)
-        print(f"{name}: equal to DuckDB's {dict(curve.sizes)}")
+    for kind in KINDS:
+        root = native_sweep(DATA / f"{kind.replace(' ', '-')}-small", SMALL, kind)
+        wanted = runcube_serial(root).squeeze()
+        rivals = [name for name in CONTENDERS if ("flat" in name) == ("flat" in kind)]
+        for name in () if kind == "diverged" else rivals:
+            found = CONTENDERS[name](root).squeeze()
+            labels = {str(dim): wanted[dim].values for dim in wanted["curve"].dims}
+            curve = found["curve"].transpose(*labels)
+            assert curve.shape == wanted["curve"].shape, (name, curve.sizes)
+            np.testing.assert_array_equal(curve.sel(labels).values, wanted["curve"].values, name)
+            print(f"{kind}, {name}: equal to runcube's {dict(curve.sizes)}")
 
 
 if __name__ == "__main__":

@@ -460,7 +460,7 @@ typedef struct { int64_t file, line, start, stop; } Bad;
 
 /* Arrays that are free again, by the size of their elements: 1, 4, 8. Fresh memory costs more time than
  * to fill it, and threads that ask the system for it wait for each other. */
-enum { MAX_SPARE = 512, SPARE_BYTES = 1 << 26 };
+enum { MAX_SPARE = 512, SPARE_BYTES = 1 << 24 };
 typedef struct { void *data; size_t room; } Spare;
 typedef struct { Spare of[3][MAX_SPARE]; size_t n[3], bytes; } Pool;
 static const size_t ELEMENT[3] = {1, 4, 8};
