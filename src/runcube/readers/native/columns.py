@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runcube.core import Problem, is_x_like
+from runcube.core import is_x_like
 from runcube.readers.kernel import Kind
 from runcube.readers.lines import as_float, is_number_text, is_short_list
 from runcube.readers.native.records import OWN_KEYS, flat_items, shown
@@ -21,69 +21,15 @@ if TYPE_CHECKING:
 
     from runcube.core import Limits
     from runcube.readers.kernel import Cells
+    from runcube.readers.native.oddities import Oddities
     from runcube.readers.native.rows import Rows
 
-_SHOWN = 60
-_WHAT = {
-    "non_numeric": "no number, the first {shown}",
-    "huge_number": "beyond float64, read as infinity",
-    "text_number": "read as numbers, the first {shown}",
-    "clashing_key": "left out: the same record has another value of this name, which is kept",
-    "extra_key": "beside a text or a configuration left out, the first {shown}",
-}
 # Kinds that are numbers, and those that are no value.
 _NUMBERS = sum(1 << kind for kind in (*range(Kind.INT, Kind.NINF + 1), Kind.TRUE, Kind.FALSE))
 _NOTHING = (1 << Kind.NULL) | (1 << Kind.EMPTY)
 _BIG = 1 << Kind.BIGINT
 _IS_NUMBER = np.array([bool(_NUMBERS >> kind & 1) for kind in range(32)])
 NEVER = np.iinfo(np.int64).max
-
-
-class Oddities:
-    """What is odd about the values of a section: one problem for each kind and key.
-
-    Parameters
-    ----------
-    path : str
-        Path that problems name.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._found: dict[tuple[str, str], tuple[int, Any, int]] = {}
-
-    def note(self, kind: str, name: str, line: int, value: Any = None, count: int = 1) -> None:
-        """Count values.
-
-        Parameters
-        ----------
-        kind : str
-            Kind of the problem.
-        name : str
-            The key; of a ``limit`` or ``bad_line``, what the problem says of all of them.
-        line : int
-            Line number of the first, from 1.
-        value : object
-            An example, of which the first is shown.
-        count : int
-            Number of values.
-        """
-        first, example, known = self._found.get((kind, name), (line, value, 0))
-        if line < first:
-            first, example = line, value
-        self._found[kind, name] = (first, example, known + count)
-
-    def problems(self) -> list[Problem]:
-        """Return one problem for each kind and key, with its first line and its count."""
-        found = []
-        for (kind, name), (line, value, count) in self._found.items():
-            if kind in _WHAT:
-                what = _WHAT[kind].format(shown=f"{value!r}"[:_SHOWN])
-                message = f"'{shown(name)}': {count} value{'s' * (count > 1)} {what}"
-            else:
-                message = f"{name}; {count} time{'s' * (count > 1)}, the first {value}"
-            found.append(Problem(kind, message, self._path, line))
-        return sorted(found, key=lambda problem: (problem.line or 0, problem.text))
 
 
 class _Numbers(NamedTuple):
@@ -111,7 +57,7 @@ class Columns:
     names : list of str
     values, logged : ndarray of float64 and of bool, (names, records)
         NaN where a record lacks a name; where it has one.
-    numbers : list of list of int, (names,)
+    numbers : list of set of int, (names,)
         Numbers of the decoded columns of each name.
     first : ndarray of int64, (names, parts)
         Twice the first row of each name in each part, one more beside the statistics; ``NEVER``
@@ -121,7 +67,7 @@ class Columns:
     names: list[str]
     values: NDArray[np.float64]
     logged: NDArray[np.bool_]
-    numbers: list[list[int]]
+    numbers: list[set[int]]
     first: NDArray[np.int64]
     _places: dict[tuple[int, ...], NDArray[np.int64]] = field(default_factory=dict)
     _names: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
@@ -189,7 +135,9 @@ class Gathering:
     _own: dict[str, list[_Numbers]] = field(default_factory=lambda: defaultdict(list))
     _beside: set[str] = field(default_factory=set)
     _lists: list[tuple[str, _Lists]] = field(default_factory=list)
-    _numbers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _numbers: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    # The column that is taken.
+    _number: int = 0
 
     def gather(self) -> tuple[Columns, Columns]:
         """Return the metrics, and what runs along them; note what is odd about their values."""
@@ -198,7 +146,7 @@ class Gathering:
         for number, (path, cells) in enumerate(self.table.decoded.cells.items()):
             keep = is_placed[cells.rows]
             placed = cells if keep.all() else _chosen(cells, keep)
-            self._numbers["/".join(path[path[0] == "agg_stats" :])].append(number)
+            self._number = number
             if path[0] not in ("type", "value") and placed is not cells:
                 self._note_extra("/".join(path), _chosen(cells, is_text[cells.rows]))
             if path[0] == "agg_stats":
@@ -210,6 +158,7 @@ class Gathering:
                 odd = _chosen(placed, placed.kinds != Kind.STRING)
                 self._take("/".join(path), odd, beside=True)
         for key, found in self.table.beside.items():
+            self._number = [path[0] for path in self.table.decoded.cells].index(key)
             for row, value in found:
                 for name, inner in flat_items({key: value}) if is_placed[row] else ():
                     self._put(name, row, inner)
@@ -220,6 +169,14 @@ class Gathering:
         if len(metrics) + len(own) > self.limits.columns:
             self._bound(metrics, own)
         return self._assembled(metrics), self._assembled(own)
+
+    def places(self, order: tuple[int, ...]) -> dict[str, int]:
+        """Return the place of each name in records whose columns have these numbers."""
+        place = {number: i for i, number in enumerate(order)}
+        return {
+            name: min((place.get(number, len(place)) for number in numbers), default=len(place))
+            for name, numbers in self._numbers.items()
+        }
 
     def _note(
         self, kind: str, name: str, rows: NDArray[Any], example: Callable[[int], Any]
@@ -238,6 +195,7 @@ class Gathering:
 
     def _put(self, name: str, row: int, value: Any) -> None:
         """Take one value beside metrics."""
+        self._numbers[name].add(self._number)
         rows = np.array([row])
         number = as_float(value) if isinstance(value, int | float) else None
         if isinstance(value, str) and self._is_number(value):
@@ -253,6 +211,9 @@ class Gathering:
 
     def _take(self, name: str, cells: Cells, *, beside: bool) -> None:
         """Take the cells of one path."""
+        if not len(cells.rows):
+            return
+        self._numbers[name].add(self._number)
         if cells.seen & ~_NUMBERS == 0:
             numbers = _Numbers(cells.rows, cells.values)
         else:
@@ -359,7 +320,7 @@ class Gathering:
             numbers = [as_float(number) for number in read]
             huge = [k for k, number in enumerate(numbers) if number is None]
             item = f"{name}/{i}"
-            self._numbers[item] += self._numbers[name]
+            self._numbers[item] |= self._numbers[name]
             self._note("huge_number", item, lists.rows[at][huge], lambda _: None)
             values = [
                 (np.inf if whole > 0 else -np.inf) if number is None else number

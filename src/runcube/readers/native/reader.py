@@ -28,9 +28,9 @@ from runcube.files import (
 )
 from runcube.readers.config_files import HYDRA, find_sidecars, load_sidecars
 from runcube.readers.native.appended import joined
+from runcube.readers.native.batch import read_records, read_sections
 from runcube.readers.native.epochs import add_epochs, as_axis
 from runcube.readers.native.records import find_config
-from runcube.readers.native.sections import read_records, read_sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,27 +1,21 @@
-"""Logs of the native layout to sections: what follows one configuration line, up to the next one.
-
-Logs that are nothing but records go through one call of the kernel, and share the work on their
-columns. A log with anything else is mended, decoded by itself, and goes the same way.
-"""
+"""Decoded rows of the native layout to sections: what follows one line of configuration each."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import msgspec
 import numpy as np
 
 from runcube.core import Problem
-from runcube.readers.kernel import MAX_DEPTH, decode
 from runcube.readers.last_words import remarks_of
-from runcube.readers.lines import BOM, is_deep_line, nul_problem
-from runcube.readers.native.columns import Gathering, Oddities
+from runcube.readers.native.columns import Gathering
 from runcube.readers.native.layout import due_splits, layout_of
-from runcube.readers.native.mending import guess_lost, mended, shape_of_text
-from runcube.readers.native.records import flat_items, is_config, shown, within_depth
-from runcube.readers.native.rows import CONFIG, FOREIGN, METRICS, TEXT, Rows, kinds_of, words_of
+from runcube.readers.native.mending import guess_lost, shape_of_text
+from runcube.readers.native.oddities import Oddities
+from runcube.readers.native.records import flat_items, shown, within_depth
+from runcube.readers.native.rows import CONFIG, METRICS, TEXT, Rows, words_of
 from runcube.readers.native.texts import MARKER, NO_MARKER, marker_of
 
 if TYPE_CHECKING:
@@ -30,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.core import Limits, Remarks, Status
-    from runcube.readers.kernel import Decoded
     from runcube.readers.native.layout import Layout
     from runcube.readers.native.mending import Odd
 
@@ -103,7 +96,7 @@ class Section:
 
 
 @dataclass(slots=True)
-class _Log:
+class LogRows:
     """The rows of one log among those that were decoded together.
 
     Parameters
@@ -133,119 +126,13 @@ class _Log:
 class _Part:
     """The rows of one section: its record of configuration, on which line, and what is where."""
 
-    log: _Log
+    log: LogRows
     start: int
     stop: int
     config: Any
     line: int
     layout: Layout
     lines: dict[str, NDArray[np.int64]]
-
-
-def read_sections(
-    logs: Sequence[tuple[bytes, str]], limits: Limits, *, texts: bool = False
-) -> list[list[Section]]:
-    """Return the sections of each log, in file order; at least one of each.
-
-    A bad line costs that line and shifts nothing after it.
-
-    Parameters
-    ----------
-    logs : sequence of (bytes, str), (logs,)
-        What each log holds, and the path that problems name.
-    limits : Limits
-    texts : bool
-        Keep the text lines.
-    """
-    found: list[list[Section]] = [[] for _ in logs]
-    heads = [_plain_config(data, limits) for data, _ in logs]
-    plain = [i for i, head in enumerate(heads) if head is not None]
-    rests = [memoryview(logs[i][0])[heads[i][1] :] for i in plain]  # type: ignore[index]
-    decoded = decode(rests, (), _wide(limits))
-    kinds = kinds_of(decoded)
-    refused = _refused(decoded, kinds, len(plain))
-    starts = np.append(0, decoded.ends)
-    kinds[np.repeat(refused, np.diff(starts))] = FOREIGN
-    together = [
-        _Log(logs[i][1], k, int(starts[k]), int(starts[k + 1]), heads[i][0])  # type: ignore[index]
-        for k, i in enumerate(plain)
-        if not refused[k]
-    ]
-    table = _Table(Rows(rests, decoded, kinds, limits), decoded.lines + (FIRST_LINE - 1), limits)
-    sections = table.sections(together, texts=texts)
-    for k, i in enumerate(plain):
-        if not refused[k]:
-            found[i] = sections.pop(0)
-    for i, (data, path) in enumerate(logs):
-        if not found[i]:
-            found[i] = _alone(data, path, limits, texts=texts)
-    return found
-
-
-def read_records(data: memoryview, limits: Limits, *, texts: bool = False) -> Section | None:
-    """Return the section of records without a configuration; None if it is not plain.
-
-    Parameters
-    ----------
-    data : memoryview
-        Lines after the configuration; they are numbered from 2.
-    limits : Limits
-    texts : bool
-        Keep the text lines.
-    """
-    decoded = decode([data], (), _wide(limits))
-    kinds = kinds_of(decoded)
-    if _refused(decoded, kinds, 1)[0]:
-        return None
-    table = _Table(Rows([data], decoded, kinds, limits), decoded.lines + (FIRST_LINE - 1), limits)
-    return table.sections([_Log("", 0, 0, len(kinds))], texts=texts)[0][0]
-
-
-def _plain_config(data: bytes, limits: Limits) -> tuple[dict[str, Any], int] | None:
-    """Return the record of configuration on the first line, and where the next one begins."""
-    start = len(BOM) if data.startswith(BOM) else 0
-    first = data.find(b"\n", start) + 1
-    line = data[start:first]
-    if b"\0" in line or len(line) > limits.line_bytes:
-        return None
-    try:
-        header = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if not is_config(header) or is_deep_line(line, header, limits.depth + 1):
-        return None
-    return header, first
-
-
-def _wide(limits: Limits) -> Limits:
-    """Return limits with room for the keys of the layout, and to count what is left out."""
-    return replace(limits, columns=4 * limits.columns + 64)
-
-
-def _refused(decoded: Decoded, kinds: NDArray[np.int8], count: int) -> NDArray[np.bool_]:
-    """Return which of the logs that were decoded together must be looked at by themselves."""
-    refused = np.full(count, bool(decoded.left_out) and count > 1)
-    refused[[bad.file for bad in decoded.bad]] = True
-    odd = np.flatnonzero(kinds > TEXT)
-    refused[np.searchsorted(decoded.ends, odd, side="right")] = True
-    return refused
-
-
-def _alone(data: bytes, path: str, limits: Limits, *, texts: bool) -> list[Section]:
-    """Return the sections of a log in which something is unusual."""
-    log = mended(data, path, limits)
-    most = max(limits.line_bytes, len(log.data))
-    wide = replace(_wide(limits), line_bytes=most, depth=MAX_DEPTH)
-    decoded = decode([log.data], (), wide)
-    if decoded.bad:
-        raise ValueError(f"line {log.numbers[decoded.bad[0].line - 1]}: cannot be written anew")
-    odd = {row: log.odd[line] for row, line in enumerate(decoded.lines.tolist()) if line in log.odd}
-    numbers = log.numbers[decoded.lines - 1]
-    rows = Rows([log.data], decoded, kinds_of(decoded), limits)
-    whole = _Log(path, 0, 0, len(numbers), odd=odd, is_plain=not odd)
-    found = _Table(rows, numbers, limits).sections([whole], texts=texts)[0]
-    found[-1].problems += nul_problem(data, path)
-    return found
 
 
 # Names, values and where they are: of metrics, and of what runs along them.
@@ -255,7 +142,7 @@ _Own: TypeAlias = (
 )
 
 
-class _Table:
+class SectionTable:
     """Decoded rows on their way to sections.
 
     Parameters
@@ -276,7 +163,7 @@ class _Table:
         self._said = rows.said[self._texts].tolist()
         self._layouts: dict[bytes, tuple[Layout, dict[str, NDArray[np.int64]]]] = {}
 
-    def sections(self, logs: Sequence[_Log], *, texts: bool) -> list[list[Section]]:
+    def sections(self, logs: Sequence[LogRows], *, texts: bool) -> list[list[Section]]:
         """Return the sections of logs; rows of no log are left alone."""
         parts = [part for log in logs for part in self._parts(log)]
         odd = [Oddities(part.log.path) for part in parts]
@@ -287,7 +174,7 @@ class _Table:
         place[places] = np.arange(len(places))
         gathering = Gathering(self.rows, starts, place, self.lines, odd, self.limits)
         metrics, own = gathering.gather()
-        by_log: dict[int, list[Section]] = {log.start: [] for log in logs}
+        by_log: dict[int, list[Section]] = {log.file: [] for log in logs}
         begin = 0
         for number, part in enumerate(parts):
             stop = begin + len(part.layout.rows)
@@ -296,12 +183,15 @@ class _Table:
             table = (*metrics.of_part(number, order, at), *own.of_part(number, order, at))
             section = self._section(part, table, texts=texts)
             self._name(part, section, odd[number])
-            section.is_plain = section.is_plain and number not in gathering.with_lists
-            by_log[part.log.start].append(section)
+            if odd[number].found:
+                section.problems += odd[number].problems(gathering.places(order))
+            if section.problems or number in gathering.with_lists:
+                section.is_plain = False
+            by_log[part.log.file].append(section)
             begin = stop
         return [*by_log.values()]
 
-    def _parts(self, log: _Log) -> list[_Part]:
+    def _parts(self, log: LogRows) -> list[_Part]:
         codes = self.rows.codes[log.start : log.stop]
         markers = self.rows.markers[log.start : log.stop]
         names = self.rows.names
@@ -442,8 +332,6 @@ class _Table:
         for keys, row in self.rows.decoded.left_out.items():
             if part.start <= row < part.stop:
                 odd.note("limit", what, int(lines[row]), f"'{shown('/'.join(keys[1:]))}'")
-        section.problems += odd.problems()
-        section.is_plain = section.is_plain and not section.problems
 
     def _configure(self, part: _Part, odd: Oddities, named: list[tuple[int, Problem]]) -> Any:
         """Return the configuration of a section, and name what is left out of it."""

@@ -49,6 +49,6 @@ def kind_of_text(text: str) -> str:
 
 def marker_of(behind: Sequence[str]) -> Status | None:
     """Return how a run ended by the texts behind its last record, the training time among them."""
-    said = ending_said(behind)
+    said = ending_said(text for text in behind if not TRAIN_TIME.fullmatch(text))
     is_closed = said is None and any(map(TRAIN_TIME.match, behind))
     return Status.COMPLETE if is_closed else said
