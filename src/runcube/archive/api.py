@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runcube.archive.build import ArchiveJob, archive_logs
 from runcube.archive.existing import ExistingArchive
 from runcube.archive.older import check_replaced
-from runcube.core import ArchiveError
+from runcube.core import ArchiveError, gc_paused
 from runcube.cube import check_cube
 from runcube.files import absolute_root, archive_path, as_root, locked, replace_atomically
 from runcube.netcdf import CubeShape, Storage, encode, opened, read_file, write_file
@@ -358,7 +358,7 @@ def update_archive(
     """
     check_parallel(parallel)
     target = _resolved(path)
-    with locked(target), opened(target) as file:
+    with locked(target), opened(target) as file, gc_paused():
         existing = ExistingArchive(target, file)
         if "merged" in existing.facts:
             parts = ", ".join(existing.facts["merged"])

@@ -14,7 +14,7 @@ from runcube.archive.kept import failed_logs, keep_runs, kept_logs
 from runcube.archive.sources import ArchiveSources
 from runcube.archive.staging import StagingStore
 from runcube.archive.writer import Writer
-from runcube.core import ExecutorError, RuncubeError, clean_text
+from runcube.core import ExecutorError, RuncubeError, clean_text, gc_paused
 from runcube.curves import select_runs
 from runcube.files import absolute_root, display_root, replace_atomically
 from runcube.pipeline import (
@@ -86,7 +86,8 @@ def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = Non
     """
     staging = StagingStore(archive_job.target)
     try:
-        summary = _through(staging, archive_job, existing)
+        with gc_paused():
+            summary = _through(staging, archive_job, existing)
     except BaseException as error:
         # Who was interrupted, or lost a cluster, wants to go on; what cannot work, or fills the
         # disk, leaves nothing behind. An update that is interrupted has little to lose.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runcube.archive.existing import ExistingArchive
 from runcube.archive.merge_sources import MergedSources
 from runcube.archive.writer import Writer
-from runcube.core import ArchiveError, PlanError
+from runcube.core import ArchiveError, PlanError, gc_paused
 from runcube.curves import select_runs
 from runcube.files import archive_path, locked, replace_atomically
 from runcube.netcdf import Storage, opened
@@ -100,6 +100,7 @@ def merge_archives(
     if target.exists() and any(part.exists() and target.samefile(part) for part in parts):
         raise ArchiveError(f"{target}: is one of the archives to be merged; choose another name")
     with locked(target), ExitStack() as stack:
+        stack.enter_context(gc_paused())
         existing_archives = [
             ExistingArchive(part, stack.enter_context(opened(part))) for part in parts
         ]

@@ -50,7 +50,7 @@ from runcube.core.model import (
     Source,
     Status,
 )
-from runcube.core.resources import check_memory, usable_cpus
+from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.roles import Names, Roles
 from runcube.core.text import (
     clean_text,
@@ -95,6 +95,7 @@ __all__ = [
     "clean_text",
     "clock_seconds",
     "elapsed_seconds",
+    "gc_paused",
     "is_count_like",
     "is_length_name",
     "is_printable",

@@ -1,12 +1,17 @@
-"""Resources of the machine: memory and CPUs."""
+"""Resources of the machine: memory, CPUs, and the garbage collector while a sweep is loaded."""
 
 from __future__ import annotations
 
+import gc
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runcube.core.errors import CubeTooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _UNLIMITED = 1 << 62
 
@@ -113,3 +118,19 @@ def _ratio(*paths: Path) -> float:
         return float(quota) / float(period) if float(quota) > 0 else float("inf")
     except (OSError, ValueError):  # no such file; "max"
         return float("inf")
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Disable the cyclic garbage collector, which would walk the records of a sweep over and over.
+
+    Parsed logs form no cycles, so no garbage accumulates meanwhile. Where another thread has
+    disabled it, or the user, it is theirs to enable.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

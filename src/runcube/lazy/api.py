@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from runcube.core import PlanError, UnknownNameError
+from runcube.core import PlanError, UnknownNameError, gc_paused
 from runcube.cube import CellIndex, Scatter, cube_dims, cube_frame, cube_shape
 from runcube.files import DAMAGED, failed_reads, list_files
 from runcube.lazy.array import origins_of
@@ -143,15 +143,16 @@ parallel
     )
     check_parallel(parallel)
     file = place_of(path, cache)
-    readers = resolve_reader(reader)
-    listing = but_own(list_files(path), file)
-    results = CubeCache(file, listing, policy, readers)
-    opened = results.find()
-    if opened is None:
-        opened, may_stay = _opened(path, listing, policy, file, progress, parallel)
-        if may_stay:
-            results.put(opened)
-    ds = opened.cube()
+    with gc_paused():
+        readers = resolve_reader(reader)
+        listing = but_own(list_files(path), file)
+        results = CubeCache(file, listing, policy, readers)
+        opened = results.find()
+        if opened is None:
+            opened, may_stay = _opened(path, listing, policy, file, progress, parallel)
+            if may_stay:
+                results.put(opened)
+        ds = opened.cube()
     opened.summary.warn(stacklevel=2)
     if chunks is None:
         return ds

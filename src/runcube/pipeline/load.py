@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
+from runcube.core import gc_paused
 from runcube.cube import build_cube
 from runcube.pipeline.arguments import load_policy
 from runcube.pipeline.discover import discover
@@ -289,11 +290,12 @@ def load_runs(
         on_duplicate=on_duplicate,
         errors=errors,
     )
-    discovery = discover(path, **policy.finding)
-    parsed = parse_logs(discovery, policy, progress, parallel)
-    finished = finish_load(discovery, parsed, policy)
-    parsed.logs.clear()
-    ds = build_cube(parsed.sweep, finished.selection, finished.labels, messages=messages)
+    with gc_paused():
+        discovery = discover(path, **policy.finding)
+        parsed = parse_logs(discovery, policy, progress, parallel)
+        finished = finish_load(discovery, parsed, policy)
+        parsed.logs.clear()
+        ds = build_cube(parsed.sweep, finished.selection, finished.labels, messages=messages)
     ds.attrs = finished.attrs | ds.attrs
     finished.summary.warn(stacklevel=2)
     return ds

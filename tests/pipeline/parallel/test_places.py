@@ -1,5 +1,6 @@
 """Where logs are read."""
 
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -157,3 +158,17 @@ def test_where_no_thread_can_be_started_logs_are_read_here(logs, monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", fails)
     assert where(logs, "threads") == {(os.getpid(), threading.get_ident())}
     assert load(logs, "threads", reader=PlainReader()).identical(expected)
+
+
+def test_a_load_gives_the_garbage_collector_back_as_it_was(logs, monkeypatch):
+    seen = []
+    monkeypatch.setattr(PlainReader, "read", lambda *_: seen.append(gc.isenabled()) or [])
+    for was_enabled in (True, False):
+        (gc.enable if was_enabled else gc.disable)()
+        try:
+            with pytest.raises(rc.NoRunsError):
+                rc.load_runs(logs, reader=PlainReader(), parallel="threads")
+            assert gc.isenabled() is was_enabled
+        finally:
+            gc.enable()
+    assert not any(seen)
