@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runcube.core import Limits, LogFile
 from runcube.files.access import damage_problem, read_bytes, read_ends, read_head
 from runcube.files.contents import DAMAGED, beginning, contents
+from runcube.files.packed import _part_at, begins_packed, may_be_packed
 
 MOST = 1 << 20
 
@@ -308,3 +309,23 @@ def test_damage_that_takes_too_much_work_is_a_limit(monkeypatch):
     assert "more work than Limits(file_bytes=1048576)" in damage
     assert damage_problem(damage, "a.gz").kind == "limit"
     assert contents(data, 1 << 26) == (plain, "gzip: damaged first bytes")
+
+
+PIECES = st.sampled_from([b"\x1f", b"\x8b", b"\x08", *(b"\xfd7zXZ\0"[i : i + 1] for i in range(6))])
+ZSTD = st.sampled_from([b"\x28", b"\xb5", b"\x2f", b"\xfd", b"\x50\x2a\x4d\x18", b"{", b"\n"])
+BYTES = st.lists(PIECES | ZSTD | st.binary(max_size=2), max_size=8).map(b"".join)
+
+
+@settings(max_examples=500)
+@given(
+    data=BYTES | st.sampled_from([b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x1f\x8b\x08"]),
+    at=st.integers(0, 7),
+    byte=st.binary(max_size=1),
+    behind=BYTES,
+)
+def test_packed_data_is_known_by_its_first_bytes_even_if_one_is_wrong(data, at, byte, behind):
+    data = data[:at] + byte + data[at + 1 :] + behind
+    parts = [_part_at(data, 0, name) for name in ("gzip", "xz", "zstd")]
+    assert begins_packed(data) == any(part is not None and part.exact for part in parts)
+    has_telltale = any(data.count(byte) for byte in b"\x1f\x08\xfd\x18")
+    assert may_be_packed(data) == (has_telltale or any(part is not None for part in parts))

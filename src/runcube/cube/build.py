@@ -71,9 +71,7 @@ def build_cube(
     curve = _all_nan((count, *inner))
     logged = np.zeros((count, *inner), dtype=bool)
     scatter = Scatter(selection.axis, labels)
-    for kept_run, cell in zip(selection.kept_runs, cell_index.positions.tolist(), strict=True):
-        scatter.put(kept_run, curve[cell], logged[cell])
-        kept_run.attempt.release()
+    scatter.put_each(selection.kept_runs, cell_index.positions, curve, logged)
     dims = cube_dims(cell_index, selection)
     return with_values(ds, dims, curve.reshape(shape), logged.reshape(shape))
 
@@ -172,10 +170,19 @@ def _along(
     selection: Selection, cell_index: CellIndex
 ) -> dict[str, tuple[NDArray[Any], dict[str, str]]]:
     """Return the other quantities along x, (x,) or (cells, x), by logged name, with their attrs."""
+    if not any(_has_others(kept_run, selection.axis) for kept_run in selection.kept_runs):
+        return {}
     along = _Along(selection, cell_index.count)
     for kept_run, cell in zip(selection.kept_runs, cell_index.positions.tolist(), strict=True):
         along.take(cell, kept_run)
     return along.finish()
+
+
+def _has_others(kept_run: KeptRun, axis: XAxis) -> bool:
+    """Return whether a run has more along x than its labels."""
+    attempt = kept_run.attempt
+    is_other = axis.align == "order" or attempt.is_numbered
+    return is_other or any(track.curves.x.keys() != {axis.name} for track in attempt.tracks)
 
 
 class _Along:

@@ -177,7 +177,8 @@ def _run_coords(
     names = run_ids(sweep.headers)
     ids = text_array([names[kept_run.run] for kept_run in kept_runs])
     paths = text_array([log.header.source.path for log in logs])
-    rest = [json.dumps(sweep.rest[kept_run.run], default=str) for kept_run in kept_runs]
+    encode = json.JSONEncoder(default=str).encode
+    rest = [encode(sweep.rest[kept_run.run]) for kept_run in kept_runs]
     coords: dict[str, Any] = {
         "run_id": (dims, scatter_values(shape, at, ids)),
         "path": (dims, scatter_values(shape, at, paths)),
@@ -218,11 +219,12 @@ def run_ids(headers: Sequence[RunHeader]) -> list[str]:
 
     The key is used where a log holds several runs.
     """
-    folders = Counter(map(_folder, headers))
+    own = [*map(_folder, headers)]
+    folders = Counter(own)
     keys = Counter(header.key for header in headers)
     names = []
-    for header in headers:
-        folder, name = _folder(header), header.source.path.rpartition("/")[2]
+    for header, folder in zip(headers, own, strict=True):
+        name = header.source.path.rpartition("/")[2]
         stem = _ENDINGS.sub("", name) or name
         if header.key.startswith("@"):
             names.append((folder or stem) + header.key)

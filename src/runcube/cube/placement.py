@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.curves import KeptRun, Track, XAxis
+    from runcube.curves import Attempt, KeptRun, Track, XAxis
+
+# Runs that are written together, and values of each split of one, at most: what is copied for it.
+_TOGETHER, _SHORT = 1 << 10, 1 << 10
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,64 @@ class Scatter:
                 at = self._positions.of(track, own)
                 yield track, Part(split, into, at, metrics, track.rows)
 
+    def put_each(
+        self,
+        kept_runs: Sequence[KeptRun],
+        cells: NDArray[np.intp],
+        curve: NDArray[np.float64],
+        logged: NDArray[np.bool_],
+    ) -> None:
+        """Write runs into their cells, short ones of one course together; they are emptied.
+
+        Parameters
+        ----------
+        kept_runs : sequence of KeptRun, (runs,)
+        cells : (runs,) intp
+            The cell of each.
+        curve, logged : ndarray, (cells, split, metric, x)
+            They hold NaN and False.
+        """
+        alike: dict[tuple[Any, ...], list[int]] = {}
+        for number, kept_run in enumerate(kept_runs):
+            alike.setdefault(self._alike(kept_run) or (number,), []).append(number)
+        for members in alike.values():
+            for start in range(0, len(members), _TOGETHER):
+                some = members[start : start + _TOGETHER]
+                together = [kept_runs[i].attempt for i in some]
+                if len(some) == 1:
+                    self.put(kept_runs[some[0]], curve[cells[some[0]]], logged[cells[some[0]]])
+                else:
+                    self._put_alike(kept_runs[some[0]], together, cells[some], curve, logged)
+                for attempt in together:
+                    attempt.release()
+
+    def _alike(self, kept_run: KeptRun) -> tuple[Any, ...]:
+        """Return what short runs have in common whose values have the same places; else ()."""
+        attempt = kept_run.attempt
+        curves = attempt.log.curves
+        is_short = all(part.logged.size <= _SHORT for part in curves)
+        if not (attempt.is_plain and is_short and self._positions.is_union):
+            return ()
+        return attempt.course, *(part.metrics for part in curves)
+
+    def _put_alike(
+        self,
+        first: KeptRun,
+        attempts: Sequence[Attempt],
+        cells: NDArray[np.intp],
+        curve: NDArray[np.float64],
+        logged: NDArray[np.bool_],
+    ) -> None:
+        """Write runs with the parts of the first one."""
+        parts = [*self.parts(first)]
+        for number, curves in enumerate(first.attempt.log.curves):
+            own = [part for track, part in parts if track.curves is curves]
+            if own:
+                each = [attempt.log.curves[number].values for attempt in attempts]
+                values = np.concatenate(each).reshape(len(each), *curves.values.shape)
+            for part in own:
+                part.put_each(values, cells, curve, logged)
+
     def put(self, kept_run: KeptRun, curve: NDArray[np.float64], logged: NDArray[np.bool_]) -> None:
         """Write a run into its cell: arrays (split, metric, x) that hold NaN and False."""
         for track, part in self.parts(kept_run):
@@ -106,6 +167,25 @@ class Part:
         if len(self.metrics) < len(values):
             values = values[self.metrics]
         curve[self.split][self._where] = values[:, self.rows]
+
+    def put_each(
+        self,
+        values: NDArray[np.float64],
+        cells: NDArray[np.intp],
+        curve: NDArray[np.float64],
+        logged: NDArray[np.bool_],
+    ) -> None:
+        """Write values (runs, metrics, rows) into the cells of runs: (cells, split, metric, x)."""
+        if len(self.metrics) < values.shape[1]:
+            values = values[:, self.metrics]
+        where: tuple[Any, ...] = (cells, self.split, self.into, self.at)
+        if not (isinstance(self.into, slice) and isinstance(self.at, slice)):
+            into, at = (
+                np.arange(size)[i] for size, i in zip(curve.shape[2:], where[2:], strict=True)
+            )
+            where = (cells[:, None, None], self.split, into[:, None], at)
+        curve[where] = values[:, :, self.rows]
+        logged[where] = True
 
     def mark(self, logged: NDArray[np.bool_]) -> None:
         """Write True into a cell (split, metric, x) where the values go."""
@@ -181,10 +261,15 @@ class Positions:
         self._axis = axis
         self._known: dict[tuple[str, bytes], Index] = {}
 
+    @property
+    def is_union(self) -> bool:
+        """Whether a position is that of a label, whatever run is there."""
+        return self._axis.align == "union"
+
     def own(self, kept_run: KeptRun) -> NDArray[Any] | None:
         """Return the sorted x of one run, where runs are aligned by order, else None."""
         own = [track.x for track in kept_run.attempt.tracks if len(track.metrics)]
-        if self._axis.align == "union" or not own:
+        if self.is_union or not own:
             return None
         return np.unique(np.concatenate(own))
 
