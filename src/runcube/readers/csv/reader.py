@@ -128,6 +128,10 @@ class CsvReader(JsonlReader):
     def _tells_nothing(self, file: LogFile, head: bytes) -> bool:
         return self._beginning(file, head, self._alone) is None
 
+    def _begins_a_log(self, lines: bytes) -> bool:
+        del lines  # no records
+        return False
+
     def _is_log(self, log: Log) -> bool:
         """Return whether a table has metrics, and an x along its rows by name."""
         if self.x is not None or not log.numeric:

@@ -59,14 +59,20 @@ def mixed_rows(log: Log, run: int, curves: Sequence[Curves]) -> Iterator[Problem
     rows = log.runs.rows[run]
     for part in curves:
         x = [values for name, values in part.x.items() if not is_time_like(name)]
-        if not part.metrics or not x or part.logged.sum(axis=1).max(initial=0) < 4:
+        if not part.metrics or not x or any((v[1:] > v[:-1]).all() for v in x):
             continue
-        row = int(np.argmax(part.logged.sum(axis=1)))
+        counts = part.logged.sum(axis=1)
+        if counts.max() < 4:
+            continue
+        row = int(counts.argmax())
         mask = part.logged[row]
-        at = np.column_stack([values[mask].astype(np.float64) for values in x])
-        again = (at[1:] == at[:-1]).all(axis=1)
+        own = [values[mask].astype(np.float64) for values in x]
+        again = np.logical_and.reduce([values[1:] == values[:-1] for values in own])
         # Where x begins anew instead, attempts follow each other.
-        if len(np.unique(at, axis=0)) > _MIXED * len(at) or again.mean() < 0.5 * (1 - _MIXED):
+        if again.mean() < 0.5 * (1 - _MIXED):
+            continue
+        at = np.column_stack(own)
+        if len(np.unique(at, axis=0)) > _MIXED * len(at):
             continue
         lines = np.isin(log.table.lines[rows], part.lines[mask])
         cause = _cause(log, run, np.flatnonzero(lines), at, part.metrics)

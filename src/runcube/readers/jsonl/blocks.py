@@ -91,13 +91,15 @@ class _Counter(NamedTuple):
 
     @property
     def moves(self) -> int:
-        return int(np.count_nonzero(np.diff(self.values)))
+        return int(np.count_nonzero(self.values[1:] != self.values[:-1]))
 
 
 def _counters(table: Table) -> Iterator[_Counter]:
     for name, column in table.columns.items():
+        if not is_count_like(name):
+            continue
         numbers = (column.kinds == NUMBER) & np.isfinite(column.values)
-        if is_count_like(name) and numbers.mean() > _MOST:
+        if np.count_nonzero(numbers) > _MOST * len(numbers):
             yield _Counter(name, column.rows[numbers], column.values[numbers])
 
 
@@ -107,7 +109,7 @@ def _restarts(counters: Sequence[_Counter]) -> tuple[_Counter | None, NDArray[np
     axis = max((c for c in counters if c.moves), key=lambda c: len(c.rows), default=None)
     if axis is None:
         return None, nothing
-    falls = np.flatnonzero(np.diff(axis.values) < 0) + 1
+    falls = np.flatnonzero(axis.values[1:] < axis.values[:-1]) + 1
     if not len(falls) or len(axis.rows) < _SHORTEST * (len(falls) + 1):
         return axis, nothing
     for other in counters:

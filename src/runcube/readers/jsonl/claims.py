@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.files import PACKED_ENDINGS
-from runcube.readers.jsonl.names import is_measure, split_in
+from runcube.readers.jsonl.names import RUN_KEYS, is_measure, split_in
+from runcube.readers.jsonl.x_columns import axis_of, is_count
 from runcube.readers.lines import BOM
-from runcube.readers.table import NUMBER, has_documents, holds_record
+from runcube.readers.table import NUMBER, first_records, has_documents, holds_record
 
 if TYPE_CHECKING:
-    from runcube.core import LogFile
+    from runcube.core import Limits, LogFile
     from runcube.readers.jsonl.log import Log
 
 # Texts that differ on more of the rows than this are what a model wrote, not what it logged.
@@ -39,6 +40,36 @@ def is_object(data: bytes) -> bool:
     if has_documents(data):
         return True
     return any(map(holds_record, data.removeprefix(BOM).split(b"\n")))
+
+
+def begins_training(data: bytes, limits: Limits) -> bool:
+    """Return whether the first records show at once that `looks_like_training` is so.
+
+    A count goes on from one record to the next, beside a number that is no axis, before any name
+    of a run: then both records are of one run, however the log goes on.
+
+    Parameters
+    ----------
+    data : bytes
+        The first lines of a file.
+    limits : Limits
+    """
+    counts: dict[str, float] = {}
+    objects: dict[str, Any] = {}
+    for record in first_records(data, limits) if data.lstrip()[:1] == b"{" else ():
+        if not record.keys().isdisjoint(RUN_KEYS):
+            return False
+        before, said = counts, objects
+        counts = {k: v for k, v in record.items() if type(v) in (int, float) and is_count(k)}
+        objects = {k: v for k, v in record.items() if isinstance(v, dict)}
+        goes_on = any(value >= before.get(key, np.inf) for key, value in counts.items())
+        if goes_on and objects == said and any(_is_fraction(*item) for item in record.items()):
+            return True
+    return False
+
+
+def _is_fraction(name: str, value: Any) -> bool:
+    return isinstance(value, float) and not value.is_integer() and axis_of(name) is None
 
 
 def looks_like_training(log: Log) -> bool:

@@ -228,17 +228,16 @@ def _constants(log: Log, run: int, *, alone: bool) -> tuple[dict[str, Any], froz
     fixed = _fixed_objects(present, moving) if alone and log.options.objects else frozenset()
     own = [n for n, c in present.items() if int(rows[c.at[0]]) in head]
     settings = _settings(log, [n for n in own if _only_in(log, run, n, [*head])])
+    labels = fixed | log.runs.told | {*log.texts}
     varying, constants = set(moving), {}
     for name, cells in present.items():
-        is_label = name in log.texts or is_seed_column(name) or name in (fixed | log.runs.told)
-        is_label |= bool((cells.kinds == OTHER).all())  # a list that never moves
         if not _may_label(log, name) and name not in settings:
             varying.add(name)
             continue
-        if is_time_like(name) or (alone and not is_label):
+        if is_time_like(name) or (alone and not (name in labels or _is_label(name, cells))):
             continue
         where = None
-        if np.isnan(cells.values).all():  # a metric of a run that diverged
+        if _is_nan(cells):  # a metric of a run that diverged
             varying.add(name)
         elif name not in moving:
             where = int(cells.at[0])
@@ -256,6 +255,15 @@ def _constants(log: Log, run: int, *, alone: bool) -> tuple[dict[str, Any], froz
         constants |= _nulls(log, run, present)
     # Where nothing but x moves, a number may be of either kind: only other runs tell.
     return constants, frozenset(varying) if moving else frozenset()
+
+
+def _is_label(name: str, cells: Cells) -> bool:
+    """Return whether a column may be a seed, or is a list that never moves."""
+    return is_seed_column(name) or bool(cells.kinds[0] == OTHER and (cells.kinds == OTHER).all())
+
+
+def _is_nan(cells: Cells) -> bool:
+    return bool(np.isnan(cells.values[0]) and np.isnan(cells.values).all())
 
 
 def _run_value(log: Log, column: str, run: int) -> Any:

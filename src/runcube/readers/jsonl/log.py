@@ -64,6 +64,9 @@ class Log(RunTable):
     @cached_property
     def whole_kinds(self) -> frozenset[str]:
         """First keys that alone make up records without x: ``_summary`` of ``{"_summary": …}``."""
+        first = {name.partition("/")[0] for name in self.table.columns if "/" in name}
+        if first <= self.table.columns.keys():
+            return frozenset()
         inside: dict[str, NDArray[np.bool_]] = {}
         for name, column in self.table.columns.items():
             if name not in (self.runs.column, self.split):
@@ -82,8 +85,12 @@ class Log(RunTable):
     @property
     def is_parallel(self) -> bool:
         """Whether the files were written at the same time, and the order of their rows is open."""
-        splits = splits_of_files([part.path for part in self.table.parts])
-        return not self.is_ordered and len(set(splits)) > 1
+        return not self.is_ordered and len(set(self.file_splits)) > 1
+
+    @cached_property
+    def file_splits(self) -> list[str]:
+        """The split of each file, (parts,), if the names of all tell one; else none."""
+        return splits_of_files([part.path for part in self.table.parts])
 
     @cached_property
     def names(self) -> dict[str, tuple[str | None, str]]:

@@ -84,6 +84,7 @@ def split_and_metric(name: str) -> tuple[str | None, str]:
     return (match["split"], match["metric"]) if match else (None, name)
 
 
+@lru_cache(_NAMES)
 def meaning(split: str) -> str:
     """Return the shortest word for the same split.
 

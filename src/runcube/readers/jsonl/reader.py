@@ -10,7 +10,13 @@ from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Request, Source, nea
 from runcube.files import PACKED_ENDINGS, read_head
 from runcube.readers.config_files import SIDECARS, find_sidecars, is_sidecar_name
 from runcube.readers.jsonl.advice import unknown_names
-from runcube.readers.jsonl.claims import is_lone, is_object, looks_like_training, whole_lines
+from runcube.readers.jsonl.claims import (
+    begins_training,
+    is_lone,
+    is_object,
+    looks_like_training,
+    whole_lines,
+)
 from runcube.readers.jsonl.names import RUN_KEYS
 from runcube.readers.jsonl.options import Options
 from runcube.readers.jsonl.parts import group_parts, rotated_base
@@ -288,6 +294,8 @@ class JsonlReader:
             return False
 
     def _claims(self, file: LogFile, head: bytes, by_name: bool) -> bool:
+        if not by_name and self.x is None and self._begins_a_log(whole_lines(head, file.size)):
+            return True
         log = self._beginning(file, head, self._options() if by_name else self._alone)
         if log is None or (self.x is not None and self.x not in log.table.columns):
             return False
@@ -314,6 +322,10 @@ class JsonlReader:
         base = rotated_base(path)
         name = (base[0] if base else path).lower()
         return name.endswith(_ENDINGS) and not is_sidecar_name(path)
+
+    def _begins_a_log(self, lines: bytes) -> bool:
+        """Return whether the first records of a file show at once that it is a log."""
+        return begins_training(lines, self.limits)
 
     def _is_log(self, log: Log) -> bool:
         """Return whether what the first lines of a file hold looks like a log."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from runcube.core import is_time_like
 from runcube.readers.jsonl.configuration import header_rows, objects_of_run
 from runcube.readers.jsonl.names import CONFIG_KEYS, split_in
-from runcube.readers.jsonl.parts import splits_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -148,7 +147,7 @@ def _x(log: Log, run: int) -> Iterator[str]:
 def _splits(log: Log) -> str:
     if log.split is not None:
         return f"column {log.split!r}"
-    if len(set(splits_of_files([part.path for part in log.table.parts]))) > 1:
+    if len(set(log.file_splits)) > 1:
         return "one a file"
     found = {split for name in log.numeric if (split := split_in(name))}
     return f"in the names of metrics: {_some(sorted(found))}" if found else "none"

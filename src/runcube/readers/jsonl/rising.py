@@ -8,7 +8,7 @@ import numpy as np
 
 from runcube.core import is_time_like
 from runcube.readers.jsonl.names import is_measure, is_seed_column, split_and_metric, split_in
-from runcube.readers.table import NUMBER
+from runcube.readers.table import NUMBER, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ _APART = 0.95
 _STEPS_BACK = 0.05
 # A count that falls more often is an outcome: the steps of an episode.
 _UP_AND_DOWN = 0.25
+_ALL_BITS = (1 << 64) - 1
 
 
 def rising_columns(log: RunTable) -> list[frozenset[str]]:
@@ -46,7 +47,7 @@ def rising_columns(log: RunTable) -> list[frozenset[str]]:
 
 
 def _but_metrics(
-    log: RunTable, run: int, points: NDArray[np.int64], kinds: NDArray[np.uint64]
+    log: RunTable, run: int, points: NDArray[np.bool_], kinds: NDArray[np.uint64]
 ) -> list[str]:
     """Return the columns that rise; where all that moves does, the first of them alone."""
     rising = [name for name in log.numeric if _rises(log, name, run, points, kinds)]
@@ -55,7 +56,7 @@ def _but_metrics(
         for name in log.numeric
         if name not in rising
         and (cells := log.cells(name, run)) is not None
-        and int(np.isin(cells.at, points).sum()) > 1
+        and int(points[cells.at].sum()) > 1
     ]
     if others or not rising:
         return rising
@@ -74,8 +75,8 @@ def may_be_axes(log: RunTable, run: int) -> frozenset[str]:
     )
 
 
-def _points(log: RunTable, run: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Return the rows of a run that are points, and of which kind each row is.
+def _points(log: RunTable, run: int) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+    """Return which rows of a run are points, and of which kind each row is.
 
     Points have numbers that are not on one row alone. Rows are of one kind if they have the same
     split, and the same columns of numbers.
@@ -83,35 +84,43 @@ def _points(log: RunTable, run: int) -> tuple[NDArray[np.int64], NDArray[np.uint
     count = len(log.runs.rows[run])
     rows = np.zeros(count, dtype=bool)
     kinds = np.zeros(count, dtype=np.uint64)
-    # One number for each set of columns.
-    weights = np.random.default_rng(0).integers(1 << 63, size=len(log.numeric), dtype=np.uint64)
-    for weight, name in zip(weights, log.numeric, strict=True):
+    # Columns of rows that follow each other are mostly of the same ones.
+    spans: dict[tuple[int, int], int] = {}
+    for number, name in enumerate(log.numeric):
         cells = log.cells(name, run)
-        if cells is not None:
-            rows[cells.at] |= len(cells.at) > 1
-            kinds[cells.at] ^= weight
+        weight = hash((number,)) & _ALL_BITS  # one number for each set of columns
+        at = slice(0) if cells is None else span(cells.at)
+        if isinstance(at, slice):
+            spans[at.start or 0, at.stop] = spans.get((at.start or 0, at.stop), 0) ^ weight
+        else:
+            rows[at] = True
+            kinds[at] ^= np.uint64(weight)
+    for (start, stop), weight in spans.items():
+        rows[start:stop] |= stop - start > 1
+        kinds[start:stop] ^= np.uint64(weight)
     split = None if log.split is None else log.cells(log.split, run)
     if split is not None:
         kinds[split.at] += split.values.astype(np.uint64) + np.uint64(1)
-    return np.flatnonzero(rows), kinds
+    return rows, kinds
 
 
 def _runs_along(
     log: RunTable,
     name: str,
     run: int,
-    points: NDArray[np.int64],
+    points: NDArray[np.bool_],
     kinds: NDArray[np.uint64],
     named: Sequence[str],
 ) -> bool:
     """Return whether an axis by its name is one: see `rising_columns`."""
     cells = log.cells(name, run)
-    if cells is None or not len(points):
+    count = np.count_nonzero(points)
+    if cells is None or not count:
         return False
-    at = np.isin(cells.at, points)
+    at = points[cells.at]
     values, mine = cells.values[at], kinds[cells.at[at]]
     same = (values[1:] == values[:-1]) & (mine[1:] == mine[:-1])
-    if at.sum() - same.sum() < _APART * len(points) or not _are_whole(cells):
+    if len(values) - np.count_nonzero(same) < _APART * count or not _are_whole(cells):
         return False
     falls = np.flatnonzero(cells.values[1:] < cells.values[:-1])
     if len(falls) <= _UP_AND_DOWN * len(cells.at):
@@ -134,7 +143,7 @@ def _rises(
     log: RunTable,
     name: str,
     run: int,
-    points: NDArray[np.int64],
+    points: NDArray[np.bool_],
     kinds: NDArray[np.uint64],
 ) -> bool:
     cells = log.cells(name, run)
@@ -154,4 +163,4 @@ def _rises(
     inside = np.diff(values[order])[np.diff(mine[order]) == 0]
     back = max(back, int((inside <= 0).sum()))
     rises = bool((steps > 0).any()) and back <= _STEPS_BACK * len(steps)
-    return rises and np.isin(points, cells.at).mean() >= _APART
+    return rises and int(points[cells.at].sum()) / int(points.sum()) >= _APART

@@ -46,7 +46,10 @@ class Cells:
     @property
     def is_one_value(self) -> bool:
         """Whether all cells hold the same; NaN is the same as NaN."""
-        same = (self.values == self.values[0]) | (np.isnan(self.values) & np.isnan(self.values[0]))
+        first, last = self.values[0], self.values[-1]
+        if first == first and first != last:  # most columns move
+            return False
+        same = (self.values == first) | (np.isnan(self.values) & np.isnan(first))
         return bool(same.all() and (self.kinds == self.kinds[0]).all())
 
 
@@ -77,6 +80,8 @@ class RunTable:
         self.options = options
         # The record that was flattened last: columns that never move are all on one.
         self._flat: tuple[int, dict[str, Any]] = (-1, {})
+        # The cells of columns of which all rows are of one run.
+        self._whole: dict[tuple[str, int], Cells] = {}
         self.split = None if options.split is False else _split_column(table, options.split)
         self.runs: RunRows = group_runs(table, options, self.split)
         taken = {self.runs.column, self.split, *options.known}
@@ -102,9 +107,13 @@ class RunTable:
 
     def cells(self, name: str, run: int) -> Cells | None:
         """Return the cells of a column on the rows of a run; None if there are none."""
+        known = self._whole.get((name, run))
+        if known is not None:
+            return known
         column, rows = self.table.columns[name], self.runs.rows[run]
         if len(rows) == len(self.table):
-            return Cells(column.rows, column.kinds, column.values)
+            found = self._whole[name, run] = Cells(column.rows, column.kinds, column.values)
+            return found
         at, cells = column.on(rows)
         return Cells(at, column.kinds[cells], column.values[cells]) if len(at) else None
 

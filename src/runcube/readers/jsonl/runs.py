@@ -17,7 +17,7 @@ from runcube.readers.jsonl.names import ALL, SPLIT_WORDS
 from runcube.readers.jsonl.numbers import Numbers, told_apart
 from runcube.readers.jsonl.splits import split_rows
 from runcube.readers.lines import is_number_text, is_short_list, spelling
-from runcube.readers.table import NUMBER, OTHER, TEXT, flatten
+from runcube.readers.table import NUMBER, OTHER, TEXT, flatten, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,7 +82,7 @@ class _RunBuilder:
         out.metrics = tuple(dict.fromkeys(name for part in parts.values() for name in part))
         used = np.zeros(len(self.rows), dtype=bool)
         for numbers in (one for part in parts.values() for ones in part.values() for one in ones):
-            used[numbers.at] = True
+            used[span(numbers.at)] = True
         out.marker, out.remarks = ending_of(self.log, self.run, used)
         self.used = used | self.damaged
         self.announced = axes.announce(used)
@@ -107,7 +107,7 @@ class _RunBuilder:
         if name in self.whole:
             split, metric = ALL, name
         numbers = cells.kinds == NUMBER
-        at, values = cells.at[numbers], cells.values[numbers]
+        at, values = cells.at, cells.values
         if not numbers.all():
             read, values = self._read_texts(name, cells)
             vectors = self._vectors(name, cells, split, metric)
@@ -178,11 +178,11 @@ class _RunBuilder:
             self.problems.append(Problem(kind, f"{name!r}: {values} {what}", path, line))
 
     @cached_property
-    def _configured(self) -> dict[str, list[tuple[str, str]]]:
+    def _configured(self) -> dict[str, list[tuple[str, Any]]]:
         """Keys and values of the configuration, by the last part of the key."""
-        found: dict[str, list[tuple[str, str]]] = {}
+        found: dict[str, list[tuple[str, Any]]] = {}
         for path, value in flatten(self.header.config).items():
-            found.setdefault(path.rpartition("/")[2], []).append((path, spelling(value)))
+            found.setdefault(path.rpartition("/")[2], []).append((path, value))
         return found
 
     def _repeats_configuration(self, name: str, cells: Cells) -> bool:
@@ -204,7 +204,7 @@ class _RunBuilder:
             return False
         value = spelling(self.log.value(name, int(self.rows[cells.at[0]])))
         return any(
-            value == there and (path == inner or path.endswith("/" + inner))
+            (path == inner or path.endswith("/" + inner)) and value == spelling(there)
             for path, there in known
         )
 
@@ -259,17 +259,18 @@ class _RunBuilder:
         """Return the curves of one split; one that is not asked for keeps its x, for the status."""
         every = np.zeros(len(self.rows), dtype=bool)
         for numbers in (one for ones in part.values() for one in ones):
-            every[numbers.at] = True
+            every[span(numbers.at)] = True
         names = tuple(m for m in part if wanted is None or m in wanted)
         # Rows of metrics that are not asked for tell where those without x stand.
         at = np.flatnonzero(every)
-        place = np.cumsum(every) - 1
         values = np.full((len(names), len(at)), np.nan)
         logged = np.zeros((len(names), len(at)), dtype=bool)
         for i, metric in enumerate(names):
             for numbers in part[metric]:
-                values[i, place[numbers.at]] = numbers.values
-                logged[i, place[numbers.at]] = True
+                is_each = len(numbers.at) == len(at)
+                where = slice(None) if is_each else np.searchsorted(at, numbers.at)
+                values[i, where] = numbers.values
+                logged[i, where] = True
         found = axes.of(split, at)
         x = {name: _whole(v) for name, v in found.items() if not np.isnan(v).all()}
         return Curves(split, x, names, values, logged, self._lines(at))

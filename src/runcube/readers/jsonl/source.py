@@ -232,16 +232,12 @@ def _open_whole(parts: Sequence[Part], options: Options, raw: frozenset[str]) ->
 
 def _holds_numbers(objects: Objects) -> bool:
     """Return whether a key holds numbers as well: a metric that is called like a configuration."""
-    return any(_is_number(objects.values[code]) for code in set(objects.codes.tolist()))
+    return any(map(_is_number, objects.values))
 
 
 def _moves(log: Log, name: str) -> bool:
     objects = log.table.objects[name]
-    for rows in log.runs.rows:
-        _, codes = objects.on(rows)
-        if len(set(codes.tolist())) > 1:
-            return True
-    return False
+    return any((codes != codes[:1]).any() for _, codes in map(objects.on, log.runs.rows))
 
 
 def raw_keys(records: Sequence[Mapping[str, Any]], options: Options) -> frozenset[str]:

@@ -12,7 +12,6 @@ from runcube.core import Names
 from runcube.readers.jsonl.axes import Axes
 from runcube.readers.jsonl.names import ALL, SPLIT_WORDS, meaning
 from runcube.readers.jsonl.numbers import Numbers, meet
-from runcube.readers.jsonl.parts import splits_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +75,7 @@ def split_rows(log: Log, run: int, file_splits: frozenset[str]) -> list[SplitRow
 
 def _rows_of_files(log: Log, run: int, file_splits: frozenset[str]) -> list[SplitRows]:
     table, rows = log.table, log.runs.rows[run]
-    splits = splits_of_files([part.path for part in table.parts])
+    splits = log.file_splits
     if len(set(splits)) == 1 and splits[0] not in file_splits:
         return []
     parts = np.searchsorted(table.ends, rows, side="right")
@@ -125,7 +124,7 @@ def names_of_run(log: Log, run: int) -> Names:
         frozenset(meeting),
         frozenset(short),
         frozenset(whole),
-        frozenset(splits_of_files([part.path for part in log.table.parts])),
+        frozenset(log.file_splits),
     )
 
 
@@ -150,10 +149,12 @@ def _alike(
     groups: dict[tuple[str | None, str], list[Numbers]],
 ) -> list[tuple[str, list[Numbers]]]:
     """Return what several splits of one metric mean, with the numbers of each split."""
-    alike: dict[tuple[str, str], list[Numbers]] = {}
+    alike: dict[tuple[str, str], list[list[Numbers]]] = {}
     for (split, metric), ones in groups.items():
         if split not in (None, ALL):
-            every = np.concatenate([numbers.at for numbers in ones])
-            whole = ones[0]._replace(at=every)
-            alike.setdefault((meaning(str(split)), metric), []).append(whole)
-    return [(what, ones) for (what, _), ones in alike.items() if len(ones) > 1]
+            alike.setdefault((meaning(str(split)), metric), []).append(ones)
+    return [
+        (what, [n[0]._replace(at=np.concatenate([one.at for one in n])) for n in splits])
+        for (what, _), splits in alike.items()
+        if len(splits) > 1
+    ]

@@ -45,6 +45,18 @@ def axis_of(name: str) -> str | None:
     return rest if split is not None and is_count_like(rest) else None
 
 
+def is_count(name: str) -> bool:
+    """Return whether a column of numbers is an axis by its name alone: a count, and no budget.
+
+    Examples
+    --------
+    >>> [is_count(n) for n in ("train/epoch", "epochs", "elapsed_time", "loss")]
+    [True, False, False, False]
+    """
+    axis = axis_of(name) if is_count_like(name) and not is_time_like(name) else None
+    return axis is not None and _BUDGET.fullmatch(axis.lower()) is None
+
+
 def find_x(
     columns: Mapping[str, Column], options: Options, runs: RunRows, listed: Collection[str] = ()
 ) -> dict[str, list[str]]:
@@ -66,7 +78,7 @@ def find_x(
         axis = axis_of(name)
         if name == options.x or name in options.axes or name in listed:
             axes.setdefault(name, []).append(name)
-        elif axis is not None and _runs_along(name, axis, column, runs):
+        elif axis is not None and (is_count(name) or _runs_along(name, column, runs)):
             axes.setdefault(axis, []).append(name)
     asked = options.x
     if asked in columns and asked not in axes and last_segment(str(asked)) in axes:
@@ -86,7 +98,7 @@ def _without_results(
     if any(len(rows) > 1 for rows in runs.rows):
         axes = {a: [n for n in ns if often[n] or not is_time_like(n)] for a, ns in axes.items()}
     along = [n for n, is_often in often.items() if is_often and not is_time_like(n)]
-    if not along:
+    if not along or all(often.values()):
         return {axis: names for axis, names in axes.items() if names}
     rows = np.unique(np.concatenate([columns[name].rows for name in along]))
     kept = {
@@ -96,19 +108,16 @@ def _without_results(
     return {axis: names for axis, names in kept.items() if names}
 
 
-def _runs_along(name: str, axis: str, column: Column, runs: RunRows) -> bool:
+def _runs_along(name: str, column: Column, runs: RunRows) -> bool:
     """Return whether the values behave like an axis.
 
     Clocks mostly rise, and so does what counts the work of one split; budgets never move.
     """
     numbers = column.kinds == NUMBER
     if not is_time_like(name):
-        is_plain = is_count_like(name)
-        if is_plain and _BUDGET.fullmatch(axis.lower()) is None:
-            return True
         if not any(len(np.unique(_numbers(column, rows, numbers))) > 1 for rows in runs.rows):
             return False
-        if is_plain:
+        if is_count_like(name):
             return True
     falls = steps = 0
     for rows in runs.rows:

@@ -141,7 +141,11 @@ class Items:
 
     def add(self, key: Hashable, value: Any) -> int:
         """Return the code of a value whose writing is new."""
-        code = self._by_text.setdefault(json.dumps(value), len(self.values))
+        code = 0
+        if self.values:
+            if not self._by_text:  # one value alone need not be spelled
+                self._by_text[json.dumps(self.values[0])] = 0
+            code = self._by_text.setdefault(json.dumps(value), len(self.values))
         if code == len(self.values):
             self.values.append(value)
         self._by_key[key] = code

@@ -7,7 +7,7 @@ line, ``text_lines`` what stands around records, ``python_text`` reads dicts as 
 ``points`` makes the same table of values that never were lines.
 """
 
-from runcube.readers.table.column import NUMBER, OTHER, TEXT, Column, Objects
+from runcube.readers.table.column import NUMBER, OTHER, TEXT, Column, Objects, span
 from runcube.readers.table.decode import Part, Table, first_records, read_table
 from runcube.readers.table.documents import has_documents
 from runcube.readers.table.flat import flatten
@@ -41,6 +41,6 @@ __all__ = [
     "has_documents",
     "holds_record",
     "read_table",
-    "spelling",
+    "span",
     "table_of_points",
 ]

@@ -49,7 +49,7 @@ class Column:
 
     def has(self, kind: int) -> bool:
         """Return whether any cell is of a kind."""
-        return bool((self.kinds == kind).any())
+        return kind in self.kinds.tobytes()
 
     def on(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
         """Return the cells that are on some rows.
@@ -80,7 +80,7 @@ class Objects:
     codes : ndarray of int64, (cells,)
         Index of the object in ``values``.
     values : list, (objects,)
-        Distinct decoded objects, of all such columns of the log together.
+        Distinct decoded objects.
     """
 
     rows: NDArray[np.int64]
@@ -91,6 +91,12 @@ class Objects:
         """Return the positions in rising rows that have an object, and the codes of these."""
         at, cells = _found(self.rows, rows)
         return at, self.codes[cells]
+
+
+def span(rising: NDArray[Any]) -> slice | NDArray[Any]:
+    """Return rising positions, at least one, as a slice where they follow each other."""
+    first, last = int(rising[0]), int(rising[-1])
+    return slice(first, last + 1) if last - first == len(rising) - 1 else rising
 
 
 def _found(
@@ -116,6 +122,8 @@ _KINDS[Kind.INT : Kind.NINF + 1] = NUMBER
 _KINDS[[Kind.TRUE, Kind.FALSE]] = NUMBER
 _KINDS[Kind.STRING] = TEXT
 _KINDS[[Kind.LIST, Kind.RAW]] = OTHER
+# What has no cell, as of ``Cells.seen``.
+_NOTHING = (1 << Kind.NULL) | (1 << Kind.EMPTY)
 
 
 def has_value(cells: Cells) -> NDArray[np.bool_]:
@@ -142,8 +150,8 @@ class GrowingColumn:
         """
         self._is_sorted &= whole and not self._pieces
         kinds, values = _KINDS[cells.kinds], cells.values
-        present = (kinds > 0) if whole else (kinds > 0) & (rows >= 0)
-        if not present.all():
+        if cells.seen & _NOTHING or not whole:
+            present = (kinds > 0) & (rows >= 0)
             rows, kinds, values = rows[present], kinds[present], values[present]
         words = [self._words.setdefault(word, len(self._words)) for word in cells.words]
         items = [self._code(item) for item in cells.items]
@@ -169,6 +177,11 @@ class GrowingColumn:
         self._add(row, OTHER, self._code(value))
 
     def _code(self, value: Any) -> int:
+        if not self._values:  # spelled once there is another one
+            self._values.append(value)
+            return 0
+        if not self._items:
+            self._items[spelling(self._values[0])] = 0
         code = self._items.setdefault(spelling(value), len(self._values))
         if code == len(self._values):
             self._values.append(value)
@@ -187,10 +200,9 @@ class GrowingColumn:
         if rows:
             own = np.array(rows, np.int64), np.array(kinds, np.uint8), np.array(values, np.float64)
             self._pieces.append(own)
-        where, kind, cells = (
-            np.concatenate(part) if len(part) > 1 else part[0]
-            for part in zip(*self._pieces, strict=True)
-        )
+        where, kind, cells = self._pieces[0]
+        if len(self._pieces) > 1:
+            where, kind, cells = map(np.concatenate, zip(*self._pieces, strict=True))
         words, items = list(self._words), self._values
         if not self._is_sorted:
             order = np.argsort(where, kind="stable")
@@ -199,15 +211,10 @@ class GrowingColumn:
             items = _by_appearance(cells, kind == OTHER, items)
         return Column(where, kind, cells, words, items)
 
-    def objects(self, values: list[Any]) -> Objects:
-        """Return the finished column of whole objects; ``values`` is extended by new ones."""
+    def objects(self) -> Objects:
+        """Return the finished column of whole objects."""
         column = self.column()
-        known = {spelling(value): code for code, value in enumerate(values)}
-        codes = [known.setdefault(spelling(item), len(known)) for item in column.items]
-        values += [i for i, code in zip(column.items, codes, strict=True) if code >= len(values)]
-        return Objects(
-            column.rows, np.array(codes, np.int64)[column.values.astype(np.intp)], values
-        )
+        return Objects(column.rows, column.values.astype(np.int64), column.items)
 
 
 def _by_appearance(cells: NDArray[np.float64], at: NDArray[np.bool_], held: list[Any]) -> list[Any]:

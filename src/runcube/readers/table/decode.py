@@ -17,14 +17,14 @@ import numpy as np
 
 from runcube.core import DEFAULT_LIMITS, Problem
 from runcube.readers.kernel import Kind, decode
-from runcube.readers.lines import BOM, BadLine, Line, decode_line, nul_problem, split_lines
-from runcube.readers.table.column import Column, GrowingColumn, Objects, has_value
+from runcube.readers.lines import BadLine, Line, decode_line, nul_problem, split_lines
+from runcube.readers.table.column import Column, GrowingColumn, Objects, has_value, span
 from runcube.readers.table.documents import has_documents, read_documents
 from runcube.readers.table.flat import flatten
 from runcube.readers.table.odd_lines import Splitter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,6 +74,8 @@ class Table:
         line, or several on one.
     problems : list of Problem
         What is wrong with the lines, in file order.
+    starts : ndarray of int64, (rows,)
+        Where the line of each record begins in its file; of no use where it is odd.
     """
 
     parts: Sequence[Part]
@@ -83,21 +85,15 @@ class Table:
     objects: dict[str, Objects]
     odd: dict[int, Any]
     problems: list[Problem] = field(default_factory=list)
+    starts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.lines)
 
     @cached_property
-    def _newlines(self) -> list[NDArray[np.intp]]:
-        return [
-            np.flatnonzero(np.frombuffer(part.data, dtype=np.uint8) == ord("\n"))
-            for part in self.parts
-        ]
-
-    @cached_property
     def first_lines(self) -> list[int]:
         """Lines in all parts before each one, (parts,)."""
-        counts = [len(newlines) + 1 for newlines in self._newlines[:-1]]
+        counts = [part.data.count(b"\n") + 1 for part in self.parts[:-1]]
         return [int(count) for count in np.cumsum([0, *counts])]
 
     def part_of(self, row: int) -> int:
@@ -112,28 +108,28 @@ class Table:
         """Return the record of one row, decoded exactly as it was logged."""
         if row in self.odd:
             return dict(self.odd[row])
-        part = self.part_of(row)
-        data, ends = self.parts[part].data, self._newlines[part]
-        number = int(self.lines[row]) - self.parts[part].before - 1
-        start = int(ends[number - 1]) + 1 if number else 0
-        end = int(ends[number]) if number < len(ends) else len(data)
-        return dict(decode_line(data[start:end].removeprefix(BOM).strip(b" \t\r\0"), deep=True))
+        line = _line_at(self.parts[self.part_of(row)].data, int(self.starts[row]))
+        return dict(decode_line(line, deep=True))
 
 
-def first_records(data: bytes, limits: Limits = DEFAULT_LIMITS) -> list[dict[str, Any]]:
-    """Return the records on the first ``SAMPLE_LINES`` lines of a log, decoded exactly."""
+def _line_at(data: bytes, start: int) -> bytes:
+    end = data.find(b"\n", start)
+    return data[start : end if end >= 0 else None].strip(b" \t\r\0")
+
+
+def first_records(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[dict[str, Any]]:
+    """Yield the records on the first ``SAMPLE_LINES`` lines of a log, decoded exactly."""
     if has_documents(data):
         found, _ = read_documents(data, "", limits, most=SAMPLE_LINES)
-        return [record for _, record in found]
-    records = []
+        yield from (record for _, record in found)
+        return
     for line in islice(split_lines(data), SAMPLE_LINES):
         try:
             record = decode_line(line.data, limits)
         except BadLine:
             continue
         if isinstance(record, dict):
-            records.append(record)
-    return records
+            yield record
 
 
 def read_table(
@@ -160,13 +156,12 @@ def read_table(
     unsure = _unsure_rows(decoded, raw)
     for row in unsure.tolist():
         file = int(np.searchsorted(decoded.ends, row, side="right"))
-        data, start = parts[file].data, int(decoded.offsets[row])
-        end = data.find(b"\n", start)
-        record = decode_line(data[start : end if end >= 0 else None].strip(b" \t\r\0"), limits)
-        rest.append(_Rest(file, int(decoded.lines[row]), record, False))
+        start = int(decoded.offsets[row])
+        record = decode_line(_line_at(parts[file].data, start), limits)
+        rest.append(_Rest(file, int(decoded.lines[row]), start, record, False))
     rest.sort(key=lambda record: (record.file, record.line))
     places = _Places(decoded, unsure, rest)
-    table = Table(parts, places.ends, places.lines, {}, {}, {})
+    table = Table(parts, places.ends, places.lines, {}, {}, {}, starts=places.starts)
     for file, (several, part) in enumerate(zip(documents, parts, strict=True)):
         start = places.ends[file - 1] if file else 0
         table.lines[start : places.ends[file]] += 0 if several else part.before
@@ -186,6 +181,7 @@ class _Rest(NamedTuple):
 
     file: int
     line: int
+    start: int
     record: dict[str, Any]
     is_odd: bool
 
@@ -210,18 +206,19 @@ def _left_to_python(
                 splitter.learn(record)
         if documents[file]:
             records, problems = read_documents(part.data, part.path, limits)
-            rest += [_Rest(file, number, record, True) for number, record in records]
+            rest += [_Rest(file, number, 0, record, True) for number, record in records]
             splitter.problems += problems
         for line in bad.get(file, ()):
             data = part.data[line.start : line.stop].strip(b" \t\r\0")
             own = Line(line.line + part.before, data, line.stop < len(part.data))
             found = splitter.split(own)
-            rest += [_Rest(file, line.line, record, splitter.odd) for record in found]
+            odd = splitter.odd
+            rest += [_Rest(file, line.line, line.start, record, odd) for record in found]
     return rest
 
 
 def _name_of(path: tuple[str, ...]) -> str:
-    return "/".join(key.strip() for key in path)
+    return "/".join(key.strip() for key in path) if len(path) > 1 else path[0].strip()
 
 
 def _unsure_rows(decoded: Decoded, raw: frozenset[str]) -> NDArray[np.int64]:
@@ -233,15 +230,16 @@ def _unsure_rows(decoded: Decoded, raw: frozenset[str]) -> NDArray[np.int64]:
         same.setdefault(name, []).append(path)
         if name in raw and path != (name,):
             unsure.append(cells.rows)
-        huge = (cells.kinds == Kind.BIGINT) & np.isinf(cells.values)
-        unsure.append(cells.rows[huge])
+        if cells.seen >> Kind.BIGINT & 1:
+            huge = (cells.kinds == Kind.BIGINT) & np.isinf(cells.values)
+            unsure.append(cells.rows[huge])
     for paths in same.values():
         if len(paths) > 1:
             of_name = [decoded.cells[path] for path in paths]
             valued = np.concatenate([cells.rows[has_value(cells)] for cells in of_name])
             rows, counts = np.unique(valued, return_counts=True)
             unsure.append(rows[counts > 1])
-    return np.unique(np.concatenate([np.empty(0, np.int32), *unsure])).astype(np.int64)
+    return np.unique(np.concatenate(unsure)).astype(np.int64) if unsure else np.empty(0, np.int64)
 
 
 class _Places:
@@ -263,12 +261,18 @@ class _Places:
         The same of the others.
     lines : ndarray of int64, (rows,)
         Line numbers, as if each part began a file.
+    starts : ndarray of int64, (rows,)
     ends : list of int, (parts,)
     """
 
     def __init__(self, decoded: Decoded, unsure: NDArray[np.int64], rest: list[_Rest]) -> None:
         count = len(decoded.lines)
         self.is_whole = not rest
+        if self.is_whole:
+            self.of_rest, self.of_decoded = np.empty(0, np.int64), np.arange(count)
+            self.lines, self.starts = decoded.lines.astype(np.int64), decoded.offsets
+            self.ends: list[int] = decoded.ends.tolist()
+            return
         kept = np.ones(count, bool)
         kept[unsure] = False
         lines = decoded.lines[kept].astype(np.int64)
@@ -287,9 +291,10 @@ class _Places:
         own += np.searchsorted(before, own, side="right")
         self.of_decoded = np.full(count, -1)
         self.of_decoded[kept] = own
-        self.lines = np.empty(len(lines) + len(rest), np.int64)
-        self.lines[own] = lines
+        self.lines, self.starts = np.empty((2, len(lines) + len(rest)), np.int64)
+        self.lines[own], self.starts[own] = lines, decoded.offsets[kept]
         self.lines[self.of_rest] = [left.line for left in rest]
+        self.starts[self.of_rest] = [left.start for left in rest]
         more = np.bincount(np.array([left.file for left in rest], np.int64), minlength=len(ends))
         self.ends = [int(end) for end in ends + np.cumsum(more)]
 
@@ -316,13 +321,15 @@ class _Filling:
 
     def fill(self, table: Table) -> None:
         """Fill the columns and the objects of a table, and name what is beyond the bound."""
-        of_decoded = self.places.of_decoded
+        of_decoded, is_whole = self.places.of_decoded, self.places.is_whole
         for path, cells in self.decoded.cells.items():
-            name, rows = _name_of(path), of_decoded[cells.rows]
+            name, rows = _name_of(path), of_decoded[span(cells.rows)]
             self.began[name] = -1 if name in self.began else int(rows[0])
             is_raw = len(path) == 1 and path[0] in self.raw
             growing = self.objects if is_raw else self.columns
-            growing.setdefault(name, GrowingColumn()).take(cells, rows, whole=self.places.is_whole)
+            if name not in growing:
+                growing[name] = GrowingColumn()
+            growing[name].take(cells, rows, whole=is_whole)
         for path, row in self.decoded.left_out.items():
             if of_decoded[row] >= 0:
                 self.left_out.setdefault(_name_of(path), int(of_decoded[row]))
@@ -331,9 +338,8 @@ class _Filling:
                 self._put(name, row, value)
         done = {name: growing.column() for name, growing in self.columns.items()}
         table.columns = self._in_order(table, {k: c for k, c in done.items() if len(c)})
-        values: list[Any] = []
         for name in sorted(self.objects):
-            objects = self.objects[name].objects(values)
+            objects = self.objects[name].objects()
             if len(objects.rows):
                 table.objects[name] = objects
         if self.left_out:
@@ -350,6 +356,8 @@ class _Filling:
     def _in_order(self, table: Table, columns: dict[str, Column]) -> dict[str, Column]:
         """Return columns by the first row that has them, then by their place in its record."""
         first = {name: int(column.rows[0]) for name, column in columns.items()}
+        if self.places.is_whole and all(self.began[name] == row for name, row in first.items()):
+            return columns
         ranks = {name: i for i, name in enumerate(columns)}
         odd = {*self.places.of_rest.tolist()}
         odd.update(row for name, row in first.items() if self.began.get(name, row) != row)
