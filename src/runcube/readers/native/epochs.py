@@ -257,11 +257,12 @@ def lost_records(shapes: Sequence[str | None]) -> tuple[dict[int, str], set[int]
     between: dict[tuple[str, str], Counter[str]] = {}
     pairs: Counter[tuple[str | None, str | None]] = Counter()
     padded = [None, *shapes, None]
-    for before, shape, after in zip(padded, shapes, padded[2:], strict=False):
+    triples = Counter(zip(padded, shapes, padded[2:], strict=False))
+    for (before, shape, after), count in triples.items():
         if shape is not None and before is not None:
-            pairs[before, shape] += 1
+            pairs[before, shape] += count
             if after is not None:
-                between.setdefault((before, after), Counter())[shape] += 1
+                between.setdefault((before, after), Counter())[shape] += count
     order = _Order(pairs)
     guesses: dict[int, str] = {}
     doubtful: set[int] = set()

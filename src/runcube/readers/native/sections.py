@@ -241,19 +241,20 @@ class SectionTable:
 
     def _shapes(self, lost: Mapping[int, Odd]) -> list[str | None]:
         """Return what recurs of each row of a log; None of those that are lost."""
-        types = words_of(self.rows.decoded, "type").tolist()
-        shapes: list[str | None] = []
-        for row, kind in enumerate(self.rows.kinds.tolist()):
-            if row in lost:
-                shapes.append(None)
-            elif kind == CONFIG:
-                shapes.append("dict_config")
-            elif kind == METRICS:
-                shapes.append(f"split {self.rows.names[self.rows.codes[row]].split}")
-            else:
-                said = int(self.rows.said[row])
-                own = types[row] if types[row] is not None else self.rows.record(row)["type"]
-                shapes.append(shape_of_text(own, self.rows.words[said] if said >= 0 else ""))
+        rows = self.rows
+        types = words_of(rows.decoded, "type").tolist()
+        splits = [f"split {name.split}" for name in rows.names]
+        shapes: list[str | None] = [
+            splits[code] if code >= 0 else None for code in rows.codes.tolist()
+        ]
+        for row in np.flatnonzero(rows.kinds == CONFIG).tolist():
+            shapes[row] = "dict_config"
+        for row in np.flatnonzero(rows.kinds == TEXT).tolist():
+            said = int(rows.said[row])
+            own = types[row] if types[row] is not None else rows.record(row)["type"]
+            shapes[row] = shape_of_text(own, rows.words[said] if said >= 0 else "")
+        for row in lost:
+            shapes[row] = None
         return shapes
 
     def _section(self, part: _Part, table: _Own, *, texts: bool) -> Section:
