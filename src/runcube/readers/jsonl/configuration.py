@@ -21,7 +21,7 @@ from runcube.readers.jsonl.names import (
 from runcube.readers.jsonl.rising import may_be_axes
 from runcube.readers.jsonl.splits import names_of_run
 from runcube.readers.jsonl.trailer import trailer_configuration
-from runcube.readers.table import OTHER, TEXT, TEXT_AROUND, flatten
+from runcube.readers.table import OTHER, TEXT, TEXT_AROUND, flatten, span
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -290,7 +290,7 @@ def _counted(log: Log, run: int, metrics: list[Cells]) -> NDArray[np.int64]:
     """Return the positions that a configuration must be on: rows with a metric, if there are."""
     every = np.zeros(len(log.runs.rows[run]), dtype=bool)
     for cells in metrics:
-        every[cells.at] = True
+        every[span(cells.at)] = True
     return np.flatnonzero(every) if metrics else np.arange(len(every))
 
 

@@ -35,7 +35,7 @@ def how_it_was_read(
     if not len(log.table):
         return (("records", "none"),)
     objects = [n for n, o in log.table.objects.items() if len(o.on(log.runs.rows[number])[0])]
-    left = Counter(problem.kind for problem in run.problems)
+    left = Counter([problem.kind for problem in run.problems])
     return (
         ("records", ", ".join(_records(log, number))),
         ("runs", _runs(log)),

@@ -123,7 +123,7 @@ def _sections(table: Table, options: Options, split: str | None) -> RunRows:
             if len(objects.rows) * 2 <= len(table):
                 begins = objects.rows[1:][objects.codes[1:] != objects.codes[:-1]]
                 found = np.split(every, begins)
-            elif len(set(objects.codes.tolist())) > 1:
+            elif (objects.codes != objects.codes[0]).any():
                 found = _by_configuration(table, objects, every, is_known=name in known)
             if len(found) > 1:
                 break

@@ -69,8 +69,10 @@ def decode(
             if taken_back:
                 codes, column.words = by_appearance(codes, words)
             column.values[at] = codes
-        if seen & (_LIST | _RAW):
-            _take_items(column, words, buffers, where, ends_of, limits)
+        if seen & _LIST:
+            _take_lists(column, buffers, where, ends_of, limits)
+        if seen & _RAW:
+            _take_raw(column, words, limits)
         cells[path] = column
     return Decoded(
         np.frombuffer(lines, np.int32),
@@ -83,27 +85,31 @@ def decode(
     )
 
 
-def _take_items(
+def _take_raw(column: Cells, words: list[Any], limits: Limits) -> None:
+    """Decode what is kept whole, each spelling once."""
+    items = Items()
+    at = column.kinds == Kind.RAW
+    codes, texts = by_appearance(column.values.view(np.int64)[at], words)
+    found = [items.add(text, decode_line(text, limits)) for text in texts]
+    column.values[at] = np.array(found)[codes]
+    column.items = items.values
+
+
+def _take_lists(
     column: Cells,
-    words: Sequence[Any],
     buffers: Sequence[bytes | memoryview],
     spans: NDArray[np.int64],
     ends: NDArray[np.int64],
     limits: Limits,
 ) -> None:
-    """Decode what is kept whole, each spelling once."""
+    """Decode lists, each spelling once."""
     items = Items()
-    codes = column.values.view(np.int64)
-    at = np.flatnonzero((column.kinds == Kind.LIST) | (column.kinds == Kind.RAW))
-    is_raw = column.kinds[at] == Kind.RAW
+    at = np.flatnonzero(column.kinds == Kind.LIST)
+    places = spans[column.values.view(np.int64)[at]].tolist()
     files = np.searchsorted(ends, column.rows[at], side="right")
     found = []
-    for kind, code, file in zip(is_raw.tolist(), codes[at].tolist(), files.tolist(), strict=True):
-        if kind:
-            text = words[code]
-        else:
-            start, size = spans[code].tolist()
-            text = bytes(buffers[file][start : start + size])
+    for (start, size), file in zip(places, files.tolist(), strict=True):
+        text = bytes(buffers[file][start : start + size])
         known = items.known(text)
         found.append(items.add(text, decode_line(text, limits)) if known is None else known)
     column.values[at] = found
