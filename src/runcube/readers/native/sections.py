@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from runcube.readers.native.layout import Layout
     from runcube.readers.native.mending import Odd
 
+T = TypeVar("T")
 # Records of a plain log follow the configuration, which is on line 1.
 FIRST_LINE = 2
 
@@ -133,6 +135,20 @@ class _Part:
     line: int
     layout: Layout
     lines: dict[str, NDArray[np.int64]]
+    odd: Mapping[int, Odd] = field(default_factory=dict)
+
+
+class _Cut(Generic[T]):
+    """What single rows have, to be taken section by section."""
+
+    def __init__(self, found: Mapping[int, T]) -> None:
+        self._found = found
+        self._rows = sorted(found)
+
+    def rows(self, at: slice) -> dict[int, T]:
+        """Return what the rows of a section have, by their number in it."""
+        low, high = bisect_left(self._rows, at.start), bisect_left(self._rows, at.stop)
+        return {row - at.start: self._found[row] for row in self._rows[low:high]}
 
 
 # Names, values and where they are: of metrics, and of what runs along them.
@@ -209,18 +225,14 @@ class SectionTable:
             guess_lost(self._shapes(lost), lost)
         due = due_splits(codes, names, self.rows.kinds == TEXT)
         parts = []
+        odd_of, lost_of, due_of = _Cut(log.odd), _Cut(lost), _Cut(due)
         for start, stop, config in self._cuts(lost):
-            layout = layout_of(
-                codes[start:stop],
-                names,
-                markers[start:stop],
-                {row - start: odd for row, odd in lost.items() if start <= row < stop},
-                {row - start: split for row, split in due.items() if start <= row < stop},
-            )
+            own = slice(start, stop)
+            layout = layout_of(codes[own], names, markers[own], lost_of.rows(own), due_of.rows(own))
             line = 0 if config is None else log.odd[config].number
             record = None if config is None else log.odd[config].record
-            own = _lines_of(layout, self.lines[start:stop])
-            parts.append(_Part(log, start, stop, record, line, layout, own))
+            at = _lines_of(layout, self.lines[own])
+            parts.append(_Part(log, start, stop, record, line, layout, at, odd_of.rows(own)))
         return parts
 
     def _cuts(self, lost: Mapping[int, Odd]) -> list[tuple[int, int, int | None]]:
@@ -306,15 +318,14 @@ class SectionTable:
         """Set what is wrong with the lines of a section."""
         path, lines = part.log.path, self.lines
         named: list[tuple[int, Problem]] = []
-        for row, found in part.log.odd.items():
-            if part.start <= row < part.stop:
-                named += [(row, problem) for problem in found.problems]
-                if found.foreign is not None:
-                    _note_foreign(odd, found)
-                if found.is_doubtful:
-                    ends = part.layout.ends.items()
-                    behind = [name for name, end in ends if lines[part.start + end] > found.number]
-                    section.doubtful[found.number] = behind
+        for at, found in part.odd.items():
+            named += [(part.start + at, problem) for problem in found.problems]
+            if found.foreign is not None:
+                _note_foreign(odd, found)
+            if found.is_doubtful:
+                ends = part.layout.ends.items()
+                behind = [name for name, end in ends if lines[part.start + end] > found.number]
+                section.doubtful[found.number] = behind
         if part.config is not None:
             section.config = self._configure(part, odd, named)
         for kind, message, own in part.layout.problems:
