@@ -106,10 +106,8 @@ def read_tasks(
 
     Raises
     ------
-    PlanError
-        If processes are asked for where none may be started.
     ExecutorError
-        If an executor, a process or dask returns an error instead of logs.
+        If no process comes up, or an executor, a process or dask returns an error instead of logs.
     """
     total, done, number = sum(job.source.size for job, _ in tasks), 0, 0
     begun: deque[tuple[_Batch, Future[Sequence[Result]] | None]] = deque()
@@ -225,8 +223,9 @@ class _Place:
         if self.is_shared:
             return error
         # A process that dies takes with it all that has not come back.
-        lost = [b for b, f in begun if f is not None and (not f.done() or f.exception())]
-        lost = lost[: self.workers if isinstance(error, BrokenExecutor) else 1]
+        died = isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"
+        lost = [b for b, f in begun if f and (not f.done() or f.cancelled() or f.exception())]
+        lost = lost[: self.workers if died else 1]
         paths = [job.source.path for batch in lost for job, _ in batch.tasks]
         named = ", ".join(paths[:_SHOWN])
         if len(paths) > _SHOWN:
@@ -245,8 +244,6 @@ def _place(
 
     Raises
     ------
-    PlanError
-        If processes are asked for where none may be started.
     ExecutorError
         If no process comes up.
     """
@@ -266,26 +263,13 @@ def _place(
 
 
 def _processes(workers: int) -> Executor:
-    """Return an executor of processes.
+    """Return an executor of processes, which have fsspec's options of this one.
 
     They are spawned: "fork" would hand on the locks of other threads, and the server of
     "forkserver" has the environment of its beginning, and stays.
-
-    Raises
-    ------
-    PlanError
-        If this process may start none.
     """
-    if multiprocessing.current_process().daemon:
-        raise PlanError(
-            "parallel='processes': this is a daemonic process, which may start none; "
-            "parallel=False reads the logs in it"
-        )
-    options: dict[str, Any] = {}
-    if "fsspec" in sys.modules:
-        from fsspec.config import conf
-
-        options = {name: value for name, value in conf.items() if _is_portable(value)}
+    config = sys.modules.get("fsspec.config")
+    options = {} if config is None else config.conf
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, context, _set_up, (options,))
 
@@ -305,14 +289,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _is_portable(option: object) -> bool:
-    try:
-        pickle.dumps(option)
-    except Exception:  # pickling code of the object may raise anything
-        return False
-    return True
 
 
 def _load(pickled: bytes) -> None:
@@ -339,7 +315,7 @@ def _unsendable(pool: Executor, jobs: Sequence[Job]) -> dict[int, str]:
     for key, reader in {id(job.reader): job.reader for job in jobs}.items():
         try:
             pool.submit(_load, pickle.dumps(reader)).result()
-        except Exception as error:  # as above
+        except Exception as error:  # pickling code of the reader may raise anything
             why[key] = f"{reader.name!r} reads in this process, as others lack it: {error!r}"
     return why
 

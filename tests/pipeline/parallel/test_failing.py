@@ -42,30 +42,33 @@ def test_few_files_are_named(logs):
         list(read_tasks(tasks, "processes"))
 
 
+@pytest.fixture
 def cluster():
     distributed = pytest.importorskip("distributed")
-    return distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0")
-
-
-@pytest.mark.slow
-def test_a_worker_of_dask_that_dies_each_time_is_an_error_that_names_its_logs(logs):
-    write_run(logs / "003_deadly", {"seed": 0, "epochs": 3, "note": "DEADLY"})
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        cluster() as workers,
-        workers.get_client(),
-        pytest.raises(rc.PlanError, match=r"parallel='dask': KilledWorker.*003_deadly/json_out"),
+        dask.config.set({"distributed.scheduler.allowed-failures": 2}),
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        distributed.Client(cluster),
     ):
-        results(logs, "dask", DeadlyReader())
+        yield
 
 
 @pytest.mark.slow
-def test_a_worker_of_dask_that_dies_once_costs_nothing(logs, tmp_path):
+def test_a_worker_of_dask_that_dies_each_time_is_an_error_that_names_its_logs(cluster, tmp_path):
+    for number in range(4):
+        write_run(tmp_path / f"{number}", {"seed": number, "epochs": 3, "note": "DEADLY"})
+    with pytest.raises(
+        rc.PlanError, match=r"parallel='dask': KilledWorker.*under way: \d/json_out"
+    ):
+        results(tmp_path, "dask", DeadlyReader())
+
+
+@pytest.mark.slow
+def test_a_worker_of_dask_that_dies_once_costs_nothing(cluster, logs, tmp_path):
     (tmp_path / "marks").mkdir()
     write_run(logs / "deadly", {"seed": 0, "epochs": 3, "note": "DEADLY"})
     reader = DeadlyReader(once=str(tmp_path / "marks"))
-    with cluster() as workers, workers.get_client():
-        assert_same(results(logs, "dask", reader), results(logs, False, reader))
+    assert_same(results(logs, "dask", reader), results(logs, False, reader))
     assert len(list((tmp_path / "marks").iterdir())) == 1
 
 

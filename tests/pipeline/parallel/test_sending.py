@@ -1,7 +1,6 @@
 """What other processes are given: readers, surroundings, and scripts that they import."""
 
 import os
-import threading
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -111,8 +110,6 @@ def test_processes_have_the_surroundings_of_the_moment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("RUNCUBE_TEST", "word")
     monkeypatch.setitem(config.conf, "runcube-test", {"word": "told"})
-    # Of no concern to the other one.
-    monkeypatch.setitem(config.conf, "unportable", {"lock": threading.Lock()})
     with task_module._processes(1) as pool:
         assert pool.submit(os.getcwd).result() == str(tmp_path / "here")
         assert pool.submit(os.getenv, "RUNCUBE_TEST").result() == "word"
