@@ -22,7 +22,7 @@ from kernel_damage import LINES, damaged_file, held
 
 import runcube as rc
 from runcube.core import Limits
-from runcube.readers.kernel import KERNEL, Kind, split, twin
+from runcube.readers.kernel import KERNEL, Kind, twin
 
 # Of the source: a wheel has no C in it.
 FOLDER = Path(__file__).parents[2] / "src" / "runcube" / "readers" / "kernel"
@@ -57,32 +57,15 @@ def test_both_kernels_read_damaged_files_alike(seed):
 
 @each_kernel
 @pytest.mark.parametrize("seed", range(10))
-def test_a_batch_splits_into_what_its_files_are_alone(decode, seed):
+def test_a_batch_tells_which_columns_each_file_has_in_its_own_order(decode, seed):
     rng = random.Random(seed)
     for _ in range(40):
         files = [damaged_file(rng) for _ in range(rng.choice([1, 2, 5]))]
         raw = rng.choice(RAW)
-        alone = [held(decode([data], raw)) for data in files]
-        assert [held(part) for part in split(decode(files, raw))] == alone
-
-
-@each_kernel
-def test_a_split_file_has_its_own_order_of_columns_words_and_keys_of_objects(decode):
-    first = b'{"a": 1, "b": "x", "c": {"p": 1, "q": 2}, "d": [3]}\n'
-    second = b'{"c": {"q": 2, "p": 1}}\n{"b": "z"}\n{"b": "x", "d": [2], "a": 4}\n'
-    found = split(decode([first, second], ["c"]))[1]
-    assert [".".join(path) for path in found.cells] == ["c", "b", "d", "a"]
-    assert found.cells["b",].words == ["z", "x"]
-    assert (found.cells["b",].rows.tolist(), found.cells["b",].values.tolist()) == ([1, 2], [0, 1])
-    assert list(found.cells["c",].items[0]) == ["q", "p"]
-    assert found.cells["d",].items == [[2]]
-
-
-@each_kernel
-def test_a_batch_whose_columns_are_left_out_is_not_split(decode):
-    files = [b'{"a": 1}\n', b'{"b": 1}\n']
-    with pytest.raises(ValueError, match="one by one"):
-        split(decode(files, (), Limits(columns=1)))
+        alone = [[*decode([data], raw).cells] for data in files]
+        batch = decode(files, raw)
+        paths = [*batch.cells]
+        assert [[paths[number] for number in order] for order in batch.orders] == alone
 
 
 ANY = st.recursive(

@@ -2,15 +2,13 @@
 
 One contract (``model``), two implementations: ``compiled`` is the face of the extension
 ``_jsonlines``, ``twin`` is the same in Python alone, several times as slow. Tests hold them to each
-other; ``files`` splits a batch into its files. ``RUNCUBE_KERNEL=0`` in the environment chooses the
-twin. May import ``core`` and
+other. ``RUNCUBE_KERNEL=0`` in the environment chooses the twin. May import ``core`` and
 ``readers.lines``. Start in ``model``.
 """
 
 import os
 
 from runcube.readers.kernel import twin
-from runcube.readers.kernel.files import split
 from runcube.readers.kernel.model import MAX_DEPTH, Bad, Cells, Decoded, Kind
 
 KERNEL = "Python"
@@ -23,4 +21,4 @@ if os.environ.get("RUNCUBE_KERNEL") != "0":
     else:
         KERNEL, decode = "C", compiled.decode
 
-__all__ = ["KERNEL", "MAX_DEPTH", "Bad", "Cells", "Decoded", "Kind", "decode", "split"]
+__all__ = ["KERNEL", "MAX_DEPTH", "Bad", "Cells", "Decoded", "Kind", "decode"]
