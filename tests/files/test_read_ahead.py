@@ -141,7 +141,8 @@ def test_threads_of_a_load_share_what_it_announced_and_others_do_not(logs):
             release_sources([job.source])
 
 
-def test_a_load_that_is_interrupted_fetches_no_more(logs):
+def test_a_load_that_is_interrupted_fetches_no_more(logs, monkeypatch):
+    monkeypatch.setattr(task_module, "_IN_FLIGHT", 1)  # one log at a time
     with serving(logs) as web:
         tasks = tasks_of(web.url)
         web.asked.clear()

@@ -83,6 +83,7 @@ def test_every_road_ends_in_the_same_cube(tmp_path, make):
     logs.mkdir()
     more = make(logs)
     check(quietly(rc.load_runs, logs, parallel=False))
+    check(quietly(rc.load_runs, logs, parallel="threads"))
     check(quietly(rc.load_runs, logs, parallel="processes"))
     check(quietly(rc.open_runs, logs, cache=tmp_path / "cache"))
     quietly(rc.archive_runs, logs, archive)

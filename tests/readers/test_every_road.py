@@ -58,6 +58,7 @@ def _updated(name, tmp_path):
 
 ROADS = {
     "named": lambda name, tmp_path: load(LOGS[name], reader=name),
+    "threads": lambda name, tmp_path: load(LOGS[name], parallel="threads"),
     "processes": lambda name, tmp_path: load(LOGS[name], parallel="processes"),
     "opened": lambda name, tmp_path: quietly(
         rc.open_runs, LOGS[name], layout="configs", cache=tmp_path / "cache"

@@ -319,7 +319,5 @@ NOTEBOOK = """
 def test_a_reader_of_a_notebook_is_read_anew_and_left_as_it_is(logs, tmp_path):
     """As it is there: in no file. Its globals change from one load to the next."""
     code = f"LOGS, CACHE = {str(logs)!r}, {str(tmp_path / 'cache')!r}\n" + dedent(NOTEBOOK)
-    done = subprocess.run(
-        [sys.executable, "-"], input=code, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "right\n", done.stderr

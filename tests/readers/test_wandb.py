@@ -247,6 +247,7 @@ def _updated(logs, tmp_path):
 
 ROADS = {
     "named": lambda logs, tmp_path: load(logs, reader="wandb"),
+    "threads": lambda logs, tmp_path: load(logs, parallel="threads"),
     "processes": lambda logs, tmp_path: load(logs, parallel="processes"),
     "opened": lambda logs, tmp_path: quietly(
         rc.open_runs, logs, layout="configs", cache=tmp_path / "cache"

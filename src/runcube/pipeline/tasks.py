@@ -41,7 +41,7 @@ from runcube.files import (
 from runcube.pipeline.discover import Job, read_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from runcube.core import Problem, Request, RunLog, Source
     from runcube.pipeline.progress import Progress
@@ -98,7 +98,7 @@ def read_tasks(
     parallel : {"auto", "threads", "processes", "dask"}, False or Executor
         Where logs are read.
     progress : callable, optional
-        Called after each batch, in this thread.
+        Called after each task, in this thread.
     hashes : bool
         Whether to hash each log as well, where it is read and while its bytes are in memory.
     note : callable, optional
@@ -120,19 +120,20 @@ def read_tasks(
                 begun.append((batch, None if batch.here else place.begin(batch.tasks, hashes)))
                 in_flight += batch.weight
             batch, future = begun.popleft()
+            found: Iterable[Result]
             if future is None:
-                yield from _read(batch.tasks, hashes)
+                found = _read(batch.tasks, hashes)
             else:
                 try:
                     found = future.result()
                 except Exception as error:
                     raise place.failure(error, [(batch, future), *begun]) from error
-                yield from found if place.is_shared else _received(batch.tasks, found)
+            for (job, _), result in zip(batch.tasks, found, strict=True):
+                yield result if place.is_shared else _received(job, result)
+                done, number = done + job.source.size, number + 1
+                if progress is not None:
+                    progress(done, total, number)
             in_flight -= batch.weight
-            done += sum(job.source.size for job, _ in batch.tasks)
-            number += len(batch.tasks)
-            if progress is not None:
-                progress(done, total, number)
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class _Place:
         assert self.pool is not None
         try:
             if self.is_shared:
-                return self.pool.submit(copy_context().run, _read, tasks, hashes, self._ended)
+                return self.pool.submit(copy_context().run, _read_all, tasks, hashes, self._ended)
             future = self.pool.submit(partial(_read_elsewhere, _sent(tasks), hashes))
         except Exception as error:
             if self.is_shared:
@@ -363,23 +364,25 @@ def _batches(tasks: Sequence[Task], place: _Place) -> list[_Batch]:
 
 def _read(
     tasks: Sequence[Task], hashes: bool, ended: threading.Event | None = None
-) -> list[Result]:
-    """Return the logs of a batch; fewer once the load has ended.
+) -> Iterator[Result]:
+    """Yield the logs of a batch; fewer once the load has ended.
 
     Remote logs are taken one by one, since what was fetched of one is not kept for long.
     """
     alone = any(not hasattr(job.reader, "read_batch") or is_remote(job.source) for job, _ in tasks)
-    results: list[Result] = []
     for part in [[task] for task in tasks] if alone else [tasks]:
         if ended is not None and ended.is_set():
-            break
+            return
         found = read_batch(part)
         for (job, _), (logs, _) in zip(part, found, strict=True):
             if hashes:
                 _hash(logs, job.source)
         release_sources(job.source for job, _ in part)
-        results += found
-    return results
+        yield from found
+
+
+def _read_all(tasks: Sequence[Task], hashes: bool, ended: threading.Event) -> Sequence[Result]:
+    return [*_read(tasks, hashes, ended)]
 
 
 def _hash(logs: Sequence[RunLog], source: Source) -> None:
@@ -401,13 +404,12 @@ def _sent(tasks: Sequence[Task]) -> list[Task]:
 def _read_elsewhere(tasks: Sequence[Task], hashes: bool) -> Sequence[Result]:
     """Return the logs of a batch, in another process or a thread of others."""
     with prefetching([job.source for job, _ in tasks], fresh=True):
-        return _read(tasks, hashes)
+        return [*_read(tasks, hashes)]
 
 
-def _received(tasks: Sequence[Task], results: Sequence[Result]) -> Sequence[Result]:
-    """Return the results of ``_read_elsewhere`` with the sources as they are here."""
-    for (job, _), (logs, _) in zip(tasks, results, strict=True):
-        for log in logs:
-            if log.header.source.path == job.source.path:
-                log.header = replace(log.header, source=job.source)
-    return results
+def _received(job: Job, result: Result) -> Result:
+    """Return a result of ``_read_elsewhere`` with its source as it is here."""
+    for log in result[0]:
+        if log.header.source.path == job.source.path:
+            log.header = replace(log.header, source=job.source)
+    return result

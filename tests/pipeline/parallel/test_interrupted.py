@@ -95,10 +95,10 @@ def test_ctrl_c_ends_threads_with_the_logs_they_read(sleepy, ended, marks, call,
 def test_ctrl_c_ends_a_load_of_long_logs_within_half_a_second(tmp_path, marks, ended):
     configs = product_configs(optim__lr=[0.1, 1.0])
     logs = write_sweep(tmp_path / "logs", configs, range(20), epochs=2000)
-    call = f"""while True:
-                        pathlib.Path({str(marks)!r}, "begun").touch()
-                        rc.load_runs({str(logs)!r}, parallel="threads")"""
-    code, stderr, took = ended("import pathlib\n                    " + call, pause=0.5)
+    # Once before, so that all is imported when it is interrupted.
+    load = f"rc.load_runs({str(logs)!r}, parallel='threads')"
+    begin = f"__import__('pathlib').Path({str(marks)!r}, 'begun').touch()"
+    code, stderr, took = ended(f"while {load} and not {begin}: pass", pause=0.5)
     is_interrupted(code, stderr)
     assert took < 0.5
 
