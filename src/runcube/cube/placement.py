@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runcube.curves import Attempt, KeptRun, Track, XAxis
 
 # Runs that are written together, and values of each split of one, at most: what is copied for it.
-_TOGETHER, _SHORT = 1 << 10, 1 << 10
+_TOGETHER, _SHORT = 1 << 8, 1 << 10
 
 
 @dataclass(frozen=True)

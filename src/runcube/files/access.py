@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 1 << 13
 TAIL_BYTES = 1 << 9
-# Files whose ends are kept, some 16 MB at most.
-_KEPT = 1 << 11
 
 
 class Stream(Protocol):
@@ -225,11 +223,11 @@ def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
         return _head(stream, size)[0]
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=64)
 def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
     """Return the first bytes as ``read_head``, and the last few; no last bytes of a packed file.
 
-    Several readers look at the same file in turn: the results for the last ones are kept.
+    Several readers look at the same file in turn: the results for 64 files are kept.
     """
     with _reading(root, file.path) as stream:
         head, stored = _head(stream, HEAD_BYTES)
