@@ -54,9 +54,16 @@ def read(monkeypatch):
     seen = []
     for kind in (NativeReader, JsonlReader):
 
-        def reading(self, source, request, kind=kind, read=kind.read):
+        def reading(self, source, request, read=kind.read):
             seen.append(source.path)
             return read(self, source, request)
 
         monkeypatch.setattr(kind, "read", reading)
+    together = NativeReader.read_batch
+
+    def reading_batch(self, sources, request):
+        seen.extend(source.path for source in sources)
+        return together(self, sources, request)
+
+    monkeypatch.setattr(NativeReader, "read_batch", reading_batch)
     return seen

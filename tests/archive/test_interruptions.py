@@ -183,7 +183,7 @@ KILLED = """
     before = path.read_bytes() if path.exists() else None
     warnings.simplefilter("ignore")
     staging._SYNC_SECONDS = 0.01
-    dice, seen, read = random.Random(int(seed)), [], NativeReader.read
+    dice, seen, read = random.Random(int(seed)), [], NativeReader.read_batch
     for _ in range(int(os.environ.get("KILLS", "5"))):
         child = os.fork()
         if not child:
@@ -197,7 +197,10 @@ KILLED = """
             with rc.open_archive(path) as ds, rc.open_archive(fresh) as want:
                 assert ds.load().equals(want.load())
             before = now
-    NativeReader.read = lambda *task: (seen.append(task[1].path), read(*task))[1]
+    def reading(self, sources, request):
+        seen.extend(source.path for source in sources)
+        return read(self, sources, request)
+    NativeReader.read_batch = reading
     journal = path.with_name(".sweep.nc.journal")
     kept = journal.read_bytes().count(b"\\n") if journal.exists() else 0
     rc.archive_runs(logs, path, overwrite=True)

@@ -112,7 +112,7 @@ def test_an_archive_goes_on_where_a_cluster_was_lost(logs, tmp_path, monkeypatch
     read = []
     whole = NativeReader.read
     monkeypatch.setattr(NativeReader, "read", lambda *a: read.append(a[1].path) or whole(*a))
-    monkeypatch.delattr(NativeReader, "read_batch", raising=False)
+    monkeypatch.delattr(NativeReader, "read_batch")
     rc.archive_runs(logs, target, parallel=False)
     assert left[0] in read
     assert len(read) == 2
@@ -127,7 +127,7 @@ def test_what_a_reader_should_not_give_costs_that_log(logs, monkeypatch, given, 
     before = load(logs, False)
     whole = getattr(NativeReader, step)
     first = discover(logs, "auto", None).jobs[0].source.path
-    monkeypatch.delattr(NativeReader, "read_batch", raising=False)
+    monkeypatch.delattr(NativeReader, "read_batch")
     monkeypatch.setattr(
         NativeReader,
         step,

@@ -117,10 +117,13 @@ class NativeReader:
 
     def read(self, source: Source, request: Request) -> list[RunLog]:
         """Parse a log: one ``RunLog`` for each configuration line in it."""
-        return self.read_batch([source], request)[0]
+        return self._parse([source], request)[0]
 
     def read_batch(self, sources: Sequence[Source], request: Request) -> list[list[RunLog]]:
-        """Parse several logs at once."""
+        """Parse several logs at once: what ``read`` returns for each."""
+        return self._parse(sources, request)
+
+    def _parse(self, sources: Sequence[Source], request: Request) -> list[list[RunLog]]:
         read = [read_bytes(s.root, s.path, limits=self.limits) for s in sources]
         logs = [(data, source.path) for (data, _), source in zip(read, sources, strict=True)]
         sections = read_sections(logs, self.limits, texts=request.messages)
