@@ -28,6 +28,7 @@ from odd_logs import (
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
+from runcube.pipeline import tasks
 
 
 def interrupt(root, path, after, **options):
@@ -50,7 +51,10 @@ def test_an_interrupted_archive_goes_on_where_it_stopped(grid, path, read):
     assert read[6:] == ["005/json_out.jsonl", "006/json_out.jsonl"]
 
 
-def test_an_archive_that_is_interrupted_again_and_again_reads_each_log_once(grid, path, read):
+def test_an_archive_that_is_interrupted_again_and_again_reads_each_batch_once(
+    grid, path, read, monkeypatch
+):
+    monkeypatch.setattr(tasks, "_BATCH", 1)
     for _ in range(5):
         interrupt(grid, path, 1)
     made = archive(grid, path)
