@@ -2,7 +2,7 @@
 
 from logs import make_curves, make_log
 
-from runcube.curves.attempts import Attempt, attempts_of
+from runcube.curves.attempts import attempts_of
 from runcube.curves.units import curves_in_another_unit, other_unit
 from runcube.curves.x_values import x_values
 
@@ -41,7 +41,7 @@ def test_evaluations_by_epoch_are_no_attempts_of_training_by_iteration():
 
 
 def test_they_are_named_with_their_metrics():
-    note = curves_in_another_unit([Attempt(mmengine()), Attempt(mmengine())], "step")
+    note = curves_in_another_unit([mmengine(), mmengine()], "step")
     assert note.startswith(
         "'acc', 'time' (all) have rows that end at 3 beside rows that end at 120"
     )
@@ -51,7 +51,7 @@ def test_one_run_does_not_decide():
     steps = [10, 20, 30, 20, 40, 50, 60, 60]
     both = [[1, 2, 3, None, 4, 5, 6, None], [None, None, None, 7, None, None, None, 8]]
     usual = logged(steps, *both)
-    assert curves_in_another_unit([*map(Attempt, (mmengine(), usual, usual))], "step") == ""
+    assert curves_in_another_unit([mmengine(), usual, usual], "step") == ""
 
 
 def test_a_restart_is_no_other_unit():

@@ -134,8 +134,7 @@ class AttemptResolver:
                 _stand_numbered(attempt, self._x)
             return attempts
         shape = _shape(log, self._x)
-        plain = self._plain.get(shape)
-        if plain is not None:
+        if (plain := self._plain.get(shape)) is not None:
             return [_like(plain, log)]
         attempts = attempts_of(log, self._x, self._missing_x)
         if attempts[0].is_plain and shape is not None:

@@ -217,7 +217,8 @@ def _axis_notes(selection: Selection, choice: Choice, policy: SelectionPolicy) -
         notes.append(f"x={axis.name!r}: {what}; {remedy}")
     paths = {k.run: k.attempt.log.header.source.path for k in kept if k.attempt.is_numbered}
     notes += numbered_note(choice, paths, axis.align)
-    if other := curves_in_another_unit([k.attempt for k in kept], axis.x):
+    some = {k.attempt.course: k.attempt.log for k in kept}.values()
+    if other := curves_in_another_unit([k.attempt.log for k in kept], axis.x, some):
         remedy = "load_tree() has them in a node of their own"
         notes.append(f"x={axis.name!r}: {other}; {remedy}")
     return notes

@@ -11,12 +11,11 @@ from runcube.curves.tracks import Track, named_curves
 from runcube.curves.x_values import x_values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from runcube.core import Curves
-    from runcube.curves.attempts import Attempt
+    from runcube.core import Curves, RunLog
     from runcube.curves.x_values import X
 
 # So many times the x of a row is less than a fraction of x in the same unit.
@@ -102,23 +101,27 @@ def _kinds(curves: Curves) -> NDArray[np.intp]:
     return numbers
 
 
-def curves_in_another_unit(attempts: Sequence[Attempt], x: X) -> str:
+def curves_in_another_unit(
+    logs: Sequence[RunLog], x: X, some: Iterable[RunLog] | None = None
+) -> str:
     """Return a note on the curves of which rows have an x in another unit in most runs, or ``""``.
 
     Parameters
     ----------
-    attempts : sequence of Attempt
+    logs : sequence of RunLog
     x : str or tuple of str
         What is x; what is numbered has no unit.
+    some : iterable of RunLog, optional
+        Logs that have all that the others have, the same metrics at the same x.
     """
     if not isinstance(x, str):
         return ""
-    # Those of one course have the same metrics at the same x.
-    courses = {attempt.course: attempt.log for attempt in attempts}.values()
-    if not any(_end_apart(log.curves, x_values(log, x)) for log in courses):
+    if not any(
+        _end_apart(log.curves, x_values(log, x)) for log in (logs if some is None else some)
+    ):
         return ""
     parts = []
-    for log in (attempt.log for attempt in attempts):
+    for log in logs:
         values = x_values(log, x)
         parts.append((log, values, other_unit(log.curves, values)))
     if all(masks is None for _, _, masks in parts):
