@@ -1,6 +1,7 @@
 """Native logs that are read together: each is what it is alone, whatever stands beside it."""
 
 import json
+import tracemalloc
 
 import numpy as np
 from hypothesis import given
@@ -113,3 +114,17 @@ def test_a_log_with_half_a_line_is_read_as_the_others_are(tmp_path):
     assert [p.kind for p in other.problems] == ["truncated_tail"]
     assert one.resume is not None
     assert other.resume is None
+
+
+def test_logs_that_have_nothing_in_common_cost_no_table_of_all(tmp_path):
+    logs = [
+        "\n".join([config(), *(record("val", **{f"m{n}_{i}": 1.0 for i in range(40)}),) * 200])
+        for n in range(60)
+    ]
+    found = sources(tmp_path, [log.encode() for log in logs])
+    tracemalloc.start()
+    read = NativeReader().read_batch(found, Request())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 12 * sum(source.size for source in found)
+    assert [log.metrics[0] for (log,) in read] == [f"m{n}_0" for n in range(60)]

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from runcube.readers.native.sections import Section
 
 
+# Logs of a batch with so many times less cells than their table are read one by one.
+_SPARSE = 16
+
+
 def read_sections(
     logs: Sequence[tuple[bytes, str]], limits: Limits, *, texts: bool = False
 ) -> list[list[Section]]:
@@ -44,31 +48,31 @@ def read_sections(
     texts : bool
         Keep the text lines.
     """
-    found: list[list[Section]] = [[] for _ in logs]
-    heads = [_plain_config(data, limits) for data, _ in logs]
-    plain = [i for i, head in enumerate(heads) if head is not None]
-    rests = [memoryview(logs[i][0])[heads[i][1] :] for i in plain]  # type: ignore[index]
+    heads = {
+        number: head
+        for number, (data, _) in enumerate(logs)
+        if (head := _plain_config(data, limits)) is not None
+    }
+    rests = [memoryview(logs[number][0])[first:] for number, (_, first) in heads.items()]
     decoded = decode(rests, (), _wide(limits))
+    if len(logs) > 1 and (decoded.left_out or _is_sparse(decoded)):
+        return [read_sections([log], limits, texts=texts)[0] for log in logs]
     kinds = kinds_of(decoded)
-    refused = _refused(decoded, kinds, len(plain))
+    refused = _refused(decoded, kinds, len(rests))
     starts = np.append(0, decoded.ends)
     kinds[np.repeat(refused, np.diff(starts))] = FOREIGN
-    together = [
-        LogRows(logs[i][1], k, int(starts[k]), int(starts[k + 1]), heads[i][0])  # type: ignore[index]
-        for k, i in enumerate(plain)
+    together = {
+        number: LogRows(logs[number][1], k, *starts[k : k + 2].tolist(), config)
+        for k, (number, (config, _)) in enumerate(heads.items())
         if not refused[k]
+    }
+    lines = decoded.lines + (FIRST_LINE - 1)
+    table = SectionTable(Rows(rests, decoded, kinds, limits), lines, limits)
+    read = dict(zip(together, table.sections([*together.values()], texts=texts), strict=True))
+    return [
+        read[number] if number in read else _alone(data, path, limits, texts=texts)
+        for number, (data, path) in enumerate(logs)
     ]
-    table = SectionTable(
-        Rows(rests, decoded, kinds, limits), decoded.lines + (FIRST_LINE - 1), limits
-    )
-    sections = table.sections(together, texts=texts)
-    for k, i in enumerate(plain):
-        if not refused[k]:
-            found[i] = sections.pop(0)
-    for i, (data, path) in enumerate(logs):
-        if not found[i]:
-            found[i] = _alone(data, path, limits, texts=texts)
-    return found
 
 
 def read_records(data: memoryview, limits: Limits, *, texts: bool = False) -> Section | None:
@@ -113,9 +117,15 @@ def _wide(limits: Limits) -> Limits:
     return replace(limits, columns=4 * limits.columns + 64)
 
 
+def _is_sparse(decoded: Decoded) -> bool:
+    """Return whether the logs of a batch have so little in common that one table wastes memory."""
+    held = sum(len(cells.rows) for cells in decoded.cells.values())
+    return len(decoded.cells) * len(decoded.lines) > _SPARSE * held
+
+
 def _refused(decoded: Decoded, kinds: NDArray[np.int8], count: int) -> NDArray[np.bool_]:
     """Return which of the logs that were decoded together must be looked at by themselves."""
-    refused = np.full(count, bool(decoded.left_out) and count > 1)
+    refused = np.zeros(count, bool)
     refused[[bad.file for bad in decoded.bad]] = True
     odd = np.flatnonzero(kinds > TEXT)
     refused[np.searchsorted(decoded.ends, odd, side="right")] = True
