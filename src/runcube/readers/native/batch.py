@@ -62,7 +62,7 @@ def read_sections(
     starts = np.append(0, decoded.ends)
     kinds[np.repeat(refused, np.diff(starts))] = FOREIGN
     together = {
-        number: LogRows(logs[number][1], k, *starts[k : k + 2].tolist(), config)
+        number: LogRows(logs[number][1], k, int(starts[k]), int(starts[k + 1]), config)
         for k, (number, (config, _)) in enumerate(heads.items())
         if not refused[k]
     }
