@@ -1,7 +1,7 @@
 """Native logs to sections: batches of plain logs, and each other log by itself.
 
 Logs that are nothing but records go through one call of the kernel, and share the work on their
-columns. A log with anything else is mended, decoded by itself, and goes the same way.
+columns. Those with anything else are mended, and go the same way once more.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from runcube.readers.native.rows import FOREIGN, TEXT, Rows, kinds_of
 from runcube.readers.native.sections import FIRST_LINE, LogRows, SectionTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from runcube.core import Limits
     from runcube.readers.kernel import Decoded
+    from runcube.readers.native.mending import Mended
     from runcube.readers.native.sections import Section
 
 
@@ -48,31 +49,63 @@ def read_sections(
     texts : bool
         Keep the text lines.
     """
-    heads = {
-        number: head
-        for number, (data, _) in enumerate(logs)
-        if (head := _plain_config(data, limits)) is not None
-    }
-    rests = [memoryview(logs[number][0])[first:] for number, (_, first) in heads.items()]
+    found = _plain(logs, limits, texts=texts)
+    rest = {n: log for n, log in enumerate(logs) if n not in found}
+    if rest:
+        found |= _odd(rest, limits, texts=texts)
+    return [found[n] for n in range(len(logs))]
+
+
+def _odd(
+    logs: Mapping[int, tuple[bytes, str]], limits: Limits, *, texts: bool
+) -> dict[int, list[Section]]:
+    """Return the sections of logs in which anything is unusual."""
+    whole = [mended(data, path, limits) for data, path in logs.values()]
+    decoded = decode([log.data for log in whole], (), _written(limits, whole))
+    if len(logs) > 1 and _has_little_in_common(decoded):
+        alone = [_odd({n: log}, limits, texts=texts) for n, log in logs.items()]
+        return {n: sections for one in alone for n, sections in one.items()}
+    paths = [path for _, path in logs.values()]
+    if decoded.bad:
+        raise ValueError(f"{paths[decoded.bad[0].file]}: a line that cannot be written anew")
+    starts = np.append(0, decoded.ends).tolist()
+    lines = np.empty(len(decoded.lines), np.int64)
+    parts = []
+    for file, log in enumerate(whole):
+        own = slice(starts[file], starts[file + 1])
+        numbers = decoded.lines[own]
+        lines[own] = log.numbers[numbers - 1]
+        at = np.searchsorted(numbers, [*log.odd]).tolist()
+        odd = dict(zip(at, log.odd.values(), strict=True))
+        parts.append(LogRows(paths[file], file, own.start, own.stop, odd=odd, is_plain=not odd))
+    rows = Rows([log.data for log in whole], decoded, kinds_of(decoded), limits)
+    found = SectionTable(rows, lines, limits).sections(parts, texts=texts)
+    for sections, (data, path) in zip(found, logs.values(), strict=True):
+        sections[-1].problems += nul_problem(data, path)
+    return dict(zip(logs, found, strict=True))
+
+
+def _plain(
+    logs: Sequence[tuple[bytes, str]], limits: Limits, *, texts: bool
+) -> dict[int, list[Section]]:
+    """Return the sections of the logs that are nothing but a configuration and records."""
+    heads = {n: head for n, (data, _) in enumerate(logs) if (head := _plain_config(data, limits))}
+    rests = [memoryview(logs[n][0])[first:] for n, (_, first) in heads.items()]
     decoded = decode(rests, (), _wide(limits))
-    if len(logs) > 1 and (decoded.left_out or _is_sparse(decoded)):
-        return [read_sections([log], limits, texts=texts)[0] for log in logs]
+    if len(rests) > 1 and _has_little_in_common(decoded):
+        return {n: own for n in heads for own in _plain([logs[n]], limits, texts=texts).values()}
     kinds = kinds_of(decoded)
     refused = _refused(decoded, kinds, len(rests))
     starts = np.append(0, decoded.ends)
     kinds[np.repeat(refused, np.diff(starts))] = FOREIGN
     together = {
-        number: LogRows(logs[number][1], k, int(starts[k]), int(starts[k + 1]), config)
-        for k, (number, (config, _)) in enumerate(heads.items())
+        n: LogRows(logs[n][1], k, int(starts[k]), int(starts[k + 1]), config)
+        for k, (n, (config, _)) in enumerate(heads.items())
         if not refused[k]
     }
     lines = decoded.lines + (FIRST_LINE - 1)
     table = SectionTable(Rows(rests, decoded, kinds, limits), lines, limits)
-    read = dict(zip(together, table.sections([*together.values()], texts=texts), strict=True))
-    return [
-        read[number] if number in read else _alone(data, path, limits, texts=texts)
-        for number, (data, path) in enumerate(logs)
-    ]
+    return dict(zip(together, table.sections([*together.values()], texts=texts), strict=True))
 
 
 def read_records(data: memoryview, limits: Limits, *, texts: bool = False) -> Section | None:
@@ -117,10 +150,17 @@ def _wide(limits: Limits) -> Limits:
     return replace(limits, columns=4 * limits.columns + 64)
 
 
-def _is_sparse(decoded: Decoded) -> bool:
-    """Return whether the logs of a batch have so little in common that one table wastes memory."""
+def _written(limits: Limits, logs: Sequence[Mended]) -> Limits:
+    """Return limits that let through what was looked at before, and written anew."""
+    longest = max((len(log.data) for log in logs), default=0)
+    return replace(_wide(limits), line_bytes=max(limits.line_bytes, longest), depth=MAX_DEPTH)
+
+
+def _has_little_in_common(decoded: Decoded) -> bool:
+    """Return whether one table of several logs would waste memory, or leave something out."""
     held = sum(len(cells.rows) for cells in decoded.cells.values())
-    return len(decoded.cells) * len(decoded.lines) > _SPARSE * held
+    is_sparse = len(decoded.cells) * len(decoded.lines) > _SPARSE * held
+    return is_sparse or bool(decoded.left_out)
 
 
 def _refused(decoded: Decoded, kinds: NDArray[np.int8], count: int) -> NDArray[np.bool_]:
@@ -130,20 +170,3 @@ def _refused(decoded: Decoded, kinds: NDArray[np.int8], count: int) -> NDArray[n
     odd = np.flatnonzero(kinds > TEXT)
     refused[np.searchsorted(decoded.ends, odd, side="right")] = True
     return refused
-
-
-def _alone(data: bytes, path: str, limits: Limits, *, texts: bool) -> list[Section]:
-    """Return the sections of a log in which something is unusual."""
-    log = mended(data, path, limits)
-    most = max(limits.line_bytes, len(log.data))
-    wide = replace(_wide(limits), line_bytes=most, depth=MAX_DEPTH)
-    decoded = decode([log.data], (), wide)
-    if decoded.bad:
-        raise ValueError(f"line {log.numbers[decoded.bad[0].line - 1]}: cannot be written anew")
-    odd = {row: log.odd[line] for row, line in enumerate(decoded.lines.tolist()) if line in log.odd}
-    numbers = log.numbers[decoded.lines - 1]
-    rows = Rows([log.data], decoded, kinds_of(decoded), limits)
-    whole = LogRows(path, 0, 0, len(numbers), odd=odd, is_plain=not odd)
-    found = SectionTable(rows, numbers, limits).sections([whole], texts=texts)[0]
-    found[-1].problems += nul_problem(data, path)
-    return found

@@ -15,7 +15,7 @@ from runcube.readers.native.records import OWN_KEYS, flat_items, shown
 from runcube.readers.native.rows import TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,7 @@ _NOTHING = (1 << Kind.NULL) | (1 << Kind.EMPTY)
 _BIG = 1 << Kind.BIGINT
 _IS_NUMBER = np.array([bool(_NUMBERS >> kind & 1) for kind in range(32)])
 NEVER = np.iinfo(np.int64).max
+_LAST = 1 << 40
 
 
 class _Numbers(NamedTuple):
@@ -60,8 +61,9 @@ class Columns:
     numbers : list of set of int, (names,)
         Numbers of the decoded columns of each name.
     first : ndarray of int64, (names, parts)
-        Twice the first row of each name in each part, one more beside the statistics; ``NEVER``
-        where it has none.
+        The first row of each name in each part; ``NEVER`` where it has none.
+    beside : set of int
+        Decoded columns that stand beside the statistics, and come behind them.
     """
 
     names: list[str]
@@ -69,6 +71,7 @@ class Columns:
     logged: NDArray[np.bool_]
     numbers: list[set[int]]
     first: NDArray[np.int64]
+    beside: set[int]
     _places: dict[tuple[int, ...], NDArray[np.int64]] = field(default_factory=dict)
     _names: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
 
@@ -87,8 +90,8 @@ class Columns:
         """
         places = self._places.get(order)
         if places is None:
-            place = {number: i for i, number in enumerate(order)}
-            own = [min(place.get(n, len(place)) for n in mine) for mine in self.numbers]
+            place = _places(order, self.beside)
+            own = [min(place.get(n, _LAST) for n in mine) for mine in self.numbers]
             places = self._places[order] = np.array(own, np.int64)
         first = self.first[:, part]
         which = np.lexsort((places, first))[: np.count_nonzero(first != NEVER)]
@@ -134,6 +137,7 @@ class Gathering:
     _metrics: dict[str, list[_Numbers]] = field(default_factory=lambda: defaultdict(list))
     _own: dict[str, list[_Numbers]] = field(default_factory=lambda: defaultdict(list))
     _beside: set[str] = field(default_factory=set)
+    _columns_beside: set[int] = field(default_factory=set)
     _lists: list[tuple[str, _Lists]] = field(default_factory=list)
     _numbers: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     # The column that is taken.
@@ -172,9 +176,9 @@ class Gathering:
 
     def places(self, order: tuple[int, ...]) -> dict[str, int]:
         """Return the place of each name in records whose columns have these numbers."""
-        place = {number: i for i, number in enumerate(order)}
+        place = _places(order, self._columns_beside)
         return {
-            name: min((place.get(number, len(place)) for number in numbers), default=len(place))
+            name: min((place.get(number, _LAST) for number in numbers), default=_LAST)
             for name, numbers in self._numbers.items()
         }
 
@@ -196,6 +200,7 @@ class Gathering:
     def _put(self, name: str, row: int, value: Any) -> None:
         """Take one value beside metrics."""
         self._numbers[name].add(self._number)
+        self._columns_beside.add(self._number)
         rows = np.array([row])
         number = as_float(value) if isinstance(value, int | float) else None
         if isinstance(value, str) and self._is_number(value):
@@ -214,6 +219,8 @@ class Gathering:
         if not len(cells.rows):
             return
         self._numbers[name].add(self._number)
+        if beside:
+            self._columns_beside.add(self._number)
         if cells.seen & ~_NUMBERS == 0:
             numbers = _Numbers(cells.rows, cells.values)
         else:
@@ -330,16 +337,16 @@ class Gathering:
             metrics[item] = self._merged(item, [*([metrics[item]] if item in metrics else []), new])
 
     def _first(self, columns: dict[str, _Numbers]) -> NDArray[np.int64]:
-        """Return twice the first row of each column in each part, as of `Columns`."""
+        """Return the first row of each column in each part, as of `Columns`."""
         found = np.full((len(columns), len(self.starts)), NEVER)
         stops = np.append(self.starts[1:], len(self.place))
-        for i, (name, (rows, _)) in enumerate(columns.items()):
+        for i, (rows, _) in enumerate(columns.values()):
             if not len(rows):
                 continue
             at = np.searchsorted(rows, self.starts)
             row = rows[np.minimum(at, len(rows) - 1)].astype(np.int64)
             has = (at < len(rows)) & (row < stops)
-            found[i, has] = (2 * row + (name in self._beside))[has]
+            found[i, has] = row[has]
         return found
 
     def _bound(self, metrics: dict[str, _Numbers], own: dict[str, _Numbers]) -> None:
@@ -377,7 +384,14 @@ class Gathering:
                 values[i, at] = mine
                 logged[i, at] = True
         numbers = [self._numbers[name] for name in columns]
-        return Columns([*columns], values, logged, numbers, self._first(columns))
+        return Columns(
+            [*columns], values, logged, numbers, self._first(columns), self._columns_beside
+        )
+
+
+def _places(order: Sequence[int], beside: Collection[int]) -> dict[int, int]:
+    """Return the place of each decoded column in records, by its number."""
+    return {n: i + (len(order) if n in beside else 0) for i, n in enumerate(order)}
 
 
 def _chosen(cells: Cells, keep: NDArray[np.bool_]) -> Cells:

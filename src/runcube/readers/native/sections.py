@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -112,7 +113,7 @@ class LogRows:
     config : dict or None
         The configuration on the first line, which is no row.
     odd : dict of int to Odd
-        Rows that are no plain record.
+        Rows that are no plain record, by their number in the log.
     """
 
     path: str
@@ -220,54 +221,44 @@ class SectionTable:
                 layout = layout_of(codes, names, markers, {}, due)
                 known = self._layouts[key] = layout, _lines_of(layout, lines)
             return [_Part(log, log.start, log.stop, log.config, 1, *known)]
+        kinds = self.rows.kinds[log.start : log.stop]
         lost = {row: odd for row, odd in log.odd.items() if odd.record is None}
         if lost:
-            guess_lost(self._shapes(lost), lost)
-        due = due_splits(codes, names, self.rows.kinds == TEXT)
+            guess_lost(self._shapes(log, lost), lost)
+        due = due_splits(codes, names, kinds == TEXT)
         parts = []
         odd_of, lost_of, due_of = _Cut(log.odd), _Cut(lost), _Cut(due)
-        for start, stop, config in self._cuts(lost):
-            own = slice(start, stop)
+        for own, config in _cuts(kinds, lost):
             layout = layout_of(codes[own], names, markers[own], lost_of.rows(own), due_of.rows(own))
             line = 0 if config is None else log.odd[config].number
             record = None if config is None else log.odd[config].record
-            at = _lines_of(layout, self.lines[own])
+            start, stop = log.start + own.start, log.start + own.stop
+            at = _lines_of(layout, self.lines[start:stop])
             parts.append(_Part(log, start, stop, record, line, layout, at, odd_of.rows(own)))
         return parts
 
-    def _cuts(self, lost: Mapping[int, Odd]) -> list[tuple[int, int, int | None]]:
-        """Return where sections begin and end, and the rows of their configurations."""
-        kinds = self.rows.kinds
-        is_record = kinds == METRICS
-        is_record[[row for row, odd in lost.items() if odd.split is not None]] = True
-        records = np.flatnonzero(is_record)
-        cuts: list[tuple[int, int, int | None]] = []
-        start, config = 0, None
-        for row in np.flatnonzero(kinds == CONFIG).tolist():
-            has_records = np.searchsorted(records, row) > np.searchsorted(records, start)
-            if config is not None or has_records:
-                cuts.append((start, row, config))
-                start = row
-            config = row
-        return [*cuts, (start, len(kinds), config)]
-
-    def _shapes(self, lost: Mapping[int, Odd]) -> list[str | None]:
+    def _shapes(self, log: LogRows, lost: Mapping[int, Odd]) -> list[str | None]:
         """Return what recurs of each row of a log; None of those that are lost."""
-        rows = self.rows
-        types = words_of(rows.decoded, "type").tolist()
+        rows, own = self.rows, slice(log.start, log.stop)
         splits = [f"split {name.split}" for name in rows.names]
         shapes: list[str | None] = [
-            splits[code] if code >= 0 else None for code in rows.codes.tolist()
+            splits[code] if code >= 0 else None for code in rows.codes[own].tolist()
         ]
-        for row in np.flatnonzero(rows.kinds == CONFIG).tolist():
+        kinds, said = rows.kinds[own], rows.said[own].tolist()
+        for row in np.flatnonzero(kinds == CONFIG).tolist():
             shapes[row] = "dict_config"
-        for row in np.flatnonzero(rows.kinds == TEXT).tolist():
-            said = int(rows.said[row])
-            own = types[row] if types[row] is not None else rows.record(row)["type"]
-            shapes[row] = shape_of_text(own, rows.words[said] if said >= 0 else "")
+        for row in np.flatnonzero(kinds == TEXT).tolist():
+            kind = self._types[log.start + row]
+            if kind is None:
+                kind = rows.record(log.start + row)["type"]
+            shapes[row] = shape_of_text(kind, rows.words[said[row]] if said[row] >= 0 else "")
         for row in lost:
             shapes[row] = None
         return shapes
+
+    @cached_property
+    def _types(self) -> list[Any]:
+        return list(words_of(self.rows.decoded, "type"))
 
     def _section(self, part: _Part, table: _Own, *, texts: bool) -> Section:
         layout = part.layout
@@ -359,6 +350,22 @@ class SectionTable:
             if value is not None:
                 odd.note("extra_key", name, part.line, value)
         return record["value"]
+
+
+def _cuts(kinds: NDArray[np.int8], lost: Mapping[int, Odd]) -> list[tuple[slice, int | None]]:
+    """Return the rows of each section of a log, and the row of its configuration."""
+    is_record = kinds == METRICS
+    is_record[[row for row, odd in lost.items() if odd.split is not None]] = True
+    records = np.flatnonzero(is_record)
+    cuts: list[tuple[slice, int | None]] = []
+    start, config = 0, None
+    for row in np.flatnonzero(kinds == CONFIG).tolist():
+        has_records = np.searchsorted(records, row) > np.searchsorted(records, start)
+        if config is not None or has_records:
+            cuts.append((slice(start, row), config))
+            start = row
+        config = row
+    return [*cuts, (slice(start, len(kinds)), config)]
 
 
 def _lines_of(layout: Layout, lines: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
