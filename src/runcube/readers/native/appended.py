@@ -70,8 +70,7 @@ def joined(before: RunLog, resume: Resume, more: Section) -> Section | None:
         if parts
         else (more.values, more.logged, more.own)
     )
-    times = [time for time in (before.train_time, more.train_time) if time is not None]
-    known = [time for time in times if not np.isnan(time)]
+    times = [*([] if np.isnan(before.train_time) else [before.train_time]), *more.times]
     return replace(
         more,
         config=before.header.config,
@@ -86,7 +85,7 @@ def joined(before: RunLog, resume: Resume, more: Section) -> Section | None:
         marker_lines=marker_lines,
         markers=markers,
         count=count,
-        train_time=sum(known) if known else None,
+        times=times,
         marker=more.marker if more.splits else strongest(before.marker, more.marker),
         remarks=joined_remarks(
             before.remarks or Remarks(), more.remarks, has_values=bool(more.splits)

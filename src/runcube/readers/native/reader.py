@@ -223,8 +223,8 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
         message = "no configuration line in this log"
         log.problems.insert(0, Problem("no_config", message, source.path))
     _finish(log, _curves(section, log), section.names, request)
-    if section.train_time is not None:
-        log.train_time = section.train_time
+    if section.times:
+        log.train_time = sum(section.times)
     log.marker, log.remarks = section.marker, section.remarks
     return log
 

@@ -64,8 +64,8 @@ class Section:
         Lines after the configuration, if the log is plain.
     texts : list of str
         Text lines; empty unless they are asked for.
-    train_time : float or None
-        Seconds, summed over the sessions of a resumed run; None if no line holds it.
+    times : list of float
+        Training time of each session of a run that was resumed, in seconds.
     marker : Status or None
         How the run ended by the texts behind the last record of metrics.
     remarks : Remarks
@@ -90,7 +90,7 @@ class Section:
     markers: NDArray[np.int64]
     count: int
     texts: list[str]
-    train_time: float | None
+    times: list[float]
     marker: Status | None
     remarks: Remarks
     problems: list[Problem] = field(default_factory=list)
@@ -286,7 +286,7 @@ class SectionTable:
             layout.markers,
             count,
             self._messages(part) if texts else [],
-            sum(times) if times else None,
+            times,
             marker_of([words[code] for code in behind]),
             remarks_of((kinds[code] for code in {*before}), (kinds[code] for code in {*behind})),
             is_plain=is_plain and (not count or int(lines[-1]) == FIRST_LINE + count - 1),
