@@ -167,3 +167,12 @@ def test_not_a_number_is_no_place_along_a_curve(tmp_path):
     assert curve(log, "val") == {0: 1, 1: 2}
     assert np.isfinite(log.curves[0].values).all()
     assert kinds(log) == [("non_numeric", 2)]
+
+
+def test_an_x_that_stands_twice_is_never_taken_from_the_statistics(tmp_path):
+    stats = {"a/step": 7, "loss": 1}
+    line = json.dumps({"data_name": "val", "agg_stats": stats, "a": {"step": 10}, "a/step": 11})
+    (log,) = read(tmp_path, [config(), line])
+    (curves,) = log.curves
+    assert curves.x["a/step"].tolist() == [10]
+    assert ("clashing_key", 2) in kinds(log)

@@ -11,7 +11,7 @@ import numpy as np
 from runcube.core import is_x_like
 from runcube.readers.kernel import Kind
 from runcube.readers.lines import as_float, is_number_text, is_short_list
-from runcube.readers.native.records import OWN_KEYS, flat_items, shown
+from runcube.readers.native.records import OWN_KEYS, beside, flat_items, shown
 from runcube.readers.native.rows import TEXT
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from runcube.readers.native.oddities import Oddities
     from runcube.readers.native.rows import Rows
 
-# Kinds that are numbers, and those that are no value.
+# Kinds that are numbers.
 _NUMBERS = sum(1 << kind for kind in (*range(Kind.INT, Kind.NINF + 1), Kind.TRUE, Kind.FALSE))
-_NOTHING = (1 << Kind.NULL) | (1 << Kind.EMPTY)
 _BIG = 1 << Kind.BIGINT
 _IS_NUMBER = np.array([bool(_NUMBERS >> kind & 1) for kind in range(32)])
 NEVER = np.iinfo(np.int64).max
@@ -167,7 +166,7 @@ class Gathering:
                 for name, inner in flat_items({key: value}) if is_placed[row] else ():
                     self._put(name, row, inner)
         metrics = {name: self._merged(name, found) for name, found in self._metrics.items()}
-        own = {name: self._merged(name, found) for name, found in self._own.items()}
+        own = {name: self._merged(name, found, is_own=True) for name, found in self._own.items()}
         for name, lists in self._lists:
             self._itemize(name, lists, metrics)
         if len(metrics) + len(own) > self.limits.columns:
@@ -273,7 +272,7 @@ class Gathering:
         if beside:
             self._beside.add(name)
 
-    def _merged(self, name: str, found: Sequence[_Numbers]) -> _Numbers:
+    def _merged(self, name: str, found: Sequence[_Numbers], *, is_own: bool = False) -> _Numbers:
         """Return the numbers of all paths of one name; of two in a record the first is kept."""
         if len(found) == 1:
             return found[0]
@@ -286,13 +285,15 @@ class Gathering:
             several = np.unique(rows[~is_first])
             rows, values = rows[is_first], values[is_first]
             for at in np.searchsorted(rows, several).tolist():
-                values[at] = self._first_of(name, int(rows[at]), values[at])
+                values[at] = self._first_of(name, int(rows[at]), values[at], is_own)
         return _Numbers(rows, values)
 
-    def _first_of(self, name: str, row: int, otherwise: float) -> float:
+    def _first_of(self, name: str, row: int, otherwise: float, is_own: bool) -> float:
         """Return the first number of a name in the record of a row."""
         record = self.table.record(row)
-        for key, value in flat_items(record.get("agg_stats") or {}):
+        # What runs along the records is never among their statistics.
+        stats = {} if is_own else record["agg_stats"]
+        for key, value in (*flat_items(stats), *flat_items(beside(record))):
             if key == name:
                 if isinstance(value, int | float):
                     number = as_float(value)

@@ -334,7 +334,12 @@ class SectionTable:
         what = f"values of keys beyond Limits(columns={self.limits.columns}): left out"
         for keys, row in self.rows.decoded.left_out.items():
             if part.start <= row < part.stop:
-                odd.note("limit", what, int(lines[row]), f"'{shown('/'.join(keys[1:]))}'")
+                odd.note(
+                    "limit",
+                    what,
+                    int(lines[row]),
+                    f"'{shown('/'.join(keys[keys[0] == 'agg_stats' :]))}'",
+                )
 
     def _configure(self, part: _Part, odd: Oddities, named: list[tuple[int, Problem]]) -> Any:
         """Return the configuration of a section, and name what is left out of it."""
