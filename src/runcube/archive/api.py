@@ -285,7 +285,7 @@ def archive_runs(
         if not overwrite:
             check_replaced(target, absolute_root(root))
         job = ArchiveJob(root, target, policy, storage, progress, parallel=parallel)
-        summary = archive_logs(job)
+        summary = archive_logs(job).summary
     summary.warn(stacklevel=2)
 
 
@@ -370,7 +370,7 @@ def update_archive(
         root = as_root(existing.facts["logs"] if logs is None else logs)
         storage = Storage(**existing.facts["storage"])
         job = ArchiveJob(root, target, policy, storage, progress, source, parallel)
-        summary = archive_logs(job, existing)
+        summary = archive_logs(job, existing).summary
     summary.warn(stacklevel=2)
 
 

@@ -6,7 +6,7 @@ come from the records of an ``ExistingArchive`` where a log has not changed sinc
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -15,26 +15,25 @@ from runcube.archive.sources import ArchiveSources
 from runcube.archive.staging import StagingStore
 from runcube.archive.writer import Writer
 from runcube.core import ExecutorError, RuncubeError, clean_text, gc_paused
-from runcube.curves import select_runs
-from runcube.files import absolute_root, display_root, replace_atomically
+from runcube.files import DAMAGED, absolute_root, display_root, failed_reads, replace_atomically
 from runcube.pipeline import (
     LoadSummary,
-    check_names,
     discover,
-    inner_labels,
-    load_attrs,
+    finish_load,
     parse_logs,
     policy_facts,
     progress_callback,
-    raise_first,
+    selected_runs,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runcube.archive.existing import ExistingArchive
+    from runcube.curves import Selection
+    from runcube.files import Listing
     from runcube.netcdf import Storage
-    from runcube.pipeline import Parallel, Policy, Progress
+    from runcube.pipeline import Discovery, Parallel, Parsed, Policy, Progress
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,11 @@ class ArchiveJob:
         What the attr ``source`` is to be; None: ``root`` without its password.
     parallel : {"auto", "threads", "processes", "dask"}, False or Executor
         Where the logs are read.
+    listing : Listing or None
+        The files under ``root``, where they are listed already.
+    is_mirror : bool
+        True: what ``load_runs`` would load now and nothing else, for a cache. Runs whose logs are
+        gone are not kept, and no log is hashed.
     """
 
     root: str
@@ -68,9 +72,27 @@ class ArchiveJob:
     progress: bool | Progress = False
     source: str | None = None
     parallel: Parallel = "auto"
+    listing: Listing | None = None
+    is_mirror: bool = False
 
 
-def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = None) -> LoadSummary:
+@dataclass(frozen=True)
+class Archived:
+    """What became of an ``ArchiveJob``.
+
+    Parameters
+    ----------
+    summary : LoadSummary
+        What the caller reports.
+    may_differ : bool
+        Whether something failed that may succeed another time, though no file changes.
+    """
+
+    summary: LoadSummary
+    may_differ: bool = False
+
+
+def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = None) -> Archived:
     """Read the logs that must be read, write the archive, and return what the caller reports.
 
     Parameters
@@ -78,16 +100,11 @@ def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = Non
     archive_job : ArchiveJob
     existing : ExistingArchive, optional
         The archive that is updated; logs that have not changed are not read.
-
-    Returns
-    -------
-    LoadSummary
-        What the caller reports.
     """
     staging = StagingStore(archive_job.target)
     try:
         with gc_paused():
-            summary = _through(staging, archive_job, existing)
+            archived = _through(staging, archive_job, existing)
     except BaseException as error:
         # Who was interrupted, or lost a cluster, wants to go on; what cannot work, or fills the
         # disk, leaves nothing behind. An update that is interrupted has little to lose.
@@ -95,32 +112,66 @@ def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = Non
         staging.close(remove=existing is not None or is_lost)
         raise
     staging.close(remove=True)
-    return summary
+    return archived
 
 
 def _through(
     staging: StagingStore, archive_job: ArchiveJob, existing: ExistingArchive | None
-) -> LoadSummary:
-    policy = archive_job.policy
-    known = None if existing is None else existing.headers
+) -> Archived:
+    before = failed_reads()
     discovery = discover(
-        archive_job.root, **policy.finding, known=known, again=existing is not None
+        archive_job.root,
+        **archive_job.policy.finding,
+        listing=archive_job.listing,
+        known=None if existing is None else existing.headers,
+        again=existing is not None and not archive_job.is_mirror,
     )
-    logs = absolute_root(archive_job.root)
-    source = (
-        clean_text(display_root(discovery.root))
-        if archive_job.source is None
-        else archive_job.source
-    )
-    if existing is not None and existing.is_current(discovery, logs, source):
-        return LoadSummary(**existing.facts["told"])
+    source = archive_job.source
+    if source is None:
+        source = clean_text(display_root(discovery.root))
+    if existing is not None and not archive_job.is_mirror:
+        logs = absolute_root(archive_job.root)
+        if existing.is_current(discovery, logs, source):
+            return Archived(LoadSummary(**existing.facts["told"]))
     problems = [[p.path, p.kind, p.message] for p in discovery.skipped]
-    if existing is None:
-        kept: dict[str, str] = {}
-    else:
-        kept = kept_logs(discovery, existing)
-        keep_runs(discovery, existing, kept, policy.path_keys)
-    sources = ArchiveSources(staging, existing, kept)
+    sources = ArchiveSources(staging, existing, hashes=not archive_job.is_mirror)
+    keeping = None if archive_job.is_mirror else existing
+    parsed, selection = _parsed(discovery, archive_job, sources, keeping)
+    finished = finish_load(discovery, parsed, archive_job.policy, selection)
+    finished.attrs["source"] = source
+    summary = replace(finished.summary, source=source)
+    facts = {
+        "policy": policy_facts(archive_job.policy),
+        "logs": absolute_root(archive_job.root),
+        "storage": archive_job.storage.facts(),
+        "version": version("runcube"),
+        "skipped": problems,
+        "deleted": sources.kept,
+        "others": sources.others(discovery.jobs, {p.path for p in parsed.failures}),
+        "told": summary.kept(),  # the name in archives
+    }
+    writer = Writer(parsed.sweep, selection, finished.labels, sources)
+    writer.frame.attrs = finished.attrs | writer.frame.attrs
+    with (
+        replace_atomically(archive_job.target) as beside,
+        progress_callback(archive_job.progress, "writing the archive") as step,
+    ):
+        writer.write(beside, archive_job.storage, facts, discovery.jobs, step)
+    return Archived(summary, failed_reads() != before or _may_succeed(discovery, parsed))
+
+
+def _parsed(
+    discovery: Discovery,
+    archive_job: ArchiveJob,
+    sources: ArchiveSources,
+    existing: ExistingArchive | None,
+) -> tuple[Parsed, Selection]:
+    """Return what was parsed, with what ``existing`` has of logs that are gone, and the selection."""
+    policy = archive_job.policy
+    if existing is not None:
+        gone = kept_logs(discovery, existing)
+        keep_runs(discovery, existing, gone, policy.path_keys)
+        sources.keep(gone)
     while True:
         parsed = parse_logs(
             discovery, policy, archive_job.progress, archive_job.parallel, store=sources
@@ -132,31 +183,17 @@ def _through(
             keep_runs(discovery, existing, failed, policy.path_keys)
             sources.keep(failed)
             continue
-        check_names(parsed.logs, policy)
-        selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
+        selection = selected_runs(parsed, policy)
         if not sources.lost(selection):
-            break
-    labels = inner_labels(selection, policy)
-    skipped = [*parsed.sweep.skipped, *parsed.failures, *selection.superseded]
-    if policy.errors == "raise":
-        raise_first(skipped, parsed.sweep, selection)
-    attrs = load_attrs(discovery, parsed.sweep, skipped, policy) | {"source": source}
-    summary = LoadSummary.of(attrs["source"], parsed.sweep, selection, skipped)
-    writer = Writer(parsed.sweep, selection, labels, sources)
-    writer.frame.attrs = attrs | writer.frame.attrs
-    facts = {
-        "policy": policy_facts(policy),
-        "logs": logs,
-        "storage": asdict(archive_job.storage),
-        "version": version("runcube"),
-        "skipped": problems,
-        "deleted": sources.kept,
-        "others": sources.others(discovery.jobs, {p.path for p in parsed.failures}),
-        "told": summary.kept(),  # the name in archives
-    }
-    with (
-        replace_atomically(archive_job.target) as beside,
-        progress_callback(archive_job.progress, "writing the archive") as step,
-    ):
-        writer.write(beside, archive_job.storage, facts, discovery.jobs, step)
-    return replace(summary, read_here=parsed.read_here)
+            return parsed, selection
+
+
+def _may_succeed(discovery: Discovery, parsed: Parsed) -> bool:
+    """Return whether anything failed that may succeed another time, though no file changes.
+
+    A file without permission is none: permissions are in the listing.
+    """
+    if parsed.failures or any(problem.kind == "reader_error" for problem in discovery.skipped):
+        return True
+    problems = (problem for log in parsed.logs for problem in log.problems)
+    return any(p.kind == "unreadable" and not p.message.startswith(DAMAGED) for p in problems)

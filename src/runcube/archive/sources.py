@@ -37,28 +37,27 @@ class ArchiveSources:
         Where logs go that are read.
     existing : ExistingArchive, optional
         The archive that is updated.
-    kept : mapping of str to str
-        Paths of logs that are gone (``""``) or cannot be read, with the reason: what the archive
-        has of them stays valid.
+    hashes : bool
+        Whether logs are hashed where they are read.
 
     Attributes
     ----------
     existing : ExistingArchive or None
     hashes : bool
-        True: logs are hashed where they are read.
     """
-
-    hashes = True
 
     def __init__(
         self,
         staging: StagingStore,
         existing: ExistingArchive | None = None,
-        kept: Mapping[str, str] | None = None,
+        *,
+        hashes: bool = True,
     ) -> None:
         self._staging = staging
         self.existing = existing
-        self._kept = dict(kept or {})
+        self.hashes = hashes
+        # Paths of logs that are gone ("") or cannot be read, with the reason.
+        self._kept: dict[str, str] = {}
         self._from_existing: set[str] = set()
         self._numbers: dict[int, int] = {}
 
@@ -108,7 +107,7 @@ class ArchiveSources:
         whole = hash_more(job.source, record["digest"], sum(file[1] for file in record["files"]))
         ends = "" if log.resume is None else hash_ends(job.source, log.resume.offset)
         log.hashes = whole, ends
-        return self._staging.put(job, request, [log])
+        return self._staging.put(job, request, [log], hashes=self.hashes)
 
     def _remembered(self, job: Job, existing: ExistingArchive) -> Sequence[RunLog]:
         """Return what the archive keeps of a log that is not read, with a problem for it."""
@@ -121,7 +120,7 @@ class ArchiveSources:
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Write what was just read to the staging store, and return it without its values."""
-        return self._numbered(self._staging.put(job, request, logs))
+        return self._numbered(self._staging.put(job, request, logs, hashes=self.hashes))
 
     def record(self, path: str) -> tuple[Record, ArrayTable] | None:
         """Return the record of a source, with the table of its arrays; None if there is none."""

@@ -76,14 +76,19 @@ class StagingStore:
             return None
         return self._logs(record, job)
 
-    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
-        """Write the values and hashes of the logs of a source; return the logs without values."""
+    def put(
+        self, job: Job, request: Request, logs: Sequence[RunLog], *, hashes: bool = True
+    ) -> Sequence[RunLog]:
+        """Write the values and hashes of the logs of a source; return the logs without values.
+
+        Without ``hashes`` none is made of a log.
+        """
         key = RecordKey.of(job.fingerprint, job.source, request, logs)
         first = len(self._table.rows)
-        hashes = [log.hashes or (hash_prefix(job.source), "") for log in logs]
-        whole = hashes[0][0] if hashes else hash_prefix(job.source)
+        own = [log.hashes or (hash_prefix(job.source) if hashes else "", "") for log in logs]
+        whole = own[0][0] if own else hash_prefix(job.source) if hashes else ""
         record = to_record(key, job.source, whole, logs, self._table)
-        for item, (_, ends) in zip(record["logs"], hashes, strict=True):
+        for item, (_, ends) in zip(record["logs"], own, strict=True):
             if item["resume"]:
                 item["resume"]["ends"] = ends
         record["root"] = absolute_root(job.source.root)

@@ -3,12 +3,15 @@
 What is written is what those filters (shuffle, then deflate) read, in every library. HDF5 would
 compress all bytes with zlib; but most bytes of a float are noise. Here each plane of the shuffled
 bytes is compressed by itself, and one that does not shrink is stored uncompressed: this is written
-several times as fast, read twice as fast, and smaller.
+several times as fast, read twice as fast, and smaller. For a cache, a chunk that is full of values
+can be stored as it is, without its filter shuffle: it takes a quarter more room and is read twice
+as fast again.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from itertools import product
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,6 +36,10 @@ _HEAD = b"\x78\x01"
 _STORED = struct.Struct("<BHH")
 _MOST = (1 << 16) - 1
 _END = _STORED.pack(1, 0, _MOST)
+# The bit of the filter shuffle, the first one, where a chunk is stored without it.
+_UNSHUFFLED = 1
+# A chunk is full if at least this fraction of it is values.
+_FULL = 0.75
 
 
 def pack(chunk: NDArray[Any]) -> bytes:
@@ -55,6 +62,11 @@ def pack(chunk: NDArray[Any]) -> bytes:
         packed = press.compress(plane) + press.flush(isal_zlib.Z_SYNC_FLUSH)
         parts.append(packed if len(packed) < _WORTH * len(plane) else _stored(plane.tobytes()))
     return b"".join([*parts, _END, isal_zlib.adler32(planes).to_bytes(4, "big")])
+
+
+def store(chunk: NDArray[Any]) -> bytes:
+    """Return the bytes of a chunk in the form that the filter deflate reads, uncompressed."""
+    return zlib.compress(np.ascontiguousarray(chunk).data, 0)
 
 
 def _stored(data: bytes) -> bytes:
@@ -86,7 +98,14 @@ class ChunkFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def put(self, region: Region, values: NDArray[Any] | None, mask: NDArray[np.bool_]) -> None:
+    def put(
+        self,
+        region: Region,
+        values: NDArray[Any] | None,
+        mask: NDArray[np.bool_],
+        *,
+        packed: bool = True,
+    ) -> None:
         """Write the chunks of a region.
 
         Parameters
@@ -97,10 +116,12 @@ class ChunkFile:
             None if all are NaN.
         mask : ndarray of bool, the shape of the region
             True where a value was logged.
+        packed : bool
+            Whether chunks that are full of values are compressed too.
         """
         curve, logged = self._cube
         if values is not None:
-            _put(curve, region, values, np.nan)
+            _put(curve, region, values, np.nan, packed=packed)
         # Chunks of this one that were not written would not read as False.
         _put(logged, region, mask, None)
 
@@ -122,7 +143,14 @@ class ChunkFile:
                     after.id.write_direct_chunk(at, data, left_out)
 
 
-def _put(dataset: Any, region: Region, values: NDArray[Any], fill: float | None) -> None:
+def _put(
+    dataset: Any,
+    region: Region,
+    values: NDArray[Any],
+    fill: float | None,
+    *,
+    packed: bool = True,
+) -> None:
     """Write the chunks of a region, except those that hold only the fill value."""
     values = values.astype(dataset.dtype, copy=False)
     if dataset.chunks is None:
@@ -143,10 +171,13 @@ def _put(dataset: Any, region: Region, values: NDArray[Any], fill: float | None)
             whole[tuple(map(slice, chunk.shape))] = chunk
             chunk = whole
         chunk = np.ascontiguousarray(chunk)
-        if chunk.tobytes() != nothing:
+        if chunk.tobytes() == nothing:
+            if packed_nothing:
+                dataset.id.write_direct_chunk(at, packed_nothing)
+        elif packed or np.isnan(chunk).mean() > 1 - _FULL:
             dataset.id.write_direct_chunk(at, pack(chunk))
-        elif packed_nothing:
-            dataset.id.write_direct_chunk(at, packed_nothing)
+        else:
+            dataset.id.write_direct_chunk(at, store(chunk), _UNSHUFFLED)
 
 
 def _corners(region: Region, chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -45,10 +45,13 @@ class Storage:
         Type of ``curve`` in the file.
     significant_digits : int or None
         Decimal digits that are kept, 1 to 15; None: all.
+    packed : bool
+        Whether chunks that are full of values are compressed; those with gaps always are.
     """
 
     dtype: str = "float64"
     significant_digits: int | None = None
+    packed: bool = True
 
     def __post_init__(self) -> None:
         """Raise if a field has no valid value.
@@ -64,6 +67,10 @@ class Storage:
         whole = isinstance(digits, int) and not isinstance(digits, bool)
         if digits is not None and not (whole and 1 <= digits <= 15):  # type: ignore[operator]
             raise ArchiveError(f"significant_digits={digits!r}: expected 1 to 15")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what changes the values, as an archive records it."""
+        return {"dtype": self.dtype, "significant_digits": self.significant_digits}
 
     def apply(self, values: NDArray[Any], logged: NDArray[np.bool_]) -> NDArray[Any]:
         """Return values as they are stored; applying it again changes nothing.
@@ -226,7 +233,8 @@ def write_file(
         new = stack.enter_context(ChunkFile(path))
         for region, values, mask in blocks(regions(cube.shape, cube.chunk, BLOCK_BYTES // 8)):
             if mask is not None:
-                new.put(region, None if values is None else storage.apply(values, mask), mask)
+                stored = None if values is None else storage.apply(values, mask)
+                new.put(region, stored, mask, packed=storage.packed)
             elif old is not None:
                 new.copy(old, region)
     with netCDF4.Dataset(path, "a") as file:

@@ -37,6 +37,7 @@ from runcube.pipeline.summary import (
     inner_labels,
     load_attrs,
     raise_first,
+    selected_runs,
 )
 from runcube.pipeline.tasks import Parallel, check_parallel
 
@@ -80,6 +81,7 @@ __all__ = [
     "rebased_record",
     "resume_of",
     "scan",
+    "selected_runs",
     "to_logs",
     "to_record",
 ]

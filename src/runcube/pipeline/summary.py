@@ -213,8 +213,18 @@ class FinishedLoad:
     summary: LoadSummary
 
 
-def finish_load(discovery: Discovery, parsed: Parsed, policy: Policy) -> FinishedLoad:
+def finish_load(
+    discovery: Discovery, parsed: Parsed, policy: Policy, selection: Selection | None = None
+) -> FinishedLoad:
     """Select the runs that stay in the cells, and collect attrs, problems and notes.
+
+    Parameters
+    ----------
+    discovery : Discovery
+    parsed : Parsed
+    policy : Policy
+    selection : Selection, optional
+        What ``selected_runs`` returned, where that is known already.
 
     Raises
     ------
@@ -225,8 +235,15 @@ def finish_load(discovery: Discovery, parsed: Parsed, policy: Policy) -> Finishe
     LogError
         With ``errors="raise"``.
     """
-    selection = _selected(parsed, policy)
-    return _finished(discovery, parsed, policy, selection)
+    if selection is None:
+        selection = selected_runs(parsed, policy)
+    skipped = [*parsed.sweep.skipped, *parsed.failures, *selection.superseded]
+    if policy.errors == "raise":
+        raise_first(skipped, parsed.sweep, selection)
+    attrs = load_attrs(discovery, parsed.sweep, skipped, policy)
+    summary = LoadSummary.of(attrs["source"], parsed.sweep, selection, skipped)
+    summary = replace(summary, read_here=parsed.read_here)
+    return FinishedLoad(selection, inner_labels(selection, policy), attrs, summary)
 
 
 def finish_tree(
@@ -246,7 +263,7 @@ def finish_tree(
     UnknownNameError, PlanError, LogError
         As ``finish_load``.
     """
-    main = _selected(parsed, policy)
+    main = selected_runs(parsed, policy)
     nodes = [*tree_selections(parsed.logs, main, parsed.sweep)]
     main.notes = [note for note in main.notes if "load_tree()" not in note]
     main.notes += [f"{name!r}: {note}" for name, node in nodes for note in node.notes]
@@ -255,21 +272,18 @@ def finish_tree(
     for number, kept_run in enumerate(main.kept_runs):
         own = [node.kept_runs[number].attempt.problems for _, node in nodes]
         kept_run.attempt.problems = [*dict.fromkeys(p for problems in own for p in problems)]
-    return _finished(discovery, parsed, policy, main), nodes
+    return finish_load(discovery, parsed, policy, main), nodes
 
 
-def _selected(parsed: Parsed, policy: Policy) -> Selection:
+def selected_runs(parsed: Parsed, policy: Policy) -> Selection:
+    """Return the run of each cell.
+
+    Raises
+    ------
+    UnknownNameError
+        If a policy names a split, metric or axis that no log has.
+    PlanError
+        With ``on_duplicate="raise"``, if two runs share a cell.
+    """
     check_names(parsed.logs, policy)
     return select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
-
-
-def _finished(
-    discovery: Discovery, parsed: Parsed, policy: Policy, selection: Selection
-) -> FinishedLoad:
-    skipped = [*parsed.sweep.skipped, *parsed.failures, *selection.superseded]
-    if policy.errors == "raise":
-        raise_first(skipped, parsed.sweep, selection)
-    attrs = load_attrs(discovery, parsed.sweep, skipped, policy)
-    summary = LoadSummary.of(attrs["source"], parsed.sweep, selection, skipped)
-    summary = replace(summary, read_here=parsed.read_here)
-    return FinishedLoad(selection, inner_labels(selection, policy), attrs, summary)
