@@ -101,8 +101,8 @@ def main() -> None:
     logs = ragged(DATA)
     number, size = warm(logs)
     print(statement(SHORT, number, size), f"\nwith {LONG}")
-    cache = DATA / "ragged-8gb.schema"
-    cache.unlink(missing_ok=True)
+    cache = DATA / "ragged-8gb.cache"
+    shutil.rmtree(cache, ignore_errors=True)
     for _ in range(options.rounds):
         found = child("mean", logs, options.limit, cache)
         print({k: round(v, 2) if isinstance(v, float) else v for k, v in found.items()})

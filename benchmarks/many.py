@@ -79,7 +79,7 @@ def rounds(logs: Path, runs: int, number: int) -> dict[str, list[Any]]:
     """Measure all steps several times."""
     found: dict[str, list[Any]] = {step: [] for step in STEPS}
     with tempfile.TemporaryDirectory() as folder:
-        cache = Path(folder) / "schema"
+        cache = Path(folder) / "cache"
         for _ in range(number):
             shutil.rmtree(folder)
             for step in STEPS:

@@ -26,7 +26,6 @@ FOLDERS = {
     "report": "core cube stats tables plot",
     "netcdf": "core files cube",
     "pipeline": "core files plan readers curves cube",
-    "lazy": "core files readers curves cube pipeline",
     "archive": "core files plan readers curves cube netcdf pipeline",
     "cli": "core files plan cube stats tables report pipeline archive",
 }
@@ -36,10 +35,9 @@ MODULES_ALONE = {
     "versions": "readers",
     "testing": "",
     "accessor": "core cube stats plot",
-    "engine": "files readers curves pipeline lazy",
+    "engine": "files readers curves pipeline archive",
     "__init__": (
-        "core plan readers cube stats tables plot report pipeline lazy archive accessor logger"
-        " versions"
+        "core plan readers cube stats tables plot report pipeline archive accessor logger versions"
     ),
     "__main__": "cli",
 }

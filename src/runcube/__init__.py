@@ -13,6 +13,7 @@ from runcube.archive import (
     archive_runs,
     merge_archives,
     open_archive,
+    open_runs,
     save_archive,
     update_archive,
     verify_archive,
@@ -30,7 +31,6 @@ from runcube.core import (
     UnknownNameError,
 )
 from runcube.cube import at_best, diverged, final, problems, to_configs, to_grid
-from runcube.lazy import open_runs
 from runcube.logger import RunLogger
 from runcube.pipeline import load_runs, load_tree, scan
 from runcube.plan import Sweep

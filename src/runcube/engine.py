@@ -3,24 +3,71 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from copy import copy
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+import xarray as xr
 from xarray.backends import BackendEntrypoint
 
+from runcube.archive import open_runs
 from runcube.files import PACKED_ENDINGS
-from runcube.lazy import open_runs, with_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-    import xarray as xr
 
     from runcube.curves import Align, MissingX, OnDuplicate
     from runcube.pipeline import Errors, Parallel, Progress
     from runcube.readers import Reader
 
 _LOG_NAMES = tuple(e + packed for e in (".jsonl", ".ndjson") for packed in PACKED_ENDINGS)
+
+
+class _Coordinate(xr.Variable):
+    """A coordinate, which stays in memory when ``xr.open_dataset`` puts variables in chunks.
+
+    As a dask array it would be of no use to operations that take values: ``where(..., drop=True)``,
+    ``groupby``.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, variable: xr.Variable) -> Self:
+        """Return a variable of this class; its values stay lazy."""
+        made: Any = variable.copy(deep=False)
+        made.__class__ = cls
+        same: Self = made
+        return same
+
+    def chunk(self, *arguments: Any, **options: Any) -> Any:
+        """Return a plain variable, which is in memory, and can be put in chunks after that."""
+        del arguments, options
+        return self.to_base_variable()
+
+    def __reduce__(self) -> Any:
+        """Leave nothing but a plain variable to other processes."""
+        return copy, (self.to_base_variable(),)
+
+
+class _Values(_Coordinate):
+    """A variable whose dask array has another name as soon as a log has changed.
+
+    ``xr.open_dataset`` names arrays after the path and its time, and that of a directory stays as
+    it is when a log in it grows: dask would take new values for those that it has.
+    """
+
+    __slots__ = ()
+
+    def chunk(self, *arguments: Any, from_array_kwargs: Any = None, **options: Any) -> Any:
+        """Return a plain variable in chunks; the file that holds its values is in its name."""
+        given = dict(from_array_kwargs or {})
+        if given.get("name"):
+            source = str(self.encoding.get("source", "")).encode("utf-8", "surrogatepass")
+            given["name"] += f"-{blake2b(source, digest_size=8).hexdigest()}"
+        plain: Any = self.to_base_variable()
+        return plain.chunk(*arguments, from_array_kwargs=given, **options)
 
 
 class RuncubeBackend(BackendEntrypoint):
@@ -167,7 +214,12 @@ progress, parallel, cache
             cache=cache,
         )
         names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
-        return with_known(ds.drop_vars(names, errors="ignore"))
+        values = {name: _Values.of(ds[name].variable) for name in ("curve", "logged")}
+        beside = [name for name in ds.coords if name not in ds.indexes]
+        known = {name: _Coordinate.of(ds[name].variable) for name in beside}
+        # As coordinates they would be made plain variables again.
+        ds = ds.reset_coords(beside).assign(values | known).set_coords(beside)
+        return ds.drop_vars(names, errors="ignore")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a path is named as a JSON-lines log and is no directory.

@@ -23,3 +23,10 @@ def path(tmp_path):
 def grid(root):
     """Six runs of two settings, as most sweeps are."""
     return write_sweep(root, product_configs(optim__lr=[0.1, 1.0]), seeds=(0, 1, 2))
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """Twelve runs of four settings, which several tests only read."""
+    configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
+    return write_sweep(tmp_path / "logs", configs, seeds=(0, 1, 2))

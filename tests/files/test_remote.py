@@ -30,7 +30,6 @@ from runcube.core.errors import RuncubeError
 from runcube.files import retry
 from runcube.files.access import read_bytes, read_from
 from runcube.files.tree import Tree, list_files
-from runcube.lazy import array, schema_cache, value_cache
 
 DATA = Path(__file__).parents[1] / "data"
 MADE = ("created", "command", "source", "git_commit", "policies")
@@ -57,13 +56,9 @@ def assert_same(one, other):
 
 
 @pytest.fixture(autouse=True)
-def unread(monkeypatch):
-    """Nothing of other tests is in memory, and failing takes no time."""
-    cache = value_cache.ValueCache()
-    for module in (array, value_cache, schema_cache):
-        monkeypatch.setattr(module, "VALUES", cache)
+def impatient(monkeypatch):
+    """Failing takes no time."""
     monkeypatch.setattr(retry, "PAUSES", (0.01, 0.02, 0.03))
-    return cache
 
 
 @pytest.fixture
@@ -239,19 +234,16 @@ def test_a_server_without_ranges_sends_each_file_once(logs, web):
     assert len(web.of_files()) == 24
 
 
-def test_a_selection_fetches_its_files_and_no_others(logs, web, unread):
+def test_a_selection_of_an_open_cube_fetches_nothing(logs, web):
     ds = opened(web.url + "/logs")
-    unread._held.clear()
     web.asked.clear()
     one = ds.curve.sel(lr=0.1, weights="DEFAULT", seed=1).compute()
     np.testing.assert_array_equal(one, loaded(logs).curve.sel(lr=0.1, weights="DEFAULT", seed=1))
-    (got,) = web.of_files()
-    assert got.path.strip("/").split("/")[1] == "005"
-    assert {a.path for a in web.of_files("HEAD")} == {got.path}
+    assert not web.asked
 
 
 def test_what_is_known_of_logs_is_kept_for_the_next_opening(logs, web, tmp_path):
-    url, cache = web.url + "/logs", tmp_path / "schema"
+    url, cache = web.url + "/logs", tmp_path / "cache"
     want = opened(url, cache).compute()
     web.asked.clear()
     ds = opened(url, cache)
@@ -266,7 +258,7 @@ def test_what_is_known_of_logs_is_kept_for_the_next_opening(logs, web, tmp_path)
 
 
 def test_a_cube_without_logs_that_were_denied_is_not_kept(logs, web, tmp_path):
-    url, cache = web.url + "/logs", tmp_path / "schema"
+    url, cache = web.url + "/logs", tmp_path / "cache"
     web.denied = {"007/json_out"}
     ds = opened(url, cache)
     assert json.loads(ds.attrs["skipped"])[0]["kind"] == "unreadable"
@@ -365,15 +357,6 @@ def test_a_log_that_has_vanished_is_named_at_once(logs, web):
     with pytest.raises(FileNotFoundError, match="No such file"):
         read_bytes(tree.root, path)
     assert len([a for a in web.asked if path in a.path]) == 1
-
-
-def test_a_log_that_changes_meanwhile_is_no_mix(logs, web):
-    ds = opened(web.url + "/logs")
-    array.VALUES._held.clear()
-    (log,) = (logs / "001").iterdir()
-    log.write_bytes(log.read_bytes() * 2)
-    with pytest.raises(rc.LogError, match="it has changed since"):
-        ds.curve.compute()
 
 
 def test_a_server_that_is_gone_is_told_before_long(logs):

@@ -1,13 +1,15 @@
-"""Archives: logs to one netCDF file, its updates, merges and checks.
+"""Archives: logs to one netCDF file, its updates, merges and checks; lazy cubes in the cache.
 
 ``api`` has the public functions; start there. ``build`` goes from logs to a file, which ``writer``
-fills. A log comes from an existing archive (``existing``) or from what was just read
-(``staging``); ``sources`` is both, ``merge_sources`` several archives for ``merge``;
-``older`` keeps what must not be replaced, ``kept`` the runs of logs that are gone. May import
-``core``, ``files``, ``plan``, ``readers``, ``curves``, ``cube``, ``netcdf`` and ``pipeline``.
+fills. ``cached`` is ``open_runs``, an archive in the cache, where ``cache`` says what it is named
+after and when it goes. A log comes from an existing archive (``existing``) or from what was just
+read (``staging``); ``sources`` is both, ``merge_sources`` several archives for ``merge``; ``older``
+keeps what must not be replaced, ``kept`` the runs of logs that are gone. May import ``core``,
+``files``, ``plan``, ``readers``, ``curves``, ``cube``, ``netcdf`` and ``pipeline``.
 """
 
 from runcube.archive.api import archive_runs, open_archive, save_archive, update_archive
+from runcube.archive.cached import open_runs
 from runcube.archive.merge import merge_archives
 from runcube.archive.verify import verify_archive
 
@@ -15,6 +17,7 @@ __all__ = [
     "archive_runs",
     "merge_archives",
     "open_archive",
+    "open_runs",
     "save_archive",
     "update_archive",
     "verify_archive",

@@ -27,9 +27,11 @@ from runcube.pipeline import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from runcube.archive.existing import ExistingArchive
+    from runcube.core import Source
     from runcube.curves import Selection
     from runcube.files import Listing
     from runcube.netcdf import Storage
@@ -58,11 +60,10 @@ class ArchiveJob:
         What the attr ``source`` is to be; None: ``root`` without its password.
     parallel : {"auto", "threads", "processes", "dask"}, False or Executor
         Where the logs are read.
-    listing : Listing or None
-        The files under ``root``, where they are listed already.
-    is_mirror : bool
-        True: what ``load_runs`` would load now and nothing else, for a cache. Runs whose logs are
-        gone are not kept, and no log is hashed.
+    mirrored : Listing or None
+        The files under ``root``, if the archive is to hold what ``load_runs`` would load of them
+        now and nothing else, for a cache: runs whose logs are gone are not kept, and no log is
+        hashed.
     """
 
     root: str
@@ -72,8 +73,7 @@ class ArchiveJob:
     progress: bool | Progress = False
     source: str | None = None
     parallel: Parallel = "auto"
-    listing: Listing | None = None
-    is_mirror: bool = False
+    mirrored: Listing | None = None
 
 
 @dataclass(frozen=True)
@@ -119,23 +119,27 @@ def _through(
     staging: StagingStore, archive_job: ArchiveJob, existing: ExistingArchive | None
 ) -> Archived:
     before = failed_reads()
+    mirrored = archive_job.mirrored
+    digest = None if mirrored is None else _entries_of(mirrored)
+    if existing is not None and digest is not None:
+        existing.forget_others(digest)
     discovery = discover(
         archive_job.root,
         **archive_job.policy.finding,
-        listing=archive_job.listing,
+        listing=mirrored,
         known=None if existing is None else existing.headers,
-        again=existing is not None and not archive_job.is_mirror,
+        again=existing is not None and mirrored is None,
     )
     source = archive_job.source
     if source is None:
         source = clean_text(display_root(discovery.root))
-    if existing is not None and not archive_job.is_mirror:
+    if existing is not None and mirrored is None:
         logs = absolute_root(archive_job.root)
         if existing.is_current(discovery, logs, source):
             return Archived(LoadSummary(**existing.facts["told"]))
     problems = [[p.path, p.kind, p.message] for p in discovery.skipped]
-    sources = ArchiveSources(staging, existing, hashes=not archive_job.is_mirror)
-    keeping = None if archive_job.is_mirror else existing
+    sources = ArchiveSources(staging, existing, digest=digest)
+    keeping = existing if mirrored is None else None
     parsed, selection = _parsed(discovery, archive_job, sources, keeping)
     finished = finish_load(discovery, parsed, archive_job.policy, selection)
     finished.attrs["source"] = source
@@ -166,7 +170,7 @@ def _parsed(
     sources: ArchiveSources,
     existing: ExistingArchive | None,
 ) -> tuple[Parsed, Selection]:
-    """Return what was parsed, with what ``existing`` has of logs that are gone, and the selection."""
+    """Return what was parsed, or ``existing`` has of logs that are gone, and the selection."""
     policy = archive_job.policy
     if existing is not None:
         gone = kept_logs(discovery, existing)
@@ -186,6 +190,15 @@ def _parsed(
         selection = selected_runs(parsed, policy)
         if not sources.lost(selection):
             return parsed, selection
+
+
+def _entries_of(listing: Listing) -> Callable[[Source], str]:
+    """Return what tells the states of a source apart that have one size and time.
+
+    It is when the entries of its files changed: another file may have been put in the place of one.
+    """
+    at = dict(zip((file.path for file in listing.files), listing.changed, strict=False))
+    return lambda source: " ".join(str(at.get(file.path, "")) for file in source.files)
 
 
 def _may_succeed(discovery: Discovery, parsed: Parsed) -> bool:

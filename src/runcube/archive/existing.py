@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import ArchiveError, RuncubeError, Source
+from runcube.core import ArchiveError, LogFile, RuncubeError, Source
 from runcube.files import hash_ends
 from runcube.netcdf import Storage, damaged, read_blob
 from runcube.pipeline import (
@@ -343,6 +343,13 @@ class ExistingArchive:
     def forget(self, path: str) -> None:
         """Forget that a log is known, so that it is read again."""
         self._keys.pop(path, None)
+
+    def forget_others(self, digest: Callable[[Source], str]) -> None:
+        """Forget the logs that are in another state than when they were read."""
+        for path, record in self.records.items():
+            files = tuple(LogFile(*file) for file in record["files"])
+            if record["digest"] != digest(Source("", path, files)):
+                self.forget(path)
 
     def has_values(self, path: str, number: int, kept_run: KeptRun) -> bool:
         """Return whether the archive has all values of a run; it keeps those that won a cell."""

@@ -11,11 +11,11 @@ from runcube.netcdf import unpack_text
 from runcube.pipeline import has_repeats, of_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from runcube.archive.existing import ExistingArchive
     from runcube.archive.staging import StagingStore
-    from runcube.core import Request, RunLog
+    from runcube.core import Request, RunLog, Source
     from runcube.curves import Attempt, KeptRun, Selection
     from runcube.pipeline import ArrayTable, Job, Record
 
@@ -37,8 +37,9 @@ class ArchiveSources:
         Where logs go that are read.
     existing : ExistingArchive, optional
         The archive that is updated.
-    hashes : bool
-        Whether logs are hashed where they are read.
+    digest : callable, optional
+        What tells states of a source apart, beside size and time; by default the hash of its bytes,
+        which is made where it is read.
 
     Attributes
     ----------
@@ -51,11 +52,12 @@ class ArchiveSources:
         staging: StagingStore,
         existing: ExistingArchive | None = None,
         *,
-        hashes: bool = True,
+        digest: Callable[[Source], str] | None = None,
     ) -> None:
         self._staging = staging
         self.existing = existing
-        self.hashes = hashes
+        self.hashes = digest is None
+        self._digest = digest
         # Paths of logs that are gone ("") or cannot be read, with the reason.
         self._kept: dict[str, str] = {}
         self._from_existing: set[str] = set()
@@ -107,7 +109,7 @@ class ArchiveSources:
         whole = hash_more(job.source, record["digest"], sum(file[1] for file in record["files"]))
         ends = "" if log.resume is None else hash_ends(job.source, log.resume.offset)
         log.hashes = whole, ends
-        return self._staging.put(job, request, [log], hashes=self.hashes)
+        return self._staging.put(job, request, [log], self._digest)
 
     def _remembered(self, job: Job, existing: ExistingArchive) -> Sequence[RunLog]:
         """Return what the archive keeps of a log that is not read, with a problem for it."""
@@ -120,7 +122,7 @@ class ArchiveSources:
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Write what was just read to the staging store, and return it without its values."""
-        return self._numbered(self._staging.put(job, request, logs, hashes=self.hashes))
+        return self._numbered(self._staging.put(job, request, logs, self._digest))
 
     def record(self, path: str) -> tuple[Record, ArrayTable] | None:
         """Return the record of a source, with the table of its arrays; None if there is none."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.core import Request, RunLog
+    from runcube.core import Request, RunLog, Source
     from runcube.pipeline import Job, Record, StoredCurves
 
 # What a crash costs at most: the work of so many bytes or seconds.
@@ -77,16 +77,21 @@ class StagingStore:
         return self._logs(record, job)
 
     def put(
-        self, job: Job, request: Request, logs: Sequence[RunLog], *, hashes: bool = True
+        self,
+        job: Job,
+        request: Request,
+        logs: Sequence[RunLog],
+        digest: Callable[[Source], str] | None = None,
     ) -> Sequence[RunLog]:
         """Write the values and hashes of the logs of a source; return the logs without values.
 
-        Without ``hashes`` none is made of a log.
+        With a ``digest`` it takes the place of the hashes.
         """
         key = RecordKey.of(job.fingerprint, job.source, request, logs)
         first = len(self._table.rows)
-        own = [log.hashes or (hash_prefix(job.source) if hashes else "", "") for log in logs]
-        whole = own[0][0] if own else hash_prefix(job.source) if hashes else ""
+        make = hash_prefix if digest is None else digest
+        own = [log.hashes or (make(job.source), "") for log in logs]
+        whole = own[0][0] if own else make(job.source)
         record = to_record(key, job.source, whole, logs, self._table)
         for item, (_, ends) in zip(record["logs"], own, strict=True):
             if item["resume"]:

@@ -26,7 +26,7 @@ from runcube.cube.final import at_best, diverged, final, nonfinite_of
 from runcube.cube.layouts import to_configs, to_grid
 from runcube.cube.names import coordinate_name, find_name
 from runcube.cube.of_status import of_status
-from runcube.cube.placement import Index, InnerLabels, Part, Scatter
+from runcube.cube.placement import InnerLabels, Scatter
 from runcube.cube.problems import problems
 from runcube.cube.report import table
 
@@ -35,9 +35,7 @@ __all__ = [
     "CellIndex",
     "CellRows",
     "ExpectedRuns",
-    "Index",
     "InnerLabels",
-    "Part",
     "Scatter",
     "at_best",
     "build_cube",

@@ -191,24 +191,6 @@ class Part:
         """Write True into a cell (split, metric, x) where the values go."""
         logged[self.split][self._where] = True
 
-    def within(self, places: Sequence[NDArray[np.intp]]) -> Part | None:
-        """Return the values that lie in a part of the cell; None if none does.
-
-        Parameters
-        ----------
-        places : sequence of ndarray
-            For each split, metric and x of the cell, its position in the part; -1: nowhere.
-        """
-        split, into, at = (
-            place[i] for place, i in zip(places, (self.split, self.into, self.at), strict=True)
-        )
-        if split < 0 or (into < 0).all() or (at < 0).all():
-            return None
-        rows = np.arange(len(at)) if isinstance(self.rows, slice) else self.rows
-        metrics = self.metrics[into >= 0]
-        into, rows, at = into[into >= 0], rows[at >= 0], at[at >= 0]
-        return Part(int(split), into, _as_slice(at), metrics, rows)
-
     @property
     def _where(self) -> Any:
         if isinstance(self.into, slice) or isinstance(self.at, slice):

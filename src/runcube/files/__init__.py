@@ -21,7 +21,7 @@ from runcube.files.access import (
     release_sources,
     stat_file,
 )
-from runcube.files.atomic import is_netcdf, locked, replace_atomically, write_atomically
+from runcube.files.atomic import is_netcdf, locked, replace_atomically
 from runcube.files.contents import DAMAGED
 from runcube.files.globs import FileFilter
 from runcube.files.hashing import has_hash, hash_ends, hash_more, hash_prefix
@@ -35,6 +35,7 @@ from runcube.files.paths import (
     display_root,
     is_of_this_process,
     is_url,
+    last_name,
     named_roots,
     portable_root,
     roots_of,
@@ -65,6 +66,7 @@ __all__ = [
     "is_of_this_process",
     "is_remote",
     "is_url",
+    "last_name",
     "list_files",
     "locked",
     "may_read",
@@ -80,5 +82,4 @@ __all__ = [
     "roots_of",
     "stat_file",
     "without_secrets",
-    "write_atomically",
 ]

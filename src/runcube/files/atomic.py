@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -20,19 +19,27 @@ _NETCDF_HEADS = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, own: bool = False) -> Iterator[None]:
     """Lock a file against other writers; readers are not kept out.
+
+    Parameters
+    ----------
+    path : Path
+    own : bool
+        Whether nothing but archives of the caller can have this name: whatever stands there may be
+        replaced, and a process that is writing it is waited for.
 
     Raises
     ------
     ArchiveError
         If another process is writing it, or its directory cannot be written.
     """
-    check_target(path)
+    if not own:
+        check_target(path)
     beside = path.with_name(f".{path.name}.lock")
     lock = FileLock(beside)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if own else 0)
     except Timeout:
         raise ArchiveError(
             f"{path}: another process is writing it (lock file {beside.name}); try again later"
@@ -71,25 +78,6 @@ def replace_atomically(path: Path) -> Iterator[Path]:
         raise ArchiveError(f"{path}: could not be written: {_reason(error)}") from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file that others may read or write at the same time: whole, or not at all.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
 
 
 def check_target(path: Path) -> None:

@@ -7,7 +7,7 @@ Start in ``writer``. May import ``core``, ``files`` and ``cube``.
 
 from runcube.netcdf.chunks import Region
 from runcube.netcdf.encoding import encode, pack_text, unpack_text
-from runcube.netcdf.reader import damaged, opened, read_blob, read_file
+from runcube.netcdf.reader import damaged, open_same, opened, read_blob, read_file
 from runcube.netcdf.writer import (
     BLOCK_BYTES,
     Blocks,
@@ -29,6 +29,7 @@ __all__ = [
     "chunk_shape",
     "damaged",
     "encode",
+    "open_same",
     "opened",
     "pack_text",
     "read_blob",

@@ -22,7 +22,7 @@ from runcube.files import is_netcdf
 from runcube.netcdf.encoding import CUBE, FORMAT, decode, unpack_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import netCDF4
@@ -45,7 +45,29 @@ def read_blob(group: netCDF4.Group, name: str) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def read_file(path: Path, chunks: Any = None, *, messages: bool = False) -> xr.Dataset:
+def open_same(path: str, identity: tuple[int, ...], mode: Literal["r"]) -> Any:
+    """Open a file, also again after xarray closed it, unless it was replaced.
+
+    Raises
+    ------
+    ArchiveError
+        If device, inode, size or time of the file differ from ``identity``.
+    """
+    import netCDF4
+
+    stat = os.stat(path)
+    if identity != (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns):
+        raise _ReplacedError(f"{path}: was replaced since it was opened; open it again")
+    return netCDF4.Dataset(path, mode)
+
+
+def read_file(
+    path: Path,
+    chunks: Any = None,
+    *,
+    messages: bool = False,
+    open_file: Callable[..., Any] = open_same,
+) -> xr.Dataset:
     """Open a cube: coordinates in memory, ``curve`` and ``logged`` lazy.
 
     Parameters
@@ -56,6 +78,8 @@ def read_file(path: Path, chunks: Any = None, *, messages: bool = False) -> xr.D
         Dask chunks of ``curve`` and ``logged``, as for ``xarray.open_dataset``; None: no dask.
     messages : bool
         Whether to read the text lines of the runs as well, if the archive has them.
+    open_file : callable
+        What opens the file, now and again: as ``open_same``, which processes can send each other.
 
     Raises
     ------
@@ -68,18 +92,20 @@ def read_file(path: Path, chunks: Any = None, *, messages: bool = False) -> xr.D
     """
     for _ in range(_TRIES):
         try:
-            return _read_once(path, chunks, messages=messages)
+            return _read_once(path, chunks, messages=messages, open_file=open_file)
         except _ReplacedError:
             continue
     raise _ReplacedError(f"{path}: is replaced again and again; try later")
 
 
-def _read_once(path: Path, chunks: Any, *, messages: bool) -> xr.Dataset:
+def _read_once(
+    path: Path, chunks: Any, *, messages: bool, open_file: Callable[..., Any]
+) -> xr.Dataset:
     """Open a cube as ``read_file``, or raise if the file is replaced meanwhile."""
     check_file(path)
     stat = path.stat()
     identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    manager: Any = CachingFileManager(_open_same, str(path.absolute()), identity, mode="r")
+    manager: Any = CachingFileManager(open_file, str(path.absolute()), identity, mode="r")
     make_store: Any = NetCDF4DataStore
     try:
         schema, texts = _schema_of(manager.acquire(), messages=messages)
@@ -112,22 +138,6 @@ def _check_chunks(chunks: Any, ds: xr.Dataset) -> None:
     odd = [dim for dim in chunks if dim not in ds.dims] if isinstance(chunks, dict) else []
     if odd:
         raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {list(ds.dims)}")
-
-
-def _open_same(path: str, identity: tuple[int, ...], mode: Literal["r"]) -> Any:
-    """Open a file, also again after xarray closed it, unless it was replaced.
-
-    Raises
-    ------
-    ArchiveError
-        If device, inode, size or time of the file differ from ``identity``.
-    """
-    import netCDF4
-
-    stat = os.stat(path)
-    if identity != (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns):
-        raise _ReplacedError(f"{path}: was replaced since it was opened; open it again")
-    return netCDF4.Dataset(path, mode)
 
 
 def _schema_of(

@@ -32,11 +32,9 @@ from runcube.pipeline.records import (
 from runcube.pipeline.summary import (
     LoadSummary,
     attrs_of_now,
-    check_names,
     finish_load,
     inner_labels,
     load_attrs,
-    raise_first,
     selected_runs,
 )
 from runcube.pipeline.tasks import Parallel, check_parallel
@@ -56,7 +54,6 @@ __all__ = [
     "RecordKey",
     "StoredCurves",
     "attrs_of_now",
-    "check_names",
     "check_parallel",
     "decode_record",
     "discover",
@@ -77,7 +74,6 @@ __all__ = [
     "policy_of",
     "progress_bar",
     "progress_callback",
-    "raise_first",
     "rebased_record",
     "resume_of",
     "scan",

@@ -71,7 +71,7 @@ def opened(logs, **options):
         return rc.open_runs(logs, **options)
 
 
-def test_workers_read_the_logs_of_a_lazy_cube(cluster, logs):
+def test_workers_read_the_values_of_a_lazy_cube(cluster, logs):
     want = rc.load_runs(logs)
     ds = opened(logs, chunks={"seed": 5})
     client, *_ = cluster
@@ -96,31 +96,36 @@ def test_workers_read_logs_from_a_web_server(cluster, logs):
     del cluster
     want = rc.load_runs(logs)
     with serving(logs) as web:
-        ds = opened(web.url, chunks={"seed": 5}, cache=False)
-        web.asked.clear()
-        xr.testing.assert_equal(ds.compute(), want)
-        # By the workers: this process has all values in memory, and they have none.
-        assert len({a.path for a in web.of_files()}) == RUNS
-        web.asked.clear()
         xr.testing.assert_equal(rc.load_runs(web.url, parallel="dask"), want)
         # Once here, as a small log is fetched with its head, and once by the workers.
         assert len([a for a in web.of_files() if a.range is None]) == 2 * RUNS
+        ds = opened(web.url, chunks={"seed": 5}, cache=False)
+        web.asked.clear()
+        xr.testing.assert_equal(ds.compute(), want)
+        assert not web.asked
 
 
-def test_workers_say_that_they_do_not_see_the_memory_of_another_process(cluster, logs):
+def test_logs_in_the_memory_of_a_process_are_read_there(cluster, logs):
     fs = fsspec.filesystem("memory")
     for file in logs.rglob("*.jsonl"):
         fs.pipe_file(f"/sweep/{file.relative_to(logs).as_posix()}", file.read_bytes())
     try:
-        ds = opened("memory://sweep", cache=False)
-        with pytest.raises(rc.LogError, match="the memory of one process"):
-            ds.curve.compute()
-        # A load reads them here.
+        want = rc.load_runs(logs)
+        xr.testing.assert_equal(opened("memory://sweep", cache=False).compute(), want)
         with pytest.warns(rc.SweepWarning, match="memory of this process"):
             found = rc.load_runs("memory://sweep", parallel="dask")
-        xr.testing.assert_equal(found, rc.load_runs(logs))
+        xr.testing.assert_equal(found, want)
     finally:
         fs.rm("/sweep", recursive=True)
+
+
+def test_workers_elsewhere_are_told_of_a_directory_that_all_can_read(cluster, logs, tmp_path):
+    del cluster
+    ds = opened(logs, cache=tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").glob("*.nc")
+    kept.rename(tmp_path / "elsewhere.nc")  # as it is for who does not see this disk
+    with pytest.raises(rc.ArchiveError, match="pass cache= a directory that all of them can read"):
+        ds.curve.compute()
 
 
 def test_a_worker_that_is_killed_costs_no_data(cluster, logs):

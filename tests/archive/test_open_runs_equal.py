@@ -1,4 +1,4 @@
-"""What is opened is what would be loaded."""
+"""What `open_runs` opens is what `load_runs` would load."""
 
 import numpy as np
 import pytest
@@ -34,11 +34,11 @@ def test_a_written_sweep_is_opened_as_it_is_loaded(tmp_path_factory, sweep, layo
             opened(root / "logs", layout=layout)
         return
     for _ in range(2):  # at once, and from what the first opening kept
-        assert_same(opened(root / "logs", root / "schema", layout=layout), want)
+        assert_same(opened(root / "logs", root / "cache", layout=layout), want)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{[*o]}" for n, o in CASES])
-def test_odd_logs_are_opened_as_they_are_loaded(tmp_path, forget, name, options):
+def test_odd_logs_are_opened_as_they_are_loaded(tmp_path, name, options):
     root = tmp_path / "logs"
     root.mkdir()
     SWEEPS[name][0](root)
@@ -49,8 +49,7 @@ def test_odd_logs_are_opened_as_they_are_loaded(tmp_path, forget, name, options)
             opened(root, **options)
         return
     for _ in range(2):
-        assert_same(opened(root, tmp_path / "schema", **options), want)
-        forget()
+        assert_same(opened(root, tmp_path / "cache", **options), want)
 
 
 def test_it_warns_of_what_a_load_warns_of(logs):

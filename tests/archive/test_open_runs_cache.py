@@ -1,5 +1,7 @@
-"""Cubes that are kept whole: what comes from the cache is what a fresh opening gives."""
+"""Archives in the cache: what comes from there is what a fresh opening gives."""
 
+import errno
+import gc
 import json
 import os
 import shutil
@@ -11,6 +13,7 @@ import time
 import warnings
 from dataclasses import dataclass
 
+import h5py
 import pytest
 import xarray as xr
 from hypothesis import given, reject, settings
@@ -19,9 +22,10 @@ from odd_logs import CASES, SWEEPS
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
+from runcube.archive import build, cached
+from runcube.archive import cache as cache_of
+from runcube.archive.staging import StagingStore
 from runcube.core.errors import RuncubeError
-from runcube.files.tree import list_files
-from runcube.lazy import api, cube_cache, schema_cache
 from runcube.readers.native.reader import NativeReader
 
 # What hangs on the moment.
@@ -42,13 +46,11 @@ def opened(root, cache=False, **options):
 
 def about(ds):
     """All of a cube but its values, as it can be compared: the names of dask hang on the logs."""
-    variables = {
-        name: (v.dims, v.dtype, v.attrs, v.encoding, v.chunks) for name, v in ds.variables.items()
-    }
+    variables = {name: (v.dims, v.dtype, v.attrs, v.chunks) for name, v in ds.variables.items()}
     names = {n: getattr(ds[n].variable._data, "name", None) for n in ("curve", "logged")}
     graphs = {n: list(ds[n].__dask_graph__() or ()) for n in ("curve", "logged")}
     attrs = {name: value for name, value in ds.attrs.items() if name not in MADE}
-    return [*ds.variables], [*ds.coords], list(ds.attrs), attrs, variables, names, graphs
+    return [*ds.variables], [*ds.coords], attrs, variables, names, graphs
 
 
 def assert_same(one, other):
@@ -59,30 +61,25 @@ def assert_same(one, other):
 
 
 def results_of(cache):
-    return sorted(cache.parent.glob(f"{cache.name}.*.cube"))
-
-
-@pytest.fixture
-def logs(tmp_path):
-    configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
-    return write_sweep(tmp_path / "logs", configs, seeds=(0, 1, 2))
+    gc.collect()
+    return sorted(cache.glob("*.nc"))
 
 
 @pytest.fixture
 def cache(tmp_path):
-    return tmp_path / "schema"
+    return tmp_path / "cache"
 
 
 @pytest.fixture
 def made(monkeypatch):
-    """Openings that were made, and not read from the cache."""
+    """Cubes that were made of logs, and not just opened."""
     seen = []
 
-    def making(*arguments, make=api._opened):
-        seen.append(arguments[0])
-        return make(*arguments)
+    def making(asked, *rest, make=cached._make):
+        seen.append(asked.path.name)
+        return make(asked, *rest)
 
-    monkeypatch.setattr(api, "_opened", making)
+    monkeypatch.setattr(cached, "_make", making)
     return seen
 
 
@@ -185,7 +182,7 @@ def edit(root, kind, number):
 @given(steps=st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 30)), max_size=5))
 def test_after_any_change_it_is_what_a_fresh_opening_gives(tmp_path_factory, steps):
     home = tmp_path_factory.mktemp("edited")
-    root, cache = home / "logs", home / "schema"
+    root, cache = home / "logs", home / "cache"
     write_sweep(root, product_configs(optim__lr=[0.1, 0.2]), seeds=(0, 1))
     for kind, number in [("append", 0), *steps]:
         edit(root, kind, number)
@@ -260,7 +257,7 @@ def test_every_argument_counts(tmp_path_factory, picked):
         configs = product_configs(optim__lr=[0.1, 1.0], model__weights=[None, "DEFAULT"])
         write_sweep(root, configs, seeds=(0, 1))
     # One cache for all examples: whatever was opened before may be in it.
-    cache = root.with_name("arguments.schema")
+    cache = root.with_name("arguments.cache")
     options = {}
     for some in picked:
         options |= some
@@ -277,16 +274,6 @@ def test_two_sets_of_arguments_do_not_drive_each_other_out(logs, cache, made):
     for options in several * 3:
         opened(logs, cache, **options)
     assert len(made) == len(several)
-
-
-def test_results_are_bounded_and_those_used_last_stay(logs, cache, made):
-    for number in range(cube_cache.MOST + 4):
-        opened(logs, cache, expected=number + 1)
-        opened(logs, cache, expected=1)
-    assert len(results_of(cache)) == cube_cache.MOST
-    made.clear()
-    opened(logs, cache, expected=1)
-    assert made == []
 
 
 def test_the_root_counts_as_it_is_spelled(logs, cache, monkeypatch):
@@ -308,7 +295,7 @@ def test_another_version_is_another_result(logs, cache, made, monkeypatch):
     opened(logs, cache)
     for name, value in (("version", lambda _: "0.0"), ("_own_code", list), ("FORM", -1)):
         with monkeypatch.context() as other:
-            other.setattr(cube_cache, name, value)
+            other.setattr(cache_of, name, value)
             made.clear()
             opened(logs, cache)
             assert len(made) == 1, name
@@ -354,7 +341,7 @@ def test_what_a_listing_does_not_show_is_not_kept(logs, cache, made, monkeypatch
             return headers(self, source)
 
         failing.setattr(NativeReader, "headers", headers)
-        failing.setattr(api, "failed_reads", iter(range(9)).__next__)
+        failing.setattr(build, "failed_reads", iter(range(9)).__next__)
         assert opened(logs, cache).n_problems.size == 12
     assert results_of(cache) == []
     assert_same(opened(logs, cache), opened(logs))
@@ -417,48 +404,229 @@ def test_other_options_of_a_reader_are_another_result(logs, cache, made):
 # Caches that are no good
 
 
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_a_damaged_result_is_none(tmp_path_factory, data):
-    home = tmp_path_factory.getbasetemp() / "damaged"
-    root, cache = home / "logs", home / "schema"
-    if not root.exists():
-        write_sweep(root, product_configs(optim__lr=[0.1, 0.2]), seeds=(0, 1))
-    want = opened(root)
-    assert_same(opened(root, cache), want)
-    (kept,) = results_of(cache)
-    good = kept.read_bytes()
-    at = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(good))
-    bad = data.draw(
-        st.one_of(
-            st.just(good[:at]),
-            st.binary(min_size=1, max_size=9).map(lambda b: good[:at] + b + good[at + len(b) :]),
-            st.binary(min_size=1, max_size=9).map(lambda b: good[:at] + b + good[at:]),
-            st.binary(max_size=99),
-        )
-    )
-    kept.write_bytes(bad)
-    assert_same(opened(root, cache), want)
-    assert_same(opened(root, cache), want)
-
-
-def test_a_result_that_cannot_be_written_is_done_without(logs, cache, made):
-    opened(logs, cache)
-    (kept,) = results_of(cache)
-    kept.unlink()
-    kept.mkdir()
+@pytest.mark.parametrize(
+    "bad", [b"", b"\x89HDF\r\n\x1a\n", b"what I want to do next", 1000, 0.5, 0.9], ids=str
+)
+def test_a_damaged_archive_is_none(logs, cache, bad):
     want = opened(logs)
     assert_same(opened(logs, cache), want)
-    assert sorted(p.name for p in cache.parent.iterdir()) == ["logs", "schema", kept.name]
+    (kept,) = results_of(cache)
+    good = kept.read_bytes()
+    if not isinstance(bad, bytes):
+        bad = good[: bad if bad > 1 else int(bad * len(good))]
+    kept.write_bytes(bad)
+    for _ in range(2):
+        assert_same(opened(logs, cache), want)
 
 
-def test_no_result_is_kept_without_a_cache(logs, tmp_path, monkeypatch):
+def test_an_earlier_archive_that_is_damaged_is_done_without(logs, cache):
+    opened(logs, cache)
+    (kept,) = results_of(cache)
+    kept.write_bytes(kept.read_bytes()[:5000])
+    edit(logs, "append", 3)
+    assert_same(opened(logs, cache), opened(logs))
+
+
+@pytest.mark.parametrize("chunks", ["auto", None])
+def test_damaged_values_are_an_error_and_never_wrong(tmp_path, cache, chunks):
+    logs = write_sweep(tmp_path / "logs", product_configs(lr=[0.1, 0.2]), (0, 1), epochs=300)
+    want = opened(logs)
+    ds = opened(logs, cache)
+    ds.close()
+    (kept,) = results_of(cache)
+    good = kept.read_bytes()
+    with h5py.File(kept) as file:
+        chunk = file["curve"].id.get_chunk_info(0)
+        assert chunk.filter_mask == 1, "full chunks are stored as they are"
+    at = chunk.byte_offset + chunk.size // 2
+    stat = kept.stat()
+    kept.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+    os.utime(kept, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    damaged = opened(logs, cache, chunks=chunks)
+    with pytest.raises(RuntimeError, match="HDF error"):
+        damaged.curve.compute()
+    assert_same(opened(logs, False), want)
+
+
+def test_no_archive_is_kept_without_a_cache(logs, tmp_path, monkeypatch):
     monkeypatch.setenv("RUNCUBE_CACHE", str(tmp_path / "home"))
     opened(logs, False)
     assert not (tmp_path / "home").exists()
     opened(logs, True)
-    kinds = sorted(path.suffix for path in (tmp_path / "home" / "runcube").iterdir())
-    assert kinds == [".cube", ".schema"]
+    assert len(results_of(tmp_path / "home" / "runcube")) == 1
+
+
+def test_the_cache_is_where_the_environment_says(logs, tmp_path, monkeypatch):
+    for name, home in (("XDG_CACHE_HOME", "xdg"), ("RUNCUBE_CACHE", "ours")):
+        monkeypatch.setenv("RUNCUBE_CACHE", "")
+        monkeypatch.setenv(name, str(tmp_path / home))
+        opened(logs, True)
+        assert len(results_of(tmp_path / home / "runcube")) == 1
+        assert (tmp_path / home / "runcube").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("where", ["file/cache", "locked/cache"])
+def test_a_cache_that_cannot_be_written_is_done_without(logs, tmp_path, where, monkeypatch):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "locked").mkdir(mode=0o500)
+    if where == "locked/cache" and os.geteuid() == 0:
+        pytest.skip("root writes everywhere")
+    assert_same(opened(logs, tmp_path / where), opened(logs))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "locked", "logs"]
+
+
+def test_a_cache_of_others_that_can_only_be_read_is_read(logs, cache, made, monkeypatch):
+    opened(logs, cache)
+    del made[:]
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    opened(logs, cache)
+    assert made == []
+
+
+def test_nothing_is_written_beside_the_logs(logs, cache):
+    before = sorted(logs.rglob("*"))
+    opened(logs, cache)
+    edit(logs, "append", 3)
+    opened(logs, cache)
+    assert sorted(logs.rglob("*")) == before
+    assert [p.suffix for p in cache.iterdir()] == [".nc"] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"chunks": "big"}, "expected 'auto', a number"),
+        ({"chunks": True}, "expected 'auto', a number"),
+        ({"chunks": 0}, "-1 is the whole dim"),
+        ({"chunks": {"seed": -2}}, "-1 is the whole dim"),
+        ({"chunks": {"sed": 1}}, "no dim 'sed'"),
+        ({"cache": __file__}, "is a file; expected a directory, .*/archive'"),
+        ({"cache": "s3://bucket/cache"}, "a directory on this machine"),
+        ({"cache": None}, "expected True, False or a directory"),
+        ({"parallel": 4}, "expected 'auto', False"),
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_is_told_from_a_right_one(logs, options, said):
+    with pytest.raises(RuncubeError, match=said):
+        rc.open_runs(logs, **({"cache": False} | options))
+
+
+@pytest.mark.parametrize("full", ["staging", "archive"])
+def test_a_full_disk_is_an_error_that_names_the_remedy(logs, cache, monkeypatch, full):
+    no_room = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def failing(*_arguments, **_options):
+        raise no_room
+
+    owner, name = (StagingStore, "put") if full == "staging" else (build.Writer, "write")
+    with monkeypatch.context() as filling:
+        filling.setattr(owner, name, failing)
+        with pytest.raises(rc.ArchiveError, match=r"no room .*cache= .*load_runs"):
+            opened(logs, cache)
+    assert [*cache.iterdir()] == []
+    assert_same(opened(logs, cache), opened(logs))
+
+
+# What goes
+
+
+def aged(path, days):
+    then = time.time() - days * 86400
+    os.utime(path, (then, then))
+
+
+def test_what_was_superseded_goes_after_a_day(logs, cache):
+    for number in range(3):
+        edit(logs, "append", number)
+        ds = opened(logs, cache)
+    assert len(results_of(cache)) == 3
+    for path in results_of(cache):
+        aged(path, 1.1)
+    edit(logs, "append", 3)
+    opened(logs, cache)
+    assert len(results_of(cache)) == 1
+    del ds
+
+
+def test_what_was_opened_within_a_day_stays(logs, cache):
+    opened(logs, cache)
+    (kept,) = results_of(cache)
+    aged(kept, 1.1)
+    before = kept.stat().st_mtime_ns
+    opened(logs, cache)
+    assert kept.stat().st_mtime_ns == before
+    edit(logs, "append", 3)
+    opened(logs, cache)
+    assert len(results_of(cache)) == 2
+
+
+def test_what_nobody_opens_goes_after_a_month(logs, cache):
+    for options in ({}, {"metrics": "loss"}, {"metrics": "acc1"}):
+        opened(logs, cache, **options)
+    first, second, _ = sorted(results_of(cache), key=lambda p: p.stat().st_mtime_ns)
+    aged(first, 31)
+    aged(second, 29)
+    (other := cache / "mine.nc").write_text("no archive of runcube")
+    aged(other, 400)
+    edit(logs, "append", 3)
+    opened(logs, cache)
+    assert not first.exists()
+    assert second.exists()
+    assert other.exists()
+
+
+def test_a_cache_that_is_too_large_loses_what_was_opened_longest_ago(logs, cache, monkeypatch):
+    for number in range(4):
+        opened(logs, cache, expected=number + 1)
+    made = sorted(results_of(cache), key=lambda p: p.stat().st_mtime_ns)
+    for path, days in zip(made, (5, 4, 3, 0), strict=True):
+        aged(path, days)
+    monkeypatch.setattr(cache_of, "MOST_BYTES", 3.5 * made[0].stat().st_size)
+    opened(logs, cache, expected=9)
+    assert [path.exists() for path in made] == [False, True, True, True]
+
+
+# Others at the same time
+
+
+def test_who_opens_at_the_same_time_waits_and_reads_nothing(logs, cache):
+    code = f"""
+import warnings, sys
+import runcube as rc
+from runcube.archive import cached
+warnings.simplefilter("ignore")
+made, archive = [], cached.archive_logs
+cached.archive_logs = lambda *a: made.append(1) or archive(*a)
+sys.stdin.readline()
+ds = rc.open_runs({str(logs)!r}, cache={str(cache)!r})
+print(len(made), float(ds.curve.sum()))
+"""
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    run = [sys.executable, "-c", code]
+    processes = [subprocess.Popen(run, **options) for _ in range(4)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [process.communicate()[0].split() for process in processes]
+    assert sorted(made for made, _ in told) == ["0", "0", "0", "1"]
+    assert len({total for _, total in told}) == 1
+    assert len(results_of(cache)) == 1
+
+
+def test_who_was_killed_leaves_nothing_that_hinders(logs, cache):
+    code = f"""
+import os, warnings
+import runcube as rc
+from runcube.archive import writer
+warnings.simplefilter("ignore")
+writer.Writer.write = lambda *a, **o: os.kill(os.getpid(), 9)
+rc.open_runs({str(logs)!r}, cache={str(cache)!r})
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -9
+    assert_same(opened(logs, cache), opened(logs))
+    assert [p.suffix for p in cache.iterdir()] == [".nc"]
 
 
 # What is opened
@@ -542,12 +710,16 @@ def test_logs_that_changed_places_are_not_taken_for_each_other(tmp_path, opens):
     assert ds.path.sel(lr=0.1).item().startswith("b/")
 
 
-def test_configurations_of_logs_that_are_gone_go_as_well(logs, cache):
-    for seed in range(3):
-        shutil.rmtree(logs)
-        configs = product_configs(lr=[f"{seed}-{i}" for i in range(600)])
-        write_sweep(logs, configs, seeds=(0,), epochs=1)
-        opened(logs, cache)
-        rows = len(schema_cache.SchemaCache(cache, list_files(logs))._configs.rows)
-        assert rows < 2 * 700 + 1024 + 600
-    assert_same(opened(logs, cache), opened(logs))
+def test_the_second_opening_reads_what_has_changed_and_nothing_else(logs, tmp_path, read):
+    cache = tmp_path / "deep" / "cache"
+    opened(logs, cache)
+    read.clear()
+    opened(logs, cache, messages=True)
+    assert read == [], "archives hold the messages"
+    changed = logs / "003" / "json_out.jsonl"
+    changed.write_text(changed.read_text().replace("0.01", "0.02"))
+    write_run(logs / "new", {"optim": {"lr": 0.1}, "model": {"weights": None}, "seed": 7})
+    shutil.rmtree(logs / "004")
+    ds = opened(logs, cache)
+    assert read == ["003/json_out.jsonl", "new/json_out.jsonl"]
+    assert_same(ds, opened(logs))
