@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 
 import pytest
 from native_logs import config, curve, epochs, kinds, read, record, text
@@ -151,3 +152,33 @@ def test_what_reads_as_a_number_is_one_whatever_stands_around_it():
     for number in [*(c + "0.7" for c in around), *("0.7" + c for c in around), *around]:
         if is_number_text(number):
             float(number)
+
+
+def most_memory(folder, sections):
+    """Bytes that it takes to read a log whose sections each have a metric of their own."""
+    lines = [
+        line for n in range(sections) for line in (config(), record("val", **{f"m{n}": float(n)}))
+    ]
+    tracemalloc.start()
+    logs = read(folder, lines)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [log.metrics for log in logs] == [(f"m{n}",) for n in range(sections)]
+    assert [log.curves[0].values.tolist() for log in logs] == [[[n]] for n in range(sections)]
+    assert not any(log.problems for log in logs)
+    return most
+
+
+def test_sections_with_metrics_of_their_own_take_memory_with_their_number(tmp_path):
+    assert most_memory(tmp_path, 1600) < 6 * most_memory(tmp_path, 400)
+
+
+@pytest.mark.parametrize("sections", [2, 22])
+def test_each_section_has_a_bound_of_its_own(tmp_path, sections):
+    own = [[f"m{n}", f"k{n}", f"a{n}"][: 2 + (n != 1)] for n in range(sections)]
+    lines = [line for keys in own for line in (config(), record("val", **dict.fromkeys(keys, 1)))]
+    logs = read(tmp_path, lines, reader=NativeReader(limits=Limits(columns=2)))
+    assert [log.metrics for log in logs] == [tuple(keys[:2]) for keys in own]
+    found = [problem.message for log in logs for problem in log.problems]
+    what = "values of keys beyond Limits(columns=2): left out; 1 time, the first"
+    assert found == [f"{what} 'a{n}'" for n in range(sections) if n != 1]
