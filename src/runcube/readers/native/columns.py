@@ -97,7 +97,8 @@ class Gathering:
                 odd = _chosen(placed, placed.kinds != Kind.STRING)
                 self._take("/".join(path), odd, beside=True)
         for key, found in self.table.beside.items():
-            self._number = [path[0] for path in self.table.decoded.cells].index(key)
+            paths = enumerate(self.table.decoded.cells)
+            self._number = next((number for number, path in paths if path[0] == key), -1)
             for row, value in found:
                 for name, inner in flat_items({key: value}) if is_placed[row] else ():
                     self._put(name, row, inner)
