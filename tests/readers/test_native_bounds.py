@@ -229,3 +229,21 @@ def test_half_a_line_behind_too_many_keys_costs_that_line(tmp_path):
     (log,) = read_bound(tmp_path, ['{"title": "agg_val", "da', record("val", b=1), *epochs(1)])
     assert log.splits[0] == "all"
     assert ("bad_line", 3) in kinds(log)
+
+
+@pytest.mark.parametrize("lines", [[], MANY], ids=["decoded", "not even decoded"])
+@pytest.mark.parametrize(
+    ("beside", "stats", "name"),
+    [
+        ({}, {"acc": {"top": 1}}, "acc/top"),
+        ({"memory": {"peak": 1}}, {}, "memory/peak"),
+        ({"memory": 1}, {}, "memory"),
+    ],
+)
+def test_a_key_beyond_the_bound_has_its_name(lines, beside, stats, name):
+    last = json.dumps({"data_name": "val", "agg_stats": {"k0_0": 1} | stats} | beside)
+    data = "\n".join([*lines, config(), last]).encode()
+    (section,) = read_sections([(data, "a")], Limits(columns=1))[0][-1:]
+    assert section.names == ("k0_0",)
+    message = f"values of keys beyond Limits(columns=1): left out; 1 time, the first '{name}'"
+    assert [(p.message, p.line) for p in section.problems] == [(message, len(lines) + 2)]

@@ -11,9 +11,10 @@ import numpy as np
 from runcube.core import is_x_like
 from runcube.readers.kernel import Kind
 from runcube.readers.lines import as_float, is_number_text, is_short_list
-from runcube.readers.native.records import OWN_KEYS, beside, flat_items, shown
+from runcube.readers.native.bound import leave_out
+from runcube.readers.native.records import OWN_KEYS, beside, flat_items
 from runcube.readers.native.rows import TEXT
-from runcube.readers.native.tables import LAST, Columns, Numbers, places_of, spans_of
+from runcube.readers.native.tables import LAST, Columns, Numbers, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +108,7 @@ class Gathering:
         for name, lists in self._lists:
             self._itemize(name, lists, metrics)
         if len(metrics) + len(own) > self.limits.columns:
-            self._bound(metrics, own)
+            leave_out(metrics, own, self.starts, self.lines, self.odd, self.limits)
         return self._assembled(metrics), self._assembled(own)
 
     def places(self, order: tuple[int, ...]) -> dict[str, int]:
@@ -273,26 +274,6 @@ class Gathering:
             ]
             new = Numbers(lists.rows[at], np.array(values, np.float64))
             metrics[item] = self._merged(item, [*([metrics[item]] if item in metrics else []), new])
-
-    def _bound(self, metrics: dict[str, Numbers], own: dict[str, Numbers]) -> None:
-        """Leave out the values of keys beyond the bound of each part, and note them."""
-        names, bound = [*metrics, *own], self.limits.columns
-        what = f"values of keys beyond Limits(columns={bound}): left out"
-        spans = spans_of([*metrics.values(), *own.values()], self.starts)
-        kept: dict[int, NDArray[np.bool_]] = {}
-        for part in np.flatnonzero(np.diff(spans.ends) > bound).tolist():
-            mine = spans.of_part(part)
-            beyond = np.argsort(mine.first, kind="stable")[bound:]
-            table = (array[beyond].tolist() for array in mine[:4])
-            for column, row, low, high in zip(*table, strict=True):
-                line, name = int(self.lines[row]), names[column]
-                self.odd[part].note("limit", what, line, f"'{shown(name)}'", high - low)
-                columns = metrics if column < len(metrics) else own
-                kept.setdefault(column, np.ones(len(columns[name].rows), bool))[low:high] = False
-        for column, keep in kept.items():
-            columns = metrics if column < len(metrics) else own
-            rows, values = columns[names[column]]
-            columns[names[column]] = Numbers(rows[keep], values[keep])
 
     def _assembled(self, columns: dict[str, Numbers]) -> Columns:
         numbers = [self._numbers[name] for name in columns]
