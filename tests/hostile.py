@@ -110,6 +110,8 @@ class BatchReader(FailingReader):
         BATCHES.append(len(sources))
         found = [super(BatchReader, self).read(source, request) for source in sources]
         match self.fault:
+            case "raises":
+                raise ZeroDivisionError("a bug in batches")
             case "few":
                 return found[1:]
             case "many":

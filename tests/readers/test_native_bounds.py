@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 
 import pytest
 from native_logs import config, curve, epochs, kinds, read, record, text
@@ -9,6 +10,7 @@ from native_logs import config, curve, epochs, kinds, read, record, text
 import runcube as rc
 from runcube.core import Limits
 from runcube.readers.lines import BadLine, decode_line, is_number_text
+from runcube.readers.native.batch import read_sections
 from runcube.readers.native.reader import NativeReader
 
 
@@ -151,3 +153,97 @@ def test_what_reads_as_a_number_is_one_whatever_stands_around_it():
     for number in [*(c + "0.7" for c in around), *("0.7" + c for c in around), *around]:
         if is_number_text(number):
             float(number)
+
+
+def most_memory(folder, sections):
+    """Bytes that it takes to read a log whose sections each have a metric of their own."""
+    lines = [
+        line for n in range(sections) for line in (config(), record("val", **{f"m{n}": float(n)}))
+    ]
+    tracemalloc.start()
+    logs = read(folder, lines)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [log.metrics for log in logs] == [(f"m{n}",) for n in range(sections)]
+    assert [log.curves[0].values.tolist() for log in logs] == [[[n]] for n in range(sections)]
+    assert not any(log.problems for log in logs)
+    return most
+
+
+def test_sections_with_metrics_of_their_own_take_memory_with_their_number(tmp_path):
+    assert most_memory(tmp_path, 1600) < 6 * most_memory(tmp_path, 400)
+
+
+@pytest.mark.parametrize("sections", [2, 22])
+def test_each_section_has_a_bound_of_its_own(tmp_path, sections):
+    own = [[f"m{n}", f"k{n}", f"a{n}"][: 2 + (n != 1)] for n in range(sections)]
+    lines = [line for keys in own for line in (config(), record("val", **dict.fromkeys(keys, 1)))]
+    logs = read(tmp_path, lines, reader=NativeReader(limits=Limits(columns=2)))
+    assert [log.metrics for log in logs] == [tuple(keys[:2]) for keys in own]
+    found = [problem.message for log in logs for problem in log.problems]
+    what = "values of keys beyond Limits(columns=2): left out; 1 time, the first"
+    assert found == [f"{what} 'a{n}'" for n in range(sections) if n != 1]
+
+
+MANY = [json.dumps({"agg_stats": {f"k{n}_{i}": 1 for i in range(40)}}) for n in range(2)]
+
+
+def read_bound(tmp_path, lines):
+    """The runs of a log in which all but the first key is beyond the bound."""
+    return read(tmp_path, [*MANY, *lines], reader=NativeReader(limits=Limits(columns=1)))
+
+
+@pytest.mark.parametrize("name", ["val", {"x": 1}, 3, ["v"]])
+@pytest.mark.parametrize("key", ["data_name", "title"])
+def test_no_number_of_keys_puts_a_record_in_another_split(tmp_path, key, name):
+    lines = [json.dumps({key: name, "agg_stats": {"k0_0": value}}) for value in (2, 3)]
+    (log,) = read_bound(tmp_path, lines)
+    assert log.splits == ("all", str(name))
+    assert curve(log, "all", "k0_0") == {0: 1}
+    assert curve(log, str(name), "k0_0") == {0: 2, 1: 3}
+    assert log.metrics == ("k0_0",)
+
+
+def test_no_number_of_keys_hides_a_marker(tmp_path):
+    later = json.dumps({"data_name": "val", "agg_stats": {"k0_0": 2}})
+    (log,) = read_bound(tmp_path, [text(">> Start Epoch: 5"), later])
+    assert curve(log, "val", "k0_0") == {5: 2}
+
+
+def test_no_number_of_keys_hides_a_configuration():
+    data = "\n".join([*MANY, config({"lr": 1}), *epochs(2)]).encode()
+    ((first, second),) = read_sections([(data, "a")], Limits(columns=1))
+    assert (first.config, second.config) == (None, {"lr": 1})
+    assert (first.names, second.names) == (("k0_0",), ())
+    assert [*second.splits] == ["train", "val"]
+
+
+def test_a_record_of_which_every_value_is_beyond_the_bound_has_its_epoch(tmp_path):
+    later = json.dumps({"data_name": "val", "agg_stats": {"k0_0": 2}})
+    (log,) = read_bound(tmp_path, [record("val", b=1), later])
+    assert curve(log, "val", "k0_0") == {1: 2}
+    assert "80 times" in log.problems[-1].message
+
+
+def test_half_a_line_behind_too_many_keys_costs_that_line(tmp_path):
+    (log,) = read_bound(tmp_path, ['{"title": "agg_val", "da', record("val", b=1), *epochs(1)])
+    assert log.splits[0] == "all"
+    assert ("bad_line", 3) in kinds(log)
+
+
+@pytest.mark.parametrize("lines", [[], MANY], ids=["decoded", "not even decoded"])
+@pytest.mark.parametrize(
+    ("beside", "stats", "name"),
+    [
+        ({}, {"acc": {"top": 1}}, "acc/top"),
+        ({"memory": {"peak": 1}}, {}, "memory/peak"),
+        ({"memory": 1}, {}, "memory"),
+    ],
+)
+def test_a_key_beyond_the_bound_has_its_name(lines, beside, stats, name):
+    last = json.dumps({"data_name": "val", "agg_stats": {"k0_0": 1} | stats} | beside)
+    data = "\n".join([*lines, config(), last]).encode()
+    (section,) = read_sections([(data, "a")], Limits(columns=1))[0][-1:]
+    assert section.names == ("k0_0",)
+    message = f"values of keys beyond Limits(columns=1): left out; 1 time, the first '{name}'"
+    assert [(p.message, p.line) for p in section.problems] == [(message, len(lines) + 2)]

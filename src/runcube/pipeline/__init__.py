@@ -2,18 +2,20 @@
 
 ``load`` has the public functions `scan`, `load_runs` and `load_tree`; start there. ``discover``
 asks readers for headers, ``parse`` for runs, through ``tasks`` (in this thread, in others, in other
-processes, ``on_dask``); ``arguments`` checks what users pass, ``policy`` holds it, ``records`` what
-is kept of a parsed log besides its values, ``summary`` the attrs and the warning at the end of a
-load. May import ``core``, ``files``, ``plan``, ``readers``, ``curves`` and ``cube``.
+processes, ``on_dask``); ``reading`` holds what readers return or raise against their protocol;
+``arguments`` checks what users pass, ``policy`` holds it, ``records`` what is kept of a parsed log
+besides its values, ``summary`` the attrs and the warning at the end of a load. May import ``core``,
+``files``, ``plan``, ``readers``, ``curves`` and ``cube``.
 """
 
 from runcube.pipeline.arguments import load_policy
-from runcube.pipeline.discover import Discovery, Job, discover, of_logger
+from runcube.pipeline.discover import Discovery, discover
 from runcube.pipeline.load import load_runs, load_tree, scan
 from runcube.pipeline.parse import Parsed, parse_logs
 from runcube.pipeline.policy import Errors, Policy, policy_facts, policy_of
 from runcube.pipeline.progress import Progress, progress_bar, progress_callback
 from runcube.pipeline.provenance import git_commit, library_versions
+from runcube.pipeline.reading import Job, of_logger
 from runcube.pipeline.records import (
     RECORD_FORM,
     ArrayTable,

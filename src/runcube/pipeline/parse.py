@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runcube.core import RunHeader, RunLog
-    from runcube.pipeline.discover import Discovery, Job
+    from runcube.pipeline.discover import Discovery
     from runcube.pipeline.policy import Policy
     from runcube.pipeline.progress import Progress
+    from runcube.pipeline.reading import Job
     from runcube.pipeline.tasks import Parallel
     from runcube.plan import FlatConfigs, Sweep
 

@@ -38,7 +38,7 @@ from runcube.files import (
     prefetching,
     release_sources,
 )
-from runcube.pipeline.discover import Job, read_batch
+from runcube.pipeline.reading import Job, read_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

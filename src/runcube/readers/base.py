@@ -40,7 +40,8 @@ class Reader(Protocol):
     ``read_batch(sources: Sequence[Source], request: Request) -> Sequence[Sequence[RunLog]]``
         Return what ``read`` returns for each of several sources, in order: two or more that follow
         each other, some 8 MB in all. Where it raises, or returns another number of items, each of
-        the sources is read by ``read`` instead, so that an error costs only its file.
+        the sources is read by ``read`` instead, so that an error costs only its file; if it costs
+        none, the first log has a problem of kind ``reader_error`` that names what went wrong.
     ``remembered(headers: Sequence[RunHeader]) -> Sequence[RunHeader]``
         Return what the method ``headers`` would return for an unchanged file, without reading it.
         ``headers`` are those of the logs that ``read`` returned for the file, or those that this

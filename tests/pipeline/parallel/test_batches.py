@@ -10,9 +10,9 @@ from in_parallel import assert_same, load, quietly, results, tasks_of, way
 from sweeps import write_run
 
 import runcube as rc
-from runcube.core.model import LogFile, Request, Source
+from runcube.core.model import LogFile, Problem, Request, Source
 from runcube.pipeline import tasks as task_module
-from runcube.pipeline.discover import Job
+from runcube.pipeline.reading import Job
 from runcube.pipeline.tasks import read_tasks
 
 
@@ -70,12 +70,35 @@ def test_a_reader_that_takes_several_logs_is_given_them(logs, mode, request, mon
         assert [len(expected)] == BATCHES
 
 
-@pytest.mark.parametrize("fault", ["few", "many", "none", "other"])
-def test_what_comes_back_wrong_is_read_log_by_log(logs, fault):
+FAULTS = {
+    "raises": "read_batch raised ZeroDivisionError: a bug in batches",
+    "few": "read_batch gave the runs of {fewer}",
+    "many": "read_batch gave the runs of {more}",
+    "none": "read_batch raised TypeError: 'NoneType' object is not iterable",
+    "other": "read_batch raised TypeError: the reader gave 'no log', which is no RunLog",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_comes_back_wrong_is_read_log_by_log_and_named(logs, fault):
     expected = results(logs, False, PlainReader("batches"))
     BATCHES.clear()
-    assert_same(results(logs, False, BatchReader(fault=fault)), expected)
-    assert [len(expected)] == BATCHES
+    found = results(logs, False, BatchReader(fault=fault))
+    count = len(expected)
+    assert [count] == BATCHES
+    what = FAULTS[fault].format(fewer=count - 1, more=count + 1)
+    (first, *_), _ = found[0]
+    message = f"{what}; its {count} logs were read one by one"
+    assert first.problems.pop() == Problem("reader_error", message, first.header.source.path)
+    assert_same(found, expected)
+
+
+def test_a_fault_of_a_whole_batch_is_among_the_problems(logs):
+    found = load(logs, False, reader=BatchReader(fault="raises"))
+    (named,) = rc.problems(found).query("kind == 'reader_error'").itertuples()
+    assert named.message.startswith("read_batch raised ZeroDivisionError")
+    with pytest.raises(rc.RuncubeError, match="read_batch raised ZeroDivisionError"):
+        rc.load_runs(logs, parallel=False, reader=BatchReader(fault="raises"), errors="raise")
 
 
 def test_an_error_in_a_batch_costs_only_its_file(logs):

@@ -8,6 +8,7 @@ _Column = tuple[tuple[str, ...], int, memoryview, memoryview, memoryview, list[s
 def decode(
     buffers: Sequence[bytes | memoryview],
     raw: Collection[str],
+    always: Collection[str],
     columns: int,
     depth: int,
     line_bytes: int,

@@ -33,6 +33,7 @@ def decode(
     buffers: Sequence[bytes | memoryview],
     raw: Collection[str] = (),
     limits: Limits = DEFAULT_LIMITS,
+    always: Collection[str] = (),
 ) -> Decoded:
     """Return the columns of a batch of files; no other thread waits for the decoding.
 
@@ -42,13 +43,15 @@ def decode(
     raw : collection of str
         Top-level keys whose values are kept whole.
     limits : Limits
+    always : collection of str
+        Top-level keys that are columns whatever the bound on columns.
 
     Raises
     ------
     OverflowError
         Beyond 2**31 lines.
     """
-    found = _jsonlines.decode(buffers, raw, *bounds(limits))
+    found = _jsonlines.decode(buffers, raw, always, *bounds(limits))
     _, lines, offsets, ends, orders, columns, spans, bad, left_out, taken_back = found
     ends_of = np.frombuffer(ends, np.int64)
     where = np.frombuffer(spans, np.int64).reshape(-1, 2)

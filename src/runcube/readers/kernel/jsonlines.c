@@ -1,10 +1,11 @@
 /* JSON lines to columns, in one pass and without the GIL.
  *
- * decode(buffers, raw, columns, depth, line_bytes, digits)
+ * decode(buffers, raw, always, columns, depth, line_bytes, digits)
  *     -> (rows, lines, offsets, ends, orders, columns, spans, bad, left_out, taken_back)
  *
  * buffers     sequence of objects with the buffer protocol: the files of one batch.
  * raw         top-level keys whose values stay undecoded bytes, each distinct spelling once.
+ * always      top-level keys that are columns whatever the bound.
  * columns     bound on the number of columns; depth, line_bytes: bounds on a line, nesting beyond
  *             MAX_DEPTH included; digits: on a whole number.
  *
@@ -439,7 +440,7 @@ struct Node {
     Node *said, *also; /* first of its keys on this line; the next of them with the same parent */
     int64_t left_out; /* the first row, plus 1, whose value is left out */
     size_t hard; /* its last number that was left to Python, plus 1 */
-    bool raw, is_column;
+    bool raw, always, is_column;
     uint32_t column; /* its number, of one that is a column */
     uint8_t *kinds;
     int32_t *rows;
@@ -762,7 +763,7 @@ static bool begin_columns(State *d)
         Node *node = d->fresh[i];
         if (!node->n || node->rows[node->n - 1] != (int32_t)d->n_rows)
             node->capacity = 0; /* it begins with its next cell */
-        else if (node->is_column || d->n_columns < d->most_columns) {
+        else if (node->is_column || node->always || d->n_columns < d->most_columns) {
             if (!room(&d->columns, d->n_columns, &d->cap_columns, sizeof *d->columns) ||
                 !room(&d->order, d->n_order, &d->cap_order, sizeof *d->order))
                 return false;
@@ -1347,7 +1348,8 @@ error:
     return NULL;
 }
 
-static bool name_raw(State *d, PyObject *names)
+/* Set what holds for top-level keys: that they are kept whole, or that they are always columns. */
+static bool name_keys(State *d, PyObject *names, bool is_raw)
 {
     PyObject *iterator = PyObject_GetIter(names), *name;
     if (!iterator)
@@ -1365,7 +1367,7 @@ static bool name_raw(State *d, PyObject *names)
             PyErr_NoMemory();
             break;
         }
-        node->raw = true;
+        *(is_raw ? &node->raw : &node->always) = true;
     }
     Py_DECREF(iterator);
     return !PyErr_Occurred();
@@ -1373,12 +1375,12 @@ static bool name_raw(State *d, PyObject *names)
 
 static PyObject *decode(PyObject *module, PyObject *args)
 {
-    PyObject *given, *raw_names, *made = NULL;
+    PyObject *given, *raw, *always, *made = NULL;
     Node root = {0};
     State d = {.root = &root};
     Py_ssize_t columns;
     long long depth, line_bytes, digits;
-    if (!PyArg_ParseTuple(args, "OOnLLL", &given, &raw_names, &columns, &depth, &line_bytes, &digits))
+    if (!PyArg_ParseTuple(args, "OOOnLLL", &given, &raw, &always, &columns, &depth, &line_bytes, &digits))
         return NULL;
     Module *own = PyModule_GetState(module);
     PyObject *files = PySequence_Tuple(given);
@@ -1404,7 +1406,7 @@ static PyObject *decode(PyObject *module, PyObject *args)
     for (; held < n; held++)
         if (PyObject_GetBuffer(PyTuple_GetItem(files, (Py_ssize_t)held), &views[held], PyBUF_SIMPLE))
             goto done;
-    if (!name_raw(&d, raw_names))
+    if (!name_keys(&d, raw, true) || !name_keys(&d, always, false))
         goto done;
     Py_BEGIN_ALLOW_THREADS
     for (size_t i = 0; sound && i < n; i++) {

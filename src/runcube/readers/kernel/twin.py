@@ -50,9 +50,10 @@ def decode(
     buffers: Sequence[bytes | memoryview],
     raw: Collection[str] = (),
     limits: Limits = DEFAULT_LIMITS,
+    always: Collection[str] = (),
 ) -> Decoded:
     """Return the columns of a batch of files, as ``compiled.decode`` does."""
-    batch = _Batch(frozenset(raw), limits)
+    batch = _Batch(frozenset(raw), limits, frozenset((key,) for key in always))
     ends, orders = [], []
     for number, data in enumerate(buffers):
         batch.add_file(number, bytes(data))
@@ -83,7 +84,7 @@ class _Batch:
         As of `Decoded`.
     """
 
-    def __init__(self, raw: frozenset[str], limits: Limits) -> None:
+    def __init__(self, raw: frozenset[str], limits: Limits, always: frozenset[Path]) -> None:
         self.lines: list[int] = []
         self.offsets: list[int] = []
         self.order: dict[Path, int] = {}
@@ -92,6 +93,7 @@ class _Batch:
         self.bad: list[Bad] = []
         self.left_out: dict[Path, int] = {}
         self._raw = raw
+        self._always = always
         self._most, self._depth, line_bytes, digits = bounds(limits)
         self._limits = replace(limits, line_bytes=line_bytes, digits=digits)
         self._decoder = json.JSONDecoder(parse_int=whole_number(self._limits))
@@ -231,7 +233,8 @@ class _Batch:
                 places = {path: i for i, path in enumerate(self._paths(records[row - first], ()))}
                 paths.sort(key=places.__getitem__)
             for path in paths:
-                if path not in self.columns and len(self.columns) >= self._most:
+                is_bound = len(self.columns) >= self._most and path not in self._always
+                if path not in self.columns and is_bound:
                     self.left_out[path] = row
                     continue
                 if path not in self.columns:

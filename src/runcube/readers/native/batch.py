@@ -15,8 +15,8 @@ import numpy as np
 from runcube.readers.kernel import MAX_DEPTH, decode
 from runcube.readers.lines import BOM, is_deep_line, nul_problem
 from runcube.readers.native.mending import mended
-from runcube.readers.native.records import is_config
-from runcube.readers.native.rows import FOREIGN, TEXT, Rows, kinds_of
+from runcube.readers.native.records import OWN_KEYS, is_config, is_record
+from runcube.readers.native.rows import FOREIGN, METRICS, TEXT, Rows, kinds_of
 from runcube.readers.native.sections import FIRST_LINE, LogRows, SectionTable
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _odd(
 ) -> dict[int, list[Section]]:
     """Return the sections of logs in which anything is unusual."""
     whole = [mended(data, path, limits) for data, path in logs.values()]
-    decoded = decode([log.data for log in whole], (), _written(limits, whole))
+    decoded = decode([log.data for log in whole], (), _written(limits, whole), OWN_KEYS)
     if len(logs) > 1 and _has_little_in_common(decoded):
         alone = [_odd({n: log}, limits, texts=texts) for n, log in logs.items()]
         return {n: sections for one in alone for n, sections in one.items()}
@@ -78,7 +78,8 @@ def _odd(
         at = np.searchsorted(numbers, [*log.odd]).tolist()
         odd = dict(zip(at, log.odd.values(), strict=True))
         parts.append(LogRows(paths[file], file, own.start, own.stop, odd=odd, is_plain=not odd))
-    rows = Rows([log.data for log in whole], decoded, kinds_of(decoded), limits)
+    kinds = _kinds_beyond(decoded, parts)
+    rows = Rows([log.data for log in whole], decoded, kinds, limits)
     found = SectionTable(rows, lines, limits).sections(parts, texts=texts)
     for sections, (data, path) in zip(found, logs.values(), strict=True):
         sections[-1].problems += nul_problem(data, path)
@@ -91,7 +92,7 @@ def _plain(
     """Return the sections of the logs that are nothing but a configuration and records."""
     heads = {n: head for n, (data, _) in enumerate(logs) if (head := _plain_config(data, limits))}
     rests = [memoryview(logs[n][0])[first:] for n, (_, first) in heads.items()]
-    decoded = decode(rests, (), _wide(limits))
+    decoded = decode(rests, (), _wide(limits), OWN_KEYS)
     if len(rests) > 1 and _has_little_in_common(decoded):
         return {n: own for n in heads for own in _plain([logs[n]], limits, texts=texts).values()}
     kinds = kinds_of(decoded)
@@ -119,7 +120,7 @@ def read_records(data: memoryview, limits: Limits, *, texts: bool = False) -> Se
     texts : bool
         Keep the text lines.
     """
-    decoded = decode([data], (), _wide(limits))
+    decoded = decode([data], (), _wide(limits), OWN_KEYS)
     kinds = kinds_of(decoded)
     if _refused(decoded, kinds, 1)[0]:
         return None
@@ -154,6 +155,17 @@ def _written(limits: Limits, logs: Sequence[Mended]) -> Limits:
     """Return limits that let through what was looked at before, and written anew."""
     longest = max((len(log.data) for log in logs), default=0)
     return replace(_wide(limits), line_bytes=max(limits.line_bytes, longest), depth=MAX_DEPTH)
+
+
+def _kinds_beyond(decoded: Decoded, logs: Sequence[LogRows]) -> NDArray[np.int8]:
+    """Return what each row is, also those of which every key is beyond the bound on columns."""
+    kinds = kinds_of(decoded)
+    for log in logs if decoded.left_out else ():
+        for row, odd in log.odd.items():
+            if kinds[log.start + row] == FOREIGN and is_record(odd.record):
+                is_text = not isinstance(odd.record.get("agg_stats"), dict)
+                kinds[log.start + row] = TEXT if is_text else METRICS
+    return kinds
 
 
 def _has_little_in_common(decoded: Decoded) -> bool:

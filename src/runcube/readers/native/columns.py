@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runcube.core import is_x_like
 from runcube.readers.kernel import Kind
 from runcube.readers.lines import as_float, is_number_text, is_short_list
-from runcube.readers.native.records import OWN_KEYS, beside, flat_items, shown
+from runcube.readers.native.bound import leave_out
+from runcube.readers.native.records import OWN_KEYS, beside, flat_items
 from runcube.readers.native.rows import TEXT
+from runcube.readers.native.tables import LAST, Columns, Numbers, places_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,15 +30,6 @@ if TYPE_CHECKING:
 _NUMBERS = sum(1 << kind for kind in (*range(Kind.INT, Kind.NINF + 1), Kind.TRUE, Kind.FALSE))
 _BIG = 1 << Kind.BIGINT
 _IS_NUMBER = np.array([bool(_NUMBERS >> kind & 1) for kind in range(32)])
-NEVER = np.iinfo(np.int64).max
-_LAST = 1 << 40
-
-
-class _Numbers(NamedTuple):
-    """Numbers of one name: rows, which rise, and values (numbers,)."""
-
-    rows: NDArray[Any]
-    values: NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -46,62 +39,6 @@ class _Lists:
     rows: NDArray[Any]
     codes: NDArray[np.int64]
     items: list[Any]
-
-
-@dataclass(slots=True)
-class Columns:
-    """Numbers of records that stand in another order than their rows.
-
-    Parameters
-    ----------
-    names : list of str
-    values, logged : ndarray of float64 and of bool, (names, records)
-        NaN where a record lacks a name; where it has one.
-    numbers : list of set of int, (names,)
-        Numbers of the decoded columns of each name.
-    first : ndarray of int64, (names, parts)
-        The first row of each name in each part; ``NEVER`` where it has none.
-    beside : set of int
-        Decoded columns that stand beside the statistics, and come behind them.
-    """
-
-    names: list[str]
-    values: NDArray[np.float64]
-    logged: NDArray[np.bool_]
-    numbers: list[set[int]]
-    first: NDArray[np.int64]
-    beside: set[int]
-    _places: dict[tuple[int, ...], NDArray[np.int64]] = field(default_factory=dict)
-    _names: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
-
-    def of_part(
-        self, part: int, order: tuple[int, ...], at: slice
-    ) -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the names that a part has, by first appearance, its values, and where they are.
-
-        Parameters
-        ----------
-        part : int
-        order : tuple of int
-            Numbers of the decoded columns, as the records of the part have them.
-        at : slice
-            Records of the part.
-        """
-        places = self._places.get(order)
-        if places is None:
-            place = _places(order, self.beside)
-            own = [min(place.get(n, _LAST) for n in mine) for mine in self.numbers]
-            places = self._places[order] = np.array(own, np.int64)
-        first = self.first[:, part]
-        which = np.lexsort((places, first))[: np.count_nonzero(first != NEVER)]
-        key = which.tobytes()
-        names = self._names.get(key)
-        if names is None:
-            names = self._names[key] = tuple(self.names[i] for i in which.tolist())
-        values, logged = self.values[:, at], self.logged[:, at]
-        if len(which) < len(first) or (which[1:] < which[:-1]).any():
-            values, logged = values[which], logged[which]
-        return names, values, logged
 
 
 @dataclass(slots=True)
@@ -133,8 +70,8 @@ class Gathering:
     odd: Sequence[Oddities]
     limits: Limits
     with_lists: set[int] = field(default_factory=set)
-    _metrics: dict[str, list[_Numbers]] = field(default_factory=lambda: defaultdict(list))
-    _own: dict[str, list[_Numbers]] = field(default_factory=lambda: defaultdict(list))
+    _metrics: dict[str, list[Numbers]] = field(default_factory=lambda: defaultdict(list))
+    _own: dict[str, list[Numbers]] = field(default_factory=lambda: defaultdict(list))
     _beside: set[str] = field(default_factory=set)
     _columns_beside: set[int] = field(default_factory=set)
     _lists: list[tuple[str, _Lists]] = field(default_factory=list)
@@ -161,7 +98,8 @@ class Gathering:
                 odd = _chosen(placed, placed.kinds != Kind.STRING)
                 self._take("/".join(path), odd, beside=True)
         for key, found in self.table.beside.items():
-            self._number = [path[0] for path in self.table.decoded.cells].index(key)
+            paths = enumerate(self.table.decoded.cells)
+            self._number = next((number for number, path in paths if path[0] == key), -1)
             for row, value in found:
                 for name, inner in flat_items({key: value}) if is_placed[row] else ():
                     self._put(name, row, inner)
@@ -170,14 +108,14 @@ class Gathering:
         for name, lists in self._lists:
             self._itemize(name, lists, metrics)
         if len(metrics) + len(own) > self.limits.columns:
-            self._bound(metrics, own)
+            leave_out(metrics, own, self.starts, self.lines, self.odd, self.limits)
         return self._assembled(metrics), self._assembled(own)
 
     def places(self, order: tuple[int, ...]) -> dict[str, int]:
         """Return the place of each name in records whose columns have these numbers."""
-        place = _places(order, self._columns_beside)
+        place = places_of(order, self._columns_beside)
         return {
-            name: min((place.get(number, _LAST) for number in numbers), default=_LAST)
+            name: min((place.get(number, LAST) for number in numbers), default=LAST)
             for name, numbers in self._numbers.items()
         }
 
@@ -206,7 +144,7 @@ class Gathering:
             self._note("text_number", name, rows, lambda _: value)
             number = float(value)
         if number is not None:
-            self._add(name, _Numbers(rows, np.array([number])), beside=True)
+            self._add(name, Numbers(rows, np.array([number])), beside=True)
         elif value is not None:
             self._note("non_numeric", name, rows, lambda _: value)
 
@@ -221,7 +159,7 @@ class Gathering:
         if beside:
             self._columns_beside.add(self._number)
         if cells.seen & ~_NUMBERS == 0:
-            numbers = _Numbers(cells.rows, cells.values)
+            numbers = Numbers(cells.rows, cells.values)
         else:
             numbers = self._read(name, cells)
         if cells.seen & _BIG:
@@ -229,7 +167,7 @@ class Gathering:
             self._note("huge_number", name, huge, lambda _: None)
         self._add(name, numbers, beside=beside)
 
-    def _read(self, name: str, cells: Cells) -> _Numbers:
+    def _read(self, name: str, cells: Cells) -> Numbers:
         """Return the numbers among cells of any kind; texts may be some, lists hold some."""
         is_number = _IS_NUMBER[cells.kinds]
         values = cells.values
@@ -253,9 +191,9 @@ class Gathering:
             at, codes = at[short[codes]], codes[short[codes]]
             if len(at):
                 self._lists.append((name, _Lists(cells.rows[at], codes, cells.items)))
-        return _Numbers(cells.rows[is_number], values[is_number])
+        return Numbers(cells.rows[is_number], values[is_number])
 
-    def _add(self, name: str, numbers: _Numbers, *, beside: bool) -> None:
+    def _add(self, name: str, numbers: Numbers, *, beside: bool) -> None:
         rows, values = numbers
         if not len(rows):
             return
@@ -263,7 +201,7 @@ class Gathering:
             lacks = np.isnan(values)  # NaN is nowhere along a curve
             if lacks.any():
                 self._note("non_numeric", name, rows[lacks], lambda _: np.nan)
-                numbers = _Numbers(rows[~lacks], values[~lacks])
+                numbers = Numbers(rows[~lacks], values[~lacks])
             self._own[name].append(numbers)
         else:
             # What is beside the statistics comes behind them.
@@ -272,7 +210,7 @@ class Gathering:
         if beside:
             self._beside.add(name)
 
-    def _merged(self, name: str, found: Sequence[_Numbers], *, is_own: bool = False) -> _Numbers:
+    def _merged(self, name: str, found: Sequence[Numbers], *, is_own: bool = False) -> Numbers:
         """Return the numbers of all paths of one name; of two in a record the first is kept."""
         if len(found) == 1:
             return found[0]
@@ -286,7 +224,7 @@ class Gathering:
             rows, values = rows[is_first], values[is_first]
             for at in np.searchsorted(rows, several).tolist():
                 values[at] = self._first_of(name, int(rows[at]), values[at], is_own)
-        return _Numbers(rows, values)
+        return Numbers(rows, values)
 
     def _first_of(self, name: str, row: int, otherwise: float, is_own: bool) -> float:
         """Return the first number of a name in the record of a row."""
@@ -302,7 +240,7 @@ class Gathering:
                     return float(value)
         return otherwise
 
-    def _itemize(self, name: str, lists: _Lists, metrics: dict[str, _Numbers]) -> None:
+    def _itemize(self, name: str, lists: _Lists, metrics: dict[str, Numbers]) -> None:
         """Make metrics of lists of numbers, if they mostly have one length; note the others.
 
         Where one of them is damaged, the others are metrics all the same.
@@ -334,65 +272,13 @@ class Gathering:
                 (np.inf if whole > 0 else -np.inf) if number is None else number
                 for whole, number in zip(read, numbers, strict=True)
             ]
-            new = _Numbers(lists.rows[at], np.array(values, np.float64))
+            new = Numbers(lists.rows[at], np.array(values, np.float64))
             metrics[item] = self._merged(item, [*([metrics[item]] if item in metrics else []), new])
 
-    def _first(self, columns: dict[str, _Numbers]) -> NDArray[np.int64]:
-        """Return the first row of each column in each part, as of `Columns`."""
-        found = np.full((len(columns), len(self.starts)), NEVER)
-        stops = np.append(self.starts[1:], len(self.place))
-        for i, (rows, _) in enumerate(columns.values()):
-            if not len(rows):
-                continue
-            at = np.searchsorted(rows, self.starts)
-            row = rows[np.minimum(at, len(rows) - 1)].astype(np.int64)
-            has = (at < len(rows)) & (row < stops)
-            found[i, has] = row[has]
-        return found
-
-    def _bound(self, metrics: dict[str, _Numbers], own: dict[str, _Numbers]) -> None:
-        """Leave out the values of keys beyond the bound of each part, and note them."""
-        names = [*metrics, *own]
-        both = np.concatenate([self._first(metrics), self._first(own)])
-        order = np.argsort(both, axis=0, kind="stable")
-        bound = self.limits.columns
-        for part in np.flatnonzero((both != NEVER).sum(axis=0) > bound).tolist():
-            start = int(self.starts[part])
-            stop = int(self.starts[part + 1]) if part + 1 < len(self.starts) else len(self.place)
-            for column in order[bound:, part].tolist():
-                columns = metrics if column < len(metrics) else own
-                name = names[column]
-                rows, values = columns[name]
-                low, high = np.searchsorted(rows, (start, stop)).tolist()
-                if low == high:
-                    continue
-                what = f"values of keys beyond Limits(columns={bound}): left out"
-                line = int(self.lines[rows[low]])
-                self.odd[part].note("limit", what, line, f"'{shown(name)}'", high - low)
-                kept = np.r_[0:low, high : len(rows)]
-                columns[name] = _Numbers(rows[kept], values[kept])
-
-    def _assembled(self, columns: dict[str, _Numbers]) -> Columns:
-        everywhere = self.place[self.place >= 0]
-        values = np.full((len(columns), len(everywhere)), np.nan)
-        logged = np.zeros(values.shape, bool)
-        for i, (rows, mine) in enumerate(columns.values()):
-            if len(rows) == len(everywhere):
-                values[i, everywhere] = mine
-                logged[i] = True
-            else:
-                at = self.place[rows]
-                values[i, at] = mine
-                logged[i, at] = True
+    def _assembled(self, columns: dict[str, Numbers]) -> Columns:
         numbers = [self._numbers[name] for name in columns]
-        return Columns(
-            [*columns], values, logged, numbers, self._first(columns), self._columns_beside
-        )
-
-
-def _places(order: Sequence[int], beside: Collection[int]) -> dict[int, int]:
-    """Return the place of each decoded column in records, by its number."""
-    return {n: i + (len(order) if n in beside else 0) for i, n in enumerate(order)}
+        found = [*columns.values()]
+        return Columns([*columns], found, numbers, self.starts, self.place, self._columns_beside)
 
 
 def _chosen(cells: Cells, keep: NDArray[np.bool_]) -> Cells:

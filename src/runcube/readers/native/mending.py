@@ -123,7 +123,7 @@ def mended(data: bytes, path: str, limits: Limits) -> Mended:
         Path that problems name.
     limits : Limits
     """
-    decoded = decode([data], (), limits)
+    decoded = decode([data], (), limits, OWN_KEYS)
     text = _Text(data)
     last: Odd | None = None
     at, is_open = 0, False

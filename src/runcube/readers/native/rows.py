@@ -203,6 +203,10 @@ class Rows:
             if path[0] == key:
                 found[cells.rows] = _codes(cells) if len(path) == 1 else _ODD
                 words = cells.words if len(path) == 1 else words
+        # One with keys inside that are beyond the bound has no cell.
+        for path, row in self.decoded.left_out.items():
+            if path[0] == key:
+                found[row:][found[row:] == _MISSING] = _ODD
         return found, words
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from runcube.core import Problem
 from runcube.readers.last_words import remarks_of
+from runcube.readers.native.bound import note_left_out
 from runcube.readers.native.columns import Gathering
 from runcube.readers.native.layout import due_splits, layout_of
 from runcube.readers.native.mending import guess_lost, shape_of_text
@@ -331,15 +332,8 @@ class SectionTable:
                 message = f"'{word}' read as '{MARKER}{word[len(MARKER) :]}'"
                 named.append((row, Problem("bad_marker", message, path, int(lines[row]))))
         section.problems = [problem for _, problem in sorted(named, key=lambda item: item[0])]
-        what = f"values of keys beyond Limits(columns={self.limits.columns}): left out"
-        for keys, row in self.rows.decoded.left_out.items():
-            if part.start <= row < part.stop:
-                odd.note(
-                    "limit",
-                    what,
-                    int(lines[row]),
-                    f"'{shown('/'.join(keys[keys[0] == 'agg_stats' :]))}'",
-                )
+        left_out = self.rows.decoded.left_out.items()
+        note_left_out(left_out, slice(part.start, part.stop), lines, odd, self.limits)
 
     def _configure(self, part: _Part, odd: Oddities, named: list[tuple[int, Problem]]) -> Any:
         """Return the configuration of a section, and name what is left out of it."""
