@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from xarray.core import indexing
 
 from runcube.core import Request, Roles
@@ -33,8 +32,7 @@ from runcube.lazy.cache_files import (
 from runcube.lazy.log_index import LogTable
 from runcube.lazy.serialize import array_in, array_out, frame_in, frame_out, part_in, part_out
 from runcube.lazy.variable import BlockVariable
-from runcube.pipeline import LoadSummary, attrs_of_now, library_versions
-from runcube.readers import known_fingerprint
+from runcube.pipeline import LoadSummary, attrs_of_now, library_versions, policy_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,11 +101,11 @@ class CubeCache:
         self._readers = readers
         self._path: Path | None = None
         self._listing = ""
-        if beside is not None:
-            with suppress(TypeError):  # what has no plain form is not recognised again
-                key = _digest([_environment(), listing.root, _plain_policy(policy, readers)])
-                self._path = cube_file(beside, key)
-                self._listing = listing.digest()
+        asked = policy_key(policy, readers)
+        if beside is not None and asked is not None:
+            key = _digest([_environment(), listing.root, asked])
+            self._path = cube_file(beside, key)
+            self._listing = listing.digest()
 
     def find(self) -> Opened | None:
         """Return the cube that was kept, if the logs have not changed."""
@@ -217,33 +215,3 @@ def _own_code() -> list[Any]:
 def _stamp(path: Path) -> tuple[str, int, int]:
     stat = os.stat(path)
     return str(path), stat.st_size, stat.st_mtime_ns
-
-
-def _plain_policy(policy: Policy, readers: Sequence[Reader]) -> list[Any]:
-    """Return every argument that shapes a cube, as plain data.
-
-    Raises
-    ------
-    TypeError
-        If one of them can only be described: it may be another one the next time.
-    """
-    own = {f.name: getattr(policy, f.name) for f in fields(policy) if f.name != "reader"}
-    name = getattr(policy.reader, "name", policy.reader)
-    known = [*map(known_fingerprint, readers)]
-    if None in known:
-        raise TypeError("what the results of a reader depend on is not known")
-    return [name, known, _plain(own)]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return [value.dtype.str, _plain(value.item())]
-    if value is None or type(value) in (str, int, float, bool):
-        return value
-    if is_dataclass(value):
-        return [(f.name, _plain(getattr(value, f.name))) for f in fields(value)]
-    if isinstance(value, dict):
-        return {"": [(_plain(key), _plain(item)) for key, item in value.items()]}
-    if type(value) in (list, tuple):
-        return [type(value).__name__, *map(_plain, value)]
-    raise TypeError(f"{type(value).__name__} has no plain form")

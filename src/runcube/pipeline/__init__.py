@@ -11,7 +11,7 @@ from runcube.pipeline.arguments import load_policy
 from runcube.pipeline.discover import Discovery, Job, discover, of_logger
 from runcube.pipeline.load import load_runs, load_tree, scan
 from runcube.pipeline.parse import Parsed, parse_logs
-from runcube.pipeline.policy import Errors, Policy, policy_facts, policy_of
+from runcube.pipeline.policy import Errors, Policy, policy_facts, policy_key, policy_of
 from runcube.pipeline.progress import Progress, progress_bar, progress_callback
 from runcube.pipeline.provenance import git_commit, library_versions
 from runcube.pipeline.records import (
@@ -73,6 +73,7 @@ __all__ = [
     "of_logger",
     "parse_logs",
     "policy_facts",
+    "policy_key",
     "policy_of",
     "progress_bar",
     "progress_callback",

@@ -23,6 +23,7 @@ from runcube.core import (
 from runcube.cube import InnerLabels
 from runcube.curves import select_runs, tree_selections, unseparated_curves
 from runcube.files import display_root
+from runcube.pipeline.policy import policy_attr
 from runcube.pipeline.provenance import provenance
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def load_attrs(
         "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
         "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
         "skipped": json.dumps(named),
-        "policies": clean_text(policy.as_json()),
+        "policies": clean_text(policy_attr(policy)),
         "layout": sweep.layout,
         **_of_values(sweep),
         **here,
