@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem
+from runcube.core import Problem, as_whole
 from runcube.curves.carry import Carrier
 from runcube.curves.course import Course
 from runcube.curves.resumes import in_branches, left_branches
 from runcube.curves.tracks import Track, counted, named_lines, named_values, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_choice import outer_counter
-from runcube.curves.x_values import Anchors, as_whole, shown, x_values
+from runcube.curves.x_values import Anchors, shown, x_values
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

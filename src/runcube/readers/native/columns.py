@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runcube.core import is_x_like
+from runcube.core import is_x_like, leaves
 from runcube.readers.kernel import Kind
 from runcube.readers.lines import as_float, is_number_text, is_short_list
-from runcube.readers.native.records import OWN_KEYS, beside, flat_items, shown
+from runcube.readers.native.records import OWN_KEYS, beside, shown
 from runcube.readers.native.rows import TEXT
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Gathering:
         for key, found in self.table.beside.items():
             self._number = [path[0] for path in self.table.decoded.cells].index(key)
             for row, value in found:
-                for name, inner in flat_items({key: value}) if is_placed[row] else ():
+                for name, inner in leaves({key: value}, "/") if is_placed[row] else ():
                     self._put(name, row, inner)
         metrics = {name: self._merged(name, found) for name, found in self._metrics.items()}
         own = {name: self._merged(name, found, is_own=True) for name, found in self._own.items()}
@@ -293,7 +293,7 @@ class Gathering:
         record = self.table.record(row)
         # What runs along the records is never among their statistics.
         stats = {} if is_own else record["agg_stats"]
-        for key, value in (*flat_items(stats), *flat_items(beside(record))):
+        for key, value in (*leaves(stats, "/"), *leaves(beside(record), "/")):
             if key == name:
                 if isinstance(value, int | float):
                     number = as_float(value)
