@@ -87,11 +87,6 @@ class Attempt:
         own = [track for track in self.tracks if not track.carried]
         return Course([(t.curves.split, t.curves.x[self.x[0]][t.rows]) for t in own])
 
-    def release(self) -> None:
-        """Let go of the values, which are in the cube."""
-        self.tracks, self.log.curves = [], []
-        self.course = self.counted = Course(())
-
     @property
     def extent(self) -> str:
         """The lines of the attempt and its metrics, as a message names them."""

@@ -121,18 +121,17 @@ class Discovery:
             if needs_whole_logs(job.reader) and job.source.path not in known
         }
 
-    def add(self, headers: Iterable[RunHeader]) -> None:
-        """Add headers of runs that reading the logs showed, where they belong."""
+    def with_headers(self, headers: Iterable[RunHeader]) -> Discovery:
+        """Return this with headers of runs that reading the logs showed, where they belong."""
         sharing = _Sharing()
         new = [sharing.slim(header) for header in headers]
-        digests = dict(zip(map(id, self.headers), self.digests, strict=True))
         places = {job.source.path: number for number, job in enumerate(self.jobs)}
-        self.headers = sorted([*self.headers, *new], key=lambda h: places[h.source.path])
-        self.path_keys = keys_from_paths([h.source.path for h in self.headers], self.template)
-        self.digests = [
-            digests.get(id(header)) or digest
-            for header, digest in zip(self.headers, _digests(self.headers), strict=True)
-        ]
+        pairs = [*zip(self.headers, self.digests, strict=True), *((header, None) for header in new)]
+        pairs.sort(key=lambda pair: places[pair[0].source.path])
+        every = [header for header, _ in pairs]
+        digests = [known or d for (_, known), d in zip(pairs, _digests(every), strict=True)]
+        path_keys = keys_from_paths([h.source.path for h in every], self.template)
+        return replace(self, headers=every, path_keys=path_keys, digests=digests)
 
 
 def needs_whole_logs(reader: Reader) -> bool:

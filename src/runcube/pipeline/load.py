@@ -128,7 +128,7 @@ def scan(
         layout=layout,
     )
     discovery = discover(path, **policy.finding)
-    sweep = scan_sweep(discovery, policy, parallel)
+    discovery, sweep = scan_sweep(discovery, policy, parallel)
     return replace(sweep, read_statuses=lambda: read_statuses(discovery, sweep, policy, parallel))
 
 
@@ -294,8 +294,9 @@ def load_runs(
         discovery = discover(path, **policy.finding)
         parsed = parse_logs(discovery, policy, progress, parallel)
         finished = finish_load(discovery, parsed, policy)
-        parsed.logs.clear()
-        ds = build_cube(parsed.sweep, finished.selection, finished.labels, messages=messages)
+        sweep = parsed.sweep
+        del parsed  # the logs that were superseded make room for the cube
+        ds = build_cube(sweep, finished.selection, finished.labels, messages=messages)
     ds.attrs = finished.attrs | ds.attrs
     finished.summary.warn(stacklevel=2)
     return ds
@@ -433,7 +434,9 @@ def load_tree(
     parsed = parse_logs(discovery, policy, progress, parallel)
     finished, selections = finish_tree(discovery, parsed, policy)
     nodes = {}
-    for name, selection in selections:
+    for name in [*selections]:
+        # What is in a cube makes room for the next one.
+        selection = selections.pop(name)
         node = build_cube(parsed.sweep, selection, finished.labels, messages=messages)
         node.attrs = finished.attrs | node.attrs
         nodes[name] = node

@@ -37,12 +37,14 @@ if TYPE_CHECKING:
 _NOTHING = Roles()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Parsed:
     """Parsed logs, and the plan they belong to.
 
     Attributes
     ----------
+    discovery : Discovery
+        What was found, with the headers of the runs that only reading the logs showed.
     sweep : Sweep
         The plan, made again if the logs held more runs than their headers.
     logs : list of RunLog, (logs,)
@@ -57,6 +59,7 @@ class Parsed:
         Sentences on what was read in this process though it was to be read elsewhere.
     """
 
+    discovery: Discovery
     sweep: Sweep
     logs: list[RunLog]
     runs: list[int]
@@ -105,15 +108,22 @@ def _keys_of_roots(
     return [{name: keys[name]} for keys in with_root]
 
 
-def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False) -> Sweep:
+def scan_sweep(
+    discovery: Discovery, policy: Policy, parallel: Parallel = False
+) -> tuple[Discovery, Sweep]:
     """Return the plan that a load would have; logs whose heads do not tell are read.
 
     Parameters
     ----------
     discovery : Discovery
-        Headers of the runs that were found only now are added.
     policy : Policy
     parallel : {"auto", "threads", "processes", "dask"}, False or Executor
+
+    Returns
+    -------
+    discovery : Discovery
+        With the headers of the runs that were found only now, and what could not be read.
+    sweep : Sweep
 
     Raises
     ------
@@ -124,12 +134,12 @@ def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False)
     """
     unread = discovery.unread
     if not unread:
-        return plan_sweep(discovery, policy)
+        return discovery, plan_sweep(discovery, policy)
     jobs = [job for job in discovery.jobs if job.source.path in unread]
     alone = Request(metrics=frozenset())
     by_job, failures = _read_jobs(jobs, [alone] * len(jobs), NoLogStore([]), None, parallel)
     _raise_unknown(jobs, by_job)
-    discovery.skipped += failures
+    discovery = replace(discovery, skipped=[*discovery.skipped, *failures])
     return _planned(discovery, policy, by_job, failures)
 
 
@@ -196,7 +206,7 @@ def parse_logs(
     Parameters
     ----------
     discovery : Discovery
-        Jobs and headers; headers of runs that were found only now are added.
+        Jobs and headers.
     policy : Policy
     progress : bool or callable
     parallel : {"auto", "threads", "processes", "dask"}, False or Executor
@@ -225,7 +235,7 @@ def parse_logs(
     with progress_callback(progress) as step:
         by_job, failures = _read_jobs(jobs, asked, store, step, parallel, notes.append)
     _raise_unknown(jobs, by_job)
-    sweep = _planned(discovery, policy, by_job, failures, sweep)
+    discovery, sweep = _planned(discovery, policy, by_job, failures, sweep)
     final = _request(policy, sweep)
     stale = [i for i, logs in enumerate(by_job) if not _is_read_as(logs, final, asked[i])]
     again, failed = _read_jobs(
@@ -244,7 +254,8 @@ def parse_logs(
     if not logs:
         why = failures[0] if failures else ""
         raise NoRunsError(f"{display_root(discovery.root)}: no log could be read: {why}")
-    return Parsed(sweep, logs, [index[run_id(log)] for log in logs], failures, final, notes)
+    runs = [index[run_id(log)] for log in logs]
+    return Parsed(discovery, sweep, logs, runs, failures, final, notes)
 
 
 def _request(policy: Policy, sweep: Sweep | None) -> Request:
@@ -265,21 +276,21 @@ def _planned(
     by_job: Sequence[Sequence[RunLog]],
     failures: Sequence[Problem],
     before: Sweep | None = None,
-) -> Sweep:
-    """Return the plan of all runs, after adding those that only reading the logs showed."""
+) -> tuple[Discovery, Sweep]:
+    """Return the plan of all runs, with those that only reading the logs showed."""
     logs = [log for read in by_job for log in read]
     anew = reconfigured(logs)
     headers = [anew.get(i, log.header) for i, log in enumerate(logs)]
     known = {(header.source.path, header.key) for header in discovery.headers}
     new = {(h.source.path, h.key): h for h in headers if (h.source.path, h.key) not in known}
     if new:
-        discovery.add(new.values())
+        discovery = discovery.with_headers(new.values())
     elif before is not None:
-        return before
+        return discovery, before
     if not discovery.headers:
         why = failures[0] if failures else ""
         raise NoRunsError(f"{display_root(discovery.root)}: no log could be read: {why}")
-    return plan_sweep(discovery, policy)
+    return discovery, plan_sweep(discovery, policy)
 
 
 def _raise_unknown(jobs: Sequence[Job], by_job: Sequence[Sequence[RunLog]]) -> None:
