@@ -300,7 +300,7 @@ def _raise_unknown(jobs: Sequence[Job], by_job: Sequence[Sequence[RunLog]]) -> N
     ------
     UnknownNameError
     """
-    common: dict[int, dict[str, str]] = {}
+    common: dict[str, dict[str, str]] = {}
     for job, logs in zip(jobs, by_job, strict=True):
         named = {
             p.message.partition(":")[0]: p.message
@@ -309,8 +309,8 @@ def _raise_unknown(jobs: Sequence[Job], by_job: Sequence[Sequence[RunLog]]) -> N
             if p.kind == "unknown_name"
         }
         if logs:
-            known = common.setdefault(id(job.reader), named)
-            common[id(job.reader)] = {what: known[what] for what in known if what in named}
+            known = common.setdefault(job.reader.name, named)
+            common[job.reader.name] = {what: known[what] for what in known if what in named}
     for messages in common.values():
         for message in messages.values():
             raise UnknownNameError(message)

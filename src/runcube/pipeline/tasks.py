@@ -296,8 +296,8 @@ def _load(pickled: bytes) -> None:
     pickle.loads(pickled)
 
 
-def _unsendable(pool: Executor, jobs: Sequence[Job]) -> dict[int, str]:
-    """Return why other processes cannot have a reader, by its id: one of them is asked.
+def _unsendable(pool: Executor, jobs: Sequence[Job]) -> dict[str, str]:
+    """Return why other processes cannot have a reader, by its name: one of them is asked.
 
     Raises
     ------
@@ -313,11 +313,11 @@ def _unsendable(pool: Executor, jobs: Sequence[Job]) -> dict[int, str]:
             "parallel=False reads the logs in this process"
         ) from error
     why = {}
-    for key, reader in {id(job.reader): job.reader for job in jobs}.items():
+    for name, reader in {job.reader.name: job.reader for job in jobs}.items():
         try:
             pool.submit(_load, pickle.dumps(reader)).result()
         except Exception as error:  # pickling code of the reader may raise anything
-            why[key] = f"{reader.name!r} reads in this process, as others lack it: {error!r}"
+            why[name] = f"{name!r} reads in this process, as others lack it: {error!r}"
     return why
 
 
@@ -331,7 +331,7 @@ def _staying(
     memory = [f"{display_root(root)} is memory of this process, and read in it" for root in roots]
     for sentence in (*sorted(memory), *why.values()):
         note(f"parallel={parallel!r}: {sentence}")
-    return lambda job: job.source.root in roots or id(job.reader) in why
+    return lambda job: job.source.root in roots or job.reader.name in why
 
 
 def _is_built_in(job: Job) -> bool:
