@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from runcube.core import (
     NoRunsError,
     Problem,
     RunHeader,
-    RunLog,
     Source,
     UnknownNameError,
     natural_key,
@@ -30,6 +28,7 @@ from runcube.files import (
     read_ends,
 )
 from runcube.pipeline.foreign_logs import aside_problems, foreign_logger, foreign_problems
+from runcube.pipeline.jobs import Job, needs_whole_logs, of_logger, read_headers
 from runcube.pipeline.second_records import second_records
 from runcube.plan import keys_from_paths
 from runcube.readers import reader_fingerprint, resolve_reader
@@ -37,11 +36,9 @@ from runcube.readers import reader_fingerprint, resolve_reader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from runcube.core import LogFile, Request
+    from runcube.core import LogFile
     from runcube.files import Listing, Roots
     from runcube.readers import Reader
-
-T = TypeVar("T")
 
 # A file of another kind that no reader claims (a checkpoint, a picture) is not reported.
 _LOG_LIKE = tuple(
@@ -51,32 +48,10 @@ _LOG_LIKE = tuple(
 )
 _TABLES = tuple(ending + packed for ending in (".csv", ".tsv") for packed in PACKED_ENDINGS)
 _EVENT_NAME, _EVENT_VERSION = "tfevents.", b"brain.Event:"
-# The topic of ``RunHeader.reading`` that names the reader.
-_LOGGER = "logger"
 # Sections that each differ (paths) must not pile up.
 _MOST_SECTIONS = 1 << 12
 _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_BYTES = 1024
-
-
-@dataclass(frozen=True)
-class Job:
-    """A source and the reader that claimed it: one parse task.
-
-    Parameters
-    ----------
-    reader : Reader
-        The reader that claimed the source.
-    source : Source
-        The files of one log; sizes in bytes, times in ns.
-    fingerprint : str
-        What tells the reader from others: its classes, their code and its options. ``""`` where
-        results are not kept.
-    """
-
-    reader: Reader
-    source: Source
-    fingerprint: str = ""
 
 
 @dataclass
@@ -134,11 +109,6 @@ class Discovery:
         return replace(self, headers=every, path_keys=path_keys, digests=digests)
 
 
-def needs_whole_logs(reader: Reader) -> bool:
-    """Return whether the headers of a reader are those of what it reads, and nothing cheaper."""
-    return bool(getattr(reader, "whole_headers", False))
-
-
 def discover(
     path: Roots,
     reader: str | Reader,
@@ -194,8 +164,6 @@ def discover(
     if not again:
         wanted.check(listing)
     tree = Tree(listing, wanted)
-    found = Discovery(tree.root, template=path_keys)
-    found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken: list[tuple[Job, list[RunHeader], Problem | None]] = []
     sharing = _Sharing()
     for job, headers in _remembered(tree, readers[0], fingerprints[0], known):
@@ -211,28 +179,40 @@ def discover(
             headers, problem = ([], None) if needs_whole_logs(candidate) else read_headers(job)
             taken.append((job, [sharing.slim(h, candidate) for h in headers], problem))
     second, named = second_records([(job.reader, job.source) for job, _, _ in taken])
-    found.skipped += named
     taken = [item for item in taken if item[0].source.path not in second]
     taken.sort(key=lambda item: natural_key(item[0].source.path))
-    for job, slim, problem in taken:
-        found.jobs.append(job)
-        found.headers += slim
-        if problem is not None:
-            found.skipped.append(problem)
-    left = list(tree.unclaimed())
-    found.skipped += aside_problems(tree.aside)
-    found.skipped += foreign_problems(left, tree.head, tree.has_log)
-    found.skipped += [
-        _problem_of(tree, file)
-        for file in left
-        if _is_log_like(tree, file) and foreign_logger(file.path, tree.head(file.path)) is None
-    ]
+    unread = [problem for _, _, problem in taken if problem is not None]
+    found = Discovery(
+        tree.root,
+        [job for job, _, _ in taken],
+        [header for _, slim, _ in taken for header in slim],
+        skipped=_skipped(tree, [*named, *unread]),
+        template=path_keys,
+    )
     if not found.headers and not found.unread:
         _raise_unknown_x(readers, tree)
         raise NoRunsError(_nothing(path, tree, found.skipped, readers))
-    found.path_keys = keys_from_paths([h.source.path for h in found.headers], found.template)
-    found.digests = _digests(found.headers)
-    return found
+    return replace(
+        found,
+        path_keys=keys_from_paths([h.source.path for h in found.headers], found.template),
+        digests=_digests(found.headers),
+    )
+
+
+def _skipped(tree: Tree, unread: Sequence[Problem]) -> list[Problem]:
+    """Return all that is no log, or is not read."""
+    left = list(tree.unclaimed())
+    return [
+        *(Problem("unreadable", why, where) for where, why in tree.unreadable),
+        *unread,
+        *aside_problems(tree.aside),
+        *foreign_problems(left, tree.head, tree.has_log),
+        *(
+            _problem_of(tree, file)
+            for file in left
+            if _is_log_like(tree, file) and foreign_logger(file.path, tree.head(file.path)) is None
+        ),
+    ]
 
 
 def _remembered(
@@ -264,14 +244,12 @@ class _Sharing:
 
         With a reader it tells which one knew its log.
         """
-        reading = header.reading
-        if reader is not None and not header.logger:
-            reading = (*reading, (_LOGGER, reader.name))
+        known = header if reader is None else of_logger(header, reader)
         config = {
             name: self._shared(value) if type(value) is dict else value
             for name, value in header.config.items()
         }
-        return replace(header, config=config, reading=reading)
+        return replace(known, config=config)
 
     def _shared(self, section: dict[str, Any]) -> dict[str, Any]:
         # Not by ==, for which 1, 1.0 and True are the same. This is never read back.
@@ -282,75 +260,6 @@ class _Sharing:
         if len(self._known) >= _MOST_SECTIONS:
             self._known.clear()
         return self._known.setdefault(key, section)
-
-
-def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
-    """Return the headers of one source, or the problem that kept them from being read."""
-    try:
-        return _only(RunHeader, job.reader.headers(job.source)), None
-    except OSError as error:
-        return [], Problem("unreadable", error.strerror or str(error), job.source.path)
-    except Exception as error:  # a reader's bug must cost its file, not the sweep
-        return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
-
-
-def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | None]:
-    """Return the parsed logs of one source, or the problem that kept it from being read."""
-    job, request = task
-    try:
-        return _checked_logs(job.reader, job.reader.read(job.source, request)), None
-    except OSError as error:
-        return [], Problem("unreadable", error.strerror or str(error), job.source.path)
-    except Exception as error:  # as above
-        return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
-
-
-def read_batch(
-    tasks: Sequence[tuple[Job, Request]],
-) -> list[tuple[Sequence[RunLog], Problem | None]]:
-    """Return what ``read_logs`` returns for each of some tasks of one reader and one request.
-
-    A reader that takes several logs at once does. Where it cannot, each is read alone, so that an
-    error costs only its file.
-    """
-    reader, request = tasks[0][0].reader, tasks[0][1]
-    together = getattr(reader, "read_batch", None)
-    if len(tasks) > 1 and together is not None:
-        with suppress(Exception):
-            given = together([job.source for job, _ in tasks], request)
-            checked = [_checked_logs(reader, logs) for logs in given]
-            if len(checked) == len(tasks):
-                return [(logs, None) for logs in checked]
-    return [read_logs(task) for task in tasks]
-
-
-def _checked_logs(reader: Reader, given: Sequence[RunLog]) -> list[RunLog]:
-    logs = _only(RunLog, given)
-    for log in logs:
-        log.header = of_logger(log.header, reader)
-    return logs
-
-
-def of_logger(header: RunHeader, reader: Reader) -> RunHeader:
-    """Return a header that tells which reader knew its log."""
-    if header.logger:
-        return header
-    return replace(header, reading=(*header.reading, (_LOGGER, reader.name)))
-
-
-def _only(kind: type[T], given: Sequence[T]) -> list[T]:
-    """Return what a reader returned, checked: the reader may be of anybody's making.
-
-    Raises
-    ------
-    TypeError
-        If an item is not of the kind.
-    """
-    items = list(given)
-    for item in items:
-        if not isinstance(item, kind):
-            raise TypeError(f"the reader gave {repr(item)[:80]}, which is no {kind.__name__}")
-    return items
 
 
 def _is_log_like(tree: Tree, file: LogFile) -> bool:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runcube.core import RunHeader, RunLog
-    from runcube.pipeline.discover import Discovery, Job
+    from runcube.pipeline.discover import Discovery
+    from runcube.pipeline.jobs import Job
     from runcube.pipeline.policy import Policy
     from runcube.pipeline.progress import Progress
     from runcube.pipeline.tasks import Parallel

@@ -11,6 +11,7 @@ import numpy as np
 from runcube.core import is_x_like, leaves
 from runcube.readers.kernel import Kind
 from runcube.readers.lines import as_float, is_number_text, is_short_list
+from runcube.readers.native.cells import chosen, value_of
 from runcube.readers.native.records import OWN_KEYS, beside, shown
 from runcube.readers.native.rows import TEXT
 
@@ -148,17 +149,17 @@ class Gathering:
         is_text = self.table.kinds == TEXT
         for number, (path, cells) in enumerate(self.table.decoded.cells.items()):
             keep = is_placed[cells.rows]
-            placed = cells if keep.all() else _chosen(cells, keep)
+            placed = cells if keep.all() else chosen(cells, keep)
             self._number = number
             if path[0] not in ("type", "value") and placed is not cells:
-                self._note_extra("/".join(path), _chosen(cells, is_text[cells.rows]))
+                self._note_extra("/".join(path), chosen(cells, is_text[cells.rows]))
             if path[0] == "agg_stats":
                 if len(path) > 1:
                     self._take("/".join(path[1:]), placed, beside=False)
             elif path[0] not in OWN_KEYS or path[0] == "value":
                 self._take("/".join(path), placed, beside=True)
             elif path[0] == "type" and (len(path) > 1 or cells.seen != 1 << Kind.STRING):
-                odd = _chosen(placed, placed.kinds != Kind.STRING)
+                odd = chosen(placed, placed.kinds != Kind.STRING)
                 self._take("/".join(path), odd, beside=True)
         for key, found in self.table.beside.items():
             self._number = [path[0] for path in self.table.decoded.cells].index(key)
@@ -193,8 +194,8 @@ class Gathering:
             self.odd[part].note(kind, name, int(self.lines[rows[at]]), example(at), count)
 
     def _note_extra(self, name: str, cells: Cells) -> None:
-        valued = _chosen(cells, (cells.kinds != Kind.NULL) & (cells.kinds != Kind.EMPTY))
-        self._note("extra_key", name, valued.rows, lambda at: _value(valued, at))
+        valued = chosen(cells, (cells.kinds != Kind.NULL) & (cells.kinds != Kind.EMPTY))
+        self._note("extra_key", name, valued.rows, lambda at: value_of(valued, at))
 
     def _put(self, name: str, row: int, value: Any) -> None:
         """Take one value beside metrics."""
@@ -242,14 +243,14 @@ class Gathering:
             values = np.where(reads, np.array(known)[codes], values)
             for kind, which in (("text_number", reads), ("non_numeric", is_text & ~reads)):
                 at = np.flatnonzero(which)
-                self._note(kind, name, cells.rows[at], lambda i, at=at: _value(cells, at[i]))  # type: ignore[misc]
+                self._note(kind, name, cells.rows[at], lambda i, at=at: value_of(cells, at[i]))  # type: ignore[misc]
             is_number = is_number | reads
         at = np.flatnonzero(cells.kinds == Kind.LIST)
         if len(at):
             short = np.array([is_short_list(item) for item in cells.items], bool)
             codes = cells.values[at].astype(np.intp)
             long = at[~short[codes]]
-            self._note("non_numeric", name, cells.rows[long], lambda i: _value(cells, long[i]))
+            self._note("non_numeric", name, cells.rows[long], lambda i: value_of(cells, long[i]))
             at, codes = at[short[codes]], codes[short[codes]]
             if len(at):
                 self._lists.append((name, _Lists(cells.rows[at], codes, cells.items)))
@@ -393,21 +394,3 @@ class Gathering:
 def _places(order: Sequence[int], beside: Collection[int]) -> dict[int, int]:
     """Return the place of each decoded column in records, by its number."""
     return {n: i + (len(order) if n in beside else 0) for i, n in enumerate(order)}
-
-
-def _chosen(cells: Cells, keep: NDArray[np.bool_]) -> Cells:
-    kinds = cells.kinds[keep]
-    seen = sum(1 << kind for kind in np.flatnonzero(np.bincount(kinds)).tolist())
-    return type(cells)(cells.rows[keep], kinds, cells.values[keep], cells.words, cells.items, seen)
-
-
-def _value(cells: Cells, at: int) -> Any:
-    """Return the value of a cell as it was logged."""
-    kind, value = int(cells.kinds[at]), float(cells.values[at])
-    if kind == Kind.STRING:
-        return cells.words[int(value)]
-    if kind in (Kind.LIST, Kind.RAW):
-        return cells.items[int(value)]
-    if kind in (Kind.TRUE, Kind.FALSE):
-        return kind == Kind.TRUE
-    return int(value) if kind in (Kind.INT, Kind.BIGINT) and np.isfinite(value) else value
