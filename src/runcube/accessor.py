@@ -11,8 +11,6 @@ from runcube.core import method_of
 from runcube.cube import at_best, diverged, final, problems, report, to_configs, to_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from runcube.plot import PlotMethods
@@ -48,8 +46,8 @@ class SweepAccessor:
     ``plot``              figures: ``ds.sweep.plot.curves()``
     ===================== ====================================================
 
-    ``final``, ``at_best``, ``diverged``, and all from ``balanced`` on, are the functions of
-    `runcube` with these names, of this Dataset.
+    ``problems``, ``final``, ``at_best``, ``diverged``, ``to_grid``, ``to_configs``, and all from
+    ``balanced`` on, are the functions of `runcube` with these names, of this Dataset.
 
     Parameters
     ----------
@@ -91,6 +89,9 @@ class SweepAccessor:
     final = method_of(final)
     at_best = method_of(at_best)
     diverged = method_of(diverged)
+    problems = method_of(problems)
+    to_grid = method_of(to_grid)
+    to_configs = method_of(to_configs)
     balanced = method_of(stats.balanced)
     summarize = method_of(stats.summarize)
     compare = method_of(stats.compare)
@@ -108,119 +109,6 @@ class SweepAccessor:
 
     def _repr_html_(self) -> str:
         return report.as_html(self._ds)
-
-    def to_grid(self, *, dims: str | Sequence[str] | None = None) -> xr.Dataset:
-        """Return the cube with one dim for each hyperparameter that tells its rows apart.
-
-        Cells without a run are NaN, ``""``, ``absent``, False or 0; every dtype is kept.
-
-        Parameters
-        ----------
-        dims : str or sequence of str, optional
-            Coordinates along ``config`` that become dims. By default those of the plan, which the
-            attr ``grid`` names.
-
-        Returns
-        -------
-        Dataset
-            ``curve(*hyperparameters, seed, split, metric, x)``; a cube in the grid layout comes
-            back as it is.
-
-        Raises
-        ------
-        PlanError
-            If the Dataset is no cube, or two rows fall into one cell.
-        UnknownNameError
-            If a dim is no hyperparameter; the message has the nearest names.
-        CubeTooLargeError
-            If the grid would not fit in memory; raised before anything is allocated.
-
-        See Also
-        --------
-        runcube.to_grid : the same as a function.
-
-        Examples
-        --------
-        >>> import warnings, runcube as rc
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore", rc.SweepWarning)
-        ...     ds = rc.load_runs("examples/logs")
-        >>> configs = ds.sweep.to_configs()
-        >>> configs.sweep.to_grid().curve.dims
-        ('weights', 'lr', 'weight_decay', 'seed', 'split', 'metric', 'epoch')
-        """
-        return to_grid(self._ds, dims=dims)
-
-    def to_configs(self) -> xr.Dataset:
-        """Return the cube with one dim ``config`` in place of the hyperparameter dims.
-
-        Configurations are the cells that hold a run with any seed, in C order of the dims.
-        ``to_grid`` is the way back; both keep every value, label, dtype and attr.
-
-        Returns
-        -------
-        Dataset
-            ``curve(config, seed, split, metric, x)`` with the hyperparameters as coordinates along
-            ``config``; a cube in the configs layout comes back as it is.
-
-        Raises
-        ------
-        PlanError
-            If the Dataset is no cube.
-
-        See Also
-        --------
-        runcube.to_configs : the same as a function.
-
-        Examples
-        --------
-        >>> import warnings, runcube as rc
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore", rc.SweepWarning)
-        ...     ds = rc.load_runs("examples/logs")
-        >>> configs = ds.sweep.to_configs()
-        >>> dict(configs.sizes)
-        {'config': 24, 'seed': 5, 'split': 3, 'metric': 4, 'epoch': 20}
-        >>> configs.lr.dims
-        ('config',)
-        """
-        return to_configs(self._ds)
-
-    def problems(self, *, full: bool = True) -> pd.DataFrame:
-        """Return everything that is wrong with the logs, or that a policy decided about them.
-
-        Parameters
-        ----------
-        full : bool
-            Each problem, or with False one row for all of a kind that say the same.
-
-        Returns
-        -------
-        DataFrame
-            A row per problem: ``path``, ``run_id`` (``""`` for what is in no cell), ``line``
-            (Int64, missing where a problem has no line), ``kind``, ``message``; skipped files
-            first. With ``full=False`` ``count``, ``kind``, and of the first ``path``, ``line`` and
-            ``message``.
-
-        Raises
-        ------
-        PlanError
-            If the Dataset is no cube.
-
-        See Also
-        --------
-        runcube.problems : the same as a function.
-
-        Examples
-        --------
-        >>> import warnings, runcube as rc
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore", rc.SweepWarning)
-        ...     ds = rc.load_runs("examples/logs")
-        >>> ds.sweep.problems()[["path", "kind"]].values.tolist()
-        [['sweep/010/json_out.jsonl', 'duplicate_run']]
-        """
-        return problems(self._ds, full=full)
 
     def table(self) -> pd.DataFrame:
         """Return the configurations: their hyperparameters, and how their runs ended.

@@ -139,7 +139,7 @@ def test_formats_follow_each_other():
 
 def test_zstd_without_a_library_names_the_extra(monkeypatch, tmp_path):
     data = zstd(text(ALL))
-    monkeypatch.setattr("runcube.files.packed._zstd_library", lambda: None)
+    monkeypatch.setattr("runcube.files.decompressors._zstd_library", lambda: None)
     (tmp_path / "a.jsonl.zst").write_bytes(data)
     for read in (read_bytes, read_head):
         with pytest.raises(OSError, match=r"pip install runcube\[zstd\]"):

@@ -14,7 +14,7 @@ import tempfile
 import time
 import weakref
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -22,12 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-import numpy as np
-
 from runcube.core import PlanError
 from runcube.files import absolute_root, is_url, last_name, named_roots
-from runcube.pipeline import library_versions
-from runcube.readers import known_fingerprint
+from runcube.pipeline import library_versions, policy_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -169,13 +166,12 @@ class Generation:
         """Return the generation that an opening asks for."""
         where = absolute_root(listing.root)
         name = re.sub(r"[^\w.-]+", "_", last_name(where))[-_SHOWN:] or "logs"
-        try:
-            arguments = _digest([_environment(), listing.root, _plain_policy(policy, readers)])
-            state, is_known = listing.digest()[:_STATE], True
-        except TypeError:  # something has no plain form: it is not recognised again
-            arguments, state, is_known = uuid4().hex, uuid4().hex[:_STATE], False
-        key = f"{name}-{_digest(where)[:_KEY]}-{arguments[:_KEY]}"
-        return cls(directory, key, state, is_known and directory is not None)
+        # An archive holds all messages, whether or not they are asked for.
+        plain = policy_key(replace(policy, messages=True), readers)
+        about = [_environment(), listing.root, uuid4().hex if plain is None else plain]
+        key = f"{name}-{_digest(where)[:_KEY]}-{_digest(about)[:_KEY]}"
+        is_known = plain is not None and directory is not None
+        return cls(directory, key, listing.digest()[:_STATE], is_known)
 
     @property
     def path(self) -> Path:
@@ -269,34 +265,3 @@ def _own_code() -> list[Any]:
 def _stamp(path: Path) -> tuple[str, int, int]:
     stat = os.stat(path)
     return str(path), stat.st_size, stat.st_mtime_ns
-
-
-def _plain_policy(policy: Policy, readers: Sequence[Reader]) -> list[Any]:
-    """Return every argument that shapes a cube, as plain data; an archive holds all messages.
-
-    Raises
-    ------
-    TypeError
-        If one of them can only be described: it may be another one the next time.
-    """
-    own = {f.name: getattr(policy, f.name) for f in fields(policy)}
-    name = getattr(own.pop("reader"), "name", policy.reader)
-    del own["messages"]
-    known = [*map(known_fingerprint, readers)]
-    if None in known:
-        raise TypeError("what the results of a reader depend on is not known")
-    return [name, known, _plain(own)]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return [value.dtype.str, _plain(value.item())]
-    if value is None or type(value) in (str, int, float, bool):
-        return value
-    if is_dataclass(value):
-        return [(f.name, _plain(getattr(value, f.name))) for f in fields(value)]
-    if isinstance(value, dict):
-        return {"": [(_plain(key), _plain(item)) for key, item in value.items()]}
-    if type(value) in (list, tuple):
-        return [type(value).__name__, *map(_plain, value)]
-    raise TypeError(f"{type(value).__name__} has no plain form")

@@ -19,7 +19,7 @@ from runcube.archive.existing import ExistingArchive
 from runcube.core import ArchiveError, PlanError, UnknownNameError, clean_text
 from runcube.files import list_files, locked
 from runcube.netcdf import Storage, open_same, opened, read_file
-from runcube.pipeline import LoadSummary, attrs_of_now, check_parallel, load_policy
+from runcube.pipeline import LoadSummary, attrs_of_now, check_parallel, load_policy, policy_attr
 from runcube.readers import resolve_reader
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ parallel
     ds, summary = _find(asked, policy) or _make(asked, listing, policy, progress, parallel)
     # What depends on the moment is that of now.
     ds.attrs.pop("git_commit", None)
-    ds.attrs |= attrs_of_now(listing.root) | {"policies": clean_text(policy.as_json())}
+    ds.attrs |= attrs_of_now(listing.root) | {"policies": clean_text(policy_attr(policy))}
     if chunks is not None:
         ds = _in_blocks(ds, chunks, asked.path.name)
     summary.warn(stacklevel=2)

@@ -139,10 +139,9 @@ def _common_policy(existing_archives: Sequence[ExistingArchive]) -> Policy:
 def _flat_policy(existing: ExistingArchive) -> dict[str, Any]:
     # An archive of before lacks arguments that are newer; it has their defaults.
     facts = policy_facts(policy_of(existing.facts["policy"], "auto"))
-    flat = {**facts["plan"], **facts["contest"]}
-    flat |= {name: facts[name] for name in ("files", "ignore", "path_keys", "splits", "metrics")}
-    flat |= existing.facts["storage"]
-    return {name: value for name, value in flat.items() if name != "on_duplicate"}
+    flat = facts.pop("plan") | facts.pop("contest") | facts | existing.facts["storage"]
+    may_differ = ("on_duplicate", "reader", "errors")
+    return {name: value for name, value in flat.items() if name not in may_differ}
 
 
 def _merge(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runcube.core import RuncubeError, printable
+from runcube.core import RuncubeError, close_names, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +56,7 @@ def no_such_path(path: Path) -> str:
     while not wrong.parent.exists():
         wrong = wrong.parent
     beside = [p.name for p in wrong.parent.iterdir()] if wrong.parent.is_dir() else []
-    near = difflib.get_close_matches(wrong.name, beside, n=1)
+    near = close_names(wrong.name, beside, most=1)
     hint = "give the directory of the logs"
     if near:
         hint = f"did you mean {wrong.parent / near[0] / path.relative_to(wrong)}?"

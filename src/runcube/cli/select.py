@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, Status, UnknownNameError, value_text
+from runcube.core import PlanError, Status, UnknownNameError, close_names, value_text
 from runcube.cube import at_best as choose_at_best
 from runcube.cube import (
     check_cube,
@@ -157,7 +156,7 @@ def _there_is(text: str, values: NDArray[Any]) -> str:
 def _nearest(asked: str, names: Iterable[str], hidden: Iterable[str] = ()) -> str:
     """Return names as text, the near ones first; those of ``hidden`` only if they are near."""
     shown = list(dict.fromkeys(names))
-    near = difflib.get_close_matches(asked, [*shown, *hidden], n=3, cutoff=0.6)
+    near = close_names(asked, [*shown, *hidden])
     return _some([*near, *(name for name in shown if name not in near)])
 
 

@@ -2,14 +2,16 @@
 
 ``model`` defines the types that all of runcube uses (`RunHeader`, `Curves`, `RunLog`, …): start
 there; ``roles`` what only the sweep shows of a log. ``errors`` are the exceptions, ``axis_names``
-recognises by name what runs along a curve, ``limits`` bounds what one log may cost, ``text`` and
-``arrays`` are small helpers, ``resources`` measures memory and CPUs,
-``methods`` makes methods of functions. Imports nothing.
+recognises by name what runs along a curve, ``limits`` bounds what one log may cost, ``text``,
+``arrays`` and ``nested`` are small helpers, ``resources`` measures memory and CPUs, ``methods``
+makes methods of functions. Imports nothing.
 """
 
 from runcube.core.arrays import (
     LONG_TEXT_ENCODING,
     absent_cells,
+    are_whole,
+    as_whole,
     scatter_text,
     scatter_values,
     text_array,
@@ -50,10 +52,12 @@ from runcube.core.model import (
     Source,
     Status,
 )
+from runcube.core.nested import PLAIN, leaves
 from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.roles import Names, Roles
 from runcube.core.text import (
     clean_text,
+    close_names,
     is_printable,
     natural_key,
     nearest,
@@ -66,6 +70,7 @@ from runcube.core.text import (
 __all__ = [
     "DEFAULT_LIMITS",
     "LONG_TEXT_ENCODING",
+    "PLAIN",
     "ArchiveError",
     "CubeTooLargeError",
     "Curves",
@@ -90,10 +95,13 @@ __all__ = [
     "SweepWarning",
     "UnknownNameError",
     "absent_cells",
+    "are_whole",
+    "as_whole",
     "check_choice",
     "check_memory",
     "clean_text",
     "clock_seconds",
+    "close_names",
     "elapsed_seconds",
     "gc_paused",
     "is_count_like",
@@ -101,6 +109,7 @@ __all__ = [
     "is_printable",
     "is_time_like",
     "is_x_like",
+    "leaves",
     "length_names",
     "method_of",
     "natural_key",

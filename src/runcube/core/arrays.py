@@ -71,3 +71,15 @@ def scatter_text(
     cells = np.full(int(np.prod(shape, dtype=np.int64)), "", dtype=object)
     cells[positions] = np.array([*map(clean_text, texts), ""], dtype=object)[:-1]
     return cells.reshape(shape)
+
+
+def are_whole(values: NDArray[Any]) -> bool:
+    """Return whether all are whole numbers that float64 tells from their neighbours."""
+    return bool(((values == np.floor(values)) & (np.abs(values) < 2**53)).all())
+
+
+def as_whole(values: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as int64 if :func:`are_whole` of them, else as they are."""
+    if values.dtype.kind == "i":
+        return values
+    return values.astype(np.int64) if are_whole(values) else values

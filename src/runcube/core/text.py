@@ -154,6 +154,11 @@ def _text(part: str) -> tuple[int, int, str]:
     return 0, 0, part
 
 
+def close_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Return the known names that are spelled nearly like one, the nearest first."""
+    return difflib.get_close_matches(name, [*known], n=most, cutoff=0.5)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the tail of an error message: the names nearest to one, or the first few known.
 
@@ -165,7 +170,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
         The names that exist.
     """
     known = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    close = close_names(name, known)
     if close:
         return f" (nearest: {', '.join(repr(c) for c in close)})"
     return f" (known: {', '.join(repr(c) for c in known[:8])}{', …' if len(known) > 8 else ''})"

@@ -2,9 +2,9 @@
 
 ``build`` allocates and fills it, ``coords`` makes the coordinates of the cells, ``placement``
 finds where values go, ``layouts`` converts grid and configs. ``cells`` reads a cube back as rows,
-for ``report``, ``problems`` and ``final``; ``of_status`` keeps the runs that ended as asked,
-``expected`` says which are missing, ``names`` which coordinate a user means. Start in ``build``.
-May import ``core``, ``plan`` and ``curves``.
+for ``report``, ``problems`` and ``final`` (with ``kernels``); ``of_status`` keeps the runs that
+ended as asked, ``expected`` says which are missing, ``names`` which coordinate a user means. Start
+in ``build``. May import ``core``, ``plan`` and ``curves``.
 """
 
 from runcube.cube.build import build_cube, cube_dims, cube_frame, cube_shape, with_values

@@ -36,9 +36,6 @@ def build_cube(
 ) -> xr.Dataset:
     """Return the cube: the kept runs scattered into ``curve`` and ``logged``.
 
-    The attempts of ``selection`` are emptied on the way, so that at most one copy of the data
-    exists beside the cube.
-
     Parameters
     ----------
     sweep : Sweep

@@ -9,6 +9,7 @@ import xarray as xr
 
 from runcube.core import PlanError, UnknownNameError, check_choice, nearest
 from runcube.cube.cells import x_dim
+from runcube.cube.kernels import best_of, last_of, mean_of_last, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,13 +108,13 @@ def final(
     _check(how, mode, last)
     values, logged, x = _curves(ds, "final")
     if how == "best":
-        at = _along(_best_of, (x,), values, logged, dtype=np.intp, mode=mode)
+        at = _along(best_of, (x,), values, logged, dtype=np.intp, mode=mode)
         end = _taken(values, at, x, "best").rename("final")
         return _with_nonfinite(end, logged.any(x))
-    at = _along(_last_of, (x,), logged, dtype=np.intp)
+    at = _along(last_of, (x,), logged, dtype=np.intp)
     end = _taken(values, at, x, "last").rename("final")
     if how == "mean":
-        mean = _along(_mean_of_last, (x,), values, logged, dtype=float, last=last)
+        mean = _along(mean_of_last, (x,), values, logged, dtype=float, last=last)
         end = end.copy(data=mean.transpose(*end.dims).astype(end.dtype).data)
         end = _beside(end, {"n_values": logged.sum(x).clip(max=last).variable})
     return _with_nonfinite(end, at >= 0)
@@ -182,9 +183,7 @@ def at_best(ds: xr.Dataset | xr.DataArray, *, metric: str, split: str, mode: Mod
     here = {dim: place for dim, place in places.items() if dim in values.dims}
     values, logged = (_one_block(array, *here) for array in (values, logged))
     # Selected in the kernel: a second selection of a lazy cube would read what is around it.
-    at = _along(
-        _best_of, (*here, x), values, logged, dtype=np.intp, mode=mode, at=(*here.values(),)
-    )
+    at = _along(best_of, (*here, x), values, logged, dtype=np.intp, mode=mode, at=(*here.values(),))
     best = _taken(values, at, x, "best").rename("at_best")
     return _with_nonfinite(best, _at(logged, at, x) == 1, logged.any(x) & (at < 0))
 
@@ -333,7 +332,7 @@ def _with_nonfinite(end: xr.DataArray, *logged: xr.DataArray) -> xr.DataArray:
 
 def _at(values: _Array, at: _Array, x: str) -> _Array:
     taken: _Array = xr.apply_ufunc(
-        _take,
+        take,
         values,
         at,
         input_core_dims=[[x], []],
@@ -370,50 +369,3 @@ def _beside(array: xr.DataArray, coords: dict[str, xr.Variable]) -> xr.DataArray
             name += "_"  # noqa: PLW2901, until it is free
         named[name] = coord.transpose(*(dim for dim in array.dims if dim in coord.dims))
     return array.assign_coords(named)
-
-
-def _last_of(logged: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the place of the last True along the last axis, -1 without one."""
-    if not logged.shape[-1]:
-        return np.full(logged.shape[:-1], -1)
-    at = logged.shape[-1] - 1 - logged[..., ::-1].argmax(axis=-1)
-    return np.where(logged.any(axis=-1), at, -1)
-
-
-def _best_of(
-    values: NDArray[Any], logged: NDArray[np.bool_], mode: Mode, at: tuple[int, ...] = ()
-) -> NDArray[np.intp]:
-    """Return the place of the first best finite value along the last axis, -1 without one.
-
-    With ``at``, of the curve that stands there on the axes before the last.
-    """
-    curve: tuple[Any, ...] = (..., *at, slice(None))
-    values, logged = values[curve], logged[curve]
-    usable = logged & np.isfinite(values)
-    if not usable.shape[-1]:
-        return np.full(usable.shape[:-1], -1)
-    good = np.where(usable, values if mode == "max" else -values, -np.inf)
-    return np.where(usable.any(axis=-1), good.argmax(axis=-1), -1)
-
-
-def _mean_of_last(
-    values: NDArray[Any], logged: NDArray[np.bool_], last: int
-) -> NDArray[np.floating]:
-    """Return the mean of the last True places along the last axis, NaN without one."""
-    after = np.cumsum(logged[..., ::-1], axis=-1)[..., ::-1]
-    chosen = logged & (after <= last)
-    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf
-        total = np.where(chosen, values, 0).sum(axis=-1, dtype=float)
-    count = chosen.sum(axis=-1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _take(values: NDArray[Any], at: NDArray[np.intp]) -> NDArray[Any]:
-    """Return the value at each place along the last axis, NaN at -1."""
-    shape = np.broadcast_shapes(values.shape[:-1], at.shape)
-    if not values.shape[-1]:
-        return np.full(shape, np.nan)
-    values = np.broadcast_to(values, (*shape, values.shape[-1]))
-    at = np.broadcast_to(at, shape)
-    taken = np.take_along_axis(values, np.maximum(at, 0)[..., None], axis=-1)[..., 0]
-    return np.where(at >= 0, taken, np.nan)

@@ -72,7 +72,7 @@ class Scatter:
         curve: NDArray[np.float64],
         logged: NDArray[np.bool_],
     ) -> None:
-        """Write runs into their cells, short ones of one course together; they are emptied.
+        """Write runs into their cells, short ones of one course together.
 
         Parameters
         ----------
@@ -93,8 +93,6 @@ class Scatter:
                     self.put(kept_runs[some[0]], curve[cells[some[0]]], logged[cells[some[0]]])
                 else:
                     self._put_alike(kept_runs[some[0]], together, cells[some], curve, logged)
-                for attempt in together:
-                    attempt.release()
 
     def _alike(self, kept_run: KeptRun) -> tuple[Any, ...]:
         """Return what short runs have in common whose values have the same places; else ()."""

@@ -1,11 +1,12 @@
 """One run after parsing: which quantity is x, its attempts and resumes, its status, its rivals.
 
 ``x_choice`` chooses x (rule 11), ``own_x`` so that no run loses values on it, ``x_axis`` aligns the
-runs on it (12), ``attempts`` resolves what a log holds twice (13, 14), ``carry`` places records
-without x, ``resumes`` finds the branches that a run left, ``units`` the rows whose x is in another
-unit, ``late_start`` curves without a beginning, ``course`` says how far a run came, ``status``
-decides how it ended (15), with ``promise``, ``selection`` selects the run of each cell (10),
-``tree`` does so for every axis. Start in ``selection``. May import ``core`` and ``plan``.
+runs on it (12), ``attempts`` takes a log apart (14), ``history`` resolves what one of them holds
+twice (13), ``carry`` places records without x, ``resumes`` finds the branches that a run left,
+``units`` the rows whose x is in another unit, ``late_start`` curves without a beginning,
+``course`` says how far a run came, ``status`` decides how it ended (15), with ``promise``,
+``selection`` selects the run of each cell (10), ``tree`` does so for every axis. Start in
+``selection``. May import ``core`` and ``plan``.
 """
 
 from runcube.curves.attempts import Attempt

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem
+from runcube.core import Problem, as_whole
 from runcube.curves.carry import Carrier
 from runcube.curves.course import Course
-from runcube.curves.resumes import in_branches, left_branches
+from runcube.curves.history import History
+from runcube.curves.resumes import left_branches
 from runcube.curves.tracks import Track, counted, named_lines, named_values, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_choice import outer_counter
-from runcube.curves.x_values import Anchors, as_whole, shown, x_values
+from runcube.curves.x_values import Anchors, shown, x_values
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.core import Curves, RunLog
-    from runcube.curves.resumes import LeftBranch
     from runcube.curves.x_values import MissingX, X
 
 # Values of a split of a log that is compared with others: of more each is resolved for itself.
@@ -86,11 +86,6 @@ class Attempt:
             return self.course
         own = [track for track in self.tracks if not track.carried]
         return Course([(t.curves.split, t.curves.x[self.x[0]][t.rows]) for t in own])
-
-    def release(self) -> None:
-        """Let go of the values, which are in the cube."""
-        self.tracks, self.log.curves = [], []
-        self.course = self.counted = Course(())
 
     @property
     def extent(self) -> str:
@@ -190,7 +185,8 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
         In file order, never empty; each has the log's own problems.
     """
     values = x_values(log, x)
-    tracks = [t for c, own in zip(log.curves, values, strict=True) for t in raw_tracks(c, own)]
+    of_each = [raw_tracks(c, own) for c, own in zip(log.curves, values, strict=True)]
+    tracks = [track for own in of_each for track in own]
     problems = list(log.problems)
     missing = _take_missing(tracks)
     anchors = Anchors.of(log, values)
@@ -198,15 +194,16 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
     carrier = Carrier(log, shown(x), carried, anchors) if carried else None
     if alone:
         problems.append(dropped_records(log, shown(x), [*alone.values()]))
-    # Splits mostly share one array of x: look at each array once.
-    is_rising = all(_rising(x) for x in {id(track.x): track.x for track in tracks}.values())
+    is_rising = _rise(tracks)
     if is_rising and carrier is None:
         return [Attempt(log, tracks, problems, log.attempt, x, is_plain=not alone)]
     apart, outer = {}, None
     if not is_rising and isinstance(x, str):
         outer = outer_counter(log, x)
-        if outer is None:
-            apart = _take_other_unit(tracks, other_unit(log.curves, values))
+        masks = other_unit(log.curves, values) if outer is None else None
+        if masks is not None:
+            of_tracks = [mask for own, mask in zip(of_each, masks, strict=True) for _ in own]
+            apart = _take_other_unit(tracks, of_tracks)
     starts = np.array([] if is_rising or outer else _starts(tracks), dtype=np.int64)
     attempts = []
     for number in range(len(starts) + 1):
@@ -214,10 +211,11 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
         attempt.is_last = number == len(starts)
         parts = [_part(track, starts, number) for track in tracks]
         left = [] if is_rising or outer or log.parallel else left_branches(parts)
-        history = _History(attempt, x, left)
+        history = History(log, x, outer, left)
         found = [history.resolve(part) for part in parts]
         for at, track in apart.items():
             found.append(history.resolve_apart(_part(track, starts, number), at))
+        attempt.problems += history.problems
         if carrier is not None:
             late, named = carrier.carried(starts, number, history.taken, history.replaced)
             found += late
@@ -229,8 +227,16 @@ def attempts_of(log: RunLog, x: X, missing_x: MissingX = "carry") -> list[Attemp
     return attempts
 
 
-def _rising(x: NDArray[Any]) -> bool:
-    return len(x) < 2 or bool((x[1:] > x[:-1]).all())
+def _rise(tracks: Sequence[Track]) -> bool:
+    """Return whether x rises along each track."""
+    seen = None
+    for track in tracks:
+        x = track.x
+        # Splits mostly share one array of x: it is looked at once.
+        if x is not seen and len(x) > 1 and not (x[1:] > x[:-1]).all():
+            return False
+        seen = x
+    return True
 
 
 def _take_missing(tracks: list[Track]) -> dict[int, Track]:
@@ -259,21 +265,14 @@ def _beside(
     )
 
 
-def _take_other_unit(
-    tracks: list[Track], masks: Sequence[NDArray[np.bool_]] | None
-) -> dict[int, Track]:
+def _take_other_unit(tracks: list[Track], masks: Sequence[NDArray[np.bool_]]) -> dict[int, Track]:
     """Take the rows whose x is in another unit out of ``tracks``; return them by track.
 
-    They say nothing of attempts and resumes.
+    They say nothing of attempts and resumes. ``masks`` has those rows of the curves of each track.
     """
     taken: dict[int, Track] = {}
-    if masks is None:
-        return taken
-    curves = list({id(track.curves): track.curves for track in tracks}.values())
-    by_split = {id(part): mask for part, mask in zip(curves, masks, strict=True)}
-    for number, track in enumerate(tracks):
-        other = by_split[id(track.curves)][track.indices]
-        if other.any():
+    for number, (track, mask) in enumerate(zip([*tracks], masks, strict=True)):
+        if (other := mask[track.indices]).any():
             taken[number] = track.keep(other)
             tracks[number] = track.keep(~other)
     return taken
@@ -337,114 +336,3 @@ def _stand_numbered(attempt: Attempt, x: X) -> None:
     message = f"{counted(len(lines), 'record')} numbered {order}, and not at {x!r}, which would"
     message += f" not keep their values, {named_lines(attempt.log, lines)}"
     attempt.problems.append(Problem("missing_x", message, *attempt.log.place(int(lines[0]))))
-
-
-class _History:
-    """Resolves what one attempt holds twice, track by track.
-
-    Parameters
-    ----------
-    attempt : Attempt
-        Its problems get what gives way.
-    x : str or tuple of str
-        What is x.
-    left : sequence of LeftBranch
-        The branches that it left for a resume.
-
-    Attributes
-    ----------
-    taken : list of ndarray
-        The x at which each track has a value, and the one that stays where its values are numbered.
-    """
-
-    def __init__(self, attempt: Attempt, x: X, left: Sequence[LeftBranch] = ()) -> None:
-        self._attempt = attempt
-        self._x = x
-        self._left = left
-        self.taken: list[NDArray[np.float64]] = []
-        self._gone: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-        self._remaining: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-
-    @property
-    def replaced(self) -> NDArray[np.int64]:
-        """Lines of the records that a resume replaced."""
-        gone, remaining = np.concatenate(self._gone), np.concatenate(self._remaining)
-        return np.setdiff1d(gone, remaining)
-
-    def resolve(self, track: Track) -> Track:
-        """Return a track with each x once: a resume replaces later rows, else the last wins."""
-        x, values = shown(self._x), track.x
-        is_one_x = (
-            len(values) > 1
-            and (values == values[0]).all()
-            and not in_branches(self._left, track).any()
-        )
-        if is_one_x and self._moves(track):
-            what = f"{x} stays {values[0]}; {len(values)} values numbered by order"
-            self._note("repeated_x", track, f"{track.named}: {what}")
-            numbers = np.arange(len(values))
-            self.taken.append(np.append(numbers, values[0]))
-            self._remaining.append(track.lines)
-            return Track(track.curves, track.metrics, track.rows, numbers)
-        if self._attempt.outer is None:
-            track = self._after_resumes(track)
-        else:
-            track = track.keep(np.argsort(track.x, kind="stable"))
-        self._remaining.append(track.lines)
-        latest = np.append(track.x[1:] != track.x[:-1], True)[: len(track.x)]
-        if not latest.all():
-            again = track.keep(~latest)
-            rows = counted(len(again.x), "row")
-            what = f"{rows} of a repeated {x} (first {again.x[0]}) replaced by the last"
-            if self._attempt.outer is not None:
-                what += f": it starts anew in each {self._attempt.outer}"
-            self._note("repeated_x", again, f"{track.named}: {what}")
-            track = track.keep(latest)
-        self.taken.append(track.x)
-        return track
-
-    def _after_resumes(self, track: Track) -> Track:
-        """Return the rows that no resume replaced."""
-        values = track.x
-        # Where x steps back a resume begins: it replaces every earlier row from its own x on.
-        back = np.append(np.zeros(len(values[:1]), bool), values[1:] < values[:-1])
-        resumed = np.where(back, values.astype(np.float64), np.inf)
-        lowest_after = np.append(np.minimum.accumulate(resumed[::-1])[::-1][1:], np.inf)
-        remaining = (values < lowest_after[: len(values)]) & ~in_branches(self._left, track)
-        if not remaining.all():
-            gone = track.keep(~remaining)
-            what = f"{counted(len(gone.x), 'row')} replaced by those after a resume"
-            self._note("superseded_rows", gone, f"{track.named}: {what}")
-            self._gone.append(gone.lines)
-            track = track.keep(remaining)
-        return track
-
-    def resolve_apart(self, track: Track, at: int) -> Track:
-        """Return the rows in another unit of the track ``at``: its own values go first."""
-        own = self.taken[at]
-        track = self.resolve(track)
-        self.taken[at] = np.append(own, self.taken.pop())
-        clash = np.isin(track.x, own)
-        if clash.any():
-            rows = track.keep(clash)
-            many = counted(len(rows.x), "row")
-            what = (
-                f"{many} with {shown(self._x)} in another unit left out for others at the same one"
-            )
-            self._note("repeated_x", rows, f"{track.named}: {what}")
-        return track.keep(~clash)
-
-    def _moves(self, track: Track) -> bool:
-        """Return whether any metric took two values: else the rows are one row, logged again."""
-        x = self._x if isinstance(self._x, str) else self._x[0]
-        changed = track.curves.changes(x)[np.ix_(track.metrics, track.indices)]
-        return bool(changed[:, 1:].any())
-
-    def _note(self, kind: str, rows: Track, message: str) -> None:
-        """Record a problem with the lines of some rows, if any of their metrics was asked for."""
-        if not len(rows.metrics):
-            return
-        log = self._attempt.log
-        message += f", {named_lines(log, rows.lines)}"
-        place = log.place(int(rows.lines[0]))
-        self._attempt.problems.append(Problem(kind, message, *place))

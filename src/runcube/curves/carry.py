@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.core import Problem
+from runcube.core import Problem, as_whole
 from runcube.curves.tracks import Track, counted, named_lines
-from runcube.curves.x_values import as_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runcube.core import RunLog
+    from runcube.core import Curves, RunLog
     from runcube.curves.attempts import Attempt
+    from runcube.curves.tracks import Track
     from runcube.curves.x_values import MissingX, X
 
 # One run, and one of so many, may be numbered on the x of the others; more of them need points.
@@ -145,14 +146,19 @@ def _loses(logs: Sequence[RunLog], x: X, own: X, missing_x: MissingX) -> bool:
     if here.log is not alone.log:
         return here.points < alone.points
     kept, wanted = _kept(here), _kept(alone)
-    return any(bool((wanted[curves] & ~kept[curves]).any()) for curves in wanted)
+    return any(bool((one & ~other).any()) for one, other in zip(wanted, kept, strict=True))
 
 
-def _kept(attempt: Attempt) -> dict[int, NDArray[np.bool_]]:
+def _kept(attempt: Attempt) -> list[NDArray[np.bool_]]:
     """Return which values of each split an attempt keeps."""
-    kept: dict[int, Any] = {id(c): np.zeros(c.logged.shape, bool) for c in attempt.log.curves}
-    for track in attempt.tracks:
-        kept[id(track.curves)][np.ix_(track.metrics, track.indices)] = True
+    return [_kept_of(curves, attempt.tracks) for curves in attempt.log.curves]
+
+
+def _kept_of(curves: Curves, tracks: Sequence[Track]) -> NDArray[np.bool_]:
+    kept = np.zeros(curves.logged.shape, bool)
+    for track in tracks:
+        if track.curves is curves:
+            kept[np.ix_(track.metrics, track.indices)] = True
     return kept
 
 

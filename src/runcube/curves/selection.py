@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from runcube.core import Problem, Status
+from runcube.core import Problem, Status, check_choice
 from runcube.curves.attempts import Attempt, AttemptResolver
 from runcube.curves.elapsed import ELAPSED, add_elapsed
 from runcube.curves.late_start import name_late_starts
 from runcube.curves.own_x import choose_for_runs, numbered_note
-from runcube.curves.status import RANK, Candidate, outright, statuses, winner
+from runcube.curves.status import RANK, Candidate, OnDuplicate, outright, statuses, winner
 from runcube.curves.tracks import along_x, counted, named_lines
 from runcube.curves.units import curves_in_another_unit
-from runcube.curves.x_axis import align_x
+from runcube.curves.x_axis import Align, align_x
 from runcube.curves.x_choice import LOSES
 from runcube.curves.x_synonyms import share_step
+from runcube.curves.x_values import MissingX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from runcube.core import RunLog
     from runcube.curves.own_x import Choice
-    from runcube.curves.status import OnDuplicate
-    from runcube.curves.x_axis import Align, XAxis
-    from runcube.curves.x_values import MissingX
+    from runcube.curves.x_axis import XAxis
     from runcube.plan import Sweep
 
 
@@ -58,6 +57,17 @@ class SelectionPolicy:
     expected: float | None = None
     on_duplicate: OnDuplicate = "prefer_complete"
     missing_x: MissingX = "carry"
+
+    def __post_init__(self) -> None:
+        """Raise if an argument has none of its values.
+
+        Raises
+        ------
+        PlanError
+        """
+        check_choice("align", self.align, get_args(Align))
+        check_choice("missing_x", self.missing_x, get_args(MissingX))
+        check_choice("on_duplicate", self.on_duplicate, get_args(OnDuplicate))
 
 
 @dataclass

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from runcube.core import as_whole
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,14 +59,6 @@ def x_values(log: RunLog, x: X) -> list[NDArray[Any]]:
 def _column(curves: Curves, name: str) -> NDArray[Any]:
     values = curves.x.get(name)
     return np.full(len(curves.lines), np.nan) if values is None else values
-
-
-def as_whole(values: NDArray[Any]) -> NDArray[Any]:
-    """Return int64 where every value is a whole number that float64 tells from its neighbours."""
-    if values.dtype.kind == "i":
-        return values
-    is_whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
-    return values.astype(np.int64) if is_whole.all() else values
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Where logs are: listings, bytes and hashes, on this machine or behind a URL.
 
-``access`` reads files, ``contents`` and ``packed`` decode them, ``tree`` lists the files under a
-root, ``hashing`` hashes them; ``access`` and ``tree`` alone distinguish ``local`` from ``remote``
-files (these with ``prefetch``, ``retry`` and ``timestamps``). ``paths`` formats roots for people
-and for other processes, ``atomic`` replaces whole files. Start in ``access``. May import ``core``.
+``access`` reads files, ``contents`` and ``packed`` decode them, with ``decompressors``, ``tree``
+lists the files under a root, ``hashing`` hashes them; ``access`` and ``tree`` alone distinguish
+``local`` from ``remote`` files (these with ``remote_system``, ``prefetch``, ``retry`` and
+``timestamps``). ``paths`` formats roots for people and for other processes, ``atomic`` replaces
+whole files. Start in ``access``. May import ``core``.
 """
 
 from runcube.files.access import (

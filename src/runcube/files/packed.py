@@ -7,15 +7,12 @@ in, from the damaged byte on: what precedes it there, and all parts before and b
 from __future__ import annotations
 
 import codecs
-import errno
-import lzma
 import re
-import zlib
 from contextlib import suppress
-from functools import lru_cache
-from importlib import import_module
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
+
+from runcube.files.decompressors import decompressor, errors, has_zstd, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,24 +47,6 @@ _TEXT_REVERSED = re.compile(
 _PADDING = re.compile(rb"\0*")
 _CUT = "the stream ends before its end marker"
 _NAMED = 3
-
-
-class _Decompressor(Protocol):
-    """What the libraries of all formats have in common."""
-
-    @property
-    def eof(self) -> bool:
-        """Whether the end marker was reached."""
-        ...
-
-    @property
-    def unused_data(self) -> bytes:
-        """What was passed behind the end marker."""
-        ...
-
-    def decompress(self, data: Any, /) -> bytes:
-        """Return what a piece of packed data adds."""
-        ...
 
 
 class _Part(NamedTuple):
@@ -237,7 +216,7 @@ class _Unpacking:
 
     def _is_likely(self, part: _Part, first: int) -> bool:
         if part.format == "zstd":
-            return part.start == 0 or _zstd_library() is not None
+            return part.start == 0 or has_zstd()
         if part.format == "xz" or (part.exact and part.start == first):
             return True
         # Three bits of the next byte are never set in gzip: most chance matches end here.
@@ -319,7 +298,7 @@ class _Unpacking:
         """
         at, piece = part.start, memoryview(part.magic)
         try:
-            opened = _OPEN[part.format](max(_XZ_BYTES, self._most))
+            opened = decompressor(part.format, max(_XZ_BYTES, self._most))
             while True:
                 take(opened.decompress(piece))
                 at += len(piece)
@@ -329,8 +308,8 @@ class _Unpacking:
                     return stop, _CUT
                 step = _STEP if slow is None or at < slow else 1
                 piece = self._view[at : min(at + step, stop)]
-        except _errors() as error:
-            return min(at + len(piece), stop), _reason(error, max(_XZ_BYTES, self._most))
+        except errors() as error:
+            return min(at + len(piece), stop), reason(error, max(_XZ_BYTES, self._most))
 
     def _plain(self, at: int, stop: int) -> None:
         """Take what is in no packed part: text, or padding or damage behind a part."""
@@ -404,46 +383,3 @@ def _begins_as_text(data: bytes) -> bool:
 def _end_of_padding(data: bytes, at: int, stop: int) -> int:
     match = _PADDING.match(data, at, stop)
     return at if match is None else match.end()
-
-
-def _open_gzip(_: int) -> _Decompressor:
-    return zlib.decompressobj(wbits=31)
-
-
-def _open_xz(memory: int) -> _Decompressor:
-    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory)
-
-
-def _open_zstd(_: int) -> _Decompressor:
-    library = _zstd_library()
-    if library is None:
-        message = "packed by zstd, which this Python cannot unpack: pip install runcube[zstd]"
-        raise OSError(errno.ENOSYS, message)
-    opened = library.ZstdDecompressor()
-    own: _Decompressor = opened.decompressobj() if hasattr(opened, "decompressobj") else opened
-    return own
-
-
-_OPEN = {"gzip": _open_gzip, "xz": _open_xz, "zstd": _open_zstd}
-
-
-@lru_cache(maxsize=1)
-def _zstd_library() -> Any | None:
-    """Return the module that unpacks zstd: of Python from 3.14 on, else that of the extra."""
-    for name in ("compression.zstd", "zstandard"):
-        with suppress(ImportError):
-            return import_module(name)
-    return None
-
-
-@lru_cache(maxsize=1)
-def _errors() -> tuple[type[Exception], ...]:
-    library = _zstd_library()
-    more = () if library is None else (library.ZstdError,)
-    return (zlib.error, lzma.LZMAError, MemoryError, *more)
-
-
-def _reason(error: Exception, memory: int) -> str:
-    if isinstance(error, MemoryError) or str(error) == "Memory usage limit exceeded":
-        return f"it takes more memory than Limits(file_bytes={memory}), or than there is"
-    return str(error).removeprefix("Error -3 while decompressing data: ")

@@ -9,16 +9,13 @@ from __future__ import annotations
 import html
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from itertools import chain
-from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
-from runcube.core import LogFile, StoreError
+from runcube.core import LogFile
 from runcube.files.listing import Listing
 from runcube.files.local import PRUNED
 from runcube.files.packed import PACKED_ENDINGS
@@ -27,21 +24,17 @@ from runcube.files.paths import (
     is_of_this_process,
     parent,
     split_query,
-    without_secrets,
 )
 from runcube.files.prefetch import HEAD_MOST, HeadCache, ReadAhead
+from runcube.files.remote_system import RemoteFile, file_system, pool_of
 from runcube.files.retry import Retrier
 from runcube.files.timestamps import modified_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-    from types import TracebackType
 
 T = TypeVar("T")
 
-# Requests at a time: enough to hide their latency, few enough for a small server.
-_REQUESTS = 16
 # The last file that was read whole is kept if it is no larger: archives hash what they have read.
 _LAST = 1 << 26
 # Directories deep that links of a web server are followed, at most: they may form circles.
@@ -99,27 +92,6 @@ def _store(root: str, process: int, options: str) -> RemoteStore:
     return RemoteStore(root)
 
 
-def _file_system(root: str) -> tuple[Any, str]:
-    """Return the file system of a URL, configured as fsspec is, and the path in it."""
-    from fsspec.core import url_to_fs
-
-    where = display_root(root)
-    try:
-        fs, base = url_to_fs(root)
-    except ImportError as error:
-        raise StoreError(
-            f"{where}: {_sentence(error)}; pip install runcube[remote] is enough for http://"
-        ) from error
-    except ValueError as error:
-        known = "it starts like a URL; fsspec knows http://, s3://, gs://, memory://, sftp://, …"
-        raise StoreError(f"{where}: {_sentence(error)}: {known}") from error
-    return fs, str(base).rstrip("/")
-
-
-def _sentence(error: Exception) -> str:
-    return without_secrets(" ".join(str(error).split())).rstrip(".")
-
-
 class RemoteStore:
     """A URL as a directory (see ``access.Store``).
 
@@ -131,7 +103,7 @@ class RemoteStore:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self._fs, self._base = _file_system(root)
+        self._fs, self._base = file_system(root)
         self._base, self._query = split_query(self._base)
         self._base = self._base.rstrip("/")
         self._is_web = self._base.startswith(("http://", "https://"))
@@ -143,7 +115,7 @@ class RemoteStore:
         )
         self._retrier = Retrier(has_passing=not is_of_this_process(root))
         self._known: dict[str, LogFile] = {}
-        self._pool, self._lock = _pool_of(self._fs)
+        self._pool, self._lock = pool_of(self._fs)
         self._heads = HeadCache(self._pool, self._fetch, self.size)
         # Whether the server supports ranges; None until one was requested.
         self._has_ranges: bool | None = None if self._is_web else True
@@ -247,7 +219,9 @@ class RemoteStore:
 
     def open(self, path: str) -> RemoteFile:
         """Open a file; the first read makes the first request."""
-        return RemoteFile(self, path)
+        return RemoteFile(
+            partial(self.size, path), partial(self.whole, path), partial(self.span, path)
+        )
 
     def look(self, path: str) -> LogFile:
         """Return the size and time of a file now."""
@@ -403,46 +377,3 @@ class RemoteStore:
         if self._is_web:
             return self._base + quote(below, safe="/", errors="surrogateescape") + self._query
         return self._base + below
-
-
-class RemoteFile:
-    """A file of a store, by its relative path, as the part of a raw stream ``access`` needs."""
-
-    def __init__(self, store: RemoteStore, path: str) -> None:
-        self._store = store
-        self._path = path
-        self._at = 0
-
-    def __enter__(self) -> RemoteFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Do nothing: connections belong to the store."""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next ``size`` bytes, or all that is left."""
-        if size < 0 and not self._at:
-            data = self._store.whole(self._path)
-        else:
-            end = self._store.size(self._path)
-            stop = end if size < 0 else self._at + size
-            data = self._store.span(self._path, self._at, stop)
-        self._at += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to an offset from the beginning or the end and return the new position."""
-        self._at = offset + (self._store.size(self._path) if whence == os.SEEK_END else 0)
-        return self._at
-
-
-def _pool_of(fs: Any) -> tuple[ThreadPoolExecutor | None, AbstractContextManager[Any]]:
-    """Return threads and a lock for requests; no threads for memory, ftp and caches."""
-    if type(fs).async_impl:
-        return ThreadPoolExecutor(_REQUESTS, "runcube-remote"), nullcontext()
-    return None, RLock()

@@ -1,21 +1,21 @@
 """The steps of every load: discover, plan, parse, select, build.
 
-``load`` has the public functions `scan`, `load_runs` and `load_tree`; start there. ``discover``
-asks readers for headers, ``parse`` for runs, through ``tasks`` (in this thread, in others, in other
-processes, ``on_dask``); ``reading`` holds what readers return or raise against their protocol;
-``arguments`` checks what users pass, ``policy`` holds it, ``records`` what is kept of a parsed log
-besides its values, ``summary`` the attrs and the warning at the end of a load. May import ``core``,
-``files``, ``plan``, ``readers``, ``curves`` and ``cube``.
+``load`` has the public functions `scan` and `load_runs`, ``tree`` has `load_tree`; start there.
+``discover`` asks readers for headers, ``parse`` for runs, by ``jobs``, through ``tasks`` (in this
+thread, in others, ``on_processes``, ``on_dask``); ``arguments`` checks what users pass, ``policy``
+holds it, ``records`` what is kept of a parsed log besides its values, ``summary`` the attrs and the
+warning at the end of a load. May import ``core``, ``files``, ``plan``, ``readers``, ``curves`` and
+``cube``.
 """
 
 from runcube.pipeline.arguments import load_policy
 from runcube.pipeline.discover import Discovery, discover
-from runcube.pipeline.load import load_runs, load_tree, scan
+from runcube.pipeline.jobs import Job, of_logger
+from runcube.pipeline.load import load_runs, scan
 from runcube.pipeline.parse import Parsed, parse_logs
-from runcube.pipeline.policy import Errors, Policy, policy_facts, policy_of
+from runcube.pipeline.policy import Errors, Policy, policy_attr, policy_facts, policy_key, policy_of
 from runcube.pipeline.progress import Progress, progress_bar, progress_callback
 from runcube.pipeline.provenance import git_commit, library_versions
-from runcube.pipeline.reading import Job, of_logger
 from runcube.pipeline.records import (
     RECORD_FORM,
     ArrayTable,
@@ -40,6 +40,7 @@ from runcube.pipeline.summary import (
     selected_runs,
 )
 from runcube.pipeline.tasks import Parallel, check_parallel
+from runcube.pipeline.tree import load_tree
 
 __all__ = [
     "RECORD_FORM",
@@ -72,7 +73,9 @@ __all__ = [
     "load_tree",
     "of_logger",
     "parse_logs",
+    "policy_attr",
     "policy_facts",
+    "policy_key",
     "policy_of",
     "progress_bar",
     "progress_callback",

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import PlanError
-from runcube.curves import SelectionPolicy
-from runcube.pipeline.policy import Policy
-from runcube.plan import PlanPolicy
+from runcube.pipeline.policy import policy_of_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from runcube.pipeline.policy import Policy
 
 
 def load_policy(**arguments: Any) -> Policy:
@@ -32,14 +32,9 @@ def load_policy(**arguments: Any) -> Policy:
     PlanError
         If one is not of its kind; the message says what it may be.
     """
-    checked = {name: _KINDS[name](name, value) for name, value in arguments.items()}
-
-    def some(*names: str) -> dict[str, Any]:
-        return {name: checked.pop(name) for name in names if name in checked}
-
-    plan = PlanPolicy(**some(*_OF_PLAN))
-    own = some("x", "align", "expected", "on_duplicate", "missing_x")
-    return Policy(plan=plan, selection=SelectionPolicy(**own), **checked)
+    return policy_of_arguments(
+        {name: _KINDS[name](name, value) for name, value in arguments.items()}
+    )
 
 
 def _refuse(name: str, value: object, expected: str) -> PlanError:
@@ -123,7 +118,6 @@ def _defaulted(name: str, value: Any) -> dict[str, Any]:
     raise _refuse(name, value, f"a mapping of keys to values, as in {name}={_EXAMPLES[name]}")
 
 
-_OF_PLAN = "dims exclude rename relabel defaults exact_labels seed layout".split()
 _EXAMPLES = {
     "files": '"**/metrics.jsonl"',
     "ignore": '"**/agg/**"',

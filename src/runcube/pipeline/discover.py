@@ -28,7 +28,7 @@ from runcube.files import (
     read_ends,
 )
 from runcube.pipeline.foreign_logs import aside_problems, foreign_logger, foreign_problems
-from runcube.pipeline.reading import Job, of_logger, read_headers
+from runcube.pipeline.jobs import Job, needs_whole_logs, of_logger, read_headers
 from runcube.pipeline.second_records import second_records
 from runcube.plan import keys_from_paths
 from runcube.readers import reader_fingerprint, resolve_reader
@@ -96,23 +96,17 @@ class Discovery:
             if needs_whole_logs(job.reader) and job.source.path not in known
         }
 
-    def add(self, headers: Iterable[RunHeader]) -> None:
-        """Add headers of runs that reading the logs showed, where they belong."""
+    def with_headers(self, headers: Iterable[RunHeader]) -> Discovery:
+        """Return this with headers of runs that reading the logs showed, where they belong."""
         sharing = _Sharing()
         new = [sharing.slim(header) for header in headers]
-        digests = dict(zip(map(id, self.headers), self.digests, strict=True))
         places = {job.source.path: number for number, job in enumerate(self.jobs)}
-        self.headers = sorted([*self.headers, *new], key=lambda h: places[h.source.path])
-        self.path_keys = keys_from_paths([h.source.path for h in self.headers], self.template)
-        self.digests = [
-            digests.get(id(header)) or digest
-            for header, digest in zip(self.headers, _digests(self.headers), strict=True)
-        ]
-
-
-def needs_whole_logs(reader: Reader) -> bool:
-    """Return whether the headers of a reader are those of what it reads, and nothing cheaper."""
-    return bool(getattr(reader, "whole_headers", False))
+        pairs = [*zip(self.headers, self.digests, strict=True), *((header, None) for header in new)]
+        pairs.sort(key=lambda pair: places[pair[0].source.path])
+        every = [header for header, _ in pairs]
+        digests = [known or d for (_, known), d in zip(pairs, _digests(every), strict=True)]
+        path_keys = keys_from_paths([h.source.path for h in every], self.template)
+        return replace(self, headers=every, path_keys=path_keys, digests=digests)
 
 
 def discover(
@@ -170,8 +164,6 @@ def discover(
     if not again:
         wanted.check(listing)
     tree = Tree(listing, wanted)
-    found = Discovery(tree.root, template=path_keys)
-    found.skipped += [Problem("unreadable", why, where) for where, why in tree.unreadable]
     taken: list[tuple[Job, list[RunHeader], Problem | None]] = []
     sharing = _Sharing()
     for job, headers in _remembered(tree, readers[0], fingerprints[0], known):
@@ -187,28 +179,40 @@ def discover(
             headers, problem = ([], None) if needs_whole_logs(candidate) else read_headers(job)
             taken.append((job, [sharing.slim(h, candidate) for h in headers], problem))
     second, named = second_records([(job.reader, job.source) for job, _, _ in taken])
-    found.skipped += named
     taken = [item for item in taken if item[0].source.path not in second]
     taken.sort(key=lambda item: natural_key(item[0].source.path))
-    for job, slim, problem in taken:
-        found.jobs.append(job)
-        found.headers += slim
-        if problem is not None:
-            found.skipped.append(problem)
-    left = list(tree.unclaimed())
-    found.skipped += aside_problems(tree.aside)
-    found.skipped += foreign_problems(left, tree.head, tree.has_log)
-    found.skipped += [
-        _problem_of(tree, file)
-        for file in left
-        if _is_log_like(tree, file) and foreign_logger(file.path, tree.head(file.path)) is None
-    ]
+    unread = [problem for _, _, problem in taken if problem is not None]
+    found = Discovery(
+        tree.root,
+        [job for job, _, _ in taken],
+        [header for _, slim, _ in taken for header in slim],
+        skipped=_skipped(tree, [*named, *unread]),
+        template=path_keys,
+    )
     if not found.headers and not found.unread:
         _raise_unknown_x(readers, tree)
         raise NoRunsError(_nothing(path, tree, found.skipped, readers))
-    found.path_keys = keys_from_paths([h.source.path for h in found.headers], found.template)
-    found.digests = _digests(found.headers)
-    return found
+    return replace(
+        found,
+        path_keys=keys_from_paths([h.source.path for h in found.headers], found.template),
+        digests=_digests(found.headers),
+    )
+
+
+def _skipped(tree: Tree, unread: Sequence[Problem]) -> list[Problem]:
+    """Return all that is no log, or is not read."""
+    left = list(tree.unclaimed())
+    return [
+        *(Problem("unreadable", why, where) for where, why in tree.unreadable),
+        *unread,
+        *aside_problems(tree.aside),
+        *foreign_problems(left, tree.head, tree.has_log),
+        *(
+            _problem_of(tree, file)
+            for file in left
+            if _is_log_like(tree, file) and foreign_logger(file.path, tree.head(file.path)) is None
+        ),
+    ]
 
 
 def _remembered(
@@ -240,13 +244,12 @@ class _Sharing:
 
         With a reader it tells which one knew its log.
         """
-        if reader is not None:
-            header = of_logger(header, reader)
+        known = header if reader is None else of_logger(header, reader)
         config = {
             name: self._shared(value) if type(value) is dict else value
             for name, value in header.config.items()
         }
-        return replace(header, config=config)
+        return replace(known, config=config)
 
     def _shared(self, section: dict[str, Any]) -> dict[str, Any]:
         # Not by ==, for which 1, 1.0 and True are the same. This is never read back.

@@ -29,21 +29,23 @@ if TYPE_CHECKING:
 
     from runcube.core import RunHeader, RunLog
     from runcube.pipeline.discover import Discovery
+    from runcube.pipeline.jobs import Job
     from runcube.pipeline.policy import Policy
     from runcube.pipeline.progress import Progress
-    from runcube.pipeline.reading import Job
     from runcube.pipeline.tasks import Parallel
     from runcube.plan import FlatConfigs, Sweep
 
 _NOTHING = Roles()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Parsed:
     """Parsed logs, and the plan they belong to.
 
     Attributes
     ----------
+    discovery : Discovery
+        What was found, with the headers of the runs that only reading the logs showed.
     sweep : Sweep
         The plan, made again if the logs held more runs than their headers.
     logs : list of RunLog, (logs,)
@@ -58,6 +60,7 @@ class Parsed:
         Sentences on what was read in this process though it was to be read elsewhere.
     """
 
+    discovery: Discovery
     sweep: Sweep
     logs: list[RunLog]
     runs: list[int]
@@ -106,15 +109,22 @@ def _keys_of_roots(
     return [{name: keys[name]} for keys in with_root]
 
 
-def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False) -> Sweep:
+def scan_sweep(
+    discovery: Discovery, policy: Policy, parallel: Parallel = False
+) -> tuple[Discovery, Sweep]:
     """Return the plan that a load would have; logs whose heads do not tell are read.
 
     Parameters
     ----------
     discovery : Discovery
-        Headers of the runs that were found only now are added.
     policy : Policy
     parallel : {"auto", "threads", "processes", "dask"}, False or Executor
+
+    Returns
+    -------
+    discovery : Discovery
+        With the headers of the runs that were found only now, and what could not be read.
+    sweep : Sweep
 
     Raises
     ------
@@ -125,12 +135,12 @@ def scan_sweep(discovery: Discovery, policy: Policy, parallel: Parallel = False)
     """
     unread = discovery.unread
     if not unread:
-        return plan_sweep(discovery, policy)
+        return discovery, plan_sweep(discovery, policy)
     jobs = [job for job in discovery.jobs if job.source.path in unread]
     alone = Request(metrics=frozenset())
     by_job, failures = _read_jobs(jobs, [alone] * len(jobs), NoLogStore([]), None, parallel)
     _raise_unknown(jobs, by_job)
-    discovery.skipped += failures
+    discovery = replace(discovery, skipped=[*discovery.skipped, *failures])
     return _planned(discovery, policy, by_job, failures)
 
 
@@ -197,7 +207,7 @@ def parse_logs(
     Parameters
     ----------
     discovery : Discovery
-        Jobs and headers; headers of runs that were found only now are added.
+        Jobs and headers.
     policy : Policy
     progress : bool or callable
     parallel : {"auto", "threads", "processes", "dask"}, False or Executor
@@ -226,7 +236,7 @@ def parse_logs(
     with progress_callback(progress) as step:
         by_job, failures = _read_jobs(jobs, asked, store, step, parallel, notes.append)
     _raise_unknown(jobs, by_job)
-    sweep = _planned(discovery, policy, by_job, failures, sweep)
+    discovery, sweep = _planned(discovery, policy, by_job, failures, sweep)
     final = _request(policy, sweep)
     stale = [i for i, logs in enumerate(by_job) if not _is_read_as(logs, final, asked[i])]
     again, failed = _read_jobs(
@@ -245,7 +255,8 @@ def parse_logs(
     if not logs:
         why = failures[0] if failures else ""
         raise NoRunsError(f"{display_root(discovery.root)}: no log could be read: {why}")
-    return Parsed(sweep, logs, [index[run_id(log)] for log in logs], failures, final, notes)
+    runs = [index[run_id(log)] for log in logs]
+    return Parsed(discovery, sweep, logs, runs, failures, final, notes)
 
 
 def _request(policy: Policy, sweep: Sweep | None) -> Request:
@@ -266,21 +277,21 @@ def _planned(
     by_job: Sequence[Sequence[RunLog]],
     failures: Sequence[Problem],
     before: Sweep | None = None,
-) -> Sweep:
-    """Return the plan of all runs, after adding those that only reading the logs showed."""
+) -> tuple[Discovery, Sweep]:
+    """Return the plan of all runs, with those that only reading the logs showed."""
     logs = [log for read in by_job for log in read]
     anew = reconfigured(logs)
     headers = [anew.get(i, log.header) for i, log in enumerate(logs)]
     known = {(header.source.path, header.key) for header in discovery.headers}
     new = {(h.source.path, h.key): h for h in headers if (h.source.path, h.key) not in known}
     if new:
-        discovery.add(new.values())
+        discovery = discovery.with_headers(new.values())
     elif before is not None:
-        return before
+        return discovery, before
     if not discovery.headers:
         why = failures[0] if failures else ""
         raise NoRunsError(f"{display_root(discovery.root)}: no log could be read: {why}")
-    return plan_sweep(discovery, policy)
+    return discovery, plan_sweep(discovery, policy)
 
 
 def _raise_unknown(jobs: Sequence[Job], by_job: Sequence[Sequence[RunLog]]) -> None:
@@ -290,7 +301,7 @@ def _raise_unknown(jobs: Sequence[Job], by_job: Sequence[Sequence[RunLog]]) -> N
     ------
     UnknownNameError
     """
-    common: dict[int, dict[str, str]] = {}
+    common: dict[str, dict[str, str]] = {}
     for job, logs in zip(jobs, by_job, strict=True):
         named = {
             p.message.partition(":")[0]: p.message
@@ -299,8 +310,8 @@ def _raise_unknown(jobs: Sequence[Job], by_job: Sequence[Sequence[RunLog]]) -> N
             if p.kind == "unknown_name"
         }
         if logs:
-            known = common.setdefault(id(job.reader), named)
-            common[id(job.reader)] = {what: known[what] for what in known if what in named}
+            known = common.setdefault(job.reader.name, named)
+            common[job.reader.name] = {what: known[what] for what in known if what in named}
     for messages in common.values():
         for message in messages.values():
             raise UnknownNameError(message)

@@ -128,9 +128,8 @@ def second_records(claims: Sequence[Claim]) -> tuple[set[str], list[Problem]]:
     left: set[str] = set()
     for records, is_below in _contests(claims):
         best, why = _best(records, is_below)
-        for record in records:
-            reason = why.get(id(record))
-            if record is best or reason is None:
+        for record, reason in zip(records, why, strict=True):
+            if reason is None:
                 continue
             left.update(source.path for _, source in record.claims)
             said[record.reader, best.reader, reason] += record.paths
@@ -182,8 +181,8 @@ def _in_order(records: list[_Record], claims: Iterable[Claim]) -> list[_Record]:
     return sorted(records, key=lambda record: order[record.claims[0][1].path])
 
 
-def _best(records: list[_Record], is_below: bool) -> tuple[_Record, dict[int, str]]:
-    """Return the record that is read, and by the id of each other one why that is not."""
+def _best(records: list[_Record], is_below: bool) -> tuple[_Record, list[str | None]]:
+    """Return the record that is read, and of each why it is not; None if nothing keeps it out."""
     for record in records:
         _look(record)
     best = records[0]
@@ -191,16 +190,18 @@ def _best(records: list[_Record], is_below: bool) -> tuple[_Record, dict[int, st
         best = record if _reason(record, best, is_first=False) is not None else best
     # Where a folder holds several runs, only values show that two records are of one.
     is_shared = any(len(record.claims) > 1 for record in records)
-    why: dict[int, str] = {}
-    for record in records:
+
+    def why_not(record: _Record) -> str | None:
         is_same = record is not best and record.is_of_run_of(best)
         if record is best or (is_below and not is_same):
-            continue
+            return None
         if not _are_alike(record, best):
-            why[id(record)] = _OTHER
-        elif is_same or not is_shared or _is_unknown(record, best):
-            why[id(record)] = _reason(best, record, is_first=True) or _FIRST
-    return best, why
+            return _OTHER
+        if is_same or not is_shared or _is_unknown(record, best):
+            return _reason(best, record, is_first=True) or _FIRST
+        return None
+
+    return best, [why_not(record) for record in records]
 
 
 def _is_unknown(one: _Record, other: _Record) -> bool:

@@ -23,6 +23,7 @@ from runcube.core import (
 from runcube.cube import InnerLabels
 from runcube.curves import select_runs, tree_selections, unseparated_curves
 from runcube.files import display_root
+from runcube.pipeline.policy import policy_attr
 from runcube.pipeline.provenance import provenance
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def load_attrs(
         "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
         "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
         "skipped": json.dumps(named),
-        "policies": clean_text(policy.as_json()),
+        "policies": clean_text(policy_attr(policy)),
         "layout": sweep.layout,
         **_of_values(sweep),
         **here,
@@ -248,15 +249,15 @@ def finish_load(
 
 def finish_tree(
     discovery: Discovery, parsed: Parsed, policy: Policy
-) -> tuple[FinishedLoad, list[tuple[str, Selection]]]:
+) -> tuple[FinishedLoad, dict[str, Selection]]:
     """Do what ``finish_load`` does for a tree: its problems are those of all its nodes, once each.
 
     Returns
     -------
     finished : FinishedLoad
         With the selection on the main axis.
-    nodes : list of (str, Selection)
-        The selection on each axis, with the name of its node.
+    nodes : dict of str to Selection
+        The selection on each axis, by the name of its node.
 
     Raises
     ------
@@ -264,13 +265,13 @@ def finish_tree(
         As ``finish_load``.
     """
     main = selected_runs(parsed, policy)
-    nodes = [*tree_selections(parsed.logs, main, parsed.sweep)]
+    nodes = dict(tree_selections(parsed.logs, main, parsed.sweep))
     main.notes = [note for note in main.notes if "load_tree()" not in note]
-    main.notes += [f"{name!r}: {note}" for name, node in nodes for note in node.notes]
+    main.notes += [f"{name!r}: {note}" for name, node in nodes.items() for note in node.notes]
     if lost := unseparated_curves(parsed.logs, main):
         main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
     for number, kept_run in enumerate(main.kept_runs):
-        own = [node.kept_runs[number].attempt.problems for _, node in nodes]
+        own = [node.kept_runs[number].attempt.problems for node in nodes.values()]
         kept_run.attempt.problems = [*dict.fromkeys(p for problems in own for p in problems)]
     return finish_load(discovery, parsed, policy, main), nodes
 

@@ -6,18 +6,12 @@ wherever that runs. Nothing is raised on bad input: problems are results.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import pickle
-import signal
-import sys
 import threading
 from collections import deque
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
 from contextlib import contextmanager
@@ -38,7 +32,8 @@ from runcube.files import (
     prefetching,
     release_sources,
 )
-from runcube.pipeline.reading import Job, read_batch
+from runcube.pipeline.jobs import Job, read_batch
+from runcube.pipeline.on_processes import processes, unsendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -186,7 +181,7 @@ class _Place:
         if parallel == "threads":
             self.pool = ThreadPoolExecutor(workers, "runcube")
         elif parallel == "processes":
-            self.pool = _processes(workers)
+            self.pool = processes(workers)
         elif parallel == "dask":
             from runcube.pipeline.on_dask import dask_executor
 
@@ -263,75 +258,17 @@ def _place(
         place.end()
 
 
-def _processes(workers: int) -> Executor:
-    """Return an executor of processes, which have fsspec's options of this one.
-
-    They are spawned: "fork" would hand on the locks of other threads, and the server of
-    "forkserver" has the environment of its beginning, and stays.
-    """
-    config = sys.modules.get("fsspec.config")
-    options = {} if config is None else config.conf
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, _set_up, (options,))
-
-
-def _set_up(options: dict[str, Any]) -> None:
-    """Set up a process: Ctrl-C, which all of a terminal hear, and the end of its parent end it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if options:
-        from fsspec.config import conf
-
-        conf.update(options)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _load(pickled: bytes) -> None:
-    pickle.loads(pickled)
-
-
-def _unsendable(pool: Executor, jobs: Sequence[Job]) -> dict[int, str]:
-    """Return why other processes cannot have a reader, by its id: one of them is asked.
-
-    Raises
-    ------
-    ExecutorError
-        If there is none to be asked.
-    """
-    try:
-        pool.submit(_load, pickle.dumps(None)).result()
-    except Exception as error:
-        raise ExecutorError(
-            f"parallel='processes': no process comes up: {error!r}; each of them imports the "
-            "script that runs, whose calls stand under if __name__ == '__main__'; "
-            "parallel=False reads the logs in this process"
-        ) from error
-    why = {}
-    for key, reader in {id(job.reader): job.reader for job in jobs}.items():
-        try:
-            pool.submit(_load, pickle.dumps(reader)).result()
-        except Exception as error:  # pickling code of the reader may raise anything
-            why[key] = f"{reader.name!r} reads in this process, as others lack it: {error!r}"
-    return why
-
-
 def _staying(
     place: _Place, parallel: Parallel, jobs: Sequence[Job], note: Callable[[str], object]
 ) -> Callable[[Job], bool]:
     """Return whether a job can be done in this process alone; the reasons are noted."""
     roots = {root for root in {job.source.root for job in jobs} if is_of_this_process(root)}
     sent = [job for job in jobs if job.source.root not in roots]
-    why = _unsendable(place.pool, sent) if parallel == "processes" and place.pool else {}
+    why = unsendable(place.pool, sent) if parallel == "processes" and place.pool else {}
     memory = [f"{display_root(root)} is memory of this process, and read in it" for root in roots]
     for sentence in (*sorted(memory), *why.values()):
         note(f"parallel={parallel!r}: {sentence}")
-    return lambda job: job.source.root in roots or id(job.reader) in why
+    return lambda job: job.source.root in roots or job.reader.name in why
 
 
 def _is_built_in(job: Job) -> bool:

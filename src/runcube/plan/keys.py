@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import PlanError, UnknownNameError
+from runcube.core import PlanError, UnknownNameError, close_names
 from runcube.plan.exclude import is_fact
 from runcube.plan.labels import value_text
 from runcube.plan.names import invalid_reason, resolve, short_names
@@ -218,7 +217,7 @@ def _how_to_write(values: Sequence[Any], old: Any) -> str:
             how = "in quotes" if type(value) is str else "without quotes"
             return f", but {value!r} in some: write it {how}"
     texts = {value_text(value): repr(value) for value in values if value is not ABSENT}
-    close = difflib.get_close_matches(value_text(old), texts, n=3, cutoff=0.5)
+    close = close_names(value_text(old), texts)
     shown = [texts[text] for text in close or list(texts)[:8]]
     return f" ({'nearest' if close else 'known'}: {', '.join(shown)})"
 

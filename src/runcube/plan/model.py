@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from runcube.core import Roles, printable
+from runcube.core import Roles, check_choice, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +64,14 @@ class PlanPolicy:
         return {*(self.dims or ()), *self.exclude, *self.rename, *self.relabel, str(self.seed)}
 
     def __post_init__(self) -> None:
-        """Replace the NumPy scalars of mappings, which JSON cannot hold, by plain values."""
+        """Replace the NumPy scalars of mappings, which JSON cannot hold, by plain values.
+
+        Raises
+        ------
+        PlanError
+            If ``layout`` has none of its values.
+        """
+        check_choice("layout", self.layout, ("auto", "grid", "configs"))
         plain = {
             key: {_plain(old): _plain(new) for old, new in pairs.items()}
             for key, pairs in self.relabel.items()

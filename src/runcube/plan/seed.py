@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from runcube.core import as_whole
 from runcube.plan.labels import make_labels
 from runcube.plan.model import SeedAxis
 from runcube.plan.partitions import group, largest_group, occurrence, recode
@@ -214,8 +215,6 @@ def _replicates(configs: NDArray[np.int64], seeds: NDArray[np.int64]) -> NDArray
 def _as_seeds(labels: NDArray[Any]) -> NDArray[Any]:
     """Return seeds as whole numbers or text."""
     if labels.dtype.kind == "f":
-        whole = np.isfinite(labels) & (labels == np.round(labels)) & (np.abs(labels) < 2**53)
-        return (
-            labels.astype(np.int64) if whole.all() else np.array([repr(float(v)) for v in labels])
-        )
+        whole = as_whole(labels)
+        return whole if whole is not labels else np.array([repr(float(v)) for v in labels])
     return np.array([str(v) for v in labels]) if labels.dtype.kind == "b" else labels

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from runcube.core import DEFAULT_LIMITS
+from runcube.core import DEFAULT_LIMITS, PLAIN, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -28,7 +28,6 @@ class Absent(Enum):
 
 
 ABSENT: Final = Absent.ABSENT
-_PLAIN = frozenset({str, int, float, bool, type(None)})
 # Types whose equality is what we mean by "the same value" (bool is not among them: True == 1).
 _OWN_TOKEN = frozenset({str, int, float, type(None), Absent})
 _NUMERIC = frozenset({int, float, type(None), Absent})
@@ -56,30 +55,22 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     {'optim.lr': 0.1, 'optim.betas': [0.9, 0.99], 'seed': 0, 'extra': {}}
     """
     flat: dict[str, Any] = {}
-    # The mappings that are open, outermost first, each with the prefix of its keys.
-    inside = {id(config): ("", iter(config.items()))}
-    while inside:
-        prefix, items = inside[next(reversed(inside))]
-        for name, value in items:
-            key = f"{prefix}{name}"
-            kind = type(value)
-            if kind in _PLAIN and key not in flat:
-                flat[key] = value
-                continue
-            plain = kind in _PLAIN or kind is list
-            if not plain and value and (kind is dict or isinstance(value, Mapping)):
-                if id(value) not in inside:
-                    inside[id(value)] = (key + ".", iter(value.items()))
-                    break
-                kept: Any = _DEEPER
-            else:
-                kept = value if plain else plain_value(value)
-            while key in flat:  # {"a.b": 1, "a": {"b": 2}}: neither may be lost
-                key += "'"
-            flat[key] = kept if type(kept) in _PLAIN else _cut(kept, inside)
-        else:
-            inside.popitem()
+    for key, value in leaves(config, ".", inner=_inner, leaf=_leaf):
+        own = key
+        while own in flat:  # {"a.b": 1, "a": {"b": 2}}: neither may be lost
+            own += "'"
+        flat[own] = value
     return flat
+
+
+def _inner(value: Any) -> Iterable[tuple[Any, Any]] | None:
+    return value.items() if isinstance(value, Mapping) and value else None
+
+
+def _leaf(value: Any, inside: Collection[int]) -> Any:
+    if _inner(value) is not None:  # it contains itself
+        return _DEEPER
+    return _cut(value if type(value) is list else plain_value(value), inside)
 
 
 def _cut(value: Any, inside: Collection[int], depth: int = 0) -> Any:
@@ -92,7 +83,7 @@ def _cut(value: Any, inside: Collection[int], depth: int = 0) -> Any:
         return value
     if depth >= DEFAULT_LIMITS.depth or id(value) in inside:
         return _DEEPER
-    if _PLAIN.issuperset(map(type, value.values() if is_mapping else value)):
+    if PLAIN.issuperset(map(type, value.values() if is_mapping else value)):
         return value
     below = {*inside, id(value)}
     if is_mapping:
@@ -103,7 +94,7 @@ def _cut(value: Any, inside: Collection[int], depth: int = 0) -> Any:
 def plain_value(value: Any) -> Any:
     """Return a value (a subclass, NumPy scalar, tuple, empty mapping) as a plain type of JSON."""
     if isinstance(value, np.generic):
-        return plain_value(value.item()) if type(value.item()) not in _PLAIN else value.item()
+        return plain_value(value.item()) if type(value.item()) not in PLAIN else value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):
@@ -207,7 +198,7 @@ def token(value: Any) -> Any:
     if isinstance(value, Mapping):
         return (dict, frozenset((str(k), token(v)) for k, v in value.items()))
     plain = plain_value(value)
-    return token(plain) if type(plain) in _PLAIN else (kind.__name__, str(value))
+    return token(plain) if type(plain) in PLAIN else (kind.__name__, str(value))
 
 
 @dataclass(frozen=True, eq=False)

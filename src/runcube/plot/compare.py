@@ -129,12 +129,7 @@ def compare(
             ax, width or ("page" if is_long else None), height=0.7 + height * len(rows)
         )
         panel = made.axes[0]
-        for at, row in enumerate(rows):
-            _row(panel, at, row)
-        panel.axvline(0, color="0.6", linewidth=0.8, zorder=0)
-        panel.set_yticks([*range(len(rows))], texts)
-        panel.set_ylim(len(rows) - 0.4, -0.6)
-        panel.tick_params(axis="y", length=0)
+        _draw(panel, rows, texts)
         title = f"difference in {_metric(own, names)}"
         panel.set_xlabel(title if value_is == "value" else f"{title}, {value_is}")
         keys = [name_of(key, own.coords.get(key), names) for key in (over, *others)]
@@ -162,6 +157,15 @@ def _rows(found: xr.Dataset) -> list[xr.Dataset]:
         for place in np.ndindex(*(found.sizes[d] for d in others))
         for pair in range(found.sizes["pair"])
     ]
+
+
+def _draw(ax: Axes, rows: Sequence[xr.Dataset], texts: Sequence[str]) -> None:
+    for at, row in enumerate(rows):
+        _row(ax, at, row)
+    ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
+    ax.set_yticks([*range(len(rows))], texts)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
 
 
 def _row(ax: Axes, at: int, row: xr.Dataset) -> None:

@@ -66,16 +66,21 @@ def controls(data: Mapping[str, Any], statuses: Collection[str]) -> dict[str, st
         "curves_controls": "".join(curves),
         "splits": _fieldset("split", *splits) if len(splits) > 1 else "",
         "filters": "".join(_filter(key, statuses) for key in keys),
-        "overviews": "\n".join(
-            _PICTURE.format(name=name, title=title, controls=inside)
-            for name, title, least, inside in (
-                ("distribution", "Distribution over runs", 0, ""),
-                ("heatmap", "Two hyperparameters", 2, "".join(heatmap)),
-                ("parallel", "All hyperparameters", 1, ""),
-            )
-            if len(hparams) >= least
-        ),
+        "overviews": _overviews(len(hparams), "".join(heatmap)),
     }
+
+
+def _overviews(n_hparams: int, heatmap: str) -> str:
+    """Return the pictures of whole sweeps that so many hyperparameters have."""
+    return "\n".join(
+        _PICTURE.format(name=name, title=title, controls=inside)
+        for name, title, least, inside in (
+            ("distribution", "Distribution over runs", 0, ""),
+            ("heatmap", "Two hyperparameters", 2, heatmap),
+            ("parallel", "All hyperparameters", 1, ""),
+        )
+        if n_hparams >= least
+    )
 
 
 # More rows than fit are scrolled to, while the picture stays where it is.

@@ -5,10 +5,10 @@
 values, ``intervals`` and ``bands`` bound them, ``summary`` puts them together for many cells at
 once, ``contrasts`` does so for two groups, with ``permutations``; ``multiple``, ``simultaneous``
 and max-t of ``permutations`` allow for the number of comparisons; ``choosing`` is for a choice
-among many, ``effects``, ``top_share`` and ``forest`` for what hyperparameters explain; ``grouped``
-draws in strata and clusters; ``runs`` has one number for each run, ``varied`` the hyperparameters
-that vary; ``labelled`` leads from cubes to arrays and back. Start in ``summarize``. May import
-``core`` and ``cube``; never readers, or how logs are loaded.
+among many, ``explained`` for what hyperparameters explain, with ``effects``, ``top_share`` and
+``forest``; ``grouped`` draws in strata and clusters; ``runs`` has one number for each run,
+``varied`` the hyperparameters that vary; ``labelled`` leads from cubes to arrays and back. Start in
+``summarize``. May import ``core`` and ``cube``; never readers, or how logs are loaded.
 """
 
 from runcube.stats.along_x import auc, best_so_far, resample, smooth, time_to

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from itertools import combinations
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
 
 from runcube.core import PlanError
-from runcube.stats.effects import Design, effects, shuffled_shares
-from runcube.stats.forest import TREES_OF_NULL, Forest, Space
+from runcube.stats.explained import How, all_terms, by_anova, by_forest, by_ped_anova
 from runcube.stats.labelled import are_labels, seed_of
 from runcube.stats.runs import run_values
-from runcube.stats.top_share import best, likeness, points_of, variance_of_share
 from runcube.stats.varied import Key, subsets_of, varied_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
+    from runcube.stats.explained import Explain, Term
     from runcube.stats.labelled import RNG
 
 _SOURCES = {
@@ -36,32 +30,6 @@ _INTERVALS = {
     "forest": "infinitesimal jackknife over configurations (Wager et al. 2014)",
 }
 _RESAMPLES = {"anova": 1000, "ped-anova": 1000, "forest": 99}
-
-
-Term: TypeAlias = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _How:
-    """Level of intervals, number of resamples, and their seed."""
-
-    ci: float
-    n_resamples: int
-    seed: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """What some keys and pairs explain: shares, their intervals, those of shuffled labels."""
-
-    share: NDArray[np.float64]
-    ci: NDArray[np.float64]
-    shuffled: list[NDArray[np.float64]]
-    whole: dict[str, float]
-
-
-# Of the keys of some configurations, what keys and pairs explain of which the places are given.
-_Explain: TypeAlias = "Callable[[list[Key], NDArray[np.bool_], list[Term]], _Found]"
 
 
 def importance(
@@ -182,15 +150,15 @@ def importance(
         raise PlanError("importance: no hyperparameter varies")
     if method == "auto":
         method = "ped-anova" if any(key.is_continuous for key in keys) else "anova"
-    how = _How(ci, _RESAMPLES[method] if n_resamples is None else n_resamples, seed_of(rng))
+    how = How(ci, _RESAMPLES[method] if n_resamples is None else n_resamples, seed_of(rng))
     count = there.sum(axis=1)
     scores = np.where(there, values, 0.0).sum(axis=1) / np.where(count, count, 1)
     if method == "anova":
-        explain = _by_anova(values, "seed" in ds.dims and are_labels(ds, "seed"), how)
+        explain = by_anova(values, "seed" in ds.dims and are_labels(ds, "seed"), how)
     elif method == "forest":
-        explain = _by_forest(scores, n_trees, how)
+        explain = by_forest(scores, n_trees, how)
     else:
-        explain = _by_ped_anova(scores, top, how)
+        explain = by_ped_anova(scores, top, how)
     result = _placed(keys, there, explain, how)
     result.attrs = {
         "method": method,
@@ -211,9 +179,9 @@ def importance(
     return result
 
 
-def _placed(keys: list[Key], there: NDArray[np.bool_], explain: _Explain, how: _How) -> xr.Dataset:
+def _placed(keys: list[Key], there: NDArray[np.bool_], explain: Explain, how: How) -> xr.Dataset:
     """Return what keys and pairs explain, each within the configurations that have them."""
-    terms = _terms(len(keys))
+    terms = all_terms(len(keys))
     held = np.asarray(there.any(axis=1))
     columns = {name: np.full(len(terms), np.nan) for name in ("share", "null", "p")}
     ci = np.full((len(terms), 2), np.nan)
@@ -236,11 +204,6 @@ def _placed(keys: list[Key], there: NDArray[np.bool_], explain: _Explain, how: _
         for number, shuffled in zip(own, found.shuffled, strict=True):
             _against(columns, number, shuffled, how.ci)
     return _labelled(keys, there, terms, columns | {"ci": ci}, whole)
-
-
-def _terms(n_keys: int) -> list[Term]:
-    """Return the places of each key, and of each pair."""
-    return [*((i,) for i in range(n_keys)), *combinations(range(n_keys), 2)]
 
 
 def _labelled(
@@ -278,127 +241,3 @@ def _against(
     if len(shuffled) and np.isfinite(own) and np.isfinite(shuffled).all():
         columns["null"][i] = np.quantile(shuffled, ci)
         columns["p"][i] = ((shuffled >= own - 1e-12).sum() + 1) / (len(shuffled) + 1)
-
-
-def _by_anova(values: NDArray[np.float64], labels: bool, how: _How) -> _Explain:
-    there = np.isfinite(values)
-
-    def explain(keys: list[Key], rows: NDArray[np.bool_], wanted: list[Term]) -> _Found:
-        design = _design(keys, values, there & rows[:, None], labels)
-        found = effects(design)
-        terms = _terms(len(keys))
-        at = [terms.index(term) for term in wanted]
-        bounds = np.full((len(terms), 2), np.nan)
-        known = found.intervals(how.ci)
-        bounds[: len(known)] = known
-        shuffled = [
-            shuffled_shares(design, term[0], found, how.n_resamples, how.seed)
-            if len(term) == 1
-            else np.empty(0)
-            for term in wanted
-        ]
-        share = np.concatenate([found.keys, found.pairs])
-        return _Found(share[at], bounds[at], shuffled, {"seed": found.block, "noise": found.noise})
-
-    return explain
-
-
-def _design(
-    keys: list[Key], values: NDArray[np.float64], there: NDArray[np.bool_], labels: bool
-) -> Design:
-    row, seed = np.nonzero(there)
-    codes = np.stack([np.unique(k.labels[row], return_inverse=True)[1] for k in keys], axis=1)
-    codes = codes.reshape(len(row), len(keys))
-    # A block has each seed once in a configuration.
-    places = np.unique(np.column_stack([codes, seed]), axis=0)
-    is_block = labels and len(places) == len(row) and len(np.unique(seed)) > 1
-    own = np.unique(seed, return_inverse=True)[1].reshape(-1) if is_block else None
-    return Design(values[there], codes, own)
-
-
-def _by_ped_anova(scores: NDArray[np.float64], top: float, how: _How) -> _Explain:
-    def explain(keys: list[Key], rows: NDArray[np.bool_], wanted: list[Term]) -> _Found:
-        from scipy import stats
-
-        at = np.flatnonzero(rows)
-        rng = np.random.default_rng([how.seed, *at[:1], len(at)])
-        is_best = best(scores[at], top).astype(np.float64)[:, None]
-        once, points = np.ones_like(is_best), points_of(len(at), rng)
-        mixed = rng.permuted(np.tile(is_best, how.n_resamples), axis=0)
-        even = np.full(len(at), 1 / len(at))
-        counts = rng.multinomial(len(at), even, size=how.n_resamples).T.astype(np.float64)
-        again = _best_again(scores[at], counts, top)
-
-        @cache
-        def near(i: int, n_keys: int) -> NDArray[np.float64]:
-            n_best = int(is_best.sum())
-            return likeness(keys[i].labels[at], keys[i].numbers[at], n_best, points, n_keys)
-
-        @cache
-        def along(term: Term, n_keys: int) -> NDArray[np.float64]:
-            """Return the share, those of shuffled labels, and those of resamples, in a row."""
-            weights = np.prod([near(i, n_keys) for i in term], axis=0)
-            drawn = ((is_best, once), (mixed, once), (again, counts))
-            return np.concatenate(
-                [variance_of_share(weights, points, own, times) for own, times in drawn]
-            )
-
-        found = [
-            along(term, 1) if len(term) == 1 else along(term, 2) - sum(along((i,), 2) for i in term)
-            for term in wanted
-        ]
-        table = np.array(found).reshape(len(wanted), 2 * how.n_resamples + 1)
-        share, shuffled, drawn = np.split(table, [1, how.n_resamples + 1], axis=1)
-        # About the estimate: a resample repeats values, which looks like importance.
-        some = np.isfinite(drawn).any(axis=1)
-        half = np.full((len(wanted), 1), np.nan)
-        half[some, 0] = stats.norm.ppf(0.5 + how.ci / 2) * np.nanstd(drawn[some], axis=1)
-        # A key explains at least nothing.
-        low = np.array([0.0 if len(term) == 1 else -1.0 for term in wanted])[:, None]
-        return _Found(share[:, 0], np.clip(share + half * [-1, 1], low, 1), [*shuffled], {})
-
-    return explain
-
-
-def _best_again(
-    scores: NDArray[np.float64], counts: NDArray[np.float64], top: float
-) -> NDArray[np.float64]:
-    """Return which configurations are the best of each resample, (configurations, resamples)."""
-    order = np.argsort(-scores, kind="stable")
-    wanted = min(len(scores), max(5, round(top * len(scores))))
-    before = counts[order].cumsum(axis=0) - counts[order]
-    found = np.empty_like(counts)
-    found[order] = before < wanted
-    return found
-
-
-def _by_forest(scores: NDArray[np.float64], n_trees: int, how: _How) -> _Explain:
-    def explain(keys: list[Key], rows: NDArray[np.bool_], wanted: list[Term]) -> _Found:
-        from scipy import special, stats
-
-        at = np.flatnonzero(rows)
-        space = Space.of([(key.labels[at], key.numbers[at]) for key in keys])
-        forest = Forest.grown(space, scores[at], n_trees, [how.seed, 0])
-        share, error = forest.mean_and_error(wanted)
-        # By their odds: errors of small shares are skew, and no share is below 0 or above 1.
-        inside = np.clip(share, 1e-9, 1 - 1e-9)
-        half = stats.norm.ppf(0.5 + how.ci / 2) * error / (inside * (1 - inside))
-        odds = special.logit(inside)
-        bounds = special.expit(np.stack([odds - half, odds + half], axis=1))
-        alone, _ = forest.mean_and_error(_terms(len(keys))[: len(keys)])
-        # Without the stronger key of a pair all would be noise, and shares of noise are large.
-        of_term = [min(term, key=lambda i: alone[i]) for term in wanted]
-        nothing: list[list[float]] = [[] for _ in wanted]
-        for key in {*of_term}:
-            rng = np.random.default_rng([how.seed, 1, key])
-            own = [i for i, other in enumerate(of_term) if other == key]
-            for number in range(how.n_resamples):
-                mixed = space.shuffled(key, rng)
-                small = Forest.grown(mixed, scores[at], TREES_OF_NULL, [how.seed, 2, key, number])
-                mean, _ = small.mean_and_error([wanted[i] for i in own])
-                for i, value in zip(own, mean, strict=True):
-                    nothing[i].append(value)
-        shuffled = [np.array(values) for values in nothing]
-        return _Found(share, bounds, shuffled, {"r2": forest.r2(scores[at])})
-
-    return explain

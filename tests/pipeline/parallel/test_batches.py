@@ -12,7 +12,7 @@ from sweeps import write_run
 import runcube as rc
 from runcube.core.model import LogFile, Problem, Request, Source
 from runcube.pipeline import tasks as task_module
-from runcube.pipeline.reading import Job
+from runcube.pipeline.jobs import Job
 from runcube.pipeline.tasks import read_tasks
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.core import is_time_like
+from runcube.core import are_whole, is_time_like
 from runcube.readers.jsonl.names import is_measure, is_seed_column, split_and_metric, split_in
 from runcube.readers.table import NUMBER, span
 
@@ -135,8 +135,7 @@ def _runs_along(
 
 
 def _are_whole(cells: Cells) -> bool:
-    values = cells.values[cells.kinds == NUMBER]
-    return bool((np.abs(values) < 2**53).all() and (values == np.floor(values)).all())
+    return are_whole(cells.values[cells.kinds == NUMBER])
 
 
 def _rises(

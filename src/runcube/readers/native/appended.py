@@ -48,28 +48,21 @@ def joined(before: RunLog, resume: Resume, more: Section) -> Section | None:
     held = {curves.split: curves for curves in before.curves}
     splits: dict[str, slice] = {}
     lines: dict[str, NDArray[np.int64]] = {}
-    parts: list[tuple[Any, ...]] = []
+    parts: list[list[Any]] = []
     start = 0
     for split in dict.fromkeys([*before.splits, *more.splits]):
         at = more.splits.get(split, slice(0, 0))
-        tables = [_rows(names, more.names, more.values[:, at]), _logged(names, more, at)]
-        tables.append(_rows(extras, more.extras, more.own[:, at]))
-        lines[split] = more.lines.get(split, marker_lines[:0]) + shift
-        if split in held:
-            pairs = zip(_table(held[split], names, extras), tables, strict=True)
-            tables = [np.concatenate(pair, axis=-1) for pair in pairs]
-            lines[split] = np.concatenate([held[split].lines, lines[split]])
+        new = more.lines.get(split, marker_lines[:0]) + shift
+        lines[split] = np.concatenate([held[split].lines, new]) if split in held else new
         splits[split] = slice(start, start + len(lines[split]))
         start = splits[split].stop
-        parts.append(tuple(tables))
+        parts.append(_tables(held.get(split), more, at, names, extras))
     count = shift + more.count
     if repaired(markers.tolist()) != markers.tolist() or misplaced(_order(lines, count)):
         return None
-    values, logged, own = (
-        (np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
-        if parts
-        else (more.values, more.logged, more.own)
-    )
+    values, logged, own = [
+        np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)
+    ] or (more.values, more.logged, more.own)
     times = [*([] if np.isnan(before.train_time) else [before.train_time]), *more.times]
     return replace(
         more,
@@ -91,6 +84,21 @@ def joined(before: RunLog, resume: Resume, more: Section) -> Section | None:
             before.remarks or Remarks(), more.remarks, has_values=bool(more.splits)
         ),
     )
+
+
+def _tables(
+    before: Curves | None, more: Section, at: slice, names: tuple[str, ...], extras: tuple[str, ...]
+) -> list[Any]:
+    """Return values, logged (metrics, rows) and keys (keys, rows) of one split, old and new."""
+    new = [
+        _rows(names, more.names, more.values[:, at]),
+        _logged(names, more, at),
+        _rows(extras, more.extras, more.own[:, at]),
+    ]
+    if before is None:
+        return new
+    pairs = zip(_table(before, names, extras), new, strict=True)
+    return [np.concatenate(pair, axis=-1) for pair in pairs]
 
 
 def _order(lines: Mapping[str, NDArray[np.int64]], count: int) -> list[str | None]:

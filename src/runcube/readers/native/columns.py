@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import is_x_like
+from runcube.core import is_x_like, leaves
 from runcube.readers.kernel import Kind
 from runcube.readers.lines import as_float, is_number_text, is_short_list
 from runcube.readers.native.bound import leave_out
-from runcube.readers.native.records import OWN_KEYS, beside, flat_items
+from runcube.readers.native.cells import chosen, value_of
+from runcube.readers.native.records import OWN_KEYS, beside
 from runcube.readers.native.rows import TEXT
 from runcube.readers.native.tables import LAST, Columns, Numbers, places_of
 
@@ -85,23 +86,23 @@ class Gathering:
         is_text = self.table.kinds == TEXT
         for number, (path, cells) in enumerate(self.table.decoded.cells.items()):
             keep = is_placed[cells.rows]
-            placed = cells if keep.all() else _chosen(cells, keep)
+            placed = cells if keep.all() else chosen(cells, keep)
             self._number = number
             if path[0] not in ("type", "value") and placed is not cells:
-                self._note_extra("/".join(path), _chosen(cells, is_text[cells.rows]))
+                self._note_extra("/".join(path), chosen(cells, is_text[cells.rows]))
             if path[0] == "agg_stats":
                 if len(path) > 1:
                     self._take("/".join(path[1:]), placed, beside=False)
             elif path[0] not in OWN_KEYS or path[0] == "value":
                 self._take("/".join(path), placed, beside=True)
             elif path[0] == "type" and (len(path) > 1 or cells.seen != 1 << Kind.STRING):
-                odd = _chosen(placed, placed.kinds != Kind.STRING)
+                odd = chosen(placed, placed.kinds != Kind.STRING)
                 self._take("/".join(path), odd, beside=True)
         for key, found in self.table.beside.items():
             paths = enumerate(self.table.decoded.cells)
             self._number = next((number for number, path in paths if path[0] == key), -1)
             for row, value in found:
-                for name, inner in flat_items({key: value}) if is_placed[row] else ():
+                for name, inner in leaves({key: value}, "/") if is_placed[row] else ():
                     self._put(name, row, inner)
         metrics = {name: self._merged(name, found) for name, found in self._metrics.items()}
         own = {name: self._merged(name, found, is_own=True) for name, found in self._own.items()}
@@ -131,8 +132,8 @@ class Gathering:
             self.odd[part].note(kind, name, int(self.lines[rows[at]]), example(at), count)
 
     def _note_extra(self, name: str, cells: Cells) -> None:
-        valued = _chosen(cells, (cells.kinds != Kind.NULL) & (cells.kinds != Kind.EMPTY))
-        self._note("extra_key", name, valued.rows, lambda at: _value(valued, at))
+        valued = chosen(cells, (cells.kinds != Kind.NULL) & (cells.kinds != Kind.EMPTY))
+        self._note("extra_key", name, valued.rows, lambda at: value_of(valued, at))
 
     def _put(self, name: str, row: int, value: Any) -> None:
         """Take one value beside metrics."""
@@ -180,14 +181,14 @@ class Gathering:
             values = np.where(reads, np.array(known)[codes], values)
             for kind, which in (("text_number", reads), ("non_numeric", is_text & ~reads)):
                 at = np.flatnonzero(which)
-                self._note(kind, name, cells.rows[at], lambda i, at=at: _value(cells, at[i]))  # type: ignore[misc]
+                self._note(kind, name, cells.rows[at], lambda i, at=at: value_of(cells, at[i]))  # type: ignore[misc]
             is_number = is_number | reads
         at = np.flatnonzero(cells.kinds == Kind.LIST)
         if len(at):
             short = np.array([is_short_list(item) for item in cells.items], bool)
             codes = cells.values[at].astype(np.intp)
             long = at[~short[codes]]
-            self._note("non_numeric", name, cells.rows[long], lambda i: _value(cells, long[i]))
+            self._note("non_numeric", name, cells.rows[long], lambda i: value_of(cells, long[i]))
             at, codes = at[short[codes]], codes[short[codes]]
             if len(at):
                 self._lists.append((name, _Lists(cells.rows[at], codes, cells.items)))
@@ -231,7 +232,7 @@ class Gathering:
         record = self.table.record(row)
         # What runs along the records is never among their statistics.
         stats = {} if is_own else record["agg_stats"]
-        for key, value in (*flat_items(stats), *flat_items(beside(record))):
+        for key, value in (*leaves(stats, "/"), *leaves(beside(record), "/")):
             if key == name:
                 if isinstance(value, int | float):
                     number = as_float(value)
@@ -279,21 +280,3 @@ class Gathering:
         numbers = [self._numbers[name] for name in columns]
         found = [*columns.values()]
         return Columns([*columns], found, numbers, self.starts, self.place, self._columns_beside)
-
-
-def _chosen(cells: Cells, keep: NDArray[np.bool_]) -> Cells:
-    kinds = cells.kinds[keep]
-    seen = sum(1 << kind for kind in np.flatnonzero(np.bincount(kinds)).tolist())
-    return type(cells)(cells.rows[keep], kinds, cells.values[keep], cells.words, cells.items, seen)
-
-
-def _value(cells: Cells, at: int) -> Any:
-    """Return the value of a cell as it was logged."""
-    kind, value = int(cells.kinds[at]), float(cells.values[at])
-    if kind == Kind.STRING:
-        return cells.words[int(value)]
-    if kind in (Kind.LIST, Kind.RAW):
-        return cells.items[int(value)]
-    if kind in (Kind.TRUE, Kind.FALSE):
-        return kind == Kind.TRUE
-    return int(value) if kind in (Kind.INT, Kind.BIGINT) and np.isfinite(value) else value

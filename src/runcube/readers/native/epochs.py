@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import is_time_like
+from runcube.core import as_whole, is_time_like
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -226,17 +226,9 @@ def add_epochs(
             continue
         missing = np.isnan(logged)
         if missing.any() and (marked or (logged == counted)[~missing].all()):
-            logged = as_axis(np.where(missing, counted, logged))
+            logged = as_whole(np.where(missing, counted, logged))
         found[split] = {**mine, "epoch": logged}
     return found
-
-
-def as_axis(values: NDArray[np.float64]) -> NDArray[Any]:
-    """Return int64 where all rows have a whole number, else float64 with NaN where one lacks it."""
-    # Beyond 2**53 a float64 no longer tells whole numbers apart.
-    if bool((values == np.floor(values)).all()) and bool((np.abs(values) < 2**53).all()):
-        return values.astype(np.int64)
-    return values
 
 
 def lost_records(shapes: Sequence[str | None]) -> tuple[dict[int, str], set[int]]:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem
+from runcube.core import Problem, leaves
 from runcube.readers.kernel import MAX_DEPTH, decode
 from runcube.readers.lines import BOM, BadLine, Line, is_deep
 from runcube.readers.native.epochs import lost_records
 from runcube.readers.native.records import (
     OWN_KEYS,
     decode_record,
-    flat_items,
     is_config,
     is_record,
     whole_records,
@@ -236,11 +235,11 @@ def _shallow(record: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in record.items():
         if key == "agg_stats" and isinstance(value, dict):
-            found[key] = dict(flat_items(value))
+            found[key] = dict(leaves(value, "/"))
         elif key in OWN_KEYS:
             found[key] = json.dumps(value) if is_deep(value, MAX_DEPTH - 1) else value
         else:
-            found |= dict(flat_items({key: value}))
+            found |= dict(leaves({key: value}, "/"))
     return found
 
 

@@ -17,6 +17,7 @@ from runcube.core import (
     RunHeader,
     RunLog,
     Source,
+    as_whole,
 )
 from runcube.files import (
     PACKED_ENDINGS,
@@ -29,7 +30,7 @@ from runcube.files import (
 from runcube.readers.config_files import HYDRA, find_sidecars, load_sidecars
 from runcube.readers.native.appended import joined
 from runcube.readers.native.batch import read_records, read_sections
-from runcube.readers.native.epochs import add_epochs, as_axis
+from runcube.readers.native.epochs import add_epochs
 from runcube.readers.native.records import find_config
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ def _name_doubts(section: Section, counted: Sequence[str], log: RunLog) -> None:
 
 def _axes(own: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
     """Return what runs along records, without what none of them has."""
-    return {name: as_axis(column) for name, column in own.items() if not np.isnan(column).all()}
+    return {name: as_whole(column) for name, column in own.items() if not np.isnan(column).all()}
 
 
 def _resume(offset: int, section: Section) -> Resume | None:

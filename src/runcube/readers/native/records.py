@@ -15,8 +15,6 @@ from runcube.readers.lines import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from runcube.core import Limits
     from runcube.readers.lines import Line
 
@@ -64,15 +62,6 @@ def beside(record: dict[str, Any]) -> dict[str, Any]:
     if "value" in record:
         found["value"] = record["value"]
     return found
-
-
-def flat_items(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the items of nested metrics, the names of inner ones joined with ``/``."""
-    for name, value in record.items():
-        if isinstance(value, dict):
-            yield from flat_items(value, f"{prefix}{name}/")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def shown(text: str) -> str:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from runcube.core import Problem
+from runcube.core import Problem, leaves
 from runcube.readers.last_words import remarks_of
 from runcube.readers.native.bound import note_left_out
 from runcube.readers.native.columns import Gathering
 from runcube.readers.native.layout import due_splits, layout_of
 from runcube.readers.native.mending import guess_lost, shape_of_text
 from runcube.readers.native.oddities import Oddities
-from runcube.readers.native.records import flat_items, shown, within_depth
+from runcube.readers.native.records import shown, within_depth
 from runcube.readers.native.rows import CONFIG, METRICS, TEXT, Rows, words_of
 from runcube.readers.native.texts import MARKER, NO_MARKER, marker_of
 
@@ -345,7 +345,7 @@ class SectionTable:
                 problem = Problem("limit", f"{message}: left out", part.log.path, part.line)
                 named.append((part.start, problem))
         others = {key: value for key, value in record.items() if key not in ("type", "value")}
-        for name, value in flat_items(others):
+        for name, value in leaves(others, "/"):
             if value is not None:
                 odd.note("extra_key", name, part.line, value)
         return record["value"]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from runcube.core import Status, clean_text
+from runcube.core import Status, clean_text, leaves
 from runcube.readers.jsonl import is_seed_column
 from runcube.readers.table import STEP, Points, column_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 REPORTED, VALUE = "intermediate_value", "value"
 METRIC_NAMES = "study:metric_names"
@@ -118,7 +118,7 @@ def points(study: Study, trial: Trial) -> Points:
     for key, value in trial.attrs.items():
         if _is_value(key, value):
             name = clean_text(f"user_attrs/{key}" if key in own else key)
-            last |= _flat(column_of(name), value)
+            last |= _numbers(column_of(name), value)
     steps = sorted(trial.reported)
     end = steps[-1] if steps else 0
     at = np.array([*steps, *[end] * len(last)], dtype=np.int64)
@@ -180,15 +180,16 @@ def _are_numbers(value: Any) -> bool:
     return is_number(value)
 
 
-def _flat(name: str, value: Any) -> dict[str, float]:
+def _numbers(name: str, value: Any) -> dict[str, float]:
     """Return the numbers of an attribute by their names: ``acc/0`` is the first one of a list."""
-    if not isinstance(value, dict | list):
-        return {name: float(value)}
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    found: dict[str, float] = {}
-    for key, inner in items:
-        found |= _flat(f"{name}/{clean_text(str(key))}", inner)
-    return found
+    found = leaves({name: value}, "/", name_of=lambda key: clean_text(str(key)), inner=_inner)
+    return {name: float(number) for name, number in found}
+
+
+def _inner(value: Any) -> Iterable[tuple[Any, Any]] | None:
+    if isinstance(value, list):
+        return enumerate(value)
+    return value.items() if isinstance(value, dict) else None
 
 
 def parameter(value: float, distribution: Any) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from runcube.core import leaves
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def flatten(record: Mapping[str, Any], raw: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -27,21 +30,20 @@ def flatten(record: Mapping[str, Any], raw: frozenset[str] = frozenset()) -> dic
     """
     found: dict[str, Any] = {}
     counts: dict[str, int] = {}
-    # The objects that are open, outermost first: what stands before their keys, what is left.
-    inside = [("", iter(record.items()))]
-    while inside:
-        prefix, items = inside[-1]
-        for key, value in items:
-            name = prefix + key.strip()
-            if isinstance(value, dict) and (len(inside) > 1 or key not in raw):
-                inside.append((name + "/", iter(value.items())))
-                break
-            if value is not None:
-                own = name
-                while own in found:
-                    counts[name] = counts.get(name, 1) + 1
-                    own = f"{name} ({counts[name]})"
-                found[own] = value
-        else:
-            inside.pop()
+    for name, value in _leaves(record, raw):
+        if value is not None:
+            own = name
+            while own in found:
+                counts[name] = counts.get(name, 1) + 1
+                own = f"{name} ({counts[name]})"
+            found[own] = value
     return found
+
+
+def _leaves(record: Mapping[str, Any], raw: frozenset[str]) -> Iterable[tuple[str, Any]]:
+    if raw.isdisjoint(record):
+        return leaves(record, "/", name_of=str.strip)
+    return chain.from_iterable(
+        [(key.strip(), value)] if key in raw else leaves({key: value}, "/", name_of=str.strip)
+        for key, value in record.items()
+    )

@@ -16,15 +16,14 @@ from runcube.readers.lines import BadLine, decode_line
 from runcube.readers.protobuf import (
     BYTES,
     NotProtobufError,
-    double_of,
     fields,
     inner,
     signed,
     text_of,
-    unzigzag,
     values,
 )
 from runcube.readers.table import flatten
+from runcube.readers.wandb.items import NOTHING, Items, Names, remove_nested, set_nested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,10 +32,9 @@ if TYPE_CHECKING:
 
 # Fields of a record.
 _HISTORY, _SUMMARY, _OUTPUT, _CONFIG, _OUTPUT_RAW, _RUN, _EXIT = 2, 3, 4, 5, 13, 17, 18
-# Fields of a history, of a summary or a configuration, and of their items.
+# Fields of a history, and of a summary or a configuration.
 _ITEM, _STEP = 1, 2
 _UPDATE, _REMOVE = 1, 2
-_KEY, _NESTED_KEY, _BOOLEAN, _INTEGER, _NUMBER, _TEXT, _JSON, _VALUE_JSON = 1, 2, 4, 5, 6, 7, 8, 16
 _LINE = 3
 _EXIT_CODE, _NOT_COMPLETE = 1, 3
 # Fields of a run, with the names by which they are facts about it.
@@ -58,10 +56,6 @@ _CLOCKS = (PRIVATE, "_step", "_runtime", "_timestamp")
 _MEDIA = "_type"
 # With this a run ends that is interrupted by Ctrl-C.
 _INTERRUPTED = 255
-_Names = tuple[str, ...]
-_NOTHING = object()
-# The first bytes of a key, of a value, and the largest size that is one byte.
-_KEY_BEGINS, _VALUE_BEGINS, _ONE_BYTE = b"\x0a\x12", b"\x82\x01", 0x7F
 
 
 class RunRecords:
@@ -100,8 +94,8 @@ class RunRecords:
         # What was left out: names with the type of media, the line of the first, and how many.
         self._media: dict[tuple[str, str], list[int]] = {}
         self._changed: dict[str, None] = {}
-        self._items = _Items(limits.depth)
-        self._keys: dict[_Names, tuple[str, bytes]] = {}
+        self._items = Items(limits.depth)
+        self._keys: dict[Names, tuple[str, bytes]] = {}
         self._take: dict[int, Callable[[bytes], None]] = {
             _HISTORY: self._take_history,
             _SUMMARY: self._take_summary,
@@ -171,7 +165,7 @@ class RunRecords:
         step = max((s for s in steps if isinstance(s, int | float)), default=None)
         return json.dumps({"_step": step, **own}).encode() + b"\n"
 
-    def _decoded_summary(self, inside: Mapping[str, Any], above: _Names = ()) -> dict[str, Any]:
+    def _decoded_summary(self, inside: Mapping[str, Any], above: Names = ()) -> dict[str, Any]:
         return {
             name: self._decoded("/".join((*above, name)), value)
             if isinstance(value, bytes)
@@ -187,7 +181,7 @@ class RunRecords:
         return bool(last == value or (last != last and value != value))
 
     def _take_history(self, message: bytes) -> None:
-        items: list[tuple[_Names, bytes]] = []
+        items: list[tuple[Names, bytes]] = []
         step = None
         for number, kind, at, end in fields(message):
             if number == _ITEM and kind == BYTES:
@@ -208,12 +202,12 @@ class RunRecords:
         self._rows.append(line.replace(b"\n", b" ") + b"\n")
         self._exit = None
 
-    def _key(self, names: _Names) -> tuple[str, bytes]:
+    def _key(self, names: Names) -> tuple[str, bytes]:
         name = "/".join(names)
         known = self._keys[names] = name, json.dumps(name).encode() + b":"
         return known
 
-    def _but_media(self, items: list[tuple[_Names, bytes]]) -> Iterator[tuple[_Names, bytes]]:
+    def _but_media(self, items: list[tuple[Names, bytes]]) -> Iterator[tuple[Names, bytes]]:
         """Yield the items of a row that are no part of an image, a histogram or the like."""
         media = {names[:-1]: raw for names, raw in items if names[-1:] == (_MEDIA,)}
         for names, raw in media.items():
@@ -238,9 +232,9 @@ class RunRecords:
             if isinstance(value, bytes):
                 names, raw = self._items.read(value)
                 if number == _UPDATE:
-                    _set(self._summary, names, raw)
+                    set_nested(self._summary, names, raw)
                 elif number == _REMOVE:
-                    _remove(self._summary, names)
+                    remove_nested(self._summary, names)
 
     def _take_config(self, message: bytes) -> None:
         for number, value in values(message):
@@ -251,12 +245,10 @@ class RunRecords:
                 continue
             if number == _UPDATE:
                 new = self._decoded("/".join(names), raw)
-                old = _set(self.config, names, new)
-                changed = (
-                    [] if old is _NOTHING else differing_keys(old, new, prefix=".".join(names))
-                )
+                old = set_nested(self.config, names, new)
+                changed = [] if old is NOTHING else differing_keys(old, new, prefix=".".join(names))
             else:
-                changed = [".".join(names)] if _remove(self.config, names) else []
+                changed = [".".join(names)] if remove_nested(self.config, names) else []
             self._changed |= dict.fromkeys(changed)
 
     def _take_run(self, message: bytes) -> None:
@@ -305,90 +297,8 @@ class RunRecords:
             yield Problem("config_conflict", message, self._path)
 
 
-class _Items:
-    """Reads the items of histories, summaries and configurations; most have keys seen before.
-
-    Parameters
-    ----------
-    depth : int
-        How many keys may be inside each other.
-    """
-
-    def __init__(self, depth: int) -> None:
-        self._depth = depth
-        self._names: dict[bytes, _Names] = {}
-
-    def read(self, message: bytes) -> tuple[_Names, bytes]:
-        """Return the key of an item, outermost first, and its value as JSON; ``b""`` without one.
-
-        Raises
-        ------
-        NotProtobufError
-            As `fields`, and where keys are nested too deeply.
-        """
-        # Keys first, then the value, and no size of more than one byte: nearly all are like that.
-        at, end = 0, len(message)
-        while at + 1 < end and message[at] in _KEY_BEGINS and message[at + 1] <= _ONE_BYTE:
-            at += 2 + message[at + 1]
-        keys, begin = message[:at], message[at : at + 3]
-        if len(begin) == 3 and begin[:2] == _VALUE_BEGINS and at + 3 + begin[2] == end:
-            names = self._names.get(keys)
-            if names is None:
-                names = self._names[keys] = self._checked(*_item(keys))[0]
-            return names, message[at + 3 :]
-        return self._checked(*_item(message))
-
-    def _checked(self, names: _Names, raw: bytes) -> tuple[_Names, bytes]:
-        if len(names) > self._depth:
-            raise NotProtobufError("nested too deeply")
-        return names, raw
-
-
-def _item(message: bytes) -> tuple[_Names, bytes]:
-    """Return what `_Items.read` does, field by field."""
-    names: list[str] = []
-    raw = b""
-    for number, value in values(message):
-        if number in (_KEY, _NESTED_KEY):
-            names.append(text_of(value))
-        elif isinstance(value, bytes):
-            if number in (_VALUE_JSON, _JSON):
-                raw = value
-            elif number == _NUMBER:
-                raw = json.dumps(double_of(value)).encode()
-            elif number == _TEXT:
-                raw = json.dumps(text_of(value)).encode()
-        elif number == _BOOLEAN:
-            raw = b"true" if value else b"false"
-        elif number == _INTEGER:
-            raw = b"%d" % unzigzag(value)
-    return tuple(names) or ("",), raw
-
-
-def _set(inside: dict[str, Any], names: _Names, value: Any) -> Any:
-    """Set a nested key, and return what it was; ``_NOTHING`` if there was none."""
-    for name in names[:-1]:
-        below = inside.get(name)
-        if not isinstance(below, dict):
-            below = inside[name] = {}
-        inside = below
-    old = inside.get(names[-1], _NOTHING)
-    inside[names[-1]] = value
-    return old
-
-
-def _remove(inside: dict[str, Any], names: _Names) -> bool:
-    """Remove a nested key; return whether there was one."""
-    for name in names[:-1]:
-        below = inside.get(name)
-        if not isinstance(below, dict):
-            return False
-        inside = below
-    return inside.pop(names[-1], _NOTHING) is not _NOTHING
-
-
 def _without_media(
-    value: dict[str, Any], count: Callable[[str, Any], None] | None = None, above: _Names = ()
+    value: dict[str, Any], count: Callable[[str, Any], None] | None = None, above: Names = ()
 ) -> dict[str, Any]:
     """Return an object without the images, tables, … in it; ``count`` is called for each."""
     kept: dict[str, Any] = {}

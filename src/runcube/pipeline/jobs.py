@@ -1,4 +1,4 @@
-"""What a reader makes of a source, or of several at once: checked, and an error costs its file."""
+"""One parse task: a source and its reader; what reading it gives, or what kept it from that."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ class Job:
     reader: Reader
     source: Source
     fingerprint: str = ""
+
+
+def needs_whole_logs(reader: Reader) -> bool:
+    """Return whether the headers of a reader are those of what it reads, and nothing cheaper."""
+    return bool(getattr(reader, "whole_headers", False))
 
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
