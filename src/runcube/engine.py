@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from copy import copy
 from hashlib import blake2b
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import xarray as xr
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from runcube.pipeline import Errors, Parallel, Progress
     from runcube.readers import Reader
 
+# What is passed on.
+_OPTIONS = signature(open_runs).parameters.keys() - {"path", "chunks"}
 _LOG_NAMES = tuple(e + packed for e in (".jsonl", ".ndjson") for packed in PACKED_ENDINGS)
 
 
@@ -179,40 +182,13 @@ progress, parallel, cache
         >>> ds.curve.dtype, ds.split.values.tolist()
         (dtype('float64'), ['val'])
         """
-        del mask_and_scale, decode_times, decode_timedelta
-        del use_cftime, concat_characters, decode_coords
+        options: dict[str, Any] = {n: v for n, v in locals().items() if n in _OPTIONS}
         is_path = isinstance(filename_or_obj, str | os.PathLike)
         if not is_path and not isinstance(filename_or_obj, list | tuple):
             got = type(filename_or_obj).__name__
             raise TypeError(f"engine 'runcube' reads a directory or a log by its path, got {got}")
-        ds = open_runs(
-            os.fspath(filename_or_obj) if is_path else filename_or_obj,
-            chunks=None,
-            reader=reader,
-            files=files,
-            ignore=ignore,
-            path_keys=path_keys,
-            dims=dims,
-            exclude=exclude,
-            rename=rename,
-            relabel=relabel,
-            defaults=defaults,
-            exact_labels=exact_labels,
-            seed=seed,
-            layout=layout,
-            x=x,
-            align=align,
-            missing_x=missing_x,
-            splits=splits,
-            metrics=metrics,
-            messages=messages,
-            expected=expected,
-            on_duplicate=on_duplicate,
-            errors=errors,
-            progress=progress,
-            parallel=parallel,
-            cache=cache,
-        )
+        path = os.fspath(filename_or_obj) if is_path else filename_or_obj
+        ds = open_runs(path, chunks=None, **options)
         names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
         values = {name: _Values.of(ds[name].variable) for name in ("curve", "logged")}
         beside = [name for name in ds.coords if name not in ds.indexes]

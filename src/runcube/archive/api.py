@@ -256,29 +256,7 @@ def archive_runs(
     {'weights': 2, 'lr': 4, 'weight_decay': 3, 'seed': 5, 'epoch': 20}
     """
     check_parallel(parallel)
-    policy = load_policy(
-        reader=reader,
-        files=files,
-        ignore=ignore,
-        path_keys=path_keys,
-        dims=dims,
-        exclude=exclude,
-        rename=rename,
-        relabel=relabel,
-        defaults=defaults,
-        exact_labels=exact_labels,
-        seed=seed,
-        layout=layout,
-        x=x,
-        align=align,
-        missing_x=missing_x,
-        splits=splits,
-        metrics=metrics,
-        messages=True,
-        expected=expected,
-        on_duplicate=on_duplicate,
-        errors=errors,
-    )
+    policy = load_policy(locals(), messages=True)
     storage = Storage(dtype, significant_digits)
     target, root = _resolved(path), as_root(logs)
     with locked(target):

@@ -129,29 +129,7 @@ parallel
     >>> end.mean("seed").compute().round(2).item()
     95.55
     """
-    policy = load_policy(
-        reader=reader,
-        files=files,
-        ignore=ignore,
-        path_keys=path_keys,
-        dims=dims,
-        exclude=exclude,
-        rename=rename,
-        relabel=relabel,
-        defaults=defaults,
-        exact_labels=exact_labels,
-        seed=seed,
-        layout=layout,
-        x=x,
-        align=align,
-        missing_x=missing_x,
-        splits=splits,
-        metrics=metrics,
-        messages=messages,
-        expected=expected,
-        on_duplicate=on_duplicate,
-        errors=errors,
-    )
+    policy = load_policy(locals())
     check_parallel(parallel)
     directory = cache_directory(cache)
     listing = without_own(list_files(path), directory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from numbers import Real
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,23 +19,25 @@ if TYPE_CHECKING:
     from runcube.pipeline.policy import Policy
 
 
-def load_policy(**arguments: Any) -> Policy:
+def load_policy(given: Mapping[str, Any] = MappingProxyType({}), **arguments: Any) -> Policy:
     """Return the policy of a load.
 
     Parameters
     ----------
+    given : mapping
+        The arguments of a public function, as the user passed them: its ``locals()`` at the
+        beginning. Those of ``load_runs`` that shape data are taken, others left.
     **arguments
-        Those of ``load_runs`` that shape data, by name, as the user passed them. One that is left
-        out has its default.
+        More of them. One that is left out in both has its default.
 
     Raises
     ------
     PlanError
         If one is not of its kind; the message says what it may be.
     """
-    return policy_of_arguments(
-        {name: _KINDS[name](name, value) for name, value in arguments.items()}
-    )
+    known = {name: value for name, value in given.items() if name in _KINDS}
+    checked = {name: _KINDS[name](name, value) for name, value in (known | arguments).items()}
+    return policy_of_arguments(checked)
 
 
 def _refuse(name: str, value: object, expected: str) -> PlanError:

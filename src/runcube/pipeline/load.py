@@ -113,20 +113,7 @@ def scan(
     ['weights', 'lr', 'weight_decay', 'seed']
     """
     check_parallel(parallel)
-    policy = load_policy(
-        reader=reader,
-        files=files,
-        ignore=ignore,
-        path_keys=path_keys,
-        dims=dims,
-        exclude=exclude,
-        rename=rename,
-        relabel=relabel,
-        defaults=defaults,
-        exact_labels=exact_labels,
-        seed=seed,
-        layout=layout,
-    )
+    policy = load_policy(locals())
     discovery = discover(path, **policy.finding)
     discovery, sweep = scan_sweep(discovery, policy, parallel)
     return replace(sweep, read_statuses=lambda: read_statuses(discovery, sweep, policy, parallel))
@@ -267,29 +254,7 @@ def load_runs(
     ('weights', 'lr', 'weight_decay', 'seed', 'split', 'metric', 'epoch')
     """
     check_parallel(parallel)
-    policy = load_policy(
-        reader=reader,
-        files=files,
-        ignore=ignore,
-        path_keys=path_keys,
-        dims=dims,
-        exclude=exclude,
-        rename=rename,
-        relabel=relabel,
-        defaults=defaults,
-        exact_labels=exact_labels,
-        seed=seed,
-        layout=layout,
-        x=x,
-        align=align,
-        missing_x=missing_x,
-        splits=splits,
-        metrics=metrics,
-        messages=messages,
-        expected=expected,
-        on_duplicate=on_duplicate,
-        errors=errors,
-    )
+    policy = load_policy(locals())
     with gc_paused():
         discovery = discover(path, **policy.finding)
         parsed = parse_logs(discovery, policy, progress, parallel)

@@ -131,27 +131,7 @@ def load_tree(
     ('split', 'metric', 'epoch')
     """
     check_parallel(parallel)
-    policy = load_policy(
-        reader=reader,
-        files=files,
-        ignore=ignore,
-        path_keys=path_keys,
-        dims=dims,
-        exclude=exclude,
-        rename=rename,
-        relabel=relabel,
-        defaults=defaults,
-        exact_labels=exact_labels,
-        seed=seed,
-        layout=layout,
-        missing_x="drop",
-        splits=splits,
-        metrics=metrics,
-        messages=messages,
-        expected=expected,
-        on_duplicate=on_duplicate,
-        errors=errors,
-    )
+    policy = load_policy(locals(), missing_x="drop")
     discovery = discover(path, **policy.finding)
     parsed = parse_logs(discovery, policy, progress, parallel)
     finished, selections = finish_tree(discovery, parsed, policy)
