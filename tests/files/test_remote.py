@@ -554,7 +554,7 @@ def test_archives_are_files_on_this_machine(logs, web, tmp_path):
     for read in (rc.open_archive, rc.update_archive, rc.verify_archive):
         with pytest.raises(rc.ArchiveError, match="files on this machine"):
             read(web.url + "/sweep.nc")
-    with pytest.raises(rc.PlanError, match="a file on this machine"):
+    with pytest.raises(rc.PlanError, match="a directory on this machine"):
         rc.open_runs(web.url, cache="s3://bucket/cache")
     rc.save_archive(ds, f"file://{tmp_path}/sweep.nc")
     with rc.open_archive(tmp_path / "sweep.nc") as back:
