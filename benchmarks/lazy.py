@@ -5,6 +5,10 @@ cube is over 8 GB, and takes the mean over seeds in a process that may have 2 GB
 of the operating system (``RLIMIT_AS``: all that the process has mapped, libraries included), so
 that whoever holds too much dies of it. ``load_runs`` must refuse under the same limit. What
 comes out is compared with the same means from the logs of single cells.
+
+``python -m benchmarks.lazy --long`` opens 2 GB of native logs for the first time and again, and
+takes the mean over seeds, each in a process of its own, beside ``load_runs``; with ``--before
+OTHER/src`` the source of another version in turn.
 """
 
 from __future__ import annotations
@@ -15,15 +19,18 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.archive import SHORT, verdict
 from benchmarks.load import machine, statement, versions, warm
-from benchmarks.make_logs import DATA, Shape, native_sweep
+from benchmarks.make_logs import DATA, LARGE, Shape, native_sweep
 
 LONG = Shape(lrs=(0.3,), weight_decays=(0.0,), seeds=4, epochs=30_000)
 CUBE_GB, LIMIT_GB = 8.0, 2.0
+SOURCE = Path(__file__).parents[1] / "src"
 # Where pyarrow is installed, pandas uses it for text, and its own allocator reserves 1 GB of
 # addresses at once, which is half of the limit and no memory.
 PLAIN = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
@@ -63,6 +70,53 @@ print(json.dumps(report))
 """
 
 
+STEPS = ("load_runs", "open, first", "open, again", "mean over seeds")
+STEP = """
+import json, resource, sys, time, warnings
+import dask.array, netCDF4, xarray
+import runcube as rc
+logs, cache, step = sys.argv[1:]
+warnings.simplefilter("ignore")
+start = time.perf_counter()
+if step == "load_runs":
+    rc.load_runs(logs)
+else:
+    ds = rc.open_runs(logs, cache=cache)
+    if step.startswith("mean"):
+        ds.curve.mean("seed").compute()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([time.perf_counter() - start, peak]))
+"""
+
+
+def long(sources: list[Path], rounds: int) -> None:
+    """Measure 2 GB of long logs and print medians, and ratios to the second source."""
+    logs = native_sweep(DATA / "native-large", LARGE)
+    number, size = warm(logs)
+    print(statement(LARGE, number, size))
+    found: list[dict[str, list[Any]]] = [{step: [] for step in STEPS} for _ in sources]
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            for place, source in enumerate(sources):
+                cache = Path(folder) / f"cache{place}"
+                shutil.rmtree(cache, ignore_errors=True)
+                for old in Path(folder).glob(f"cache{place}*"):
+                    old.unlink()
+                for step in STEPS:
+                    command = [sys.executable, "-c", STEP, str(logs), str(cache), step]
+                    env = os.environ | {"PYTHONPATH": str(source.resolve())}
+                    done = subprocess.run(command, stdout=subprocess.PIPE, env=env, check=True)
+                    found[place][step].append(json.loads(done.stdout))
+    for step in STEPS:
+        each = [[median(column) for column in zip(*of[step], strict=True)] for of in found]
+        ratio = each[-1][0] / each[0][0]
+        print(
+            step,
+            *(f"{seconds:.2f} s, peak {peak:.0f} MB" for seconds, peak in each),
+            f"{ratio:.2f}",
+        )
+
+
 def ragged(work: Path) -> Path:
     """Logs of many short runs and a few long ones, in one directory."""
     logs = work / "ragged-8gb"
@@ -96,8 +150,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--limit", type=float, default=LIMIT_GB, help="GB; 0 is none")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--long", action="store_true", help="2 GB of long logs instead")
+    parser.add_argument("--before", type=Path, help="source of another version, with --long")
     options = parser.parse_args()
     print(f"{machine()}\n{versions()}")
+    if options.long:
+        long([SOURCE, *([options.before] if options.before else [])], options.rounds)
+        return
     logs = ragged(DATA)
     number, size = warm(logs)
     print(statement(SHORT, number, size), f"\nwith {LONG}")
