@@ -9,7 +9,7 @@ from hostile import LockedReader, PlainReader
 from in_parallel import load, nothing_is_left, quietly, start
 
 import runcube as rc
-from runcube.pipeline import tasks as task_module
+from runcube.pipeline import on_processes
 
 
 def notes(call, *arguments, **options):
@@ -110,7 +110,7 @@ def test_processes_have_the_surroundings_of_the_moment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("RUNCUBE_TEST", "word")
     monkeypatch.setitem(config.conf, "runcube-test", {"word": "told"})
-    with task_module._processes(1) as pool:
+    with on_processes.processes(1) as pool:
         assert pool.submit(os.getcwd).result() == str(tmp_path / "here")
         assert pool.submit(os.getenv, "RUNCUBE_TEST").result() == "word"
         asked = "__import__('fsspec.config').config.conf['runcube-test']['word']"
