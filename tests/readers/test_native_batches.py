@@ -4,6 +4,7 @@ import json
 import tracemalloc
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from native_logs import config, epochs, record, text
@@ -104,6 +105,15 @@ def test_metrics_have_the_order_of_their_own_log(tmp_path):
     assert one[0].metrics == ("a", "b")
     assert other[0].metrics == ("b", "a", "c")
     assert [curves.metrics for curves in other[0].curves] == [("b", "a"), ("a", "c")]
+
+
+@pytest.mark.parametrize("other", ['{"agg_stats": {"b": null}}', '{"agg_stats": {}, "b": 1}'])
+def test_problems_have_an_order_that_other_logs_do_not_change(tmp_path, other):
+    beside = '{"type": "str", "value": "x", "c": 1, "b": 2}'
+    found = sources(tmp_path, [f"{config()}\n{line}".encode() for line in (other, beside)])
+    alone = NativeReader().read(found[1], Request())
+    together = NativeReader().read_batch(found, Request())[1]
+    assert [p.message for p in together[0].problems] == [p.message for p in alone[0].problems]
 
 
 def test_a_log_with_half_a_line_is_read_as_the_others_are(tmp_path):

@@ -74,5 +74,7 @@ class Oddities:
                 message = f"'{shown(name)}': {count} value{'s' * (count > 1)} {what}"
             else:
                 message = f"{name}; {count} time{'s' * (count > 1)}, the first {value}"
-            found.append((line, places.get(name, -1), message, kind))
+            # Of a key beside a text, only metrics of other records would tell a place.
+            place = -1 if kind == "extra_key" else places.get(name, -1)
+            found.append((line, place, message, kind))
         return [Problem(kind, text, self._path, line) for line, _, text, kind in sorted(found)]
