@@ -134,7 +134,7 @@ def _through(
             continue
         check_names(parsed.logs, policy)
         selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
-        if not sources.lost(selection):
+        if not sources.forget_lost(selection):
             break
     labels = inner_labels(selection, policy)
     skipped = [*parsed.sweep.skipped, *parsed.failures, *selection.superseded]
@@ -142,7 +142,7 @@ def _through(
         raise_first(skipped, parsed.sweep, selection)
     attrs = load_attrs(discovery, parsed.sweep, skipped, policy) | {"source": source}
     summary = LoadSummary.of(attrs["source"], parsed.sweep, selection, skipped)
-    writer = Writer(parsed.sweep, selection, labels, sources)
+    writer = Writer(parsed.sweep, selection, labels, sources.homes, existing)
     writer.frame.attrs = attrs | writer.frame.attrs
     facts = {
         "policy": policy_facts(policy),

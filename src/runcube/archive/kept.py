@@ -30,7 +30,7 @@ def kept_logs(discovery: Discovery, existing: ExistingArchive) -> dict[str, str]
     unread = {p.path: p.message for p in discovery.skipped if p.kind in _UNREAD}
     kept = {}
     for path, record in existing.records.items():
-        first = record["files"][0][0]
+        first = record.files[0][0]
         if first in claimed or not existing.holds_any(path):
             continue
         if first in unread:
@@ -65,11 +65,11 @@ def keep_runs(
         if header.source.path not in paths:
             runs[header.source.path].append((header, digest))
     for path in paths:
-        files = tuple(LogFile(*file) for file in existing.records[path]["files"])
+        files = tuple(LogFile(*file) for file in existing.records[path].files)
         job = Job(like.reader, Source(discovery.root, path, files), like.fingerprint)
         discovery.jobs.append(job)
         runs[path] = [(header, None) for header in existing.kept(job)[0]]
-        _match_copies(runs, path, str(existing.records[path]["digest"]))
+        _match_copies(runs, path, existing.records[path].digest)
     discovery.jobs.sort(key=lambda job: natural_key(job.source.path))
     pairs = [pair for job in discovery.jobs for pair in runs[job.source.path]]
     discovery.headers = [header for header, _ in pairs]

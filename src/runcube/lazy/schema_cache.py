@@ -8,12 +8,11 @@ records.
 
 from __future__ import annotations
 
-import hashlib
-import marshal
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from runcube.core import Problem, Request, RunHeader, RunLog, Source
@@ -26,6 +25,7 @@ from runcube.pipeline import (
     RecordKey,
     decode_record,
     encode_record,
+    headers_of,
     rebased_record,
     to_logs,
     to_record,
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runcube.files import Listing
-    from runcube.pipeline import Job, Record
+    from runcube.pipeline import Job, LogRecord, Record
 
-FORM = 9
+FORM = 10
 _NOWHERE = Source("", "", ())
+# In place of the path of a log, and of a configuration that is known otherwise.
+_OWN, _KNOWN = "\0", msgspec.Raw(b"null")
 
 
 class _Form:
@@ -47,10 +49,9 @@ class _Form:
 
     def __init__(self, record: Record, table: ArrayTable) -> None:
         self.key = RecordKey.from_record(record)
-        self.has_messages = bool(record["has_messages"])
         # Where the configuration is not in it, it is that of the header.
-        self.own_config = [item["config"] is not None for item in record["logs"]]
-        self._logs = to_logs(_whole(record), _NOWHERE, table, _no_values)
+        self.own_config = [item.config != _KNOWN for item in record.logs]
+        self._logs = to_logs(record, headers_of(record, _NOWHERE), table, lambda _: _no_values)
 
     def logs(
         self, source: Source, row: _Row, headers: Mapping[tuple[str, str], RunHeader]
@@ -152,8 +153,6 @@ class SchemaCache:
         # The form of each log, and its row. Packed: as objects, rows would be most of what an
         # opening holds.
         self._rows: dict[str, tuple[int, bytes]] = {}
-        # Numbers of forms by a hash that is made faster than their encoding.
-        self._marks: dict[bytes, int] = {}
         # Job of each log by its id, and its number among those that the job reads.
         self.homes: dict[int, tuple[Job, int]] = {}
         self._used: set[str] = set()
@@ -205,7 +204,7 @@ class SchemaCache:
             return None
         row = _Row.unpacked(packed)
         form = self._form(number)
-        if row.files != self._files(job.source) or (request.messages and not form.has_messages):
+        if row.files != self._files(job.source) or (request.messages and row.messages is None):
             return None
         which = number, job.fingerprint, request.roles is None
         if which not in self._fits:
@@ -222,10 +221,9 @@ class SchemaCache:
         for log in logs:
             log.resume = None  # only archives go on reading where they stopped
         record = to_record(key, _NOWHERE, "", logs, self._table)
-        record["has_messages"] = request.messages
-        times = [item.pop("train_time") for item in record["logs"]]
-        for item, log in zip(record["logs"], logs, strict=True):
-            self._leave_out(item, log)
+        times = [item.train_time for item in record.logs]
+        left = tuple(map(self._without_known, record.logs, logs))
+        record = msgspec.structs.replace(record, logs=left)
         number = self._number(record)
         messages = [log.messages for log in logs] if request.messages else None
         row = _Row(self._files(job.source), times, messages, self._head(job, logs))
@@ -236,18 +234,11 @@ class SchemaCache:
 
     def _number(self, record: Record) -> int:
         """Return the number of a form."""
-        try:
-            encoded = marshal.dumps(record, 2)
-        except ValueError:  # something in it is of no plain type
-            encoded = encode_record(record)
-        mark = hashlib.blake2b(encoded, digest_size=16).digest()
-        if mark not in self._marks:
-            encoded = encode_record(record)
-            number = self._numbers.setdefault(encoded, len(self._encoded))
-            if number == len(self._encoded):
-                self._encoded.append(encoded)
-            self._marks[mark] = number
-        return self._marks[mark]
+        encoded = encode_record(record)
+        number = self._numbers.setdefault(encoded, len(self._encoded))
+        if number == len(self._encoded):
+            self._encoded.append(encoded)
+        return number
 
     def _head(self, job: Job, logs: Sequence[RunLog]) -> list[Any] | None:
         """Return the header of a log as plain data, if its reader needs no more another time."""
@@ -260,18 +251,21 @@ class SchemaCache:
             return [self._configs.add(known.config), known.has_config, known.finished]
         return None
 
-    def _leave_out(self, item: dict[str, Any], log: RunLog) -> None:
-        """Remove from the record of a log what differs between logs and is known otherwise."""
+    def _without_known(self, item: LogRecord, log: RunLog) -> LogRecord:
+        """Return the record of a log without what differs between logs and is known otherwise."""
         own = log.header
         known = self._headers.get((own.source.path, own.key))
+        problems = tuple(
+            (kind, message, _OWN if path == own.source.path else path, line)
+            for kind, message, path, line in item.problems
+        )
+        item = msgspec.structs.replace(item, train_time=None, problems=problems)
         if known is not None and all(
             getattr(own, name) == getattr(known, name)
             for name in ("config", "constants", "varying", "rising")
         ):
-            item["config"] = item["constants"] = item["varying"] = None
-        for problem in item["problems"]:
-            if problem[2] == own.source.path:
-                problem[2] = None
+            item = msgspec.structs.replace(item, config=_KNOWN, constants=_KNOWN, varying=())
+        return item
 
     def _files(self, source: Source) -> list[list[Any]]:
         return [
@@ -344,26 +338,9 @@ class SchemaCache:
 
 def _at(path: str, problem: Problem) -> Problem:
     """Return a problem with its path, if that is its own log."""
-    where: str | None = problem.path
-    return replace(problem, path=path) if where is None else problem
+    return replace(problem, path=path) if problem.path == _OWN else problem
 
 
-def _whole(record: Record) -> Record:
-    """Return a record with all that ``to_logs`` looks for."""
-    logs = [
-        item
-        | {"train_time": None}
-        | ({} if item["config"] is not None else {"config": {}, "constants": {}, "varying": ()})
-        for item in record["logs"]
-    ]
-    return record | {"logs": logs}
-
-
-def _no_values(log: int, curves: int) -> Any:
-    """Return a stand-in for values, which ``array`` reads with whole logs."""
-    del log, curves
-    return _fetch
-
-
-def _fetch(stored: Any) -> Any:
+def _no_values(stored: Any) -> Any:
+    """Stand for what fetches values, which ``array`` reads with whole logs."""
     raise NotImplementedError(f"values of {stored.split}")

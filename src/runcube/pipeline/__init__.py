@@ -3,27 +3,34 @@
 ``load`` has the public functions `scan`, `load_runs` and `load_tree`; start there. ``discover``
 asks readers for headers, ``parse`` for runs, through ``tasks`` (in this thread, in others, in other
 processes, ``on_dask``); ``arguments`` checks what users pass, ``policy`` holds it, ``records`` what
-is kept of a parsed log besides its values, ``summary`` the attrs and the warning at the end of a
+is kept of a parsed log besides its values (``stored`` makes them and goes back, ``record_key`` says
+how long they hold), ``summary`` the attrs and the warning at the end of a
 load. May import ``core``, ``files``, ``plan``, ``readers``, ``curves`` and ``cube``.
 """
 
 from runcube.pipeline.arguments import load_policy
+from runcube.pipeline.array_table import ArrayTable
 from runcube.pipeline.discover import Discovery, Job, discover, of_logger
 from runcube.pipeline.load import load_runs, load_tree, scan
 from runcube.pipeline.parse import Parsed, parse_logs
 from runcube.pipeline.policy import Errors, Policy, policy_facts, policy_of
 from runcube.pipeline.progress import Progress, progress_bar, progress_callback
 from runcube.pipeline.provenance import git_commit, library_versions
+from runcube.pipeline.record_key import RecordKey
 from runcube.pipeline.records import (
     RECORD_FORM,
-    ArrayTable,
+    CurvesRecord,
+    LogRecord,
     Record,
-    RecordKey,
-    StoredCurves,
+    TrackRecord,
     decode_record,
     encode_record,
+)
+from runcube.pipeline.stored import (
+    StoredCurves,
     has_repeats,
-    header_of,
+    headers_of,
+    logged_of,
     rebased_record,
     resume_of,
     to_logs,
@@ -43,10 +50,12 @@ from runcube.pipeline.tasks import Parallel, check_parallel
 __all__ = [
     "RECORD_FORM",
     "ArrayTable",
+    "CurvesRecord",
     "Discovery",
     "Errors",
     "Job",
     "LoadSummary",
+    "LogRecord",
     "Parallel",
     "Parsed",
     "Policy",
@@ -54,6 +63,7 @@ __all__ = [
     "Record",
     "RecordKey",
     "StoredCurves",
+    "TrackRecord",
     "attrs_of_now",
     "check_names",
     "check_parallel",
@@ -63,13 +73,14 @@ __all__ = [
     "finish_load",
     "git_commit",
     "has_repeats",
-    "header_of",
+    "headers_of",
     "inner_labels",
     "library_versions",
     "load_attrs",
     "load_policy",
     "load_runs",
     "load_tree",
+    "logged_of",
     "of_logger",
     "parse_logs",
     "policy_facts",
