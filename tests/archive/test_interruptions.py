@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zlib
 from textwrap import dedent
 
 import pytest
@@ -173,6 +174,14 @@ def test_damage_to_a_journal_costs_only_what_it_says(torn, name):
             digits = [m.start() for m in re.finditer(rb"\d", journal)]
             data[dice.choice(digits)] = dice.choice(b"0123456789")
         again(values, bytes(data))
+
+
+def test_a_journal_of_another_version_is_as_none(grid, path):
+    line = b'{"form":1,"record":{"path":"a.jsonl","at":[0]},"arrays":[],"end":0}'
+    journal, spool = (path.with_name(f".{path.name}.{end}") for end in ("journal", "spool"))
+    journal.write_bytes(b"%08x %s\n" % (zlib.crc32(line), line))
+    spool.write_bytes(bytes(8))
+    assert_archived(grid, path)
 
 
 # Forks, for a start of Python takes longer than what they do.

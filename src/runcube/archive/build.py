@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runcube.archive.kept import failed_logs, keep_runs, kept_logs
 from runcube.archive.sources import ArchiveSources
@@ -101,7 +101,11 @@ def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = Non
     existing : ExistingArchive, optional
         The archive that is updated; logs that have not changed are not read.
     """
-    staging = StagingStore(archive_job.target)
+    mirrored = archive_job.mirrored
+    digest = None if mirrored is None else _entries_of(mirrored)
+    if existing is not None and digest is not None:
+        existing.forget_others(digest)
+    staging = StagingStore(archive_job.target, digest)
     try:
         with gc_paused():
             archived = _through(staging, archive_job, existing)
@@ -120,9 +124,6 @@ def _through(
 ) -> Archived:
     before = failed_reads()
     mirrored = archive_job.mirrored
-    digest = None if mirrored is None else _entries_of(mirrored)
-    if existing is not None and digest is not None:
-        existing.forget_others(digest)
     discovery = discover(
         archive_job.root,
         **archive_job.policy.finding,
@@ -137,31 +138,37 @@ def _through(
         logs = absolute_root(archive_job.root)
         if existing.is_current(discovery, logs, source):
             return Archived(LoadSummary(**existing.facts["told"]))
-    problems = [[p.path, p.kind, p.message] for p in discovery.skipped]
-    sources = ArchiveSources(staging, existing, digest=digest)
+    sources = ArchiveSources(staging, existing)
     keeping = existing if mirrored is None else None
     parsed, selection = _parsed(discovery, archive_job, sources, keeping)
-    finished = finish_load(discovery, parsed, archive_job.policy, selection)
+    finished = finish_load(parsed.discovery, parsed, archive_job.policy, selection)
     finished.attrs["source"] = source
     summary = replace(finished.summary, source=source)
-    facts = {
-        "policy": policy_facts(archive_job.policy),
-        "logs": absolute_root(archive_job.root),
-        "storage": archive_job.storage.facts(),
-        "version": version("runcube"),
-        "skipped": problems,
+    failed = {problem.path for problem in parsed.failures}
+    facts = _facts(archive_job, discovery, summary) | {
         "deleted": sources.kept,
-        "others": sources.others(discovery.jobs, {p.path for p in parsed.failures}),
-        "told": summary.kept(),  # the name in archives
+        "others": sources.others(parsed.discovery.jobs, failed),
     }
-    writer = Writer(parsed.sweep, selection, finished.labels, sources)
+    writer = Writer(parsed.sweep, selection, finished.labels, sources.homes, existing)
     writer.frame.attrs = finished.attrs | writer.frame.attrs
     with (
         replace_atomically(archive_job.target) as beside,
         progress_callback(archive_job.progress, "writing the archive") as step,
     ):
-        writer.write(beside, archive_job.storage, facts, discovery.jobs, step)
-    return Archived(summary, failed_reads() != before or _may_succeed(discovery, parsed))
+        writer.write(beside, archive_job.storage, facts, parsed.discovery.jobs, step)
+    return Archived(summary, failed_reads() != before or _may_succeed(parsed))
+
+
+def _facts(archive_job: ArchiveJob, discovery: Discovery, summary: LoadSummary) -> dict[str, Any]:
+    """Return what an archive is to know of itself: the job, and what was found at the beginning."""
+    return {
+        "policy": policy_facts(archive_job.policy),
+        "logs": absolute_root(archive_job.root),
+        "storage": archive_job.storage.facts(),
+        "version": version("runcube"),
+        "skipped": [[p.path, p.kind, p.message] for p in discovery.skipped],
+        "told": summary.kept(),  # the name in archives
+    }
 
 
 def _parsed(
@@ -174,21 +181,23 @@ def _parsed(
     policy = archive_job.policy
     if existing is not None:
         gone = kept_logs(discovery, existing)
-        keep_runs(discovery, existing, gone, policy.path_keys)
+        discovery = keep_runs(discovery, existing, gone, policy.path_keys)
         sources.keep(gone)
     while True:
         parsed = parse_logs(
             discovery, policy, archive_job.progress, archive_job.parallel, store=sources
         )
+        discovery = parsed.discovery
         failed = {} if existing is None else failed_logs(parsed.failures, existing)
         if existing is not None and failed:
             # Named as what could not be read, while their runs stay.
-            discovery.skipped += [p for p in parsed.failures if p.path in failed]
-            keep_runs(discovery, existing, failed, policy.path_keys)
+            named = [p for p in parsed.failures if p.path in failed]
+            discovery = replace(discovery, skipped=[*discovery.skipped, *named])
+            discovery = keep_runs(discovery, existing, failed, policy.path_keys)
             sources.keep(failed)
             continue
         selection = selected_runs(parsed, policy)
-        if not sources.lost(selection):
+        if not sources.forget_lost(selection):
             return parsed, selection
 
 
@@ -201,12 +210,12 @@ def _entries_of(listing: Listing) -> Callable[[Source], str]:
     return lambda source: " ".join(str(at.get(file.path, "")) for file in source.files)
 
 
-def _may_succeed(discovery: Discovery, parsed: Parsed) -> bool:
+def _may_succeed(parsed: Parsed) -> bool:
     """Return whether anything failed that may succeed another time, though no file changes.
 
     A file without permission is none: permissions are in the listing.
     """
-    if parsed.failures or any(problem.kind == "reader_error" for problem in discovery.skipped):
+    if parsed.failures or any(p.kind == "reader_error" for p in parsed.discovery.skipped):
         return True
     problems = (problem for log in parsed.logs for problem in log.problems)
     return any(p.kind == "unreadable" and not p.message.startswith(DAMAGED) for p in problems)

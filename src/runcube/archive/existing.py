@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runcube.archive.cells import Cells
+from runcube.archive.placed import kept_values, tracks_in_cell
+from runcube.archive.unplaced import without_unplaced
 from runcube.core import ArchiveError, LogFile, RuncubeError, Source
 from runcube.files import hash_ends
 from runcube.netcdf import Storage, damaged, read_blob
@@ -20,14 +22,14 @@ from runcube.pipeline import (
     decode_record,
     encode_record,
     git_commit,
-    header_of,
+    headers_of,
     resume_of,
     to_logs,
 )
 from runcube.plan import flatten, name_reconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import netCDF4
@@ -35,20 +37,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.core import Request, RunHeader, RunLog
-    from runcube.curves import KeptRun
-    from runcube.pipeline import Discovery, Job, Record, StoredCurves
+    from runcube.curves import Attempt, KeptRun
+    from runcube.pipeline import CurvesRecord, Discovery, Job, Record, StoredCurves
 
-# Values of an existing archive that are kept in memory, as they lie together in its chunks.
-_CACHE_BYTES = 1 << 26
-_WINDOW_BYTES = 1 << 22
 # Parts of a log with a hash each; with more, the log is read again as a whole.
 _MAX_PARTS = 16
 
 
 class ExistingArchive:
     """An archive as a store of its logs: a record of each log, and the values that won a cell.
-
-    Cells are numbered as in the flattened cell dims of ``curve``, the last dim fastest.
 
     Parameters
     ----------
@@ -68,6 +65,10 @@ class ExistingArchive:
         The same records as the JSON that is in the file.
     table : ArrayTable
         The arrays of the records.
+    cells : Cells
+        What the cells of the archive hold.
+    digests : dict of int to str
+        Hash of the values of each cell that holds a run.
     same_cells : bool
         Whether the cells have the same numbers in the archive to be written; ``is_like`` sets it.
 
@@ -92,28 +93,20 @@ class ExistingArchive:
             raise
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise damaged(path, error) from error
-        self._keys = {path: RecordKey.from_record(r) for path, r in self.records.items()}
         self._file = file
-        self._curve = file.variables["curve"]
-        self._curve.set_auto_maskandscale(False)
-        self._texts = file.groups["text"]
-        sizes = np.ma.getdata(self._texts.variables["messages_sizes"][:])
-        # Where the text of each cell begins, and where the last one ends.
-        self._text_at: list[int] = [0, *np.cumsum(sizes).tolist()]
+        self.cells = Cells(file)
         splits, metrics = self.facts["labels"]
         self._splits = {name: i for i, name in enumerate(splits)}
         self._metrics = {name: i for i, name in enumerate(metrics)}
-        self._shape = self._curve.shape[:-3]
-        self._chunk: list[int] = self._curve.chunking()[:-3]  # type: ignore[assignment]
-        self._boxes: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
-        self._window = (0, b"")
         self.same_cells = False
+        self._headers: dict[str, list[RunHeader]] = {}
+        self._forgotten: set[str] = set()
         self._cleared: set[str] = set()
-        self._by_cell = {
-            item["cell"]: item
+        self.digests = {
+            item.cell: item.values
             for record in self.records.values()
-            for item in record["logs"]
-            if "cell" in item
+            for item in record.logs
+            if item.cell is not None
         }
 
     def _read_records(self, group: netCDF4.Group) -> None:
@@ -126,12 +119,7 @@ class ExistingArchive:
         self.table = ArrayTable(read_blob(group, "arrays"))
         for row in read_blob(group, "records"):
             record = decode_record(row)
-            self.records[record["path"]], self.record_bytes[record["path"]] = record, row
-
-    @property
-    def chunk(self) -> tuple[int, ...]:
-        """Chunk of ``curve``: labels along each of its dims."""
-        return (*self._chunk, *self._curve.chunking()[-3:])
+            self.records[record.path], self.record_bytes[record.path] = record, row
 
     def is_like(self, frame: xr.Dataset, chunk: Sequence[int], facts: Mapping[str, Any]) -> bool:
         """Return whether a new archive can have the same chunks, with the same labels in a cell.
@@ -146,94 +134,71 @@ class ExistingArchive:
         facts : mapping
             What the new archive is to know of itself.
         """
-        dim = facts["axis"][2]
-        self.same_cells = self._shape == frame["curve"].shape[:-3]
+        dim, here = facts["axis"][2], self.cells.chunk
+        self.same_cells = self.cells.shape == frame["curve"].shape[:-3]
         return (
             all(self.facts[name] == facts[name] for name in ("axis", "storage"))
             # Chunks of earlier versions have a checksum more.
-            and not self._curve.filters().get("fletcher32")
-            and len(self.chunk) == len(chunk)
-            and all(c <= size for c, size in zip(self.chunk, frame["curve"].shape, strict=True))
-            and bool(0.25 <= np.prod(self.chunk) / np.prod(chunk) <= 4)
+            and not self.cells.curve.filters().get("fletcher32")
+            and len(here) == len(chunk)
+            and all(c <= size for c, size in zip(here, frame["curve"].shape, strict=True))
+            and bool(0.25 <= np.prod(here) / np.prod(chunk) <= 4)
             and [list(self._splits), list(self._metrics)] == [*map(list, facts["labels"])]
             and np.array_equal(self._file.variables[dim][:], frame[dim].values)
         )
 
-    def cells_at(self, index: Sequence[NDArray[np.intp]]) -> list[int]:
-        """Return the cells that were at these indices, one per dim; -1 beyond the existing cube."""
-        if not self._shape:
-            return [0]
-        reached = np.all([i < size for i, size in zip(index, self._shape, strict=True)], axis=0)
-        inside = tuple(np.where(reached, i, 0) for i in index)
-        flat = np.where(reached, np.ravel_multi_index(inside, self._shape), -1)
-        cells: list[int] = flat.tolist()
-        return cells
-
-    @property
-    def cells(self) -> list[int]:
-        """Numbers of the cells that hold a run."""
-        return list(self._by_cell)
-
     def holds_any(self, path: str) -> bool:
         """Return whether a run of a log holds a cell."""
-        return any("cell" in item for item in self.records[path]["logs"])
+        return any(item.cell is not None for item in self.records[path].logs)
 
-    def holds(self, cell: int) -> bool:
-        """Return whether a cell holds a run."""
-        return cell in self._by_cell
+    def stays(self, attempt: Attempt, cell: int) -> bool:
+        """Return whether a cell holds this attempt at a run of the archive."""
+        log = attempt.log
+        item = self.records[log.header.source.path].logs[log.number]
+        return (item.cell, item.trial) == (cell, attempt.number)
 
-    def digest(self, cell: int) -> str:
-        """Return the hash of the values of a cell that holds a run."""
-        return str(self._by_cell[cell]["values"])
-
-    def values(self, cell: int) -> NDArray[Any]:
-        """Return the values (splits, metrics, x) of a cell; its chunk is kept for neighbours."""
-        index = np.unravel_index(cell, self._shape)
-        box = tuple(int(i) // step for i, step in zip(index, self._chunk, strict=True))
-        if box not in self._boxes:
-            region = tuple(slice(i * s, (i + 1) * s) for i, s in zip(box, self._chunk, strict=True))
-            self._boxes[box] = np.asarray(self._curve[region])
-            while (
-                len(self._boxes) > 1 and sum(b.nbytes for b in self._boxes.values()) > _CACHE_BYTES
-            ):
-                self._boxes.popitem(last=False)
-        self._boxes.move_to_end(box)
-        inside = tuple(int(i) % step for i, step in zip(index, self._chunk, strict=True))
-        found: NDArray[Any] = self._boxes[box][inside]
-        return found
+    def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
+        """Return whether the runs of a source hold the same cells, of the same numbers."""
+        here = {run.attempt.log.number: (cell, run.attempt.number) for cell, run in held}
+        items = enumerate(self.records[path].logs)
+        before = {i: (item.cell, item.trial) for i, item in items if item.cell is not None}
+        return self.same_cells and here == before
 
     def headers(self, job: Job) -> Sequence[RunHeader]:
         """Return the header of each log that a source was read as, if it has not changed since."""
-        source = job.source
-        known = self._keys.get(source.path)
-        if known is None or (known.reader, known.files) != (job.fingerprint, source.files):
-            return ()
-        return [header_of(item, source) for item in self.records[source.path]["logs"]]
+        record = self.records.get(job.source.path)
+        return () if record is None or not _is_of(record, job) else self._headers_of(job.source)
+
+    def _headers_of(self, source: Source) -> list[RunHeader]:
+        known = self._headers.get(source.path, [])
+        if not known or known[0].source != source:
+            known = self._headers[source.path] = headers_of(self.records[source.path], source)
+        return known
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Return what the archive has of a log that is unchanged; None if it must be read."""
-        known = self._keys.get(job.source.path)
-        if known is None or not known.holds(job.fingerprint, job.source, request):
+        path = job.source.path
+        if path in self._forgotten or path not in self.records:
             return None
-        return self.logs(job)
+        known = RecordKey.from_record(self.records[path])
+        return self.logs(job) if known.holds(job.fingerprint, job.source, request) else None
 
     def grown(self, job: Job, request: Request) -> RunLog | None:
         """Return what the archive has of a log that has only grown; None if that is not all."""
         path = job.source.path
-        known, record = self._keys.get(path), self.records.get(path)
-        if known is None or record is None or len(record["logs"]) != 1:
+        record = self.records.get(path)
+        if record is None or path in self._forgotten or len(record.logs) != 1:
             return None
-        before = replace(job.source, files=known.files)
-        item = record["logs"][0]
-        resume = item["resume"]
+        known, [item] = RecordKey.from_record(record), record.logs
+        before, resume = replace(job.source, files=known.files), item.resume
         if (
             resume is None
-            or not item.get("whole")
-            or not before.size < job.source.size >= resume["offset"]
-            or record["digest"].count(":") >= _MAX_PARTS
+            or not item.whole
+            or not before.size < job.source.size >= resume.offset
+            or record.digest.count(":") >= _MAX_PARTS
             or not known.holds(job.fingerprint, before, request)
-            or not resume["ends"]
-            or resume["ends"] != hash_ends(job.source, resume["offset"])
+            or not resume.ends
+            or resume.ends != hash_ends(job.source, resume.offset)
         ):
             return None
         log = self.logs(job)[0]
@@ -268,33 +233,28 @@ class ExistingArchive:
             return False
         if here.keys() | set(self.facts["deleted"]) != self.records.keys():
             return False
-        for path, job in here.items():
-            known = self._keys[path]
-            same = (known.reader, known.files) == (job.fingerprint, job.source.files)
-            if path in self.facts["deleted"] or not same:
-                return False
-        return True
+        gone = set(self.facts["deleted"])
+        return all(path not in gone and _is_of(self.records[path], here[path]) for path in here)
 
     def logs(self, job: Job) -> list[RunLog]:
         """Return what the archive has of a log, even if the log has changed or is gone."""
         record = self.records[job.source.path]
 
-        def fetch(log: int, curves: int) -> Callable[[StoredCurves], NDArray[np.float64]]:
-            item = record["logs"][log]
-            part = item["curves"][curves]
-            return lambda stored: self._curve_values(stored, item.get("cell", -1), part)
+        def fetch(number: int) -> Callable[[StoredCurves], NDArray[np.float64]]:
+            item = record.logs[number]
+            return lambda stored: self._values(stored, item.cell, item.curves[stored.number])
 
-        return to_logs(record, job.source, self.table, fetch)
+        return to_logs(record, self._headers_of(job.source), self.table, fetch)
 
-    def kept(self, job: Job) -> tuple[list[RunHeader], dict[int, RunLog]]:
+    def kept(self, job: Job) -> tuple[list[RunHeader], list[RunLog]]:
         """Return the runs of a log that is gone, as far as their values are kept.
 
         Returns
         -------
         headers : list of RunHeader, (runs,)
             One for each run, as its reader would read it from the head of the log.
-        logs : dict of int to RunLog
-            The logs that hold a cell, by their numbers in the record of the log.
+        logs : list of RunLog
+            The logs that hold a cell.
         """
         self._clear_unplaced(job.source.path)
         logs = self.logs(job)
@@ -305,9 +265,9 @@ class ExistingArchive:
             header = log.header
             log.header = replace(header, has_metrics=header.has_metrics or found[header.key])
         name_reconfigured(logs)
-        items = self.records[job.source.path]["logs"]
-        held = {i: log for i, log in enumerate(logs) if "cell" in items[i]}
-        keys = {log.header.key for log in held.values()}
+        items = self.records[job.source.path].logs
+        held = [log for log in logs if items[log.number].cell is not None]
+        keys = {log.header.key for log in held}
         # The first of several attempts is the one at the head of the log.
         headers = {log.header.key: _labelled(log) for log in reversed(logs)}
         return [header for key, header in reversed(headers.items()) if key in keys], held
@@ -317,24 +277,8 @@ class ExistingArchive:
         if path in self._cleared or "missing_x" in self.facts["policy"]["contest"]:
             return
         self._cleared.add(path)
-        record, x = self.records[path], self.facts["axis"][0]
-        job_logs = to_logs(record, Source("", path, ()), self.table, lambda *_: None)
-        for item, log in zip(record["logs"], job_logs, strict=True):
-            if "cell" not in item:
-                continue
-            lines: list[NDArray[np.int64]] = []
-            names: dict[str, None] = {}
-            for part, curves in zip(item["curves"], log.curves, strict=True):
-                own = curves.x.get(x, np.full(len(curves.lines), np.nan))
-                left = curves.logged & np.isnan(own) & ~self._kept(curves, part)
-                if left.any():
-                    part["logged"] = self.table.add(curves.logged & ~left)
-                    lines.append(curves.lines[left.any(axis=0)])
-                    at = np.flatnonzero(left.any(axis=1)).tolist()
-                    names |= {f"'{curves.metrics[i]}' ({curves.split})": None for i in at}
-            if lines:
-                item["problems"].append(_left_out(path, x, np.concatenate(lines), names))
-        self.record_bytes[path] = encode_record(record)
+        record = without_unplaced(self.records[path], self.facts["axis"][0], self.table)
+        self.records[path], self.record_bytes[path] = record, encode_record(record)
 
     def attr(self, name: str) -> str:
         """Return an attr of the cube as text; empty if there is none of this name."""
@@ -342,76 +286,59 @@ class ExistingArchive:
 
     def forget(self, path: str) -> None:
         """Forget that a log is known, so that it is read again."""
-        self._keys.pop(path, None)
+        self._forgotten.add(path)
 
     def forget_others(self, digest: Callable[[Source], str]) -> None:
         """Forget the logs that are in another state than when they were read."""
         for path, record in self.records.items():
-            files = tuple(LogFile(*file) for file in record["files"])
-            if record["digest"] != digest(Source("", path, files)):
+            files = tuple(LogFile(*file) for file in record.files)
+            if record.digest != digest(Source("", path, files)):
                 self.forget(path)
 
-    def has_values(self, path: str, number: int, kept_run: KeptRun) -> bool:
+    def has_values(self, path: str, kept_run: KeptRun) -> bool:
         """Return whether the archive has all values of a run; it keeps those that won a cell."""
-        log = kept_run.attempt.log
-        item = self.records[path]["logs"][number]
-        parts = dict(zip(map(id, log.curves), item["curves"], strict=True))
-        if item.get("trial") == kept_run.attempt.number and item["whole"]:
+        attempt = kept_run.attempt
+        item = self.records[path].logs[attempt.log.number]
+        if item.trial == attempt.number and item.whole:
             return True
-        for track in kept_run.attempt.tracks:
-            kept = self._kept(track.curves, parts[id(track.curves)])
-            rows = np.arange(len(track.curves.lines))[track.rows]
-            if not kept[np.ix_(track.metrics, rows)].all():
+        for track in attempt.tracks:
+            kept = kept_values(item.curves[track.curves.number], self.table)
+            if not kept[np.ix_(track.metrics, track.indices)].all():
                 return False
-        return "cell" in item
+        return item.cell is not None
 
     def text(self, path: str, number: int) -> bytes:
         """Return the packed messages of a log that holds a cell, by its number in its record."""
-        cell = self.records[path]["logs"][number]["cell"]
-        start, stop = self._text_at[cell : cell + 2]
-        first, data = self._window
-        if not first <= start <= stop <= first + len(data):
-            # Texts are asked for one after the other: fetch some more at a time.
-            rows = self._texts.variables["messages"]
-            data = bytes(rows[start : max(stop, start + _WINDOW_BYTES)].tobytes())
-            first, self._window = start, (start, data)
-        return data[start - first : stop - first]
+        return self.cells.text(self._cell(path, number))
 
     def text_size(self, path: str, number: int) -> int:
         """Return the size in bytes of the packed messages of a log that holds a cell."""
-        cell = self.records[path]["logs"][number]["cell"]
-        start, stop = self._text_at[cell : cell + 2]
-        return stop - start
+        return self.cells.text_size(self._cell(path, number))
 
-    def _kept(self, stored: Any, part: Mapping[str, Any]) -> NDArray[np.bool_]:
-        kept = np.zeros(stored.logged.shape, dtype=bool)
-        for metrics, rows, _ in self._tracks(stored, part):
-            kept[np.ix_(metrics, rows)] = True
-        return kept
+    def _cell(self, path: str, number: int) -> int:
+        cell = self.records[path].logs[number].cell
+        if cell is None:
+            raise LookupError(f"{path}: log {number} holds no cell")
+        return cell
 
-    def _tracks(
-        self, stored: Any, part: Mapping[str, Any]
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]]:
-        count, rows_in_all = stored.logged.shape
-        for metrics, rows, at in part.get("tracks", ()):
-            yield (
-                np.arange(count) if metrics is None else np.array(metrics, dtype=np.intp),
-                np.arange(rows_in_all) if rows is None else self.table.get(rows),
-                np.arange(*at) if isinstance(at, list) else self.table.get(at),
-            )
-
-    def _curve_values(
-        self, stored: StoredCurves, cell: int, part: Mapping[str, Any]
+    def _values(
+        self, stored: StoredCurves, cell: int | None, part: CurvesRecord
     ) -> NDArray[np.float64]:
         out = np.full(stored.logged.shape, np.nan)
-        if cell < 0 or stored.split not in self._splits:
+        if cell is None or stored.split not in self._splits:
             return out
-        plane = self.values(cell)[self._splits[stored.split]]
-        for metrics, rows, at in self._tracks(stored, part):
+        plane = self.cells.values(cell)[self._splits[stored.split]]
+        for metrics, rows, at in tracks_in_cell(part, self.table):
             known = np.array([m for m in metrics if stored.metrics[m] in self._metrics], np.intp)
             into = [self._metrics[stored.metrics[m]] for m in known]
             out[np.ix_(known, rows)] = plane[np.ix_(np.array(into, np.intp), at)]
         return out
+
+
+def _is_of(record: Record, job: Job) -> bool:
+    """Return whether a record is of the files of a log as they are now, and of its reader."""
+    files = tuple((file.path, file.size, file.mtime_ns) for file in job.source.files)
+    return (record.reader, record.files) == (job.fingerprint, files)
 
 
 def _labelled(log: RunLog) -> RunHeader:
@@ -421,14 +348,6 @@ def _labelled(log: RunLog) -> RunHeader:
     labels = {name: value for name, value in header.constants.items() if name in own}
     more = {key: v for name, v in labels.items() if (key := name.replace("/", ".")) not in known}
     return replace(header, config={**header.config, **more}) if more else header
-
-
-def _left_out(path: str, x: str, lines: NDArray[np.int64], names: Iterable[str]) -> list[Any]:
-    """Return the problem of records without x that an archive left out, as a record has it."""
-    count, first = len(np.unique(lines)), int(lines.min())
-    what = f"{count} record{'s' * (count > 1)} without {x} left out when the archive was made"
-    where = f"lines {first} to {lines.max()}" if count > 1 else f"line {first}"
-    return ["missing_x", f"{what}, {where}: {', '.join(names)}", path, first]
 
 
 def files_of(job: Job) -> list[list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runcube.core import LogFile, Source, natural_key
@@ -30,7 +31,7 @@ def kept_logs(discovery: Discovery, existing: ExistingArchive) -> dict[str, str]
     unread = {p.path: p.message for p in discovery.skipped if p.kind in _UNREAD}
     kept = {}
     for path, record in existing.records.items():
-        first = record["files"][0][0]
+        first = record.files[0][0]
         if first in claimed or not existing.holds_any(path):
             continue
         if first in unread:
@@ -54,28 +55,32 @@ def keep_runs(
     existing: ExistingArchive,
     paths: Collection[str],
     template: str | None,
-) -> None:
-    """Put what the archive has of logs in the place of what was found of them, if anything."""
+) -> Discovery:
+    """Return what was found, with what the archive has of some logs in the place of theirs."""
     if not paths:
-        return
+        return discovery
     like = discovery.jobs[0]
-    discovery.jobs = [job for job in discovery.jobs if job.source.path not in paths]
+    jobs = [job for job in discovery.jobs if job.source.path not in paths]
     runs: dict[str, list[tuple[RunHeader, str | None]]] = defaultdict(list)
     for header, digest in zip(discovery.headers, discovery.digests, strict=True):
         if header.source.path not in paths:
             runs[header.source.path].append((header, digest))
     for path in paths:
-        files = tuple(LogFile(*file) for file in existing.records[path]["files"])
+        files = tuple(LogFile(*file) for file in existing.records[path].files)
         job = Job(like.reader, Source(discovery.root, path, files), like.fingerprint)
-        discovery.jobs.append(job)
+        jobs.append(job)
         runs[path] = [(header, None) for header in existing.kept(job)[0]]
-        _match_copies(runs, path, str(existing.records[path]["digest"]))
-    discovery.jobs.sort(key=lambda job: natural_key(job.source.path))
-    pairs = [pair for job in discovery.jobs for pair in runs[job.source.path]]
-    discovery.headers = [header for header, _ in pairs]
-    discovery.digests = [digest for _, digest in pairs]
-    paths_of = [header.source.path for header in discovery.headers]
-    discovery.path_keys = keys_from_paths(paths_of, template)
+        _match_copies(runs, path, existing.records[path].digest)
+    jobs.sort(key=lambda job: natural_key(job.source.path))
+    pairs = [pair for job in jobs for pair in runs[job.source.path]]
+    headers = [header for header, _ in pairs]
+    return replace(
+        discovery,
+        jobs=jobs,
+        headers=headers,
+        digests=[digest for _, digest in pairs],
+        path_keys=keys_from_paths([header.source.path for header in headers], template),
+    )
 
 
 def _match_copies(

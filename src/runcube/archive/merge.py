@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 from runcube.archive.existing import ExistingArchive
+from runcube.archive.homes import lost_runs, name_lost
 from runcube.archive.merge_sources import MergedSources
 from runcube.archive.writer import Writer
 from runcube.core import ArchiveError, PlanError, gc_paused
@@ -157,14 +158,15 @@ def _merge(
     if differing == "raise":
         _refuse_differing(existing_archives, parsed.sweep)
     selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
-    store.name_lost(selection)
+    for kept_run in lost_runs(selection, store.homes):
+        name_lost(kept_run)
     labels = inner_labels(selection, policy)
     skipped = [*parsed.sweep.skipped, *selection.superseded]
     attrs = load_attrs(discovery, parsed.sweep, skipped, policy)
     attrs.pop("git_commit", None)  # of no directory of logs
     attrs["source"] = json.dumps([existing.attr("source") for existing in existing_archives])
     summary = LoadSummary.of(str(target), parsed.sweep, selection, skipped)
-    writer = Writer(parsed.sweep, selection, labels, store)
+    writer = Writer(parsed.sweep, selection, labels, store.homes)
     writer.frame.attrs = attrs | writer.frame.attrs
     storage = Storage(**existing_archives[0].facts["storage"])
     facts = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.archive.sources import lost_values
+from runcube.archive.homes import Home
 from runcube.core import LogFile, Problem, Source
 from runcube.pipeline import Discovery, Job
 from runcube.plan import keys_from_paths
@@ -16,27 +16,11 @@ if TYPE_CHECKING:
 
     from runcube.archive.existing import ExistingArchive
     from runcube.core import Request, RunLog
-    from runcube.curves import Attempt, KeptRun, Selection
-    from runcube.pipeline import ArrayTable, Policy, Record
-
-
-@dataclass(frozen=True)
-class _Home:
-    """Where a log of the merged archive is kept.
-
-    Parameters
-    ----------
-    existing : ExistingArchive
-    path : str
-        Path of the log in that archive.
-    """
-
-    existing: ExistingArchive
-    path: str
+    from runcube.pipeline import Policy
 
 
 class MergedSources:
-    """The logs of several archives, as one ``LogStore`` and as the ``RunSource`` of a ``Writer``.
+    """The logs of several archives, as one ``LogStore``.
 
     Parameters
     ----------
@@ -44,69 +28,70 @@ class MergedSources:
 
     Attributes
     ----------
-    existing : None
-        No chunks are copied.
+    homes : dict of str to Home
+        Where each log is, by its path in the merged archive.
     hashes : bool
         False: no log is read, so none is hashed.
     """
 
-    existing: ExistingArchive | None = None
     hashes = False
 
     def __init__(self, existing_archives: Sequence[ExistingArchive]) -> None:
-        self._homes: dict[str, _Home] = {}
+        self._archives: dict[str, ExistingArchive] = {}
+        self.homes: dict[str, Home] = {}
         paths = [path for existing in existing_archives for path in existing.records]
         clash = len(set(paths)) < len(paths)
         stems = _stems([existing.path for existing in existing_archives])
         for existing, stem in zip(existing_archives, stems, strict=True):
             for path in existing.records:
                 name = f"{stem}/{path}" if clash else path
-                self._homes[name] = _Home(existing, path)
-        self._records: dict[str, Record] = {}
-        self._numbers: dict[int, int] = {}
+                self._archives[name], self.homes[name] = existing, Home(existing, path)
 
     def discovery(self, policy: Policy) -> Discovery:
         """Return the logs that hold a cell in one of the archives, as if just discovered."""
         discovery = Discovery(".")
         keys: dict[str, dict[str, Any]] = {}
-        by_archive: dict[int, list[tuple[str, str]]] = {}
-        for name, home in self._homes.items():
-            by_archive.setdefault(id(home.existing), []).append((name, home.path))
+        by_archive: dict[ExistingArchive, list[tuple[str, str]]] = {}
+        for name, existing in self._archives.items():
+            by_archive.setdefault(existing, []).append((name, self.homes[name].path))
         for pairs in by_archive.values():
             given = keys_from_paths([path for _, path in pairs], policy.path_keys)
             keys |= {name: own for (name, _), own in zip(pairs, given, strict=True)}
-        for name, home in self._homes.items():
-            record = home.existing.records[home.path]
-            if not any("cell" in item for item in record["logs"]):
-                why = f"it holds no cell in {home.existing.path}"
+        for name, existing in self._archives.items():
+            path = self.homes[name].path
+            record = existing.records[path]
+            if not existing.holds_any(path):
+                why = f"it holds no cell in {existing.path}"
                 discovery.skipped.append(Problem("duplicate_run", why, name))
                 continue
-            files = tuple(LogFile(*file) for file in record["files"])
+            files = tuple(LogFile(*file) for file in record.files)
             job = Job(_Remembered(), Source("", name, files))
-            kept, logs = home.existing.kept(_at_home(job, home))
+            kept, logs = existing.kept(self._at_home(job))
             headers = [replace(header, source=job.source) for header in kept]
-            if len(logs) < len(record["logs"]):
-                count = len(record["logs"]) - len(logs)
-                why = f"{count} of its runs or attempts hold no cell in {home.existing.path}"
+            if len(logs) < len(record.logs):
+                count = len(record.logs) - len(logs)
+                why = f"{count} of its runs or attempts hold no cell in {existing.path}"
                 discovery.skipped.append(Problem("duplicate_run", why, name))
             discovery.jobs.append(job)
             discovery.headers += headers
             discovery.path_keys += [keys[name]] * len(headers)
-            digest = record["digest"] if len(headers) == 1 else None
+            digest = record.digest if len(headers) == 1 else None
             discovery.digests += [digest] * len(headers)
         return discovery
+
+    def _at_home(self, job: Job) -> Job:
+        path = self.homes[job.source.path].path
+        return replace(job, source=replace(job.source, path=path))
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog]:
         """Return what its archive has of a log."""
         del request
         name = job.source.path
-        home = self._homes[name]
-        _, logs = home.existing.kept(_at_home(job, home))
-        for number, log in logs.items():
-            self._numbers[id(log)] = number
+        _, logs = self._archives[name].kept(self._at_home(job))
+        for log in logs:
             log.header = replace(log.header, source=job.source)
             log.problems = [replace(p, path=name) for p in log.problems]
-        return [*logs.values()]
+        return logs
 
     def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
         """Raise: nothing is read, so nothing is put.
@@ -116,48 +101,6 @@ class MergedSources:
         NotImplementedError
         """
         raise NotImplementedError
-
-    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
-        """Return the record of a source, with the table of its arrays."""
-        home = self._homes[path]
-        return home.existing.records[home.path] | {"path": path}, home.existing.table
-
-    def number(self, log: RunLog) -> int:
-        """Return the number of a log in the record of its source."""
-        return self._numbers[id(log)]
-
-    def message_size(self, log: RunLog) -> int:
-        """Return the size in bytes of the packed messages of a log."""
-        home = self._homes[log.header.source.path]
-        return home.existing.text_size(home.path, self.number(log))
-
-    def messages(self, log: RunLog) -> bytes:
-        """Return the packed messages of a log."""
-        home = self._homes[log.header.source.path]
-        return home.existing.text(home.path, self.number(log))
-
-    def name_lost(self, selection: Selection) -> None:
-        """Record a problem of each run whose values are needed and were not kept."""
-        for kept_run in selection.kept_runs:
-            path = kept_run.attempt.log.header.source.path
-            number = self.number(kept_run.attempt.log)
-            home = self._homes[path]
-            if not home.existing.has_values(home.path, number, kept_run):
-                kept_run.attempt.problems.append(lost_values(path))
-
-    def stays(self, attempt: Attempt | None, cell: int) -> bool:
-        """Return False: nothing stays where it was."""
-        del attempt, cell
-        return False
-
-    def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
-        """Return False: nothing stays where it was."""
-        del path, held
-        return False
-
-
-def _at_home(job: Job, home: _Home) -> Job:
-    return replace(job, source=replace(job.source, path=home.path))
 
 
 class _Remembered:

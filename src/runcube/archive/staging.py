@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import time
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from runcube.files import absolute_root, hash_prefix
@@ -22,6 +24,7 @@ from runcube.pipeline import (
     RecordKey,
     decode_record,
     encode_record,
+    headers_of,
     to_logs,
     to_record,
 )
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.core import Request, RunLog, Source
+    from runcube.curves import KeptRun
     from runcube.pipeline import Job, Record, StoredCurves
 
 # What a crash costs at most: the work of so many bytes or seconds.
@@ -40,6 +44,35 @@ _SYNC_BYTES = 1 << 26
 _SYNC_SECONDS = 5.0
 # Bytes of the checksum in front of each line of the journal.
 _CHECK = 9
+# Between a record and what else a line holds: no JSON has it.
+_BETWEEN = b"\t"
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """What a line of the journal holds beside a record, which stands in front of it.
+
+    Parameters
+    ----------
+    form : int
+        That of the record.
+    root : bytes
+        The directory of the log: a journal that was left may be of a copy of it elsewhere.
+    values : list of list of int
+        Where the values of the curves of each log begin.
+    texts : list of (int, int)
+        Where the packed messages of each log begin, and their size.
+    arrays : list of (int, int)
+        The same of the arrays that the record adds to the table.
+    end : int
+        Where all that ends.
+    """
+
+    form: int
+    root: bytes
+    values: list[list[int]]
+    texts: list[tuple[int, int]]
+    arrays: list[tuple[int, int]]
+    end: int
 
 
 class StagingStore:
@@ -49,17 +82,31 @@ class StagingStore:
     ----------
     target : Path
         The archive.
+    digest : callable, optional
+        What tells states of a source apart, beside size and time; by default the hash of its bytes,
+        which is made where it is read.
+
+    Attributes
+    ----------
+    hashes : bool
+        Whether logs are hashed where they are read.
+    records : dict of str to Record
+        Record of each source, by its path.
+    table : ArrayTable
+        The arrays of the records.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, digest: Callable[[Source], str] | None = None) -> None:
+        self.hashes = digest is None
+        self._digest = hash_prefix if digest is None else digest
         self._paths = [target.with_name(f".{target.name}.{end}") for end in ("spool", "journal")]
         for path in self._paths:
             path.touch()
         self._values = self._paths[0].open("r+b", buffering=0)
         self._journal = self._paths[1].open("r+b", buffering=0)
-        self._records: dict[str, Record] = {}
-        self._keys: dict[str, RecordKey] = {}
-        self._table = ArrayTable()
+        self.records: dict[str, Record] = {}
+        self._entries: dict[str, _Entry] = {}
+        self.table = ArrayTable()
         self._pending: list[bytes] = []
         self._replay()
         self._end = self._synced = self._values.seek(0, os.SEEK_END)
@@ -67,69 +114,52 @@ class StagingStore:
 
     def get(self, job: Job, request: Request) -> Sequence[RunLog] | None:
         """Return what was read of a log that has not changed since; None if it must be read."""
-        known = self._keys.get(job.source.path)
-        if known is None or not known.holds(job.fingerprint, job.source, request):
+        path = job.source.path
+        record = self.records.get(path)
+        if record is None or self._entries[path].root != _root(job):
             return None
-        record = self._records[job.source.path]
-        # A journal that was left may be of a copy of these logs elsewhere.
-        if record["root"] != absolute_root(job.source.root):
-            return None
-        return self._logs(record, job)
+        known = RecordKey.from_record(record)
+        return self._logs(job) if known.holds(job.fingerprint, job.source, request) else None
 
-    def put(
-        self,
-        job: Job,
-        request: Request,
-        logs: Sequence[RunLog],
-        digest: Callable[[Source], str] | None = None,
-    ) -> Sequence[RunLog]:
-        """Write the values and hashes of the logs of a source; return the logs without values.
-
-        With a ``digest`` it takes the place of the hashes.
-        """
+    def put(self, job: Job, request: Request, logs: Sequence[RunLog]) -> Sequence[RunLog]:
+        """Write the values and hashes of the logs of a source; return the logs without values."""
+        path = job.source.path
         key = RecordKey.of(job.fingerprint, job.source, request, logs)
-        first = len(self._table.rows)
-        make = hash_prefix if digest is None else digest
-        own = [log.hashes or (make(job.source), "") for log in logs]
-        whole = own[0][0] if own else make(job.source)
-        record = to_record(key, job.source, whole, logs, self._table)
-        for item, (_, ends) in zip(record["logs"], own, strict=True):
-            if item["resume"]:
-                item["resume"]["ends"] = ends
-        record["root"] = absolute_root(job.source.root)
-        for item, log in zip(record["logs"], logs, strict=True):
-            for part, curves in zip(item["curves"], log.curves, strict=True):
-                part["at"] = self._write(np.ascontiguousarray(curves.values).data)
-            text = pack_text("\n".join(log.messages))
-            item["text"] = [self._write(text), len(text)]
-        new = [[self._write(row), len(row)] for row in self._table.rows[first:]]
-        entry = {"form": RECORD_FORM, "record": record, "arrays": new, "end": self._end}
-        line = encode_record(entry)
+        first = len(self.table.rows)
+        hashes = next((log.hashes for log in logs if log.hashes), None)
+        whole = self._digest(job.source) if hashes is None else hashes[0]
+        record = encode_record(to_record(key, job.source, whole, logs, self.table))
+        entry = _Entry(
+            RECORD_FORM,
+            _root(job),
+            [
+                [self._write(np.ascontiguousarray(c.values).data) for c in log.curves]
+                for log in logs
+            ],
+            [self._put(pack_text("\n".join(log.messages))) for log in logs],
+            [self._put(row) for row in self.table.rows[first:]],
+            self._end,
+        )
+        line = record + _BETWEEN + msgspec.json.encode(entry)
         self._pending.append(b"%08x %s\n" % (zlib.crc32(line), line))
-        record = decode_record(line)["record"]
-        self._records[job.source.path], self._keys[job.source.path] = record, key
+        self.records[path], self._entries[path] = decode_record(record), entry
         late = time.monotonic() - self._when > _SYNC_SECONDS
         if late or self._end - self._synced > _SYNC_BYTES:
             self.sync()
-        return self._logs(record, job)
+        return self._logs(job)
 
-    def record(self, path: str) -> Record | None:
-        """Return the record of a source; None if there is none."""
-        return self._records.get(path)
-
-    @property
-    def table(self) -> ArrayTable:
-        """Arrays of the records."""
-        return self._table
+    def has_values(self, path: str, kept_run: KeptRun) -> bool:
+        """Return whether all values of a run are here, which they are."""
+        del kept_run
+        return path in self.records
 
     def text(self, path: str, number: int) -> bytes:
         """Return the packed messages of a log, by its number in the record of a source."""
-        at, size = self._records[path]["logs"][number]["text"]
-        return self._read(at, size)
+        return self._read(*self._entries[path].texts[number])
 
     def text_size(self, path: str, number: int) -> int:
         """Return the size in bytes of the packed messages of a log."""
-        return int(self._records[path]["logs"][number]["text"][1])
+        return self._entries[path].texts[number][1]
 
     def sync(self) -> None:
         """Sync what was put to disk: the values first, then the lines of the journal."""
@@ -151,17 +181,23 @@ class StagingStore:
             for path in self._paths:
                 path.unlink(missing_ok=True)
 
-    def _logs(self, record: Record, job: Job) -> list[RunLog]:
-        def fetch(log: int, curves: int) -> Callable[[StoredCurves], NDArray[np.float64]]:
-            at = record["logs"][log]["curves"][curves]["at"]
+    def _logs(self, job: Job) -> list[RunLog]:
+        record, entry = self.records[job.source.path], self._entries[job.source.path]
+
+        def fetch(number: int) -> Callable[[StoredCurves], NDArray[np.float64]]:
+            at = entry.values[number]
 
             def values(stored: StoredCurves) -> NDArray[np.float64]:
                 shape = stored.logged.shape
-                return np.frombuffer(self._read(at, 8 * shape[0] * shape[1])).reshape(shape)
+                data = self._read(at[stored.number], 8 * shape[0] * shape[1])
+                return np.frombuffer(data).reshape(shape)
 
             return values
 
-        return to_logs(record, job.source, self._table, fetch)
+        return to_logs(record, headers_of(record, job.source), self.table, fetch)
+
+    def _put(self, data: bytes) -> tuple[int, int]:
+        return self._write(data), len(data)
 
     def _write(self, data: Any) -> int:
         at = self._end
@@ -190,14 +226,29 @@ class StagingStore:
             text = line[_CHECK:-1]
             if not line.endswith(b"\n") or line[:_CHECK] != b"%08x " % zlib.crc32(text):
                 break
-            entry = decode_record(text)
-            if entry.get("form") != RECORD_FORM or entry["end"] > size:
+            found = _decoded(text)
+            if found is None or found[1].end > size:
                 break
-            good, end = good + len(line), entry["end"]
-            rows += [self._read(at, length) for at, length in entry["arrays"]]
-            record = entry["record"]
-            self._records[record["path"]] = record
-            self._keys[record["path"]] = RecordKey.from_record(record)
-        self._table = ArrayTable(rows)
+            record, entry = found
+            good, end = good + len(line), entry.end
+            rows += [self._read(at, length) for at, length in entry.arrays]
+            self.records[record.path], self._entries[record.path] = record, entry
+        self.table = ArrayTable(rows)
         self._journal.truncate(good)
         self._values.truncate(end)
+
+
+def _root(job: Job) -> bytes:
+    return os.fsencode(absolute_root(job.source.root))
+
+
+def _decoded(line: bytes) -> tuple[Record, _Entry] | None:
+    """Return what a line of the journal holds; None if another version wrote it."""
+    record, _, entry = line.partition(_BETWEEN)
+    with suppress(msgspec.DecodeError):
+        found = _decode_entry(entry)
+        return (decode_record(record), found) if found.form == RECORD_FORM else None
+    return None
+
+
+_decode_entry = msgspec.json.Decoder(_Entry).decode

@@ -151,8 +151,8 @@ def _digests(target: Path) -> dict[tuple[str, str], str]:
         except (RuntimeError, OSError, ValueError) as error:
             raise damaged(target, error) from error
         return {
-            (str(names[0][cell]), str(names[1][cell])): existing.digest(cell)
-            for cell in existing.cells
+            (str(names[0][cell]), str(names[1][cell])): digest
+            for cell, digest in existing.digests.items()
         }
 
 
@@ -165,8 +165,8 @@ def _against(target: Path, root: str, reader: str | Reader | None) -> Iterator[F
     for path, record in existing.records.items():
         if path not in here:
             yield path, "missing_log", "the log is gone"
-        elif not has_hash(here[path], record["digest"]):
-            before = sum(size for _, size, _ in record["files"])
-            yield path, "changed_log", f"{before:,} bytes were archived, now {here[path].size:,}"
+        elif not has_hash(here[path], record.digest):
+            sizes = f"{record.size:,} bytes were archived, now {here[path].size:,}"
+            yield path, "changed_log", sizes
     for path in here.keys() - existing.records.keys() - set(existing.facts["others"]):
         yield path, "new_log", "the log is not in the archive"

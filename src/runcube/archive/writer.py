@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
+from runcube.archive.placed import placed_log
 from runcube.cube import CellIndex, Scatter, cube_dims, cube_frame, cube_shape, with_values
 from runcube.netcdf import CubeShape, encode, regions, write_blob, write_file, write_rows
 from runcube.pipeline import RECORD_FORM, ArrayTable, encode_record, rebased_record
@@ -23,51 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runcube.archive.existing import ExistingArchive
-    from runcube.core import RunLog
+    from runcube.archive.homes import Home
     from runcube.cube import InnerLabels
-    from runcube.curves import Attempt, KeptRun, Selection
+    from runcube.curves import KeptRun, Selection
     from runcube.netcdf import Blocks, Region, Storage
     from runcube.pipeline import Job, Record
     from runcube.plan import Sweep
-
-
-class RunSource(Protocol):
-    """Where a writer gets what is not in the selection: records, messages, what may be copied.
-
-    Attributes
-    ----------
-    existing : ExistingArchive or None
-        The archive whose chunks may be copied.
-    """
-
-    @property
-    def existing(self) -> ExistingArchive | None:
-        """Archive whose chunks may be copied."""
-        ...
-
-    def record(self, path: str) -> tuple[Record, ArrayTable] | None:
-        """Return the record of a source, with the table of its arrays; None if there is none."""
-        ...
-
-    def number(self, log: RunLog) -> int:
-        """Return the number of a log in the record of its source."""
-        ...
-
-    def stays(self, attempt: Attempt | None, cell: int) -> bool:
-        """Return whether a cell of the existing archive holds this attempt (None: no run)."""
-        ...
-
-    def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
-        """Return whether the runs of a source hold the same cells in the existing archive."""
-        ...
-
-    def message_size(self, log: RunLog) -> int:
-        """Return the size in bytes of the packed messages of a log."""
-        ...
-
-    def messages(self, log: RunLog) -> bytes:
-        """Return the packed messages of a log."""
-        ...
 
 
 class Writer:
@@ -81,8 +44,10 @@ class Writer:
         The runs that won their cells, and the x axis.
     labels : InnerLabels
         Labels of the dims ``split`` and ``metric``.
-    sources : RunSource
-        Where records and messages come from, and chunks that may be copied.
+    homes : mapping of str to Home
+        Where the records and messages of the logs are, by the paths of their sources.
+    existing : ExistingArchive, optional
+        The archive that is updated: its chunks may be copied.
 
     Attributes
     ----------
@@ -92,11 +57,17 @@ class Writer:
     """
 
     def __init__(
-        self, sweep: Sweep, selection: Selection, labels: InnerLabels, sources: RunSource
+        self,
+        sweep: Sweep,
+        selection: Selection,
+        labels: InnerLabels,
+        homes: Mapping[str, Home],
+        existing: ExistingArchive | None = None,
     ) -> None:
         self._selection = selection
         self._labels = labels
-        self._sources = sources
+        self._homes = homes
+        self._existing = existing
         self._cell_index = CellIndex.of(sweep, selection.kept_runs)
         self._shape = cube_shape(self._cell_index, selection, labels)
         self._scatter = Scatter(selection.axis, labels)
@@ -143,11 +114,11 @@ class Writer:
             # As they are in the logs: the cube has them without what no text can hold.
             "labels": [self._labels.splits, self._labels.metrics],
         }
-        existing = self._sources.existing
+        existing = self._existing
         if existing is not None and not existing.is_like(self.frame, shape.chunk, about):
             existing = None
         if existing is not None:
-            shape = replace(shape, chunk=existing.chunk)
+            shape = replace(shape, chunk=existing.cells.chunk)
 
         def blocks(boxes: Iterator[Region]) -> Blocks:
             total = 8 * int(np.prod(self._shape, dtype=np.int64))
@@ -177,18 +148,22 @@ class Writer:
 
     def _staying(self, existing: ExistingArchive, cells: Sequence[int]) -> dict[int, int]:
         """Return the cells of a box that can be copied, and which existing cell each is."""
-        before = existing.cells_at(np.unravel_index(cells, self._cell_index.shape))
+        before = existing.cells.at(np.unravel_index(cells, self._cell_index.shape))
         kept = {}
         for cell, was in zip(cells, before, strict=True):
-            kept_run = self._by_cell.get(cell)
             # Beyond the existing cube its chunks hold no fill values.
-            if was >= 0 and self._sources.stays(
-                None if kept_run is None else kept_run.attempt, was
-            ):
+            if was >= 0 and self._stays(existing, self._by_cell.get(cell), was):
                 kept[cell] = was
-                if kept_run is not None:
-                    self._digests[cell] = existing.digest(was)
+                if cell in self._by_cell:
+                    self._digests[cell] = existing.digests[was]
         return kept
+
+    def _stays(self, existing: ExistingArchive, kept_run: KeptRun | None, was: int) -> bool:
+        """Return whether a cell of the existing archive holds this run (None: no run)."""
+        if kept_run is None:
+            return was not in existing.digests
+        home = self._homes[kept_run.attempt.log.header.source.path]
+        return home.store is existing and existing.stays(kept_run.attempt, was)
 
     def _block(
         self,
@@ -231,8 +206,10 @@ class Writer:
         sizes = np.zeros(self._cell_index.count, dtype=np.int64)
         held = sorted(self._by_cell)
         logs = [self._by_cell[cell].attempt.log for cell in held]
-        sizes[held] = [self._sources.message_size(log) for log in logs]
-        write_blob(file.groups["text"], "messages", map(self._sources.messages, logs), sizes)
+        homes = [(self._homes[log.header.source.path], log.number) for log in logs]
+        sizes[held] = [home.store.text_size(home.path, number) for home, number in homes]
+        texts = (home.store.text(home.path, number) for home, number in homes)
+        write_blob(file.groups["text"], "messages", texts, sizes)
 
     def _write_records(
         self,
@@ -254,21 +231,18 @@ class Writer:
         records, rows = [], []
         for job in jobs:
             path = job.source.path
-            found = self._sources.record(path)
-            if found is None:
+            home = self._homes.get(path)
+            if home is None:
                 continue
-            held = by_path[path]
-            if kept is not None and self._sources.all_stay(path, held):
+            held, record = by_path[path], home.store.records[home.path]
+            if kept is not None and home.store is kept and kept.all_stay(path, held):
                 # The same bytes: nothing about these runs has changed.
-                records.append(found[0])
+                records.append(record)
                 rows.append(kept.record_bytes[path])
                 continue
-            record = rebased_record(found[0], found[1], table)
-            for cell, kept_run in held:
-                number = self._sources.number(kept_run.attempt.log)
-                self._mark(record["logs"][number], cell, kept_run, table)
-            records.append(record)
-            rows.append(encode_record(record))
+            record = self._placed(rebased_record(record, home.store.table, table), held, table)
+            records.append(msgspec.structs.replace(record, path=path))
+            rows.append(encode_record(records[-1]))
         group = file.createGroup("logs")
         arrays = len(table.rows) if kept is None else kept.facts["arrays"]
         group.setncattr("facts", json.dumps({**facts, "arrays": arrays}))
@@ -276,23 +250,17 @@ class Writer:
         write_rows(group, "arrays", table.rows)
         _write_files(group, records)
 
-    def _mark(self, item: Record, cell: int, kept_run: KeptRun, table: ArrayTable) -> None:
-        """Write into a record where the values of a log are in the cube."""
-        # "trial" is the name in archives.
-        item["cell"], item["trial"] = cell, kept_run.attempt.number
-        # A cube without any x has no blocks.
-        item["values"] = self._digests.get(cell) or cell_digest(np.zeros(0), np.zeros(0, bool))
-        log = kept_run.attempt.log
-        numbers = {id(curves): i for i, curves in enumerate(log.curves)}
-        for track, at in self._scatter.places(kept_run):
-            part = item["curves"][numbers[id(track.curves)]]
-            whole = len(track.metrics) == len(track.curves.metrics)
-            rows = None if isinstance(track.rows, slice) else table.add(track.rows)
-            metrics = None if whole else track.metrics.tolist()
-            where = [at.start, at.stop] if isinstance(at, slice) else table.add(at)
-            part.setdefault("tracks", []).append([metrics, rows, where])
-        # Every value that was logged is in the cube: none was superseded.
-        item["whole"] = kept_run.attempt.points == sum(int(c.logged.sum()) for c in log.curves)
+    def _placed(
+        self, record: Record, held: Sequence[tuple[int, KeptRun]], table: ArrayTable
+    ) -> Record:
+        """Return a record with where the values of its logs are in the cube."""
+        logs = [*record.logs]
+        for cell, kept_run in held:
+            # A cube without any x has no blocks.
+            digest = self._digests.get(cell) or cell_digest(np.zeros(0), np.zeros(0, bool))
+            number = kept_run.attempt.log.number
+            logs[number] = placed_log(logs[number], cell, digest, kept_run, self._scatter, table)
+        return msgspec.structs.replace(record, logs=tuple(logs))
 
 
 def _values_of(
@@ -300,7 +268,7 @@ def _values_of(
 ) -> Callable[[int], NDArray[Any] | None]:
     """Return a function from a cell to its values, if the existing archive has them as stored."""
     return lambda cell: (
-        existing.values(kept[cell]) if existing is not None and cell in kept else None
+        existing.cells.values(kept[cell]) if existing is not None and cell in kept else None
     )
 
 
@@ -316,13 +284,13 @@ def _write_files(group: netCDF4.Group, records: Sequence[Record]) -> None:
     """Write path, size (bytes), time (ns) and hash of each log as plain variables."""
     group.createDimension("log", max(1, len(records)))
     numbers = {
-        "size": [sum(file[1] for file in r["files"]) for r in records],
-        "mtime_ns": [max((file[2] for file in r["files"]), default=0) for r in records],
+        "size": [record.size for record in records],
+        "mtime_ns": [max((time for _, _, time in r.files), default=0) for r in records],
     }
     for name, values in numbers.items():
         group.createVariable(name, "i8", ("log",))[:] = np.array(values or [0], dtype=np.int64)
     for name, key in (("path", "path"), ("sha256", "digest")):
-        texts = [r[key].encode("utf-8", "backslashreplace") for r in records] or [b""]
+        texts = [getattr(r, key).encode("utf-8", "backslashreplace") for r in records] or [b""]
         cells = np.array(texts, dtype=f"S{max(1, *map(len, texts), 1)}")
         group.createDimension(f"{name}_length", cells.itemsize)
         dims = ("log", f"{name}_length")

@@ -223,6 +223,9 @@ class Curves:
         True where a value was logged, also where that value is NaN.
     lines : ndarray of int64, (rows,)
         Line number of each row in the file, from 1.
+    number : int
+        Its number among the curves of its log. Set by runcube, not by readers, where logs come
+        from a store.
     """
 
     split: str
@@ -231,6 +234,7 @@ class Curves:
     values: NDArray[np.float64]
     logged: NDArray[np.bool_]
     lines: NDArray[np.int64]
+    number: int = 0
 
     def changes(self, x: str) -> NDArray[np.bool_]:
         """Return whether each value differs from the last one that has ``x`` as well.
@@ -348,6 +352,9 @@ class RunLog:
         without ``resume``). Set by runcube, not by readers, when an archive needs them.
     remarks : Remarks or None
         What the log says beside its values; None if the reader does not tell.
+    number : int
+        Its number among the logs that its source was read as. Set by runcube, not by readers, where
+        logs come from a store.
     """
 
     header: RunHeader
@@ -365,6 +372,7 @@ class RunLog:
     resume: Resume | None = None
     hashes: tuple[str, str] | None = None
     remarks: Remarks | None = None
+    number: int = 0
 
     def place(self, line: int) -> tuple[str, int]:
         """Return the file, and the line in it, of a line that is counted through all files."""
