@@ -196,14 +196,15 @@ def _make(
 
 def _archived(job: ArchiveJob, asked: Generation) -> Archived:
     """Write an archive, from what an earlier generation has of logs that have not changed."""
-    for before in asked.before():
-        try:
+    before = next(asked.before(), None)
+    try:
+        if before is not None:
             with opened(before) as file:
                 return archive_logs(job, ExistingArchive(before, file))
-        except (ArchiveError, FileNotFoundError) as error:
-            if _is_full(error):
-                raise _no_room(job, error) from error
-            # Damaged, or removed just now: it is of no use.
+    except (ArchiveError, FileNotFoundError) as error:
+        if _is_full(error):
+            raise _no_room(job, error) from error
+        # Damaged, or removed just now: it is of no use.
     try:
         return archive_logs(job)
     except (ArchiveError, OSError) as error:
