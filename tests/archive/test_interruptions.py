@@ -196,7 +196,8 @@ KILLED = """
     before = path.read_bytes() if path.exists() else None
     warnings.simplefilter("ignore")
     staging._SYNC_SECONDS = 0.01
-    dice, seen, read = random.Random(int(seed)), [], NativeReader.read_batch
+    dice, seen = random.Random(int(seed)), []
+    alone, together = NativeReader.read, NativeReader.read_batch
     for _ in range(int(os.environ.get("KILLS", "5"))):
         child = os.fork()
         if not child:
@@ -212,8 +213,11 @@ KILLED = """
             before = now
     def reading(self, sources, request):
         seen.extend(source.path for source in sources)
-        return read(self, sources, request)
-    NativeReader.read_batch = reading
+        return together(self, sources, request)
+    def reading_one(self, source, request):  # what is left may be one
+        seen.append(source.path)
+        return alone(self, source, request)
+    NativeReader.read_batch, NativeReader.read = reading, reading_one
     journal = path.with_name(".sweep.nc.journal")
     kept = journal.read_bytes().count(b"\\n") if journal.exists() else 0
     rc.archive_runs(logs, path, overwrite=True)
