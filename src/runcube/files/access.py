@@ -62,7 +62,7 @@ class Store(Protocol):
         """Prepare to read the beginnings of files."""
         ...
 
-    def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
+    def expect(self, sources: Sequence[Sequence[LogFile]], *, fresh: bool) -> None:
         """Prepare for the files that this load will read whole, in about this order.
 
         The load is all that runs in this context (``contextvars``) or in a copy of it.
@@ -71,8 +71,6 @@ class Store(Protocol):
         ----------
         sources : sequence of sequence of LogFile
             The files by source.
-        look : bool
-            Whether ``look`` will be called for each file after it was read.
         fresh : bool
             Whether bytes kept from an earlier read must not be used.
         """
@@ -134,9 +132,7 @@ def settle(root: str, paths: Iterable[str]) -> None:
 
 
 @contextmanager
-def prefetching(
-    sources: Iterable[Source], *, look: bool = False, fresh: bool = False
-) -> Iterator[None]:
+def prefetching(sources: Iterable[Source], *, fresh: bool = False) -> Iterator[None]:
     """Announce the sources that will be read whole inside: remote ones are read ahead.
 
     That goes for this thread, and for all that run in copies of its context. Whoever has read a
@@ -146,8 +142,6 @@ def prefetching(
     ----------
     sources : iterable of Source
         In about the order in which they will be read.
-    look : bool
-        Whether ``stat_file`` will be called for each file after it was read.
     fresh : bool
         Whether bytes kept from an earlier read must not be used.
     """
@@ -159,7 +153,7 @@ def prefetching(
     with ExitStack() as stack:
         for own, files_of in expected.items():
             store = store_of(own)
-            store.expect(files_of, look=look, fresh=fresh)
+            store.expect(files_of, fresh=fresh)
             stack.callback(store.rest)
         yield
 

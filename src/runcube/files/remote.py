@@ -12,7 +12,7 @@ import sys
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote
 
 from runcube.core import LogFile
@@ -50,15 +50,8 @@ _TEXTS = tuple(
 _PLAIN = {"Accept-Encoding": "identity"}
 
 
-class _Read(NamedTuple):
-    """A whole file, not decompressed, and its size and time right after, if requested."""
-
-    data: bytes
-    after: LogFile | None
-
-
 # What loads have announced, by URL. The threads of one load run in copies of its context.
-_ANNOUNCED: ContextVar[dict[str, ReadAhead[_Read]]] = ContextVar("announced")
+_ANNOUNCED: ContextVar[dict[str, ReadAhead]] = ContextVar("announced")
 
 
 def list_remote(root: str) -> Listing:
@@ -121,7 +114,7 @@ class RemoteStore:
         self._has_ranges: bool | None = None if self._is_web else True
         # Whether this process made the listing, and so knows what is new.
         self._is_listed = False
-        self._unannounced = ReadAhead(None, self._whole)
+        self._unannounced = ReadAhead(None, self._get)
 
     # Listing
 
@@ -225,9 +218,6 @@ class RemoteStore:
 
     def look(self, path: str) -> LogFile:
         """Return the size and time of a file now."""
-        after = self._announced.looks.pop(path, None)
-        if after is not None:
-            return after
         self._fs.invalidate_cache()
         info = self._ask(lambda: self._fs.info(self._url("/" + path)), path)
         size = info.get("size")
@@ -249,18 +239,15 @@ class RemoteStore:
 
     def whole(self, path: str, most: int = sys.maxsize) -> bytes:
         """Return all bytes of a file; of a longer one, ``most`` or more."""
-        known, ends, announced = self._known.get(path), self._heads.peek(path), self._announced
+        known, ends = self._known.get(path), self._heads.peek(path)
         if known is not None and known.size > most:
             return self.span(path, 0, most)
         if ends is not None and known is not None and len(ends.head) == known.size:
-            announced.looks.pop(path, None)
             return ends.head
-        read = announced.take(path)
-        if read is not None:
-            if read.after is not None:
-                announced.looks[path] = read.after
-            return self._kept(path, read.data)
-        last = announced.last
+        data = self._announced.take(path)
+        if data is not None:
+            return self._kept(path, data)
+        last = self._announced.last
         if last is not None and last[0] == path:
             return last[1]
         if known is not None and known.size <= HEAD_MOST:
@@ -287,20 +274,16 @@ class RemoteStore:
         return data
 
     @property
-    def _announced(self) -> ReadAhead[_Read]:
+    def _announced(self) -> ReadAhead:
         return _ANNOUNCED.get({}).get(self.root, self._unannounced)
 
-    def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
+    def expect(self, sources: Sequence[Sequence[LogFile]], *, fresh: bool) -> None:
         """Fetch ahead the files that this load will read whole (see ``access.Store``)."""
         if fresh and not self._is_listed:
             self._known = {}
             self._forget()
-        fetch = partial(self._whole, look=look)
-        ahead = ReadAhead(self._pool, fetch, chain.from_iterable(sources))
+        ahead = ReadAhead(self._pool, self._get, chain.from_iterable(sources))
         _ANNOUNCED.set(_ANNOUNCED.get({}) | {self.root: ahead})
-
-    def _whole(self, path: str, look: bool = False) -> _Read:
-        return _Read(self._get(path), self.look(path) if look else None)
 
     def release(self, paths: Iterable[str]) -> None:
         """Drop what was fetched ahead of files that have been read."""
@@ -320,7 +303,7 @@ class RemoteStore:
     def _forget(self) -> None:
         """Forget what was read."""
         self._heads.clear([*self._known])
-        self._unannounced = ReadAhead(None, self._whole)
+        self._unannounced = ReadAhead(None, self._get)
 
     def _kept(self, path: str, data: bytes) -> bytes:
         """Keep a whole file, unless it is too large, and return it."""
