@@ -122,7 +122,6 @@ def archive_logs(archive_job: ArchiveJob, existing: ExistingArchive | None = Non
 def _through(
     staging: StagingStore, archive_job: ArchiveJob, existing: ExistingArchive | None
 ) -> Archived:
-    before = failed_reads()
     mirrored = archive_job.mirrored
     discovery = discover(
         archive_job.root,
@@ -156,7 +155,7 @@ def _through(
         progress_callback(archive_job.progress, "writing the archive") as step,
     ):
         writer.write(beside, archive_job.storage, facts, parsed.discovery.jobs, step)
-    return Archived(summary, failed_reads() != before or _may_succeed(parsed))
+    return Archived(summary, failed_reads() > 0 or _may_succeed(parsed))
 
 
 def _facts(archive_job: ArchiveJob, discovery: Discovery, summary: LoadSummary) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 ``access`` reads files, ``contents`` and ``packed`` decode them, with ``decompressors``, ``tree``
 lists the files under a root, ``hashing`` hashes them; ``access`` and ``tree`` alone distinguish
 ``local`` from ``remote`` files (these with ``remote_system``, ``prefetch``, ``retry`` and
-``timestamps``). ``paths`` formats roots for people and for other processes, ``atomic`` replaces
-whole files. Start in ``access``. May import ``core``.
+``timestamps``). ``one_load`` is what a load remembers of files, ``paths`` formats roots for people
+and for other processes, ``atomic`` replaces whole files. Start in ``access``. May import ``core``.
 """
 
 from runcube.files.access import (
     TAIL_BYTES,
     damage_problem,
-    failed_reads,
     file_exists,
     is_remote,
     may_read,
@@ -28,6 +27,7 @@ from runcube.files.globs import FileFilter
 from runcube.files.hashing import has_hash, hash_ends, hash_more, hash_prefix
 from runcube.files.listing import Listing
 from runcube.files.local import archive_path
+from runcube.files.one_load import begin_load, failed_reads, kept_for_load
 from runcube.files.packed import PACKED_ENDINGS
 from runcube.files.paths import (
     Roots,
@@ -56,6 +56,7 @@ __all__ = [
     "absolute_root",
     "archive_path",
     "as_root",
+    "begin_load",
     "damage_problem",
     "display_root",
     "failed_reads",
@@ -67,6 +68,7 @@ __all__ = [
     "is_of_this_process",
     "is_remote",
     "is_url",
+    "kept_for_load",
     "last_name",
     "list_files",
     "locked",

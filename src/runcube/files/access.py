@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from runcube.core import DEFAULT_LIMITS, Problem
 from runcube.files.contents import beginning, contents, ending
 from runcube.files.local import LocalStore
+from runcube.files.one_load import count_failure, kept_for_load
 from runcube.files.paths import is_url, own_place, roots_of
 
 if TYPE_CHECKING:
@@ -62,20 +62,8 @@ class Store(Protocol):
         """Prepare to read the beginnings of files."""
         ...
 
-    def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
-        """Prepare for the files that this load will read whole, in about this order.
-
-        The load is all that runs in this context (``contextvars``) or in a copy of it.
-
-        Parameters
-        ----------
-        sources : sequence of sequence of LogFile
-            The files by source.
-        look : bool
-            Whether ``look`` will be called for each file after it was read.
-        fresh : bool
-            Whether bytes kept from an earlier read must not be used.
-        """
+    def expect(self, files: Iterable[LogFile]) -> None:
+        """Prepare for the files that this load will read whole, in about this order."""
         ...
 
     def release(self, paths: Iterable[str]) -> None:
@@ -134,32 +122,25 @@ def settle(root: str, paths: Iterable[str]) -> None:
 
 
 @contextmanager
-def prefetching(
-    sources: Iterable[Source], *, look: bool = False, fresh: bool = False
-) -> Iterator[None]:
-    """Announce the sources that will be read whole inside: remote ones are read ahead.
+def prefetching(sources: Iterable[Source]) -> Iterator[None]:
+    """Announce the sources that this load will read whole inside: remote ones are read ahead.
 
-    That goes for this thread, and for all that run in copies of its context. Whoever has read a
-    source calls ``release_sources``.
+    Whoever has read a source calls ``release_sources``.
 
     Parameters
     ----------
     sources : iterable of Source
         In about the order in which they will be read.
-    look : bool
-        Whether ``stat_file`` will be called for each file after it was read.
-    fresh : bool
-        Whether bytes kept from an earlier read must not be used.
     """
-    expected: dict[str, list[list[LogFile]]] = {}
+    expected: dict[str, list[LogFile]] = {}
     for source in sources:
         if is_remote(source):
             own, files = _own_files(source)
-            expected.setdefault(own, []).append(files)
+            expected.setdefault(own, []).extend(files)
     with ExitStack() as stack:
-        for own, files_of in expected.items():
+        for own, files in expected.items():
             store = store_of(own)
-            store.expect(files_of, look=look, fresh=fresh)
+            store.expect(files)
             stack.callback(store.rest)
         yield
 
@@ -183,23 +164,10 @@ def _own_files(source: Source) -> tuple[str, list[LogFile]]:
     return own_place(source.root, source.path)[0], files
 
 
-# One item for each failure: threads that count with += lose some.
-_failed: list[str] = []
-
-
-def failed_reads() -> int:
-    """Return how often reading has failed in this process in a way that no listing shows.
-
-    On this machine: a disk or a network that fails, too many open files; a listing shows missing
-    files and permissions. Behind a URL every failure counts, since permissions are not listed.
-    """
-    return len(_failed)
-
-
 def _count(error: OSError, root: str) -> None:
     """Count a failure under a root, if no listing shows it."""
     if is_url(root) or not isinstance(error, FileNotFoundError | PermissionError):
-        _failed.append(root)
+        count_failure(root)
 
 
 @contextmanager
@@ -223,7 +191,7 @@ def read_head(root: str, path: str, size: int = HEAD_BYTES) -> bytes:
         return _head(stream, size)[0]
 
 
-@lru_cache(maxsize=64)
+@kept_for_load(64)
 def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
     """Return the first bytes as ``read_head``, and the last few; no last bytes of a packed file.
 

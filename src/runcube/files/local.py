@@ -77,7 +77,7 @@ class LocalStore:
         """Return whether a file exists."""
         return os.path.exists(f"{self.root}/{path}")
 
-    def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
+    def expect(self, files: Iterable[LogFile]) -> None:
         """Do nothing: the system reads ahead."""
 
     def release(self, paths: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock, local
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from runcube.files.packed import PACKED_ENDINGS
 
@@ -173,46 +173,41 @@ def _kind(path: str) -> str:
     return name.rpartition(".")[2] if "." in name else ""
 
 
-T = TypeVar("T")
 # Files and bytes that are fetched and not taken yet, at most: this bounds the memory, and what is
 # wasted if reading ends early.
 _FILES = 16
 _BYTES = 1 << 25
 
 
-class ReadAhead(Generic[T]):
+class ReadAhead:
     """Fetches files in about the order in which a load requests them, in one thread or several.
 
-    Nothing is fetched before the first request: if other processes read, there is none.
+    Nothing is fetched before the first request: if other processes read, there is none. A request
+    for the next file begins as soon as one was taken, while others are parsed: if fsspec fetched
+    many by one call (``cat_ranges``), each would wait for the slowest of them.
 
     Parameters
     ----------
     pool : Executor or None
         Threads for the requests; None if there are no files.
     fetch : callable
-        Returns a file by its path; runs in the pool.
+        Returns a whole file by its path; runs in the pool.
     files : iterable of LogFile
         In the order in which they will be requested; of one that comes again the first time counts.
-
-    Attributes
-    ----------
-    looks : dict of str to LogFile
-        Sizes and times right after a file was read, by path.
     """
 
     def __init__(
-        self, pool: Executor | None, fetch: Callable[[str], T], files: Iterable[LogFile] = ()
+        self, pool: Executor | None, fetch: Callable[[str], bytes], files: Iterable[LogFile] = ()
     ) -> None:
         self._pool = pool
         self._fetch = fetch
         self._todo: OrderedDict[str, int] = OrderedDict()
         for file in files if pool is not None else ():
             self._todo.setdefault(file.path, file.size)
-        self._begun: dict[str, tuple[Future[T], int]] = {}
+        self._begun: dict[str, tuple[Future[bytes], int]] = {}
         self._bytes = 0
         self._lock = Lock()
         self._own = local()
-        self.looks: dict[str, LogFile] = {}
 
     @property
     def last(self) -> tuple[str, bytes] | None:
@@ -224,7 +219,7 @@ class ReadAhead(Generic[T]):
     def last(self, last: tuple[str, bytes] | None) -> None:
         self._own.last = last
 
-    def take(self, path: str) -> T | None:
+    def take(self, path: str) -> bytes | None:
         """Return a file that was announced, once; None for any other file.
 
         Raises
@@ -259,7 +254,7 @@ class ReadAhead(Generic[T]):
         self._begun[path] = self._pool.submit(self._fetch, path), size
         self._bytes += size
 
-    def _drop(self, path: str) -> Future[T] | None:
+    def _drop(self, path: str) -> Future[bytes] | None:
         """Remove a file from those under way and return its future; None if it is not there."""
         future, size = self._begun.pop(path, (None, 0))
         self._bytes -= size

@@ -9,15 +9,14 @@ from __future__ import annotations
 import html
 import os
 import sys
-from contextvars import ContextVar
-from functools import lru_cache, partial
-from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote
 
 from runcube.core import LogFile
 from runcube.files.listing import Listing
 from runcube.files.local import PRUNED
+from runcube.files.one_load import kept_for_load
 from runcube.files.packed import PACKED_ENDINGS
 from runcube.files.paths import (
     display_root,
@@ -50,17 +49,6 @@ _TEXTS = tuple(
 _PLAIN = {"Accept-Encoding": "identity"}
 
 
-class _Read(NamedTuple):
-    """A whole file, not decompressed, and its size and time right after, if requested."""
-
-    data: bytes
-    after: LogFile | None
-
-
-# What loads have announced, by URL. The threads of one load run in copies of its context.
-_ANNOUNCED: ContextVar[dict[str, ReadAhead[_Read]]] = ContextVar("announced")
-
-
 def list_remote(root: str) -> Listing:
     """Return the files at or under a URL.
 
@@ -79,14 +67,14 @@ def list_remote(root: str) -> Listing:
 
 
 def remote_store(root: str) -> RemoteStore:
-    """Return the store of a root, which all of a process shares."""
+    """Return the store of a root, which all of a load shares."""
     from fsspec.config import conf
 
     # A forked process shares no connections with its parent; options may change between calls.
     return _store(root, os.getpid(), repr(conf))
 
 
-@lru_cache(maxsize=8)
+@kept_for_load(None)
 def _store(root: str, process: int, options: str) -> RemoteStore:
     del process, options
     return RemoteStore(root)
@@ -115,13 +103,12 @@ class RemoteStore:
         )
         self._retrier = Retrier(has_passing=not is_of_this_process(root))
         self._known: dict[str, LogFile] = {}
-        self._pool, self._lock = pool_of(self._fs)
+        self._pool, self._lock = pool_of(self._fs, os.getpid())
         self._heads = HeadCache(self._pool, self._fetch, self.size)
         # Whether the server supports ranges; None until one was requested.
         self._has_ranges: bool | None = None if self._is_web else True
-        # Whether this process made the listing, and so knows what is new.
-        self._is_listed = False
-        self._unannounced = ReadAhead(None, self._whole)
+        # What the load has announced.
+        self._ahead = ReadAhead(None, self._get)
 
     # Listing
 
@@ -140,7 +127,6 @@ class RemoteStore:
 
     def remember(self, files: Sequence[LogFile]) -> None:
         """Remember these as all files of the root."""
-        self._is_listed = True
         self._known = {file.path: file for file in files}
         self._forget()
         # Listings that the file system caches would hide later changes.
@@ -225,9 +211,6 @@ class RemoteStore:
 
     def look(self, path: str) -> LogFile:
         """Return the size and time of a file now."""
-        after = self._announced.looks.pop(path, None)
-        if after is not None:
-            return after
         self._fs.invalidate_cache()
         info = self._ask(lambda: self._fs.info(self._url("/" + path)), path)
         size = info.get("size")
@@ -249,18 +232,15 @@ class RemoteStore:
 
     def whole(self, path: str, most: int = sys.maxsize) -> bytes:
         """Return all bytes of a file; of a longer one, ``most`` or more."""
-        known, ends, announced = self._known.get(path), self._heads.peek(path), self._announced
+        known, ends = self._known.get(path), self._heads.peek(path)
         if known is not None and known.size > most:
             return self.span(path, 0, most)
         if ends is not None and known is not None and len(ends.head) == known.size:
-            announced.looks.pop(path, None)
             return ends.head
-        read = announced.take(path)
-        if read is not None:
-            if read.after is not None:
-                announced.looks[path] = read.after
-            return self._kept(path, read.data)
-        last = announced.last
+        data = self._ahead.take(path)
+        if data is not None:
+            return self._kept(path, data)
+        last = self._ahead.last
         if last is not None and last[0] == path:
             return last[1]
         if known is not None and known.size <= HEAD_MOST:
@@ -273,7 +253,7 @@ class RemoteStore:
         stop = min(stop, size)
         if start >= stop:
             return b""
-        last = self._announced.last
+        last = self._ahead.last
         if last is not None and last[0] == path:
             return last[1][start:stop]
         ends = self._heads.peek(path)
@@ -286,25 +266,13 @@ class RemoteStore:
             return self._kept(path, data)[start:stop]
         return data
 
-    @property
-    def _announced(self) -> ReadAhead[_Read]:
-        return _ANNOUNCED.get({}).get(self.root, self._unannounced)
-
-    def expect(self, sources: Sequence[Sequence[LogFile]], *, look: bool, fresh: bool) -> None:
+    def expect(self, files: Iterable[LogFile]) -> None:
         """Fetch ahead the files that this load will read whole (see ``access.Store``)."""
-        if fresh and not self._is_listed:
-            self._known = {}
-            self._forget()
-        fetch = partial(self._whole, look=look)
-        ahead = ReadAhead(self._pool, fetch, chain.from_iterable(sources))
-        _ANNOUNCED.set(_ANNOUNCED.get({}) | {self.root: ahead})
-
-    def _whole(self, path: str, look: bool = False) -> _Read:
-        return _Read(self._get(path), self.look(path) if look else None)
+        self._ahead = ReadAhead(self._pool, self._get, files)
 
     def release(self, paths: Iterable[str]) -> None:
         """Drop what was fetched ahead of files that have been read."""
-        self._announced.release(paths)
+        self._ahead.release(paths)
 
     def begin(self, paths: Sequence[str]) -> None:
         """Prepare to read the beginnings of files: only theirs are fetched together."""
@@ -312,19 +280,17 @@ class RemoteStore:
 
     def rest(self) -> None:
         """Cancel what ``expect`` began, and forget what was read."""
-        self._announced.close()
-        announced = _ANNOUNCED.get({})
-        _ANNOUNCED.set({root: one for root, one in announced.items() if root != self.root})
+        self._ahead.close()
         self._forget()
 
     def _forget(self) -> None:
         """Forget what was read."""
         self._heads.clear([*self._known])
-        self._unannounced = ReadAhead(None, self._whole)
+        self._ahead = ReadAhead(None, self._get)
 
     def _kept(self, path: str, data: bytes) -> bytes:
         """Keep a whole file, unless it is too large, and return it."""
-        self._announced.last = (path, data) if len(data) <= _LAST else None
+        self._ahead.last = (path, data) if len(data) <= _LAST else None
         return data
 
     # Requests

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import lru_cache
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,13 @@ def _sentence(error: Exception) -> str:
     return without_secrets(" ".join(str(error).split())).rstrip(".")
 
 
-def pool_of(fs: Any) -> tuple[ThreadPoolExecutor | None, AbstractContextManager[Any]]:
-    """Return threads and a lock for requests; no threads for memory, ftp and caches."""
+@lru_cache(maxsize=8)
+def pool_of(fs: Any, process: int) -> tuple[ThreadPoolExecutor | None, AbstractContextManager[Any]]:
+    """Return threads and a lock for requests; no threads for memory, ftp and caches.
+
+    They remember nothing of files, and so the loads of a process share them, as they do ``fs``.
+    """
+    del process  # a forked one has no threads of its parent
     if type(fs).async_impl:
         return ThreadPoolExecutor(_REQUESTS, "runcube-remote"), nullcontext()
     return None, RLock()

@@ -8,6 +8,7 @@ from runcube.core import natural_key
 from runcube.files.access import read_ends, settle
 from runcube.files.globs import FileFilter
 from runcube.files.local import list_local
+from runcube.files.one_load import begin_load
 from runcube.files.paths import as_root, is_url, last_name, roots_of
 from runcube.files.several import list_several
 
@@ -112,7 +113,7 @@ def list_files(path: Roots) -> Listing:
     StoreError
         If no installed library reads such URLs.
     """
-    read_ends.cache_clear()  # of files that may have changed unnoticed
+    begin_load()
     root = as_root(path)
     return list_several(roots_of(root), _listing)
 

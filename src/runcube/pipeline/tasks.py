@@ -23,6 +23,7 @@ from weakref import WeakSet
 
 from runcube.core import ExecutorError, PlanError, usable_cpus
 from runcube.files import (
+    begin_load,
     display_root,
     hash_ends,
     hash_prefix,
@@ -340,7 +341,13 @@ def _sent(tasks: Sequence[Task]) -> list[Task]:
 
 def _read_elsewhere(tasks: Sequence[Task], hashes: bool) -> Sequence[Result]:
     """Return the logs of a batch, in another process or a thread of others."""
-    with prefetching([job.source for job, _ in tasks], fresh=True):
+    return copy_context().run(_read_alone, tasks, hashes)
+
+
+def _read_alone(tasks: Sequence[Task], hashes: bool) -> Sequence[Result]:
+    """Return the logs of a batch as a load of its own: what was read here before may be old."""
+    begin_load()
+    with prefetching([job.source for job, _ in tasks]):
         return [*_read(tasks, hashes)]
 
 

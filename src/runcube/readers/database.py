@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing, contextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes, stat_file
+from runcube.files import PACKED_ENDINGS, damage_problem, kept_for_load, read_bytes, stat_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -89,7 +89,7 @@ def tables_in(tree: Tree, file: LogFile) -> Mapping[str, Sequence[str]]:
 
 
 # Several readers look at the same file in turn.
-@lru_cache(maxsize=64)
+@kept_for_load(64)
 def _tables(root: str, files: tuple[LogFile, ...]) -> Mapping[str, Sequence[str]]:
     try:
         with open_database(root, files) as database:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, reduce
+from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.files import damage_problem, read_bytes
+from runcube.files import damage_problem, kept_for_load, read_bytes
 from runcube.readers.config_files import hydra
 from runcube.readers.config_files.carry import Carrier, Note, Parsed, shown_keys
 from runcube.readers.config_files.json_text import parse_json
@@ -121,7 +121,7 @@ def _load_job(
 
 
 # A file above many runs is a file of each of them.
-@lru_cache(maxsize=32)
+@kept_for_load(32)
 def _parse(
     root: str, file: LogFile, limits: Limits, expected: type
 ) -> tuple[Any, Sequence[Problem]]:
