@@ -166,7 +166,8 @@ class ExistingArchive:
 
     def headers(self, job: Job) -> Sequence[RunHeader]:
         """Return the header of each log that a source was read as, if it has not changed since."""
-        record = self.records.get(job.source.path)
+        path = job.source.path
+        record = None if path in self._forgotten else self.records.get(path)
         return () if record is None or not _is_of(record, job) else self._headers_of(job.source)
 
     def _headers_of(self, source: Source) -> list[RunHeader]:
