@@ -162,7 +162,7 @@ def test_an_open_file_is_a_type_error():
 
 
 def test_coordinates_stay_in_memory_as_they_do_with_open_runs(logs):
-    ds = xr.open_dataset(logs, engine=RuncubeBackend, chunks={}, cache=False)
+    ds = xr.open_dataset(logs, engine=RuncubeBackend, chunks={}, cache_directory=False)
     assert ds.curve.chunks
     assert not any(ds[name].chunks for name in ds.coords)
     want = rc.load_runs(logs)

@@ -45,9 +45,10 @@ class _Coordinate(xr.Variable):
         return same
 
     def chunk(self, *arguments: Any, **options: Any) -> Any:
-        """Return a plain variable, which is in memory, and can be put in chunks after that."""
-        del arguments, options
-        return self.to_base_variable()
+        """Return a plain variable: as it is where xarray opens it, in chunks where a user asks."""
+        plain: Any = self.to_base_variable()
+        is_opening = (options.get("from_array_kwargs") or {}).get("name")
+        return plain if is_opening else plain.chunk(*arguments, **options)
 
     def __reduce__(self) -> Any:
         """Leave nothing but a plain variable to other processes."""
@@ -135,7 +136,7 @@ class RuncubeBackend(BackendEntrypoint):
         errors: Errors = "warn",
         progress: bool | Progress = False,
         parallel: Parallel = "auto",
-        cache: bool | str | Path = True,
+        cache_directory: bool | str | Path = True,
     ) -> xr.Dataset:
         """Return the logs as one cube with lazy values, as :func:`runcube.open_runs` opens them.
 
@@ -150,8 +151,10 @@ class RuncubeBackend(BackendEntrypoint):
             numbers, there is nothing to decode.
         reader, files, ignore, path_keys, dims, exclude, rename, relabel, defaults, exact_labels, \
 seed, layout, x, align, missing_x, splits, metrics, messages, expected, on_duplicate, errors, \
-progress, parallel, cache
+progress, parallel
             As for :func:`runcube.open_runs`.
+        cache_directory : bool or path-like
+            As ``cache`` of :func:`runcube.open_runs`; ``xr.open_dataset`` has one of its own.
 
         Returns
         -------
@@ -178,11 +181,13 @@ progress, parallel, cache
         >>> from runcube.engine import RuncubeBackend
         >>> with warnings.catch_warnings():
         ...     warnings.simplefilter("ignore", SweepWarning)
-        ...     ds = RuncubeBackend().open_dataset("examples/logs", splits="val", cache=False)
+        ...     backend = RuncubeBackend()
+        ...     ds = backend.open_dataset("examples/logs", splits="val", cache_directory=False)
         >>> ds.curve.dtype, ds.split.values.tolist()
         (dtype('float64'), ['val'])
         """
         options: dict[str, Any] = {n: v for n, v in locals().items() if n in _OPTIONS}
+        options["cache"] = cache_directory
         is_path = isinstance(filename_or_obj, str | os.PathLike)
         if not is_path and not isinstance(filename_or_obj, list | tuple):
             got = type(filename_or_obj).__name__

@@ -4,6 +4,7 @@ import errno
 import gc
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import h5py
 import pytest
 import xarray as xr
+from filelock import FileLock
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from odd_logs import CASES, SWEEPS
@@ -26,6 +29,8 @@ from runcube.archive import build, cached
 from runcube.archive import cache as cache_of
 from runcube.archive.staging import StagingStore
 from runcube.core.errors import RuncubeError
+from runcube.netcdf import reader as netcdf_reader
+from runcube.readers.config_files import load
 from runcube.readers.native.reader import NativeReader
 
 # What hangs on the moment.
@@ -118,7 +123,8 @@ def test_messages_are_kept(logs, cache, made, layout):
 
 def test_the_engine_takes_what_open_runs_has_kept(logs, cache, made):
     want = opened(logs, cache, chunks=None)
-    ds = told(xr.open_dataset, logs, engine="runcube", cache=cache)[0]
+    ds = told(xr.open_dataset, logs, engine="runcube", cache_directory=cache)[0]
+    assert len(made) == 1
     xr.testing.assert_identical(ds.compute(), want.compute().assign_attrs(created=ds.created))
 
 
@@ -539,14 +545,13 @@ def aged(path, days):
 def test_what_was_superseded_goes_after_a_day(logs, cache):
     for number in range(3):
         edit(logs, "append", number)
-        ds = opened(logs, cache)
+        opened(logs, cache)
     assert len(results_of(cache)) == 3
     for path in results_of(cache):
         aged(path, 1.1)
     edit(logs, "append", 3)
     opened(logs, cache)
     assert len(results_of(cache)) == 1
-    del ds
 
 
 def test_what_was_opened_within_a_day_stays(logs, cache):
@@ -587,6 +592,142 @@ def test_a_cache_that_is_too_large_loses_what_was_opened_longest_ago(logs, cache
     assert [path.exists() for path in made] == [False, True, True, True]
 
 
+def test_what_is_open_here_stays(logs, cache):
+    ds = opened(logs, cache)
+    (kept,) = results_of(cache)
+    aged(kept, 3)
+    edit(logs, "append", 3)
+    opened(logs, cache)
+    assert kept.exists()
+    del ds
+    gc.collect()
+    aged(kept, 3)
+    edit(logs, "append", 3)
+    opened(logs, cache)
+    assert not kept.exists()
+
+
+def test_what_killed_openings_left_goes_after_a_day(logs, cache):
+    opened(logs, cache)
+    (kept,) = results_of(cache)
+    left = [cache / f".{kept.name[:-4]}0.nc.{end}" for end in ("spool", "journal", "lock")]
+    for path in left:
+        path.touch()
+        aged(path, 2)
+    (other := cache / ".mine").touch()
+    aged(other, 400)
+    edit(logs, "append", 3)
+    opened(logs, cache)
+    assert not any(path.exists() for path in left)
+    assert other.exists()
+
+
+def test_a_hidden_directory_is_updated_too(tmp_path, cache, read):
+    logs = write_sweep(tmp_path / ".logs", product_configs(lr=[0.1, 0.2]), (0, 1))
+    opened(logs, cache)
+    read.clear()
+    edit(logs, "append", 1)
+    opened(logs, cache)
+    assert len(read) == 1
+
+
+# What goes wrong while logs are read
+
+
+def test_what_failed_once_is_in_no_other_cube(tmp_path, cache, monkeypatch):
+    root = tmp_path / "logs"
+    root.mkdir()
+    SWEEPS["sidecars"][0](root)
+    want = opened(root)
+    with monkeypatch.context() as failing:
+
+        def reading(where, path, *rest, read=load.read_bytes, **options):
+            if path.endswith("run1/hparams.yaml"):
+                raise OSError(5, "Input/output error")
+            return read(where, path, *rest, **options)
+
+        failing.setattr(load, "read_bytes", reading)
+        failing.setattr(build, "failed_reads", lambda: 1)
+        bad = opened(root, cache)
+    good = opened(root, cache)
+    assert good.curve.data.name != bad.curve.data.name
+    assert_same(good, want)
+    del bad, good
+    assert_same(opened(root, cache), want)
+
+
+def test_a_log_that_was_away_while_logs_were_read_comes_back(logs, cache, monkeypatch):
+    want = opened(logs)
+    with monkeypatch.context() as away:
+
+        def listing(root, list_files=cached.list_files):
+            found = list_files(root)
+            if (logs / "003").exists():
+                (logs / "003").rename(logs.parent / "003")
+            return found
+
+        away.setattr(cached, "list_files", listing)
+        fewer = opened(logs, cache)
+    (logs.parent / "003").rename(logs / "003")
+    assert_same(opened(logs, cache), opened(logs))
+    assert int(fewer.logged.sum()) < int(want.logged.sum())
+
+
+def test_the_archive_of_a_session_older_than_its_code_is_not_kept(logs, cache, monkeypatch):
+    monkeypatch.setattr(cache_of, "_BEGAN", 0)
+    ds = opened(logs, cache)
+    assert len(results_of(cache)) == 1
+    del ds
+    assert results_of(cache) == []
+
+
+# Where it is
+
+
+def test_a_cache_among_the_logs_is_known_through_links(logs, tmp_path, made):
+    (tmp_path / "link").symlink_to(logs)
+    for _ in range(2):
+        opened(tmp_path / "link", logs / ".cache")
+    for _ in range(2):
+        opened(logs, tmp_path / "link" / ".cache")
+    assert len(made) == 2
+
+
+def test_without_a_home_a_temporary_directory_will_do(logs, monkeypatch):
+    def nobody(path):
+        if str(path).startswith("~"):
+            raise RuntimeError("Could not determine home directory.")
+        return path
+
+    want = opened(logs)
+    for name in ("RUNCUBE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(cache_of.Path, "expanduser", nobody)
+    assert_same(opened(logs, True), want)
+
+
+def test_a_file_system_without_locks_will_do(logs, cache, monkeypatch):
+    def acquire(*_arguments, **_options):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    assert_same(opened(logs, cache), opened(logs))
+
+
+def test_the_device_of_a_disk_may_have_another_number_elsewhere(logs, cache, monkeypatch):
+    ds = opened(logs, cache)
+    sent = pickle.dumps(ds)
+    want = opened(logs).compute()
+    ds.close()
+
+    def stat(path, stat=os.stat):
+        found = {name: getattr(stat(path), name) for name in ("st_ino", "st_size", "st_mtime_ns")}
+        return SimpleNamespace(st_dev=stat(path).st_dev + 1, **found)
+
+    monkeypatch.setattr(netcdf_reader, "os", SimpleNamespace(stat=stat))
+    xr.testing.assert_identical(pickle.loads(sent).curve.compute(), want.curve)
+
+
 # Others at the same time
 
 
@@ -612,6 +753,25 @@ print(len(made), float(ds.curve.sum()))
     assert sorted(made for made, _ in told) == ["0", "0", "0", "1"]
     assert len({total for _, total in told}) == 1
     assert len(results_of(cache)) == 1
+
+
+def test_threads_open_and_compute_at_the_same_time(logs, cache):
+    code = f"""
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+import runcube as rc
+warnings.simplefilter("ignore")
+
+def total(number):
+    kept = {str(cache)!r} if number % 2 else False
+    return float(rc.open_runs({str(logs)!r}, cache=kept).curve.sum())
+
+with ThreadPoolExecutor(4) as pool:
+    print(len({{*pool.map(total, range(60))}}))
+"""
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_who_was_killed_leaves_nothing_that_hinders(logs, cache):

@@ -51,6 +51,30 @@ def test_a_temporary_archive_goes_with_the_last_of_its_cubes(logs, tmp_path, mon
     assert not made.exists()
 
 
+def test_a_temporary_archive_stays_for_who_it_was_sent_to(logs):
+    want = loaded(logs)
+    sent = pickle.dumps(opened(logs))
+    gc.collect()
+    assert_same(pickle.loads(sent), want)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_does_not_take_a_temporary_archive_with_it(logs):
+    code = f"""
+import os, sys, warnings
+import runcube as rc
+warnings.simplefilter("ignore")
+ds = rc.open_runs({str(logs)!r}, cache=False)
+if os.fork() == 0:
+    sys.exit(0)
+os.wait()
+print(os.path.exists(ds.curve.encoding["source"]))
+"""
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n", done.stderr
+
+
 def test_a_temporary_archive_goes_with_its_process(logs, tmp_path):
     code = f"""
 import runcube as rc

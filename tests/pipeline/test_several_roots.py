@@ -90,7 +90,7 @@ def test_every_way_of_loading_takes_several_roots(days, tmp_path):
     for _ in range(2):  # as it is read, and from the cache
         with rc.open_runs(days) as ds:
             assert_same(ds.load(), want)
-    with xr.open_dataset(days, engine=RuncubeBackend, cache=False) as ds:
+    with xr.open_dataset(days, engine=RuncubeBackend, cache_directory=False) as ds:
         assert_same(ds.load(), want)
     rc.archive_runs(days, tmp_path / "sweep.nc")
     with rc.open_archive(tmp_path / "sweep.nc", messages=True) as ds:
@@ -211,23 +211,3 @@ def test_globs_are_relative_to_each_of_several_roots(mixed, tmp_path_factory):
     (other / "lr0.1" / "config.json").write_text('{"lr": 7.0}')
     ds = rc.load_runs([mixed, other], files="*/metrics.jsonl")
     assert sorted(np.unique(ds.lr)) == [0.1, 1.0, 7.0]
-
-
-def test_the_cache_knows_what_other_globs_leave_out(mixed, monkeypatch):
-    from runcube.readers import JsonlReader
-
-    read = []
-    whole = JsonlReader.read
-
-    def reading(self, source, request):
-        read.append(source.path)
-        return whole(self, source, request)
-
-    monkeypatch.setattr(JsonlReader, "read", reading)
-    options = {"cache": mixed.parent / "some.cache", "chunks": None}
-    rc.open_runs(mixed, **options)
-    read.clear()
-    rc.open_runs(mixed, files="**/metrics.jsonl", **options)
-    rc.open_runs(mixed, ignore="lr0.1", **options)
-    rc.open_runs(mixed, layout="configs", **options)
-    assert read == []

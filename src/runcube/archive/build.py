@@ -203,10 +203,12 @@ def _parsed(
 def _entries_of(listing: Listing) -> Callable[[Source], str]:
     """Return what tells the states of a source apart that have one size and time.
 
-    It is when the entries of its files changed: another file may have been put in the place of one.
+    They are the entries of its files: another file may have been put in the place of one.
     """
-    at = dict(zip((file.path for file in listing.files), listing.changed, strict=False))
-    return lambda source: " ".join(str(at.get(file.path, "")) for file in source.files)
+    at = dict(zip((file.path for file in listing.files), listing.entries, strict=False))
+    return lambda source: " ".join(
+        f"{number:x}" for file in source.files for number in at.get(file.path, ())
+    )
 
 
 def _may_succeed(parsed: Parsed) -> bool:

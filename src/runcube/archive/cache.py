@@ -27,7 +27,7 @@ from runcube.files import absolute_root, is_url, last_name, named_roots
 from runcube.pipeline import library_versions, policy_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from runcube.files import Listing
     from runcube.pipeline import Policy
@@ -40,6 +40,8 @@ YOUNG = 24 * 3600.0
 OLD = 30 * 24 * 3600.0
 # Bytes of a cache beyond which those go that were opened longest ago.
 MOST_BYTES = 20_000_000_000
+# A file of the package that was edited after this may differ from the module that was imported.
+_BEGAN = time.time_ns()
 # Hexadecimal digits: of the root and of the arguments, of the state of the logs.
 _KEY, _STATE = 12, 20
 _SHOWN = 40
@@ -47,20 +49,30 @@ _OWN = re.compile(rf"\.?[^/]*(-[0-9a-f]{{{_KEY}}}){{2}}-[0-9a-f]{{{_STATE}}}\.nc
 
 
 class Lease:
-    """Keeps files until nobody in this process uses them any more, or for good.
+    """Keeps a file as long as anybody in this process may read it.
 
     The arrays of a cube hold the lease of their file; copies of them hold the same one. What is
-    sent to another process holds none: its owner is here.
+    sent to another process holds none: its owner is here, and keeps a temporary file from then on
+    until it ends.
 
     Parameters
     ----------
-    path : Path, optional
-        A file or a directory that goes with the lease; None: nothing goes.
+    path : Path
+        The file.
+    temporary : Path, optional
+        The file or directory that goes with the lease; None: nothing goes.
+
+    Attributes
+    ----------
+    path : Path
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        if path is not None:
-            weakref.finalize(self, _remove, path)
+    def __init__(self, path: Path, temporary: Path | None = None) -> None:
+        self.path = path
+        _LEASES.add(self)
+        if temporary is not None:
+            # A process that was forked from this one owns nothing.
+            weakref.finalize(self, _remove, temporary, os.getpid())
 
     def __copy__(self) -> Self:
         """Return the same lease."""
@@ -70,16 +82,24 @@ class Lease:
         """Return the same lease."""
         return self
 
-    def __reduce__(self) -> tuple[type[Lease], tuple[()]]:
+    def __reduce__(self) -> tuple[type[Lease], tuple[Path]]:
         """Leave the file behind: another process does not own it."""
-        return Lease, ()
+        _SENT.add(self)
+        return Lease, (self.path,)
 
     def __dask_tokenize__(self) -> str:
         """Return the same for all: a lease is no part of the values."""
         return "runcube lease"
 
 
-def _remove(path: Path) -> None:
+# Those of cubes that are open in this process, and those that were sent to others.
+_LEASES: weakref.WeakSet[Lease] = weakref.WeakSet()
+_SENT: set[Lease] = set()
+
+
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() != owner:
+        return
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -99,14 +119,17 @@ def cache_directory(cache: bool | str | os.PathLike[str]) -> Path | None:
         if not cache:
             return None
         home = os.environ.get("RUNCUBE_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        return Path(home).expanduser() / "runcube"
+        try:
+            return Path(home).expanduser().absolute() / "runcube"
+        except RuntimeError:  # nobody's home is known
+            return None
     if not isinstance(cache, str | os.PathLike):
         raise PlanError(f"cache={cache!r}: expected True, False or a directory")
     text = os.fspath(cache)
-    if is_url(text):
+    if is_url(text) or not text:
         raise PlanError(f"cache={text!r}: expected a directory on this machine")
     directory = Path(text).expanduser()
-    if os.path.lexists(directory) and not directory.is_dir():
+    if os.path.exists(directory) and not directory.is_dir():
         raise PlanError(
             f"cache={text!r}: is a file; expected a directory, which is made if it is not there, "
             f"such as {str(directory.parent)!r}"
@@ -118,7 +141,7 @@ def without_own(listing: Listing, directory: Path | None) -> Listing:
     """Return a listing without what an opening itself writes, which may be among the logs."""
     roots = named_roots(listing.root) or {"": listing.root}
     places = [
-        f"{name}/{os.path.relpath(directory, root)}".lstrip("/").replace(os.sep, "/")
+        f"{name}/{_relative(directory, root)}".lstrip("/")
         for name, root in roots.items()
         if directory is not None and not is_url(root)
     ]
@@ -129,8 +152,14 @@ def without_own(listing: Listing, directory: Path | None) -> Listing:
     return replace(
         listing,
         files=[f for f, stay in zip(listing.files, stays, strict=True) if stay],
-        changed=[c for c, stay in zip(listing.changed, stays, strict=False) if stay],
+        entries=[e for e, stay in zip(listing.entries, stays, strict=False) if stay],
     )
+
+
+def _relative(directory: Path, root: str) -> str:
+    # What links lead to: the same directory may be reached in two ways.
+    relative = os.path.relpath(os.path.realpath(directory), os.path.realpath(root))
+    return relative.replace(os.sep, "/")
 
 
 def _is_own(path: str, places: set[str]) -> bool:
@@ -161,14 +190,21 @@ class Generation:
 
     @classmethod
     def of(
-        cls, directory: Path | None, listing: Listing, policy: Policy, readers: Sequence[Reader]
+        cls,
+        directory: Path | None,
+        root: str,
+        listing: Listing,
+        policy: Policy,
+        readers: Sequence[Reader],
     ) -> Self:
-        """Return the generation that an opening asks for."""
-        where = absolute_root(listing.root)
-        name = re.sub(r"[^\w.-]+", "_", last_name(where))[-_SHOWN:] or "logs"
+        """Return the generation that an opening of a root asks for."""
+        where = absolute_root(root)
+        name = re.sub(r"[^\w.-]+", "_", last_name(where))[-_SHOWN:].lstrip(".") or "logs"
         # An archive holds all messages, whether or not they are asked for.
         plain = policy_key(replace(policy, messages=True), readers)
-        about = [_environment(), listing.root, uuid4().hex if plain is None else plain]
+        if max((time_ns for *_, time_ns in _own_code()), default=0) > _BEGAN:
+            plain = None  # the code was edited since it was imported
+        about = [_environment(), root, uuid4().hex if plain is None else plain]
         key = f"{name}-{_digest(where)[:_KEY]}-{_digest(about)[:_KEY]}"
         is_known = plain is not None and directory is not None
         return cls(directory, key, listing.digest()[:_STATE], is_known)
@@ -178,36 +214,43 @@ class Generation:
         """The file."""
         return (self.directory or Path()) / f"{self.key}-{self.state}.nc"
 
-    def writable(self) -> tuple[Self, Lease | None]:
-        """Return the generation where it can be written, and the lease of a temporary directory."""
+    def writable(self) -> tuple[Self, Path | None]:
+        """Return the generation where it can be written, and the directory if it is temporary."""
         if self.directory is not None:
             with suppress(OSError):
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if os.access(self.directory, os.W_OK | os.X_OK):
                     return self, None
         made = Path(tempfile.mkdtemp(prefix="runcube-"))
-        return replace(self, directory=made, is_known=False), Lease(made)
+        return replace(self, directory=made, is_known=False), made
 
     def once(self) -> Self:
-        """Return another one that no opening asks for."""
-        return replace(self, state=uuid4().hex[:_STATE], is_known=False)
+        """Return another one that no opening asks for, or takes for an earlier one."""
+        key = f"{self.key[:-_KEY]}{uuid4().hex[:_KEY]}"
+        return replace(self, key=key, is_known=False)
 
-    def before(self) -> Iterator[Path]:
-        """Yield earlier generations with the same arguments, the latest first."""
-        found = [path for path in self._all() if self._is_before(path)]
-        yield from sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    def before(self) -> Path | None:
+        """Return the latest earlier generation with the same arguments; None if there is none."""
+        earlier = [(stat.st_mtime_ns, path) for path, stat in self._all() if self._is_before(path)]
+        return max(earlier)[1] if earlier else None
 
     def _is_before(self, path: Path) -> bool:
         key, _, _ = path.name.rpartition("-")
         return key == self.key and path != self.path
 
-    def _all(self) -> list[Path]:
-        """Return all generations in the directory, of whatever logs; none in a temporary one."""
-        if not self.is_known or self.directory is None:
-            return []
-        with os.scandir(self.directory) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".")]
-        return [self.directory / n for n in names if n.endswith(".nc") and _OWN.fullmatch(n)]
+    def _all(self) -> list[tuple[Path, os.stat_result]]:
+        """Return all that openings have written to the directory, of whatever logs.
+
+        None of a temporary directory.
+        """
+        found = []
+        if self.is_known and self.directory is not None:
+            with os.scandir(self.directory) as entries:
+                for entry in entries:
+                    if _OWN.fullmatch(entry.name):
+                        with suppress(OSError):  # removed just now
+                            found.append((Path(entry.path), entry.stat()))
+        return found
 
     def use(self) -> None:
         """Note that the file is used now; its time of change stays, by which it is recognised."""
@@ -217,17 +260,17 @@ class Generation:
     def unused(self) -> list[Path]:
         """Return what nobody uses: earlier ones of these logs, old ones, and what is too much.
 
-        To be asked before any is read.
+        Also what openings left that were killed. To be asked before any is read.
         """
-        now, total = time.time(), 0
-        earlier = {*self.before()}
-        files = [(path, path.stat()) for path in self._all()]
-        files.sort(key=lambda item: _last_used(item[1]), reverse=True)
-        found = []
+        now, total, found = time.time(), 0, []
+        open_here = {lease.path for lease in [*_LEASES]}
+        files = sorted(self._all(), key=lambda item: _last_used(item[1]), reverse=True)
         for path, stat in files:
             total += stat.st_size
             age = now - _last_used(stat)
-            if age > YOUNG and (path in earlier or age > OLD or total > MOST_BYTES):
+            is_left = path.name.startswith(".") or self._is_before(path)
+            is_over = is_left or age > OLD or total > MOST_BYTES
+            if age > YOUNG and is_over and path not in open_here:
                 found.append(path)
                 total -= stat.st_size
         return found

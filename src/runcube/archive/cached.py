@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,14 +18,13 @@ from runcube.archive.build import Archived, ArchiveJob, archive_logs
 from runcube.archive.cache import Generation, Lease, cache_directory, without_own
 from runcube.archive.existing import ExistingArchive
 from runcube.core import ArchiveError, PlanError, UnknownNameError, clean_text
-from runcube.files import list_files, locked
-from runcube.netcdf import Storage, open_same, opened, read_file
+from runcube.files import as_root, is_url, list_files, locked
+from runcube.netcdf import NETCDF_LOCK, Storage, open_same, opened, read_file
 from runcube.pipeline import LoadSummary, attrs_of_now, check_parallel, load_policy, policy_attr
 from runcube.readers import resolve_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import netCDF4
     import xarray as xr
@@ -132,14 +132,16 @@ parallel
     policy = load_policy(locals())
     check_parallel(parallel)
     directory = cache_directory(cache)
-    listing = without_own(list_files(path), directory)
-    asked = Generation.of(directory, listing, policy, resolve_reader(reader))
-    ds, summary = _find(asked, policy) or _make(asked, listing, policy, progress, parallel)
+    root = as_root(path)
+    listing = without_own(list_files(root), directory)
+    asked = Generation.of(directory, root, listing, policy, resolve_reader(reader))
+    made = _find(asked, policy) or _make(asked, root, listing, policy, progress, parallel)
+    ds, summary = made
     # What depends on the moment is that of now.
     ds.attrs.pop("git_commit", None)
     ds.attrs |= attrs_of_now(listing.root) | {"policies": clean_text(policy_attr(policy))}
     if chunks is not None:
-        ds = _in_blocks(ds, chunks, asked.path.name)
+        ds = _in_blocks(ds, chunks)
     summary.warn(stacklevel=2)
     return ds
 
@@ -149,9 +151,9 @@ def _find(asked: Generation, policy: Policy) -> tuple[xr.Dataset, LoadSummary] |
     if not (asked.is_known and asked.path.exists()):
         return None
     try:
-        with opened(asked.path) as file:
+        with NETCDF_LOCK, opened(asked.path) as file:
             facts = json.loads(file.groups["logs"].getncattr("facts"))
-        ds = _opened(asked.path, Lease(), policy)
+        ds = _opened(asked.path, Lease(asked.path), policy)
     except (ArchiveError, FileNotFoundError, LookupError, ValueError):
         return None
     asked.use()
@@ -160,15 +162,18 @@ def _find(asked: Generation, policy: Policy) -> tuple[xr.Dataset, LoadSummary] |
 
 def _make(
     asked: Generation,
+    root: str,
     listing: Listing,
     policy: Policy,
     progress: bool | Progress,
     parallel: Parallel,
 ) -> tuple[xr.Dataset, LoadSummary]:
     """Write a generation and open it; who waited for another process opens what that has made."""
-    asked, lease = asked.writable()
+    directory = asked.directory
+    asked, temporary = asked.writable()
+    lease = Lease(asked.path, temporary)
     job = ArchiveJob(
-        listing.root,
+        root,
         asked.path,
         replace(policy, messages=True),
         Storage(packed=False),
@@ -184,19 +189,32 @@ def _make(
         asked.path.unlink(missing_ok=True)  # it is damaged, if it is there
         archived = _archived(job, asked)
         path = asked.path
-        if archived.may_differ:
+        if archived.may_differ or _have_changed(root, listing, directory):
             path = asked.once().path
             asked.path.rename(path)
-        if lease is None:
-            lease = Lease(None if asked.is_known and not archived.may_differ else path)
+        if temporary is None and (path != asked.path or not asked.is_known):
+            lease = Lease(path, path)
         ds = _opened(path, lease, policy)
     asked.remove(unused)
     return ds, archived.summary
 
 
+def _have_changed(root: str, listing: Listing, directory: Path | None) -> bool:
+    """Return whether logs changed while they were read: the archive is of neither state then.
+
+    Not asked of a server, to which it would cost as much as the listing.
+    """
+    if is_url(root):
+        return False
+    try:
+        return without_own(list_files(root), directory).digest() != listing.digest()
+    except FileNotFoundError:
+        return True
+
+
 def _archived(job: ArchiveJob, asked: Generation) -> Archived:
     """Write an archive, from what an earlier generation has of logs that have not changed."""
-    before = next(asked.before(), None)
+    before = asked.before()
     try:
         if before is not None:
             with opened(before) as file:
@@ -231,7 +249,7 @@ def _opened(path: Path, lease: Lease, policy: Policy) -> xr.Dataset:
     """Return the cube of a generation with lazy values, which prefer the blocks of ``auto``."""
     open_file = partial(_open_generation, lease=lease)
     ds = read_file(path, messages=policy.messages, open_file=open_file)
-    with opened(path) as file:
+    with NETCDF_LOCK, opened(path) as file:
         chunk: Any = file.variables["curve"].chunking()
     blocks = block_shape(ds["curve"].shape, chunk, len(ds["status"].dims))
     for name in ("curve", "logged"):
@@ -291,7 +309,7 @@ def block_shape(shape: Sequence[int], chunk: Sequence[int], cells: int) -> tuple
     return tuple(block)
 
 
-def _in_blocks(ds: xr.Dataset, chunks: Any, state: str) -> xr.Dataset:
+def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
     """Return ``curve`` and ``logged`` as dask arrays, whose names change as soon as a log does."""
     blocks = dict(ds["curve"].encoding["preferred_chunks"])
     if isinstance(chunks, Mapping):
@@ -303,15 +321,17 @@ def _in_blocks(ds: xr.Dataset, chunks: Any, state: str) -> xr.Dataset:
         blocks = dict.fromkeys(blocks, int(chunks))
     elif chunks != "auto":
         raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
-    small = [n for n in blocks.values() if isinstance(n, int) and n < 1 and n != -1]
+    small = [n for n in blocks.values() if isinstance(n, int | np.integer) and n < 1 and n != -1]
     if small:
         raise PlanError(f"chunks={chunks!r}: {small[0]} is no size; -1 is the whole dim")
-    token = _digest(state, blocks)
+    token = _digest(Path(ds["curve"].encoding["source"]).name, blocks)
     parts = {
         name: ds[name].variable.chunk(blocks, name=f"runcube-{name}-{token}")
         for name in ("curve", "logged")
     }
-    return ds.assign(parts)
+    made = ds.assign(parts)
+    made.set_close(ds.close)
+    return made
 
 
 def _digest(state: str, blocks: Mapping[Any, Any]) -> str:

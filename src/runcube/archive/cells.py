@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runcube.netcdf import NETCDF_LOCK
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -49,7 +51,8 @@ class Cells:
     @property
     def chunk(self) -> tuple[int, ...]:
         """Chunk of ``curve``: labels along each of its dims."""
-        return tuple(self.curve.chunking())  # type: ignore[arg-type]
+        with NETCDF_LOCK:
+            return tuple(self.curve.chunking())  # type: ignore[arg-type]
 
     def at(self, index: Sequence[NDArray[np.intp]]) -> list[int]:
         """Return the cells that are at these indices, one per dim; -1 beyond the cube."""
@@ -67,7 +70,8 @@ class Cells:
         box = tuple(int(i) // step for i, step in zip(index, self._step, strict=True))
         if box not in self._boxes:
             region = tuple(slice(i * s, (i + 1) * s) for i, s in zip(box, self._step, strict=True))
-            self._boxes[box] = np.asarray(self.curve[region])
+            with NETCDF_LOCK:
+                self._boxes[box] = np.asarray(self.curve[region])
             while (
                 len(self._boxes) > 1 and sum(b.nbytes for b in self._boxes.values()) > _CACHE_BYTES
             ):
@@ -83,7 +87,8 @@ class Cells:
         first, data = self._window
         if not first <= start <= stop <= first + len(data):
             # Texts are asked for one after the other: fetch some more at a time.
-            data = bytes(self._texts[start : max(stop, start + _WINDOW_BYTES)].tobytes())
+            with NETCDF_LOCK:
+                data = bytes(self._texts[start : max(stop, start + _WINDOW_BYTES)].tobytes())
             first, self._window = start, (start, data)
         return data[start - first : stop - first]
 

@@ -14,7 +14,7 @@ from runcube.archive.placed import kept_values, tracks_in_cell
 from runcube.archive.unplaced import without_unplaced
 from runcube.core import ArchiveError, LogFile, RuncubeError, Source
 from runcube.files import hash_ends
-from runcube.netcdf import Storage, damaged, read_blob
+from runcube.netcdf import NETCDF_LOCK, Storage, damaged, read_blob
 from runcube.pipeline import (
     RECORD_FORM,
     ArrayTable,
@@ -88,13 +88,14 @@ class ExistingArchive:
         self.records: dict[str, Record] = {}
         self.record_bytes: dict[str, bytes] = {}
         try:
-            self._read_records(file.groups["logs"])
+            with NETCDF_LOCK:
+                self._read_records(file.groups["logs"])
+                self.cells = Cells(file)
         except RuncubeError:
             raise
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise damaged(path, error) from error
         self._file = file
-        self.cells = Cells(file)
         splits, metrics = self.facts["labels"]
         self._splits = {name: i for i, name in enumerate(splits)}
         self._metrics = {name: i for i, name in enumerate(metrics)}
@@ -135,16 +136,19 @@ class ExistingArchive:
             What the new archive is to know of itself.
         """
         dim, here = facts["axis"][2], self.cells.chunk
+        with NETCDF_LOCK:
+            labels = self._file.variables[dim][:] if dim in self._file.variables else []
+            filters = self.cells.curve.filters()
         self.same_cells = self.cells.shape == frame["curve"].shape[:-3]
         return (
             all(self.facts[name] == facts[name] for name in ("axis", "storage"))
             # Chunks of earlier versions have a checksum more.
-            and not self.cells.curve.filters().get("fletcher32")
+            and not filters.get("fletcher32")
             and len(here) == len(chunk)
             and all(c <= size for c, size in zip(here, frame["curve"].shape, strict=True))
             and bool(0.25 <= np.prod(here) / np.prod(chunk) <= 4)
             and [list(self._splits), list(self._metrics)] == [*map(list, facts["labels"])]
-            and np.array_equal(self._file.variables[dim][:], frame[dim].values)
+            and np.array_equal(labels, frame[dim].values)
         )
 
     def holds_any(self, path: str) -> bool:
@@ -283,7 +287,8 @@ class ExistingArchive:
 
     def attr(self, name: str) -> str:
         """Return an attr of the cube as text; empty if there is none of this name."""
-        return str(self._file.getncattr(name)) if name in self._file.ncattrs() else ""
+        with NETCDF_LOCK:
+            return str(self._file.getncattr(name)) if name in self._file.ncattrs() else ""
 
     def forget(self, path: str) -> None:
         """Forget that a log is known, so that it is read again."""

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from runcube.core import ArchiveError
-from runcube.netcdf import opened
+from runcube.netcdf import NETCDF_LOCK, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def check_replaced(path: Path, logs: str) -> None:
     """
     if not path.exists() or not path.stat().st_size:
         return
-    with opened(path) as file:
+    with NETCDF_LOCK, opened(path) as file:
         group = file.groups.get("logs")
         facts = None if group is None else json.loads(group.getncattr("facts"))
     if facts is None:

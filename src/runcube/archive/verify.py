@@ -13,6 +13,7 @@ from runcube.core import Status
 from runcube.files import archive_path, as_root, has_hash
 from runcube.netcdf import (
     BLOCK_BYTES,
+    NETCDF_LOCK,
     chunk_shape,
     damaged,
     opened,
@@ -129,7 +130,7 @@ def _values(ds: xr.Dataset, digests: Mapping[tuple[str, str], str]) -> Iterator[
 
 def _messages(target: Path) -> Iterator[Finding]:
     """Read the messages, which no hash covers."""
-    with opened(target) as file:
+    with NETCDF_LOCK, opened(target) as file:
         texts = file.groups.get("text")
         if texts is None or "messages" not in texts.variables:
             return
@@ -142,7 +143,7 @@ def _messages(target: Path) -> Iterator[Finding]:
 
 def _digests(target: Path) -> dict[tuple[str, str], str]:
     """Return the hash of the values of each run by path and run_id; none without records."""
-    with opened(target) as file:
+    with NETCDF_LOCK, opened(target) as file:
         if "logs" not in file.groups:
             return {}
         existing = ExistingArchive(target, file)
@@ -157,7 +158,7 @@ def _digests(target: Path) -> dict[tuple[str, str], str]:
 
 
 def _against(target: Path, root: str, reader: str | Reader | None) -> Iterator[Finding]:
-    with opened(target) as file:
+    with NETCDF_LOCK, opened(target) as file:
         existing = ExistingArchive(target, file)
     policy = policy_of(existing.facts["policy"], reader)
     found = discover(root, **policy.finding, again=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# What a file system without locks says.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 # HDF5, and the classic forms of netCDF.
 _NETCDF_HEADS = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
@@ -45,6 +48,10 @@ def locked(path: Path, *, own: bool = False) -> Iterator[None]:
             f"{path}: another process is writing it (lock file {beside.name}); try again later"
         ) from None
     except OSError as error:
+        if own and error.errno in _NO_LOCKS:
+            # At worst two write the same.
+            yield
+            return
         raise ArchiveError(f"{path.parent}: cannot be written: {_reason(error)}") from error
     try:
         yield

@@ -114,7 +114,7 @@ def list_local(path: str, seen: set[tuple[int, int]]) -> Listing:
         if (stat.st_dev, stat.st_ino) not in seen and _identity(folder or ".") not in seen:
             seen.add((stat.st_dev, stat.st_ino))
             found.files.append(LogFile(name, stat.st_size, stat.st_mtime_ns))
-            found.changed.append(stat.st_ctime_ns)
+            found.entries.append((stat.st_ctime_ns, stat.st_ino))
         return found
     walk = _Walk(path, seen)
     walk.into(path, "")
@@ -160,7 +160,7 @@ class _Walk:
         elif entry.is_file():
             stat = entry.stat()
             self.found.files.append(LogFile(path, stat.st_size, stat.st_mtime_ns))
-            self.found.changed.append(stat.st_ctime_ns)
+            self.found.entries.append((stat.st_ctime_ns, stat.st_ino))
         elif entry.is_symlink():
             self.found.unreadable.append((path, "a link to nothing"))
 

@@ -59,11 +59,11 @@ def _is_within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
 def _add(group: Listing, more: Listing) -> None:
     """Add the files of another listing of the same root that are not there yet."""
     known = {file.path for file in group.files}
-    times = more.changed or [0] * len(more.files)
-    for file, changed in zip(more.files, times, strict=True):
+    entries = more.entries or [(0, 0)] * len(more.files)
+    for file, entry in zip(more.files, entries, strict=True):
         if file.path not in known:
             group.files.append(file)
-            group.changed.append(changed)
+            group.entries.append(entry)
     group.unreadable += more.unreadable
 
 
@@ -72,6 +72,6 @@ def _together(groups: Sequence[Listing]) -> Listing:
     found = Listing(join_roots(group.root for group in groups))
     for name, group in zip(named_roots(found.root), groups, strict=True):
         found.files += [replace(file, path=f"{name}/{file.path}") for file in group.files]
-        found.changed += group.changed
+        found.entries += group.entries
         found.unreadable += [(f"{name}/{path}".rstrip("/"), why) for path, why in group.unreadable]
     return found

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from runcube.netcdf.encoding import CUBE
+from runcube.netcdf.lock import NETCDF_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,14 +90,16 @@ class ChunkFile:
     def __init__(self, path: Path, mode: str = "r+") -> None:
         import h5py  # type: ignore[import-untyped]
 
-        self._file = h5py.File(path, mode)
-        self._cube = [self._file[name] for name in CUBE]
+        with NETCDF_LOCK:
+            self._file = h5py.File(path, mode)
+            self._cube = [self._file[name] for name in CUBE]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with NETCDF_LOCK:
+            self._file.close()
 
     def put(
         self,
@@ -120,10 +123,11 @@ class ChunkFile:
             Whether chunks that are full of values are compressed too.
         """
         curve, logged = self._cube
-        if values is not None:
-            _put(curve, region, values, np.nan, packed=packed)
-        # Chunks of this one that were not written would not read as False.
-        _put(logged, region, mask, None)
+        with NETCDF_LOCK:
+            if values is not None:
+                _put(curve, region, values, np.nan, packed=packed)
+            # Chunks of this one that were not written would not read as False.
+            _put(logged, region, mask, None)
 
     def copy(self, source: ChunkFile, region: Region) -> None:
         """Copy the chunks of a region without decompressing them.
@@ -137,10 +141,11 @@ class ChunkFile:
         """
         for before, after in zip(source._cube, self._cube, strict=True):
             for at in _corners(region, after.chunks):
-                # A chunk that was never written holds nothing but the fill value.
-                if before.id.get_chunk_info_by_coord(at).byte_offset is not None:
-                    left_out, data = before.id.read_direct_chunk(at)
-                    after.id.write_direct_chunk(at, data, left_out)
+                with NETCDF_LOCK:
+                    # A chunk that was never written holds nothing but the fill value.
+                    if before.id.get_chunk_info_by_coord(at).byte_offset is not None:
+                        left_out, data = before.id.read_direct_chunk(at)
+                        after.id.write_direct_chunk(at, data, left_out)
 
 
 def _put(

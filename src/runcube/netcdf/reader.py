@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from runcube.core import (
 )
 from runcube.files import is_netcdf
 from runcube.netcdf.encoding import CUBE, FORMAT, decode, unpack_text
+from runcube.netcdf.lock import NETCDF_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,12 +53,13 @@ def open_same(path: str, identity: tuple[int, ...], mode: Literal["r"]) -> Any:
     Raises
     ------
     ArchiveError
-        If device, inode, size or time of the file differ from ``identity``.
+        If inode, size or time of the file differ from ``identity``. The device may: it has another
+        number on each machine that shares a disk.
     """
     import netCDF4
 
     stat = os.stat(path)
-    if identity != (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns):
+    if identity != (stat.st_ino, stat.st_size, stat.st_mtime_ns):
         raise _ReplacedError(f"{path}: was replaced since it was opened; open it again")
     return netCDF4.Dataset(path, mode)
 
@@ -92,7 +95,8 @@ def read_file(
     """
     for _ in range(_TRIES):
         try:
-            return _read_once(path, chunks, messages=messages, open_file=open_file)
+            with NETCDF_LOCK:
+                return _read_once(path, chunks, messages=messages, open_file=open_file)
         except _ReplacedError:
             continue
     raise _ReplacedError(f"{path}: is replaced again and again; try later")
@@ -104,9 +108,10 @@ def _read_once(
     """Open a cube as ``read_file``, or raise if the file is replaced meanwhile."""
     check_file(path)
     stat = path.stat()
-    identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    manager: Any = CachingFileManager(open_file, str(path.absolute()), identity, mode="r")
-    make_store: Any = NetCDF4DataStore
+    identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    file = str(path.absolute())
+    manager: Any = CachingFileManager(open_file, file, identity, mode="r", lock=NETCDF_LOCK)
+    make_store: Any = partial(NetCDF4DataStore, lock=NETCDF_LOCK)
     try:
         schema, texts = _schema_of(manager.acquire(), messages=messages)
         # The cube makes the indexes, from the original labels.
@@ -197,7 +202,8 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
 
     check_file(path)
     try:
-        file = netCDF4.Dataset(path, "r")
+        with NETCDF_LOCK:
+            file = netCDF4.Dataset(path, "r")
     except Exception as error:
         raise damaged(path, error) from error
     try:
@@ -205,7 +211,8 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     except RuntimeError as error:  # what netCDF4 raises where bytes are damaged
         raise damaged(path, error) from error
     finally:
-        file.close()
+        with NETCDF_LOCK:
+            file.close()
 
 
 def check_file(path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from runcube.core import ArchiveError
 from runcube.cube import x_dim
 from runcube.netcdf.chunks import FILTERS, ChunkFile, Region
+from runcube.netcdf.lock import NETCDF_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -220,9 +221,11 @@ def write_file(
     import netCDF4
     from xarray.backends import NetCDF4DataStore
 
-    with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
+    with NETCDF_LOCK, netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         # Not by to_netcdf, which imports dask.distributed to ask it for a lock.
-        encoded.frame.dump_to_store(NetCDF4DataStore(file), encoding=encoded.encoding)
+        encoded.frame.dump_to_store(
+            NetCDF4DataStore(file, lock=NETCDF_LOCK), encoding=encoded.encoding
+        )
         file.set_auto_maskandscale(False)
         for dim, size in zip(cube.dims, cube.shape, strict=True):
             if dim not in file.dimensions:
@@ -237,7 +240,7 @@ def write_file(
                 new.put(region, stored, mask, packed=storage.packed)
             elif old is not None:
                 new.copy(old, region)
-    with netCDF4.Dataset(path, "a") as file:
+    with NETCDF_LOCK, netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
         texts = _write_texts(file, encoded)
         schema = encoded.schema | {"dtype": storage.dtype, "texts": texts}
