@@ -534,6 +534,36 @@ def test_a_full_disk_is_an_error_that_names_the_remedy(logs, cache, monkeypatch,
     assert_same(opened(logs, cache), opened(logs))
 
 
+def test_a_disk_that_fills_up_anywhere_is_an_error_that_names_the_remedy(tmp_path):
+    logs = write_sweep(tmp_path / "logs", product_configs(lr=[0.1, 0.2]), (0, 1), epochs=400)
+    (disk := tmp_path / "disk").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
+        pytest.skip("no disk of a small size can be mounted here")
+    try:
+        kept = opened(logs, disk)
+        (file,) = disk.glob("*.nc")
+        need = file.stat().st_size
+        del kept
+        failed = []
+        for size in range(16, 4 * need // 1024, 16):
+            for path in disk.iterdir():
+                path.unlink()
+            resize = ["mount", "-o", f"remount,size={size}k", disk]
+            subprocess.run(resize, check=True)
+            try:
+                opened(logs, disk)
+                break
+            except rc.ArchiveError as error:
+                failed.append((str(error), [*disk.iterdir()]))
+        assert [left for _, left in failed if left] == []
+        remedy = "cache= takes another directory, load_runs needs none"
+        assert [said for said, _ in failed if "no room" not in said or remedy not in said] == []
+        assert len(failed) > 3
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 # What goes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # What a file system without locks says.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+# Bytes of a disk that are too few for what HDF5 writes at once.
+_NO_ROOM = 1 << 20
 # HDF5, and the classic forms of netCDF.
 _NETCDF_HEADS = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
@@ -82,7 +85,8 @@ def replace_atomically(path: Path) -> Iterator[Path]:
         os.replace(beside, path)
         _sync(path.parent)
     except (OSError, RuntimeError) as error:  # netCDF4 raises RuntimeError where HDF5 fails
-        raise ArchiveError(f"{path}: could not be written: {_reason(error)}") from error
+        cause = _cause(error, path.parent)
+        raise ArchiveError(f"{path}: could not be written: {_reason(cause)}") from cause
     finally:
         beside.unlink(missing_ok=True)
 
@@ -121,6 +125,14 @@ def _glob(name: str) -> str:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def _cause(error: Exception, directory: Path) -> Exception:
+    """Return an error, or that the disk is full, which HDF5 does not tell."""
+    is_full = shutil.disk_usage(directory).free < _NO_ROOM
+    if is_full and getattr(error, "errno", None) is None:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
 
 
 def _sync(path: Path) -> None:
