@@ -64,7 +64,7 @@ class Handler(SimpleHTTPRequestHandler):
     def answer(self, *, body):
         time.sleep(self.server.delay)
         path = unquote(self.path.partition("?")[0])
-        self.sent, self.code = 0, 0
+        self.sent, self.code, self.is_noted = 0, 0, False
         try:
             if self.server.user is not None and not self.is_known():
                 return self.refuse(401)
@@ -88,6 +88,17 @@ class Handler(SimpleHTTPRequestHandler):
                 return super().do_GET() if body else super().do_HEAD()
             return self.send_file(file, body)
         finally:
+            self.note()
+
+    def end_headers(self):
+        self.note()
+        super().end_headers()
+
+    def note(self):
+        """Remember the request, once, before anything is answered: who has the answer may ask."""
+        if not self.is_noted:
+            self.is_noted = True
+            path = unquote(self.path.partition("?")[0])
             asked = Asked(self.command, path, self.headers.get("Range"), self.code, self.sent)
             self.server.asked.append(asked)
 
@@ -126,10 +137,10 @@ class Handler(SimpleHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
         else:
             self.send_header("Connection", "close")
+        self.sent = len(data) if body else 0
         self.end_headers()
         if body:
             self.wfile.write(data)
-            self.sent = len(data)
         return None
 
 
