@@ -59,7 +59,7 @@ class Retrier:
         for pause in (*pauses, None):
             try:
                 answer = request()
-            except Exception as error:
+            except Exception as error:  # each store has errors of its own
                 temporary = _is_temporary(error)
                 if pause is None or not temporary:
                     self._lost += temporary

@@ -131,7 +131,7 @@ def _read_once(
     except RuncubeError:
         manager.close()
         raise
-    except Exception as error:
+    except Exception as error:  # whatever decoding raises, it is damaged
         manager.close()
         raise damaged(path, error) from error
     made.set_close(manager.close)
@@ -204,7 +204,7 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     try:
         with NETCDF_LOCK:
             file = netCDF4.Dataset(path, "r")
-    except Exception as error:
+    except Exception as error:  # the libraries raise errors of any kind
         raise damaged(path, error) from error
     try:
         yield file

@@ -67,7 +67,7 @@ class _LocalDask(Executor):
         try:
             # Not traversed: dask would search the arguments for tasks.
             results = compute(*(delayed(c, pure=False, traverse=False)() for _, c in waiting))
-        except Exception as error:
+        except Exception as error:  # tasks and schedulers may raise anything
             for future, _ in waiting:
                 future.set_exception(error)
             return

@@ -62,7 +62,7 @@ def unsendable(pool: Executor, jobs: Sequence[Job]) -> dict[str, str]:
     """
     try:
         pool.submit(_load, pickle.dumps(None)).result()
-    except Exception as error:
+    except Exception as error:  # what a start raises depends on the system
         raise ExecutorError(
             f"parallel='processes': no process comes up: {error!r}; each of them imports the "
             "script that runs, whose calls stand under if __name__ == '__main__'; "

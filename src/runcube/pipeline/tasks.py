@@ -122,7 +122,7 @@ def read_tasks(
             else:
                 try:
                     found = future.result()
-                except Exception as error:
+                except Exception as error:  # executors may raise anything
                     raise place.failure(error, [(batch, future), *begun]) from error
             for (job, _), result in zip(batch.tasks, found, strict=True):
                 yield result if place.is_shared else _received(job, result)
@@ -197,7 +197,7 @@ class _Place:
             if self.is_shared:
                 return self.pool.submit(copy_context().run, _read_all, tasks, hashes, self._ended)
             future = self.pool.submit(partial(_read_elsewhere, _sent(tasks), hashes))
-        except Exception as error:
+        except Exception as error:  # a closed pool, or a reader that no process can have
             if self.is_shared:
                 return None
             future = Future()
