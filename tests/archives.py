@@ -23,6 +23,7 @@ from odd_logs import (
 
 import runcube as rc
 from runcube.core.errors import RuncubeError
+from runcube.netcdf import writer
 from runcube.testing import nested
 
 LAYOUTS = ("auto", "grid", "configs")
@@ -30,6 +31,12 @@ LAYOUTS = ("auto", "grid", "configs")
 
 # Chunks of a few values, so that small cubes have many, too.
 CHUNKS = (64, 256, 1 << 17)
+
+
+def set_chunks(patch, size):
+    """Let chunks have so many bytes; with few, curves of a few values are cut into pieces."""
+    patch.setattr(writer, "CHUNK_BYTES", size)
+    patch.setattr(writer, "_LONG_X", {64: 2, 256: 4}.get(size, 1024))
 
 
 def quietly(function, *arguments, **options):

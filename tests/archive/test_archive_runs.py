@@ -12,6 +12,7 @@ from archives import (
     each_sweep,
     load,
     quietly,
+    set_chunks,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,6 @@ from odd_logs import (
 )
 
 import runcube as rc
-from runcube.netcdf import writer
 from runcube.testing import logged_sweeps
 
 DATA = Path(__file__).parents[1] / "data"
@@ -69,7 +69,7 @@ def test_a_written_sweep_is_archived_as_it_is_loaded(tmp_path_factory, data, swe
     (folder / "logs").mkdir(exist_ok=True)
     options = data.draw(arguments(sweep))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "CHUNK_BYTES", chunk)
+        set_chunks(patch, chunk)
         assert_archived(folder / "logs", folder / "sweep.nc", **options)
 
 

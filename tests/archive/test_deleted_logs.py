@@ -17,6 +17,7 @@ from archives import (
     happens,
     opened,
     quietly,
+    set_chunks,
     update,
 )
 from hypothesis import given, reject
@@ -29,7 +30,6 @@ import runcube as rc
 from runcube.core.errors import RuncubeError
 from runcube.core.text import clean_text
 from runcube.files.local import LocalStore
-from runcube.netcdf import writer
 from runcube.readers import JsonlReader
 from runcube.readers.native import reader as native_reader
 
@@ -198,7 +198,7 @@ def test_whatever_logs_are_gone_the_archive_keeps_them(tmp_path_factory, kind, d
     logs = begun(folder, data, kind)
     happens(logs, data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "CHUNK_BYTES", chunk)
+        set_chunks(patch, chunk)
         try:
             want = archive(logs.root, path)
         except RuncubeError:

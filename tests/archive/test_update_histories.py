@@ -13,12 +13,12 @@ from archives import (
     assert_up_to_date,
     begun,
     happens,
+    set_chunks,
 )
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from runcube.core.errors import RuncubeError
-from runcube.netcdf import writer
 from runcube.testing import logged_sweeps
 
 
@@ -47,7 +47,7 @@ def test_an_archive_that_is_updated_again_and_again_is_as_a_new_one(
     folder = tmp_path_factory.mktemp("history")
     logs = begun(folder, data, kind)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "CHUNK_BYTES", chunk)
+        set_chunks(patch, chunk)
         try:
             archive(logs.root, folder / "sweep.nc", **options)
         except RuncubeError:
@@ -65,7 +65,7 @@ def test_a_sweep_may_come_in_parts(tmp_path_factory, data, sweep, chunk):
     options = data.draw(arguments(sweep))
     left = data.draw(st.permutations(sweep.runs))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "CHUNK_BYTES", chunk)
+        set_chunks(patch, chunk)
         while left:
             count = data.draw(st.integers(1, len(left)))
             part, left = left[:count], left[count:]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from archives import archive, assert_up_to_date, each_sweep, quietly, update
+from archives import archive, assert_up_to_date, each_sweep, quietly, set_chunks, update
 from odd_logs import (
     SWEEPS,
     config_line,
@@ -26,7 +26,7 @@ READ_AGAIN = {"a_column_that_varies_in_one_log"}
 
 @each_sweep
 def test_what_is_archived_later_makes_no_difference(root, path, monkeypatch, read, name, options):
-    monkeypatch.setattr(writer, "CHUNK_BYTES", 64)
+    set_chunks(monkeypatch, 64)
     SWEEPS[name][0](root)
     logs = sorted(root.iterdir())
     held = logs[len(logs) // 2 if len(options) else -1]

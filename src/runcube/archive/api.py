@@ -8,16 +8,18 @@ from runcube.archive.build import ArchiveJob, archive_logs
 from runcube.archive.existing import ExistingArchive
 from runcube.archive.older import check_replaced
 from runcube.core import ArchiveError, gc_paused
-from runcube.cube import check_cube
+from runcube.cube import check_cube, x_dim
 from runcube.files import absolute_root, archive_path, as_root, locked, replace_atomically
-from runcube.netcdf import CubeShape, Storage, encode, opened, read_file, write_file
+from runcube.netcdf import CubeShape, Storage, encode, is_long, opened, read_file, write_file
 from runcube.pipeline import check_parallel, load_policy, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     import xarray as xr
+    from numpy.typing import NDArray
 
     from runcube.curves import Align, MissingX, OnDuplicate
     from runcube.files import Roots
@@ -83,7 +85,18 @@ def save_archive(
             yield region, ds["curve"][region].values, logged[region].values
 
     with locked(target), replace_atomically(target) as beside:
-        write_file(beside, encoded, CubeShape.of(ds, encoded), blocks, storage)
+        write_file(beside, encoded, CubeShape.of(ds, encoded, _reach(ds)), blocks, storage)
+
+
+def _reach(ds: xr.Dataset) -> NDArray[np.int64] | None:
+    """Return the number of labels of x up to the last value of each run; None if x is short."""
+    x = x_dim(ds)
+    if x is None or not is_long(ds.sizes[x]):
+        return None
+    backwards = ds["logged"].any(["split", "metric"]).isel({x: slice(None, None, -1)})
+    reach = (ds.sizes[x] - backwards.argmax(x)).where(backwards.any(x), 0)
+    found: NDArray[np.int64] = reach.values.reshape(-1)
+    return found
 
 
 def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False) -> xr.Dataset:

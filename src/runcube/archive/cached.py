@@ -298,7 +298,8 @@ def block_shape(shape: Sequence[int], chunk: Sequence[int], cells: int) -> tuple
     (2, 5, 3, 5, 20)
     """
     block = [max(1, size) for size in chunk]
-    along = [(axis, BLOCK_BYTES) for axis in reversed(range(cells))]
+    along = [(len(shape) - 1, BLOCK_BYTES)]
+    along += [(axis, BLOCK_BYTES) for axis in reversed(range(cells))]
     along += [(axis, SMALL_BYTES) for axis in (cells + 1, cells)]
     for axis, room in along:
         fits = room // (8 * math.prod(block))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.archive.existing import ExistingArchive
-from runcube.archive.writer import cell_digest
+from runcube.archive.writer import cell_digest, whole_digest
 from runcube.core import Status
 from runcube.files import archive_path, as_root, has_hash
 from runcube.netcdf import (
@@ -124,7 +124,8 @@ def _values(ds: xr.Dataset, digests: Mapping[tuple[str, str], str]) -> Iterator[
             if not np.isnan(values[~mask]).all() or (not held and mask.any()):
                 yield path, "stray_values", "values stand where nothing was logged"
             key = (path, str(part["run_id"].values[index]))
-            if held and digests.get(key, "") not in ("", cell_digest(values, mask)):
+            kept = digests.get(key, "") if held else ""
+            if kept and kept not in (cell_digest(values, mask), whole_digest(values, mask)):
                 yield path, "changed_values", "the values are not those that were archived"
 
 

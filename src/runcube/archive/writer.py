@@ -13,7 +13,7 @@ import numpy as np
 
 from runcube.archive.placed import placed_log
 from runcube.cube import CellIndex, Scatter, cube_dims, cube_frame, cube_shape, with_values
-from runcube.netcdf import CubeShape, encode, regions, write_blob, write_file, write_rows
+from runcube.netcdf import CubeShape, encode, is_long, regions, write_blob, write_file, write_rows
 from runcube.pipeline import RECORD_FORM, ArrayTable, encode_record, rebased_record
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class Writer:
         cells = self._cell_index.positions.tolist()
         self._by_cell = dict(zip(cells, selection.kept_runs, strict=True))
         self._digests: dict[int, str] = {}
+        may_be_cut = is_long(self._shape[-1])
+        self._reach = np.full(self._cell_index.count, 0 if may_be_cut else self._shape[-1])
+        if may_be_cut:
+            self._reach[cells] = [self._scatter.reach(run) for run in selection.kept_runs]
         frame = cube_frame(sweep, selection, labels, self._cell_index)
         empty = np.broadcast_to(np.float64(np.nan), self._shape)
         nothing = np.broadcast_to(np.False_, self._shape)
@@ -105,7 +109,7 @@ class Writer:
         """
         encoded = encode(self.frame)
         encoded.schema["messages"] = True
-        shape = CubeShape.of(self.frame, encoded)
+        shape = CubeShape.of(self.frame, encoded, self._reach)
         axis = self._selection.axis
         about = {
             **facts,
@@ -129,7 +133,11 @@ class Writer:
                 if existing is not None and len(kept) == len(cells):
                     yield region, None, None
                 else:
-                    yield region, *self._block(region, storage, cells, _values_of(existing, kept))
+                    inner = self._filled(cells, shape.chunk[-1])
+                    cut = *region[:-1], slice(region[-1].start, min(region[-1].stop, inner[-1]))
+                    if cut[-1].start < cut[-1].stop:
+                        values_of = _values_of(existing, kept)
+                        yield cut, *self._block(cut, inner, storage, cells, values_of)
                 done += 8 * int(np.prod([s.stop - s.start for s in region], dtype=np.int64))
                 if step is not None:
                     step(done, total, len(self._by_cell))
@@ -140,6 +148,11 @@ class Writer:
 
         source = None if existing is None else existing.path
         write_file(path, encoded, shape, blocks, storage, extra=groups, source=source)
+
+    def _filled(self, cells: Sequence[int], piece: int) -> tuple[int, ...]:
+        """Return the shape of a cell (split, metric, x) as far as any of some runs reaches."""
+        *outer, size = self._shape[len(self._cell_index.shape) :]
+        return *outer, min(size, -(-int(self._reach[cells].max()) // piece) * piece)
 
     def _chunk_boxes(self, chunk: Sequence[int]) -> Iterator[Region]:
         """Yield the box of the cells of each chunk, with everything that is in them."""
@@ -168,11 +181,11 @@ class Writer:
     def _block(
         self,
         region: Region,
+        inner: tuple[int, ...],
         storage: Storage,
         cells: Sequence[int],
         kept: Callable[[int], NDArray[Any] | None],
     ) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
-        inner = self._shape[len(self._cell_index.shape) :]
         at = region[len(self._cell_index.shape) :]
         shape = tuple(s.stop - s.start for s in region)
         logged = np.zeros((len(cells), *shape[-len(inner) :]), dtype=bool)
@@ -273,7 +286,19 @@ def _values_of(
 
 
 def cell_digest(values: NDArray[Any], logged: NDArray[np.bool_]) -> str:
-    """Return the hash of the stored values and the mask of a cell."""
+    """Return the hash of the stored values and the mask of a cell, up to the last value of x.
+
+    Parameters
+    ----------
+    values, logged : ndarray, (split, metric, x)
+    """
+    held = np.flatnonzero(logged.any(axis=tuple(range(logged.ndim - 1))))
+    reach = held[-1] + 1 if len(held) else 0
+    return whole_digest(values[..., :reach], logged[..., :reach])
+
+
+def whole_digest(values: NDArray[Any], logged: NDArray[np.bool_]) -> str:
+    """Return the hash of all of a cell, which archives of before have."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(np.ascontiguousarray(values, dtype=np.float64).data)
     digest.update(np.ascontiguousarray(logged, dtype=bool).data)

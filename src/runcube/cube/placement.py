@@ -55,6 +55,14 @@ class Scatter:
         for track in kept_run.attempt.tracks:
             yield track, self._positions.of(track, own)
 
+    def reach(self, kept_run: KeptRun) -> int:
+        """Return the number of labels of x up to the last one at which a run may have a value."""
+        ends = (
+            at.stop if isinstance(at, slice) else int(at.max(initial=-1)) + 1
+            for _, at in self.places(kept_run)
+        )
+        return max(ends, default=0)
+
     def parts(self, kept_run: KeptRun) -> Iterator[tuple[Track, Part]]:
         """Yield the tracks of a run that are in the cube, each with its source and target."""
         own = self._positions.own(kept_run)

@@ -126,8 +126,7 @@ class ChunkFile:
         with NETCDF_LOCK:
             if values is not None:
                 _put(curve, region, values, np.nan, packed=packed)
-            # Chunks of this one that were not written would not read as False.
-            _put(logged, region, mask, None)
+            _put(logged, region, mask, False)
 
     def copy(self, source: ChunkFile, region: Region) -> None:
         """Copy the chunks of a region without decompressing them.
@@ -152,7 +151,7 @@ def _put(
     dataset: Any,
     region: Region,
     values: NDArray[Any],
-    fill: float | None,
+    fill: float,
     *,
     packed: bool = True,
 ) -> None:
@@ -161,9 +160,8 @@ def _put(
     if dataset.chunks is None:
         dataset[region] = values
         return
-    empty = np.full(dataset.chunks, 0 if fill is None else fill, dtype=dataset.dtype)
+    empty = np.full(dataset.chunks, fill, dtype=dataset.dtype)
     nothing = empty.tobytes()
-    packed_nothing = b"" if fill is not None else pack(empty)
     for at in _corners(region, dataset.chunks):
         inside = tuple(
             slice(a - s.start, a - s.start + c)
@@ -177,9 +175,8 @@ def _put(
             chunk = whole
         chunk = np.ascontiguousarray(chunk)
         if chunk.tobytes() == nothing:
-            if packed_nothing:
-                dataset.id.write_direct_chunk(at, packed_nothing)
-        elif packed or np.isnan(chunk).mean() > 1 - _FULL:
+            continue
+        if packed or np.isnan(chunk).mean() > 1 - _FULL:
             dataset.id.write_direct_chunk(at, pack(chunk))
         else:
             dataset.id.write_direct_chunk(at, store(chunk), _UNSHUFFLED)

@@ -30,6 +30,8 @@ Blocks: TypeAlias = "Iterable[tuple[Region, NDArray[Any] | None, NDArray[np.bool
 
 # Bytes of a chunk: one curve and its neighbours along the cell dims, read and compressed together.
 CHUNK_BYTES = 1 << 17
+# Labels of x from which on curves are cut into pieces, if that pays; the shortest has half of it.
+_LONG_X = 1024
 # Bytes in memory at a time while a cube is written.
 BLOCK_BYTES = 1 << 25
 _BLOB_CHUNK = 1 << 16
@@ -127,25 +129,42 @@ def round_digits(values: NDArray[Any], digits: int) -> NDArray[Any]:
     return np.where(normal & np.isfinite(rounded), rounded, values)
 
 
-def chunk_shape(ds: xr.Dataset) -> tuple[int, ...]:
+def chunk_shape(ds: xr.Dataset, reach: NDArray[np.int64] | None = None) -> tuple[int, ...]:
     """Return the chunk of ``curve``: all of x, one split, one metric, cell dims as they fit.
+
+    Where most runs end long before the last x, curves are cut into pieces: those in which no run
+    has values are not written.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The cube.
+    reach : (cells,) int64, optional
+        Labels of x up to the last one at which each run has a value.
 
     Examples
     --------
     >>> import numpy as np, xarray as xr
     >>> dims = ("lr", "seed", "split", "metric", "epoch")
-    >>> curve = xr.DataArray(np.zeros((5, 40, 3, 5, 100)), dims=dims)
+    >>> curve = xr.DataArray(np.broadcast_to(0.0, (5, 40, 3, 5, 10_000)), dims=dims)
     >>> status = xr.DataArray(np.full((5, 40), "complete"), dims=dims[:2])
-    >>> chunk_shape(xr.Dataset({"curve": curve, "logged": curve > 0}, {"status": status}))
+    >>> ds = xr.Dataset({"curve": curve, "logged": curve > 0}, {"status": status})
+    >>> chunk_shape(ds.isel(epoch=slice(100)))
     (3, 40, 1, 1, 100)
+    >>> chunk_shape(ds, np.array([10_000] + [20] * 199))
+    (1, 20, 1, 1, 625)
     """
     dims = [str(d) for d in ds["curve"].dims]
     x = x_dim(ds)
     chunk = dict.fromkeys(dims, 1)
     room = CHUNK_BYTES // 8
     if x is not None:
-        chunk[x] = min(ds.sizes[x], 1 << 21)
+        size = ds.sizes[x]
+        chunk[x] = min(size if reach is None else _piece(size, reach), 1 << 21)
         room //= max(1, chunk[x])
+        if chunk[x] < size:
+            # Updates hold all that is in the cells of a chunk.
+            room = min(room, BLOCK_BYTES // 8 // (size * ds.sizes["split"] * ds.sizes["metric"]))
     for dim in reversed(dims):
         if dim in (x, "split", "metric"):
             continue
@@ -156,6 +175,19 @@ def chunk_shape(ds: xr.Dataset) -> tuple[int, ...]:
         if chunk[dim] < size:
             break
     return tuple(max(1, chunk[d]) for d in dims)
+
+
+def is_long(size: int) -> bool:
+    """Return whether curves over so many labels of x may be cut into pieces."""
+    return size >= _LONG_X
+
+
+def _piece(size: int, reach: NDArray[np.int64]) -> int:
+    """Return the largest piece of x of which runs fill about half, as far as they reach."""
+    piece = size
+    while is_long(piece) and piece * (-(-reach // piece)).sum() > 2 * reach.sum():
+        piece = -(-piece // 2)
+    return piece
 
 
 def regions(shape: Sequence[int], chunk: Sequence[int], limit: int) -> Iterator[Region]:
@@ -204,8 +236,8 @@ def write_file(
         Dims, shape and chunk of the values.
     blocks : callable
         Gets the regions and yields each with its values and its mask of what was logged. Values
-        of None are all NaN; if both are None, the chunks are copied from ``source``, or left
-        unwritten without it.
+        of None are all NaN; if both are None, the chunks are copied from ``source``. What is not
+        yielded is NaN and False.
     storage : Storage
         Type and digits of the values in the file.
     extra : callable, optional
@@ -270,10 +302,12 @@ class CubeShape:
     chunk: tuple[int, ...]
 
     @classmethod
-    def of(cls, ds: xr.Dataset, encoded: Encoded) -> CubeShape:
-        """Return the shape of a cube."""
+    def of(
+        cls, ds: xr.Dataset, encoded: Encoded, reach: NDArray[np.int64] | None = None
+    ) -> CubeShape:
+        """Return the shape of a cube; see ``chunk_shape``."""
         dims = tuple(encoded.names[str(d)] for d in ds["curve"].dims)
-        return cls(dims, ds["curve"].shape, chunk_shape(ds))
+        return cls(dims, ds["curve"].shape, chunk_shape(ds, reach))
 
 
 def _create(file: netCDF4.Dataset, encoded: Encoded, cube: CubeShape, storage: Storage) -> None:
@@ -281,7 +315,10 @@ def _create(file: netCDF4.Dataset, encoded: Encoded, cube: CubeShape, storage: S
     options: dict[str, Any] = {**FILTERS, "chunksizes": cube.chunk} if cube.dims else {}
     kind = "f8" if storage.dtype == "float64" else "f4"
     curve = file.createVariable("curve", kind, cube.dims, fill_value=np.nan, **options)
-    logged = file.createVariable("logged", "i1", cube.dims, fill_value=None, **options)
+    logged = file.createVariable("logged", "i1", cube.dims, fill_value=0, **options)
+    # What is not written is False; as an attr, the fill value would mean that False is missing.
+    file.sync()
+    logged.delncattr("_FillValue")
     beside = [n for n, v in encoded.frame.coords.items() if set(v.dims) <= set(cube.dims)]
     for variable in (curve, logged):
         variable.set_auto_maskandscale(False)
