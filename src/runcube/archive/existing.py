@@ -69,8 +69,6 @@ class ExistingArchive:
         What the cells of the archive hold.
     digests : dict of int to str
         Hash of the values of each cell that holds a run.
-    same_cells : bool
-        Whether the cells have the same numbers in the archive to be written; ``is_like`` sets it.
 
     Raises
     ------
@@ -99,7 +97,6 @@ class ExistingArchive:
         splits, metrics = self.facts["labels"]
         self._splits = {name: i for i, name in enumerate(splits)}
         self._metrics = {name: i for i, name in enumerate(metrics)}
-        self.same_cells = False
         self._headers: dict[str, list[RunHeader]] = {}
         self._forgotten: set[str] = set()
         self._cleared: set[str] = set()
@@ -139,7 +136,6 @@ class ExistingArchive:
         with NETCDF_LOCK:
             labels = self._file.variables[dim][:] if dim in self._file.variables else []
             filters = self.cells.curve.filters()
-        self.same_cells = self.cells.shape == frame["curve"].shape[:-3]
         return (
             all(self.facts[name] == facts[name] for name in ("axis", "storage"))
             # Chunks of earlier versions have a checksum more.
@@ -162,11 +158,11 @@ class ExistingArchive:
         return (item.cell, item.trial) == (cell, attempt.number)
 
     def all_stay(self, path: str, held: Sequence[tuple[int, KeptRun]]) -> bool:
-        """Return whether the runs of a source hold the same cells, of the same numbers."""
+        """Return whether the runs of a source hold cells of the same numbers."""
         here = {run.attempt.log.number: (cell, run.attempt.number) for cell, run in held}
         items = enumerate(self.records[path].logs)
         before = {i: (item.cell, item.trial) for i, item in items if item.cell is not None}
-        return self.same_cells and here == before
+        return here == before
 
     def headers(self, job: Job) -> Sequence[RunHeader]:
         """Return the header of each log that a source was read as, if it has not changed since."""

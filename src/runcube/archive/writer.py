@@ -238,6 +238,8 @@ class Writer:
             else None
         )
         table = ArrayTable(() if kept is None else kept.table.rows)
+        # Else the same number is another cell.
+        same = kept if kept is not None and kept.cells.shape == self._cell_index.shape else None
         by_path: dict[str, list[tuple[int, KeptRun]]] = defaultdict(list)
         for cell, kept_run in self._by_cell.items():
             by_path[kept_run.attempt.log.header.source.path].append((cell, kept_run))
@@ -248,10 +250,10 @@ class Writer:
             if home is None:
                 continue
             held, record = by_path[path], home.store.records[home.path]
-            if kept is not None and home.store is kept and kept.all_stay(path, held):
+            if same is not None and home.store is same and same.all_stay(path, held):
                 # The same bytes: nothing about these runs has changed.
                 records.append(record)
-                rows.append(kept.record_bytes[path])
+                rows.append(same.record_bytes[path])
                 continue
             record = self._placed(rebased_record(record, home.store.table, table), held, table)
             records.append(msgspec.structs.replace(record, path=path))
