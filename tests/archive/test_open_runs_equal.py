@@ -6,7 +6,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lazy_cubes import assert_same, loaded, opened
-from odd_logs import CASES, SWEEPS
+from odd_logs import CASES, FURTHER, SWEEPS
 from sweeps import product_configs, write_sweep
 
 import runcube as rc
@@ -50,6 +50,23 @@ def test_odd_logs_are_opened_as_they_are_loaded(tmp_path, name, options):
         return
     for _ in range(2):
         assert_same(opened(root, tmp_path / "cache", **options), want)
+
+
+@pytest.mark.parametrize("name", FURTHER)
+@pytest.mark.parametrize("step", [1, -1])
+def test_what_was_opened_with_other_arguments_changes_nothing(tmp_path, name, step):
+    root, cache = tmp_path / "logs", tmp_path / "cache"
+    root.mkdir()
+    SWEEPS[name][0](root)
+    several = [options for of, options in CASES if of == name]
+    for options in [*several, {"metrics": "loss"}, {}][::step]:
+        try:
+            want = loaded(root, **options)
+        except RuncubeError as error:
+            with pytest.raises(type(error)):
+                opened(root, cache, **options)
+            continue
+        assert_same(opened(root, cache, **options), want)
 
 
 def test_it_warns_of_what_a_load_warns_of(logs):

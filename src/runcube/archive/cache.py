@@ -2,7 +2,8 @@
 
 An archive in the cache is a *generation*: it holds what logs were at one moment, read with one set
 of arguments, and is never changed or replaced. Its name tells both apart:
-``<directory>-<root>-<arguments>-<state of the logs>.nc``.
+``<directory>-<root>-<arguments>-<state of the logs>.nc``. Where there is none, a new one is made
+from what an earlier one, or one of other arguments, has of the logs.
 """
 
 from __future__ import annotations
@@ -204,8 +205,9 @@ class Generation:
         plain = policy_key(replace(policy, messages=True), readers)
         if max((time_ns for *_, time_ns in _own_code()), default=0) > _BEGAN:
             plain = None  # the code was edited since it was imported
-        about = [_environment(), root, uuid4().hex if plain is None else plain]
-        key = f"{name}-{_digest(where)[:_KEY]}-{_digest(about)[:_KEY]}"
+        once = "" if plain is not None else uuid4().hex
+        logs = _digest([_environment(), where, once])[:_KEY]
+        key = f"{name}-{logs}-{_digest([root, plain])[:_KEY]}"
         is_known = plain is not None and directory is not None
         return cls(directory, key, listing.digest()[:_STATE], is_known)
 
@@ -225,14 +227,23 @@ class Generation:
         return replace(self, directory=made, is_known=False), made
 
     def once(self) -> Self:
-        """Return another one that no opening asks for, or takes for an earlier one."""
-        key = f"{self.key[:-_KEY]}{uuid4().hex[:_KEY]}"
+        """Return another one that no opening asks for, or takes for one that is like it."""
+        name, once = self.key[: -2 * _KEY - 1], uuid4().hex
+        key = f"{name}{once[:_KEY]}-{once[-_KEY:]}"
         return replace(self, key=key, is_known=False)
 
-    def before(self) -> Path | None:
-        """Return the latest earlier generation with the same arguments; None if there is none."""
-        earlier = [(stat.st_mtime_ns, path) for path, stat in self._all() if self._is_before(path)]
-        return max(earlier)[1] if earlier else None
+    def like(self) -> Path | None:
+        """Return the finished generation of these logs that is most like this one; None if none is.
+
+        The latest of the same arguments, else of the same state, else of any.
+        """
+        about = self.key[:-_KEY]
+        found = [
+            (self._is_before(path), path.stem.endswith(self.state), stat.st_mtime_ns, path)
+            for path, stat in self._all()
+            if path.name.startswith(about) and path.suffix == ".nc" and path != self.path
+        ]
+        return max(found)[-1] if found else None
 
     def _is_before(self, path: Path) -> bool:
         key, _, _ = path.name.rpartition("-")

@@ -213,12 +213,12 @@ def _have_changed(root: str, listing: Listing, directory: Path | None) -> bool:
 
 
 def _archived(job: ArchiveJob, asked: Generation) -> Archived:
-    """Write an archive, from what an earlier generation has of logs that have not changed."""
-    before = asked.before()
+    """Write an archive, from what another generation has of logs that have not changed."""
+    like = asked.like()
     try:
-        if before is not None:
-            with opened(before) as file:
-                return archive_logs(job, ExistingArchive(before, file))
+        if like is not None:
+            with opened(like) as file:
+                return archive_logs(job, ExistingArchive(like, file))
     except (ArchiveError, FileNotFoundError) as error:
         if _is_full(error):
             raise _no_room(job, error) from error
