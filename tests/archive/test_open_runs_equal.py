@@ -1,5 +1,7 @@
 """What `open_runs` opens is what `load_runs` would load."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,6 +14,8 @@ from sweeps import product_configs, write_sweep
 import runcube as rc
 from runcube.core.errors import RuncubeError
 from runcube.testing import logged_sweeps
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.mark.parametrize("chunks", ["auto", None, {"seed": 1}, np.int64(2), {}], ids=str)
@@ -67,6 +71,25 @@ def test_what_was_opened_with_other_arguments_changes_nothing(tmp_path, name, st
                 opened(root, cache, **options)
             continue
         assert_same(opened(root, cache, **options), want)
+
+
+OTHER_ARGUMENTS = [
+    {"layout": "configs"},
+    {"on_duplicate": "last"},
+    {"path_keys": None},
+    {"align": "order"},
+    {},
+    {"ignore": "**/README.md"},
+    {"seed": None},
+    {"exact_labels": True, "expected": 10},
+]
+
+
+@pytest.mark.parametrize("folder", ["csv-loggers", "hydra", "optuna", "wandb"])
+def test_logs_of_other_people_are_opened_with_one_argument_after_another(tmp_path, folder):
+    for options in OTHER_ARGUMENTS:
+        want = loaded(DATA / folder, **options)
+        assert_same(opened(DATA / folder, tmp_path / "cache", **options), want)
 
 
 def test_it_warns_of_what_a_load_warns_of(logs):
