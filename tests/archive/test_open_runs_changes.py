@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import dask
+import numpy as np
 import pytest
 from lazy_cubes import assert_same, loaded, opened
 from sweeps import write_run
@@ -96,6 +97,27 @@ def test_a_worker_that_cannot_open_the_archive_is_told_the_remedy(logs, tmp_path
     there = pickle.loads(sent)
     with pytest.raises(rc.ArchiveError, match="pass cache= a directory that all of them can read"):
         there.curve.compute()
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        *[0, -2, True, 2.5, "10MB", [1], np.ones(2), {"seed": 0}, {"seed": -2}, {"seed": 2.5}],
+        *[{"seed": True}, {"seed": "few"}, {"seed": (2.5,)}, {"seed": {}}],
+    ],
+)
+def test_chunks_that_cannot_be_are_told_before_a_log_is_read(logs, chunks):
+    seen = []
+    with pytest.raises(rc.PlanError, match="chunks="):
+        opened(logs, chunks=chunks, progress=lambda *state: seen.append(state))
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    "size", [1, np.int64(2), -1, None, "auto", "1 MiB", (1, 2), [3], np.int64(-1)]
+)
+def test_all_that_dask_takes_as_sizes_is_taken(logs, size):
+    assert_same(opened(logs, chunks={"seed": size}), loaded(logs))
 
 
 @pytest.mark.parametrize("kept", [False, True])

@@ -131,6 +131,7 @@ parallel
     """
     policy = load_policy(locals())
     check_parallel(parallel)
+    _check_chunks(chunks)
     directory = cache_directory(cache)
     root = as_root(path)
     listing = without_own(list_files(root), directory)
@@ -309,6 +310,34 @@ def block_shape(shape: Sequence[int], chunk: Sequence[int], cells: int) -> tuple
     return tuple(block)
 
 
+def _check_chunks(chunks: Any) -> None:
+    """Raise what can be told of ``chunks`` before any log is read: its kind, and its sizes."""
+    is_auto = isinstance(chunks, str) and chunks == "auto"
+    if not (chunks is None or is_auto or _is_whole(chunks) or isinstance(chunks, Mapping)):
+        raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
+    for size in chunks.values() if isinstance(chunks, Mapping) else [chunks]:
+        if not _is_size(size):
+            raise PlanError(f"chunks={chunks!r}: {size!r} is no size; -1 is the whole dim")
+
+
+def _is_size(size: Any) -> bool:
+    """Return whether dask takes it as the size of blocks, or as the sizes of each."""
+    if isinstance(size, str):
+        from dask.utils import parse_bytes
+
+        try:
+            return size == "auto" or parse_bytes(size) > 0
+        except ValueError:
+            return False
+    if isinstance(size, list | tuple):
+        return all(_is_whole(part) and part >= 0 for part in size)
+    return size is None or (_is_whole(size) and (size >= 1 or size == -1))
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
 def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
     """Return ``curve`` and ``logged`` as dask arrays, whose names change as soon as a log does."""
     blocks = dict(ds["curve"].encoding["preferred_chunks"])
@@ -317,13 +346,8 @@ def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
         if odd:
             raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {[*blocks]}")
         blocks |= chunks
-    elif isinstance(chunks, int | np.integer) and not isinstance(chunks, bool):
-        blocks = dict.fromkeys(blocks, int(chunks))
     elif chunks != "auto":
-        raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
-    small = [n for n in blocks.values() if isinstance(n, int | np.integer) and n < 1 and n != -1]
-    if small:
-        raise PlanError(f"chunks={chunks!r}: {small[0]} is no size; -1 is the whole dim")
+        blocks = dict.fromkeys(blocks, int(chunks))
     token = _digest(Path(ds["curve"].encoding["source"]).name, blocks)
     parts = {
         name: ds[name].variable.chunk(blocks, name=f"runcube-{name}-{token}")
