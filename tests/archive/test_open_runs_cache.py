@@ -80,9 +80,9 @@ def made(monkeypatch):
     """Cubes that were made of logs, and not just opened."""
     seen = []
 
-    def making(asked, *rest, make=cached._make):
+    def making(asked, *rest, make=cached._make, **options):
         seen.append(asked.path.name)
-        return make(asked, *rest)
+        return make(asked, *rest, **options)
 
     monkeypatch.setattr(cached, "_make", making)
     return seen

@@ -11,7 +11,7 @@ names what archives of before left out. May import ``core``, ``files``, ``plan``
 """
 
 from runcube.archive.api import archive_runs, open_archive, save_archive, update_archive
-from runcube.archive.cached import open_runs
+from runcube.archive.cached import open_cube, open_runs
 from runcube.archive.merge import merge_archives
 from runcube.archive.verify import verify_archive
 
@@ -19,6 +19,7 @@ __all__ = [
     "archive_runs",
     "merge_archives",
     "open_archive",
+    "open_cube",
     "open_runs",
     "save_archive",
     "update_archive",
