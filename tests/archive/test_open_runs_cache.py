@@ -29,6 +29,7 @@ from runcube.archive import build, cached
 from runcube.archive import cache as cache_of
 from runcube.archive.staging import StagingStore
 from runcube.core.errors import RuncubeError
+from runcube.files import atomic
 from runcube.netcdf import reader as netcdf_reader
 from runcube.readers.config_files import load
 from runcube.readers.native.reader import NativeReader
@@ -759,6 +760,37 @@ def test_the_device_of_a_disk_may_have_another_number_elsewhere(logs, cache, mon
 
 
 # Others at the same time
+
+
+def test_who_waits_for_long_is_told_for_which_file(logs, cache, monkeypatch):
+    opened(logs, cache)
+    (made,) = results_of(cache)
+    made.unlink()
+    held, said, told_of = threading.Event(), threading.Event(), []
+
+    def hold():
+        with FileLock(made.with_name(f".{made.name}.lock")):
+            held.set()
+            assert said.wait(60)
+
+    def show(message, category, filename, *_):
+        told_of.append((str(message), category, filename))
+        said.set()
+
+    monkeypatch.setattr(atomic, "PATIENCE", 0.05)
+    other = threading.Thread(target=hold)
+    other.start()
+    assert held.wait(60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        monkeypatch.setattr(warnings, "showwarning", show)
+        rc.open_runs(logs, cache=cache)
+    other.join()
+    ((message, category, filename),) = told_of
+    assert str(made) in message
+    assert "waiting for another process" in message
+    assert (category, filename) == (UserWarning, __file__)
 
 
 def test_who_opens_at_the_same_time_waits_and_reads_nothing(logs, cache):
