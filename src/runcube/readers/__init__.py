@@ -23,7 +23,13 @@ from runcube.core import (
     Status,
 )
 from runcube.files import Tree, read_bytes
-from runcube.readers.base import Reader, register_reader, registered_readers, resolve_reader
+from runcube.readers.base import (
+    Reader,
+    broken_entry_points,
+    register_reader,
+    registered_readers,
+    resolve_reader,
+)
 from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.hf_trainer import TrainerReader
@@ -81,6 +87,7 @@ __all__ = [
     "Status",
     "Tree",
     "WandbReader",
+    "broken_entry_points",
     "known_fingerprint",
     "read_bytes",
     "reader_fingerprint",
