@@ -1,19 +1,21 @@
 """Readers: the files of one layout on disk to runs, behind one protocol.
 
 This is the public place for authors of readers: the protocol `Reader`, the terms in which it
-speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
-files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
-(`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module or a
-folder of its own; ``lines``, ``table``, ``database``, ``json_file``, ``last_words``, ``protobuf``,
-``leveldb_log`` and ``config_files`` are what several of them share. Start in ``base``, then
-``jobs``, the shortest reader. May import ``core`` and ``files``.
+speaks (`Source`, `Request`, `Roles`, `RunHeader`, `Names`, `Curves`, `RunLog`, `Problem`, `Status`,
+`Remarks`, `Resume`), the files under a root as a reader sees them (`Tree`, `LogFile`), bytes from
+this machine or a URL (`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout
+is a module or a folder of its own; ``lines``, ``table``, ``database``, ``json_file``,
+``last_words``, ``protobuf``, ``leveldb_log`` and ``config_files`` are what several of them share.
+Start in ``base``, then ``jobs``, the shortest reader. May import ``core`` and ``files``.
 """
 
 from runcube.core import (
     Curves,
     Limits,
     LogFile,
+    Names,
     Problem,
+    Remarks,
     Request,
     Resume,
     Roles,
@@ -74,10 +76,12 @@ __all__ = [
     "Limits",
     "LogFile",
     "MlflowReader",
+    "Names",
     "NativeReader",
     "Problem",
     "RayReader",
     "Reader",
+    "Remarks",
     "Request",
     "Resume",
     "Roles",
