@@ -87,6 +87,35 @@ print(ds.curve.encoding["source"])
     assert not Path(done.stdout.strip()).parent.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they stay")
+def test_the_temporary_archive_of_a_killed_process_goes_with_the_next_one(
+    logs, tmp_path, monkeypatch
+):
+    code = f"""
+import os, sys
+import runcube as rc
+ds = rc.open_runs({str(logs)!r}, cache=False)
+if "die" in sys.argv:
+    os.kill(os.getpid(), 9)
+print(flush=True)
+sys.stdin.readline()
+"""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = [sys.executable, "-W", "ignore", "-c", code]
+    (tmp_path / "runcube-another").mkdir()
+    living = subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    living.stdout.readline()
+    before = {*tmp_path.glob("runcube-*")}
+    assert subprocess.run([*run, "die"], check=False).returncode == -9
+    (left,) = {*tmp_path.glob("runcube-*")} - before
+    ds = opened(logs)
+    assert not left.exists()
+    assert before < {*tmp_path.glob("runcube-*")}
+    living.communicate(b"\n")
+    assert_same(ds, loaded(logs))
+
+
 @pytest.mark.parametrize("chunks", ["auto", None])
 def test_a_worker_that_cannot_open_the_archive_is_told_the_remedy(logs, tmp_path, chunks):
     ds = opened(logs, tmp_path / "cache", chunks=chunks)
