@@ -177,10 +177,21 @@ def test_other_folders_are_imported_by_their_faces(name):
 
 # What `runcube.readers` offers to authors of readers.
 AUTHORS_OF_READERS = set(
-    "Curves Limits LogFile Problem Reader Request Resume Roles RunHeader RunLog Source Status Tree"
-    " read_bytes register_reader JobsReader JsonlReader MlflowReader NativeReader RayReader"
-    " WandbReader".split()
+    "Curves Limits LogFile Names Problem Reader Remarks Request Resume Roles RunHeader RunLog"
+    " Source Status Tree read_bytes register_reader JobsReader JsonlReader MlflowReader"
+    " NativeReader RayReader WandbReader".split()
 )
+
+
+@pytest.mark.parametrize("term", ["Source", "Request", "RunHeader", "Curves", "RunLog"])
+def test_authors_of_readers_can_import_what_a_term_is_made_of(term):
+    from runcube import core, readers
+
+    fields = getattr(readers, term).__dataclass_fields__.values()
+    kinds = {word for field in fields for word in re.findall(r"[A-Z]\w+", str(field.type))}
+    assert {kind for kind in kinds if hasattr(core, kind)} <= {*readers.__all__}
+
+
 # The figures, and what goes with them.
 PLOTS = set(
     "best_of_k compare coverage curves data distribution heatmap importance marginals parallel"

@@ -1,7 +1,11 @@
 """The xarray engine ``runcube``."""
 
+import errno
 import inspect
 import io
+import os
+import pickle
+import shutil
 import warnings
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import sweeps
 import xarray as xr
 
 import runcube as rc
+from runcube.archive import build
 from runcube.engine import RuncubeBackend
 
 
@@ -181,3 +186,26 @@ def test_coordinates_stay_in_memory_as_they_do_with_open_runs(logs):
             .compute()
             .equals(want.curve.mean("seed"))
         )
+
+
+@pytest.mark.parametrize("wrong", ["s3://bucket/cache", 3, ""])
+def test_errors_name_the_argument_of_the_engine(logs, wrong):
+    with pytest.raises(rc.PlanError, match=r"^cache_directory="):
+        xr.open_dataset(logs, engine=RuncubeBackend, cache_directory=wrong)
+
+
+def test_a_disk_without_room_names_the_argument_of_the_engine(logs, tmp_path, monkeypatch):
+    def failing(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(build.Writer, "write", failing)
+    with pytest.raises(rc.ArchiveError, match=r" cache_directory= takes another directory"):
+        xr.open_dataset(logs, engine=RuncubeBackend, cache_directory=tmp_path / "cache")
+
+
+def test_an_archive_that_is_gone_names_the_argument_of_the_engine(logs, tmp_path):
+    cache = tmp_path / "cache"
+    sent = pickle.dumps(xr.open_dataset(logs, engine=RuncubeBackend, cache_directory=cache))
+    shutil.rmtree(cache)
+    with pytest.raises(rc.ArchiveError, match="pass cache_directory= a directory that all"):
+        pickle.loads(sent).curve.compute()

@@ -36,6 +36,7 @@ class Web(ThreadingHTTPServer):
         self.has_times = True
         self.has_sizes = True
         self.delay = 0.0
+        self.hold = lambda kind, path: None  # called before a request is answered
         self.denied = set()
         self.failing = {}  # by a part of the path: how often 503 is still the answer
         self.resetting = {}  # the same, but the connection is closed in the middle
@@ -64,6 +65,7 @@ class Handler(SimpleHTTPRequestHandler):
     def answer(self, *, body):
         time.sleep(self.server.delay)
         path = unquote(self.path.partition("?")[0])
+        self.server.hold(f"{self.command} {self.headers.get('Range', '')[:6]}", path)
         self.sent, self.code, self.is_noted = 0, 0, False
         try:
             if self.server.user is not None and not self.is_known():

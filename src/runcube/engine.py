@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import xarray as xr
 from xarray.backends import BackendEntrypoint
 
-from runcube.archive import open_runs
+from runcube.archive import open_cube, open_runs
 from runcube.files import PACKED_ENDINGS
 
 if TYPE_CHECKING:
@@ -187,13 +187,14 @@ progress, parallel
         (dtype('float64'), ['val'])
         """
         options: dict[str, Any] = {n: v for n, v in locals().items() if n in _OPTIONS}
-        options["cache"] = cache_directory
         is_path = isinstance(filename_or_obj, str | os.PathLike)
         if not is_path and not isinstance(filename_or_obj, list | tuple):
             got = type(filename_or_obj).__name__
             raise TypeError(f"engine 'runcube' reads a directory or a log by its path, got {got}")
         path = os.fspath(filename_or_obj) if is_path else filename_or_obj
-        ds = open_runs(path, chunks=None, **options)
+        options |= {"path": path, "chunks": None, "cache": cache_directory}
+        ds, summary = open_cube(options, argument="cache_directory")
+        summary.warn(stacklevel=1)
         names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
         values = {name: _Values.of(ds[name].variable) for name in ("curve", "logged")}
         beside = [name for name in ds.coords if name not in ds.indexes]

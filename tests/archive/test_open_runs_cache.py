@@ -8,11 +8,13 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -22,6 +24,7 @@ from filelock import FileLock
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from odd_logs import CASES, SWEEPS
+from saved_cubes import run
 from sweeps import product_configs, write_run, write_sweep
 
 import runcube as rc
@@ -29,6 +32,7 @@ from runcube.archive import build, cached
 from runcube.archive import cache as cache_of
 from runcube.archive.staging import StagingStore
 from runcube.core.errors import RuncubeError
+from runcube.files import atomic
 from runcube.netcdf import reader as netcdf_reader
 from runcube.readers.config_files import load
 from runcube.readers.native.reader import NativeReader
@@ -80,9 +84,9 @@ def made(monkeypatch):
     """Cubes that were made of logs, and not just opened."""
     seen = []
 
-    def making(asked, *rest, make=cached._make):
+    def making(asked, *rest, make=cached._make, **options):
         seen.append(asked.path.name)
-        return make(asked, *rest)
+        return make(asked, *rest, **options)
 
     monkeypatch.setattr(cached, "_make", making)
     return seen
@@ -328,14 +332,40 @@ def test_the_commit_the_command_and_the_time_are_those_of_now(logs, cache, monke
     assert len(made) == 4, "nothing but the first and the fresh ones was made"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all files")
-def test_a_file_without_permission_is_noticed(logs, cache):
-    log = logs / "003" / "json_out.jsonl"
-    opened(logs, cache)
-    for mode in (0o000, 0o644):
+# Root may read and write all: it becomes another, once all that it needs is imported.
+AS_ANOTHER = """
+    import os, sys, warnings
+    import runcube as rc
+    warnings.simplefilter("ignore")
+    logs, cache = sys.argv[1:]
+    rc.open_runs(logs, cache=False).compute()
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    for _ in range(2):
+        cubes = [rc.open_runs(logs, cache=where).compute() for where in (cache, False)]
+        one, other = (ds.assign_attrs(created="") for ds in cubes)
+        print(one.identical(other), *rc.problems(one).kind)
+"""
+
+
+@pytest.fixture
+def for_all(logs):
+    """A directory that others can enter, which holds the logs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        shutil.copytree(logs, folder / "logs")
+        yield folder
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no permissions as on Unix")
+def test_a_file_without_permission_is_noticed(for_all):
+    log, cache = for_all / "logs" / "003" / "json_out.jsonl", for_all / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    for mode, said in ((0o644, "True"), (0o000, "True unreadable"), (0o644, "True")):
         log.chmod(mode)
-        for _ in range(2):
-            assert_same(opened(logs, cache), opened(logs))
+        assert run(AS_ANOTHER, for_all / "logs", cache).splitlines() == [said] * 2
 
 
 def test_what_a_listing_does_not_show_is_not_kept(logs, cache, made, monkeypatch):
@@ -471,14 +501,23 @@ def test_the_cache_is_where_the_environment_says(logs, tmp_path, monkeypatch):
         assert (tmp_path / home / "runcube").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("where", ["file/cache", "locked/cache"])
-def test_a_cache_that_cannot_be_written_is_done_without(logs, tmp_path, where, monkeypatch):
+def test_a_cache_below_a_file_is_done_without(logs, tmp_path):
     (tmp_path / "file").write_text("")
-    (tmp_path / "locked").mkdir(mode=0o500)
-    if where == "locked/cache" and os.geteuid() == 0:
-        pytest.skip("root writes everywhere")
-    assert_same(opened(logs, tmp_path / where), opened(logs))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "locked", "logs"]
+    assert_same(opened(logs, tmp_path / "file" / "cache"), opened(logs))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "logs"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no permissions as on Unix")
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_cache_that_cannot_be_written_is_done_without(for_all, is_there):
+    (locked := for_all / "locked").mkdir()
+    if is_there:
+        (locked / "cache").mkdir()
+        (locked / "cache").chmod(0o555)
+    locked.chmod(0o555)
+    assert run(AS_ANOTHER, for_all / "logs", locked / "cache").splitlines() == ["True"] * 2
+    assert [*locked.rglob("*")] == [locked / "cache"] * is_there
+    locked.chmod(0o755)  # to be removed
 
 
 def test_a_cache_of_others_that_can_only_be_read_is_read(logs, cache, made, monkeypatch):
@@ -759,6 +798,37 @@ def test_the_device_of_a_disk_may_have_another_number_elsewhere(logs, cache, mon
 
 
 # Others at the same time
+
+
+def test_who_waits_for_long_is_told_for_which_file(logs, cache, monkeypatch):
+    opened(logs, cache)
+    (made,) = results_of(cache)
+    made.unlink()
+    held, said, told_of = threading.Event(), threading.Event(), []
+
+    def hold():
+        with FileLock(made.with_name(f".{made.name}.lock")):
+            held.set()
+            assert said.wait(60)
+
+    def show(message, category, filename, *_):
+        told_of.append((str(message), category, filename))
+        said.set()
+
+    monkeypatch.setattr(atomic, "PATIENCE", 0.05)
+    other = threading.Thread(target=hold)
+    other.start()
+    assert held.wait(60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", rc.SweepWarning)
+        monkeypatch.setattr(warnings, "showwarning", show)
+        rc.open_runs(logs, cache=cache)
+    other.join()
+    ((message, category, filename),) = told_of
+    assert str(made) in message
+    assert "waiting for another process" in message
+    assert (category, filename) == (UserWarning, __file__)
 
 
 def test_who_opens_at_the_same_time_waits_and_reads_nothing(logs, cache):

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import dask
+import numpy as np
 import pytest
 from lazy_cubes import assert_same, loaded, opened
 from sweeps import write_run
@@ -86,6 +87,35 @@ print(ds.curve.encoding["source"])
     assert not Path(done.stdout.strip()).parent.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they stay")
+def test_the_temporary_archive_of_a_killed_process_goes_with_the_next_one(
+    logs, tmp_path, monkeypatch
+):
+    code = f"""
+import os, sys
+import runcube as rc
+ds = rc.open_runs({str(logs)!r}, cache=False)
+if "die" in sys.argv:
+    os.kill(os.getpid(), 9)
+print(flush=True)
+sys.stdin.readline()
+"""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = [sys.executable, "-W", "ignore", "-c", code]
+    (tmp_path / "runcube-another").mkdir()
+    living = subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    living.stdout.readline()
+    before = {*tmp_path.glob("runcube-*")}
+    assert subprocess.run([*run, "die"], check=False).returncode == -9
+    (left,) = {*tmp_path.glob("runcube-*")} - before
+    ds = opened(logs)
+    assert not left.exists()
+    assert before < {*tmp_path.glob("runcube-*")}
+    living.communicate(b"\n")
+    assert_same(ds, loaded(logs))
+
+
 @pytest.mark.parametrize("chunks", ["auto", None])
 def test_a_worker_that_cannot_open_the_archive_is_told_the_remedy(logs, tmp_path, chunks):
     ds = opened(logs, tmp_path / "cache", chunks=chunks)
@@ -96,6 +126,27 @@ def test_a_worker_that_cannot_open_the_archive_is_told_the_remedy(logs, tmp_path
     there = pickle.loads(sent)
     with pytest.raises(rc.ArchiveError, match="pass cache= a directory that all of them can read"):
         there.curve.compute()
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        *[0, -2, True, 2.5, "10MB", [1], np.ones(2), {"seed": 0}, {"seed": -2}, {"seed": 2.5}],
+        *[{"seed": True}, {"seed": "few"}, {"seed": (2.5,)}, {"seed": {}}],
+    ],
+)
+def test_chunks_that_cannot_be_are_told_before_a_log_is_read(logs, chunks):
+    seen = []
+    with pytest.raises(rc.PlanError, match="chunks="):
+        opened(logs, chunks=chunks, progress=lambda *state: seen.append(state))
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    "size", [1, np.int64(2), -1, None, "auto", "1 MiB", (1, 2), [3], np.int64(-1)]
+)
+def test_all_that_dask_takes_as_sizes_is_taken(logs, size):
+    assert_same(opened(logs, chunks={"seed": size}), loaded(logs))
 
 
 @pytest.mark.parametrize("kept", [False, True])

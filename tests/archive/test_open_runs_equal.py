@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lazy_cubes import assert_same, loaded, opened
+from lazy_cubes import assert_same, loaded, opened, quietly
 from odd_logs import CASES, FURTHER, SWEEPS
 from sweeps import product_configs, write_sweep
 
@@ -23,6 +23,26 @@ DATA = Path(__file__).parents[1] / "data"
 def test_what_is_computed_is_what_would_be_loaded(logs, layout, chunks):
     options = {"layout": layout, "messages": True}
     assert_same(opened(logs, chunks=chunks, **options), loaded(logs, **options))
+
+
+@pytest.mark.parametrize("layout", ["grid", "configs"])
+def test_coordinates_have_one_order_on_every_road(logs, tmp_path, layout):
+    quietly(rc.archive_runs, logs, tmp_path / "sweep.nc", layout=layout)
+    want = loaded(logs, layout=layout, messages=True)
+    roads = {
+        "open_runs": opened(logs, layout=layout, messages=True),
+        "open_archive": rc.open_archive(tmp_path / "sweep.nc", messages=True),
+        "engine": quietly(
+            xr.open_dataset,
+            logs,
+            engine="runcube",
+            layout=layout,
+            messages=True,
+            cache_directory=False,
+        ),
+    }
+    for road, ds in roads.items():
+        assert [*ds.variables] == [*want.variables], road
 
 
 @settings(deadline=None)

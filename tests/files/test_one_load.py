@@ -14,6 +14,7 @@ from web import serving
 import runcube as rc
 from runcube.files import failed_reads, list_files, read_bytes, retry
 from runcube.files.tree import Tree
+from runcube.pipeline import progress_callback
 from runcube.readers import database
 
 
@@ -81,6 +82,27 @@ def test_failures_are_those_of_the_load_and_of_its_threads(tmp_path, other_threa
     assert failed_reads() == 1
     list_files(tmp_path)
     assert failed_reads() == 0
+
+
+def test_a_load_within_the_progress_of_another_is_one_of_its_own(tmp_path, web):
+    other = write_sweep(tmp_path / "other", product_configs(lr=[0.1]), seeds=(0,))
+
+    def asked(progress):
+        web.asked.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rc.SweepWarning)
+            rc.load_runs(web.url + "/logs", progress=progress)
+        return sorted(map(str, web.asked))
+
+    inner = []
+    want = asked(lambda *_: None)
+    assert asked(lambda *_: inner.append(loaded(other))) == want
+    assert inner
+    with pytest.raises(IsADirectoryError):
+        read_bytes(str(tmp_path), "")
+    with progress_callback(lambda *_: loaded(other)) as step:
+        step(1, 1, 1)
+    assert failed_reads() == 1
 
 
 def test_another_load_of_a_url_leaves_what_was_fetched(web, other_thread):

@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import warnings
+from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -267,16 +267,38 @@ def test_a_cube_without_logs_that_were_denied_is_not_kept(logs, web, tmp_path):
     assert_same(opened(url, cache), opened(url))
 
 
+class Meeting:
+    """Requests of a kind are answered once so many of them are waiting for it at the same time."""
+
+    def __init__(self, number):
+        self.number = number
+        self.lock = threading.Lock()
+        self.waiting, self.alone = {}, set()
+        self.met = defaultdict(threading.Event)
+
+    def __call__(self, kind, path):
+        if path.count("/") < 3:  # the root itself
+            return
+        kind = (kind, path.endswith("/"))
+        with self.lock:
+            met = self.met[kind]
+            self.waiting[kind] = self.waiting.get(kind, 0) + 1
+        if self.waiting[kind] >= self.number:
+            met.set()
+        if not met.wait(30):
+            self.alone.add(kind)
+            met.set()
+
+
 def test_many_small_waits_overlap(tmp_path, web):
     write_sweep(tmp_path / "logs", product_configs(lr=[0.1, 0.2]), seeds=range(40), epochs=120)
-    web.delay = 0.02
-    begun = time.monotonic()
+    web.hold = meeting = Meeting(8)
     ds = loaded(web.url + "/logs")
-    took = time.monotonic() - begun
     assert (ds.status == "complete").all()
-    # A page and three or four requests for each: 8 s one after the other.
-    assert len(web.asked) > 80 * 4
-    assert took < len(web.asked) * web.delay / 3
+    # Pages, sizes, beginnings and whole files: none is answered while fewer are asked for.
+    assert len(meeting.waiting) == 4
+    assert min(meeting.waiting.values()) >= 80
+    assert meeting.alone == set()
 
 
 def test_the_server_of_python_will_do(logs):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 import time
 import weakref
 from contextlib import suppress
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
+from runcube.archive.temporary import temporary_directory
 from runcube.core import PlanError
 from runcube.files import absolute_root, is_url, last_name, named_roots
 from runcube.pipeline import library_versions, policy_key
@@ -223,7 +223,7 @@ class Generation:
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if os.access(self.directory, os.W_OK | os.X_OK):
                     return self, None
-        made = Path(tempfile.mkdtemp(prefix="runcube-"))
+        made = temporary_directory()
         return replace(self, directory=made, is_known=False), made
 
     def once(self) -> Self:

@@ -129,31 +129,54 @@ parallel
     >>> end.mean("seed").compute().round(2).item()
     95.55
     """
-    policy = load_policy(locals())
-    check_parallel(parallel)
-    directory = cache_directory(cache)
-    root = as_root(path)
-    listing = without_own(list_files(root), directory)
-    asked = Generation.of(directory, root, listing, policy, resolve_reader(reader))
-    made = _find(asked, policy) or _make(asked, root, listing, policy, progress, parallel)
-    ds, summary = made
-    # What depends on the moment is that of now.
-    ds.attrs.pop("git_commit", None)
-    ds.attrs |= attrs_of_now(listing.root) | {"policies": clean_text(policy_attr(policy))}
-    if chunks is not None:
-        ds = _in_blocks(ds, chunks)
+    ds, summary = open_cube(locals())
     summary.warn(stacklevel=2)
     return ds
 
 
-def _find(asked: Generation, policy: Policy) -> tuple[xr.Dataset, LoadSummary] | None:
+def open_cube(
+    arguments: Mapping[str, Any], argument: str = "cache"
+) -> tuple[xr.Dataset, LoadSummary]:
+    """Return the cube of ``open_runs``, and what is told of it.
+
+    Parameters
+    ----------
+    arguments : mapping
+        Those of ``open_runs``, all of them.
+    argument : str
+        What ``cache`` is called where it was given, for messages.
+    """
+    policy = load_policy(arguments)
+    progress, parallel, chunks = (arguments[n] for n in ("progress", "parallel", "chunks"))
+    check_parallel(parallel)
+    _check_chunks(chunks)
+    try:
+        directory = cache_directory(arguments["cache"])
+    except PlanError as error:
+        raise PlanError(f"{argument}{str(error).removeprefix('cache')}") from None
+    root = as_root(arguments["path"])
+    listing = without_own(list_files(root), directory)
+    asked = Generation.of(directory, root, listing, policy, resolve_reader(policy.reader))
+    found = _find(asked, policy, argument)
+    ds, summary = found or _make(
+        asked, root, listing, policy, progress, parallel, argument=argument
+    )
+    # What depends on the moment is that of now.
+    ds.attrs.pop("git_commit", None)
+    ds.attrs |= attrs_of_now(listing.root) | {"policies": clean_text(policy_attr(policy))}
+    return ds if chunks is None else _in_blocks(ds, chunks), summary
+
+
+def _find(
+    asked: Generation, policy: Policy, argument: str
+) -> tuple[xr.Dataset, LoadSummary] | None:
     """Return what was kept, and what is told of it; None if there is nothing, or it is damaged."""
     if not (asked.is_known and asked.path.exists()):
         return None
     try:
         with NETCDF_LOCK, opened(asked.path) as file:
             facts = json.loads(file.groups["logs"].getncattr("facts"))
-        ds = _opened(asked.path, Lease(asked.path), policy)
+        ds = _opened(asked.path, Lease(asked.path), policy, argument)
     except (ArchiveError, FileNotFoundError, LookupError, ValueError):
         return None
     asked.use()
@@ -167,6 +190,8 @@ def _make(
     policy: Policy,
     progress: bool | Progress,
     parallel: Parallel,
+    *,
+    argument: str,
 ) -> tuple[xr.Dataset, LoadSummary]:
     """Write a generation and open it; who waited for another process opens what that has made."""
     directory = asked.directory
@@ -182,19 +207,19 @@ def _make(
         mirrored=listing,
     )
     with locked(asked.path, own=True):
-        found = _find(asked, policy)
+        found = _find(asked, policy, argument)
         if found is not None:
             return found
         unused = asked.unused()
         asked.path.unlink(missing_ok=True)  # it is damaged, if it is there
-        archived = _archived(job, asked)
+        archived = _archived(job, asked, argument)
         path = asked.path
         if archived.may_differ or _have_changed(root, listing, directory):
             path = asked.once().path
             asked.path.rename(path)
         if temporary is None and (path != asked.path or not asked.is_known):
             lease = Lease(path, path)
-        ds = _opened(path, lease, policy)
+        ds = _opened(path, lease, policy, argument)
     asked.remove(unused)
     return ds, archived.summary
 
@@ -212,7 +237,7 @@ def _have_changed(root: str, listing: Listing, directory: Path | None) -> bool:
         return True
 
 
-def _archived(job: ArchiveJob, asked: Generation) -> Archived:
+def _archived(job: ArchiveJob, asked: Generation, argument: str) -> Archived:
     """Write an archive, from what another generation has of logs that have not changed."""
     like = asked.like()
     try:
@@ -221,13 +246,13 @@ def _archived(job: ArchiveJob, asked: Generation) -> Archived:
                 return archive_logs(job, ExistingArchive(like, file))
     except (ArchiveError, FileNotFoundError) as error:
         if _is_full(error):
-            raise _no_room(job, error) from error
+            raise _no_room(job, error, argument) from error
         # Damaged, or removed just now: it is of no use.
     try:
         return archive_logs(job)
     except (ArchiveError, OSError) as error:
         if _is_full(error):
-            raise _no_room(job, error) from error
+            raise _no_room(job, error, argument) from error
         raise
 
 
@@ -237,17 +262,17 @@ def _is_full(error: BaseException) -> bool:
     return any(getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for e in causes)
 
 
-def _no_room(job: ArchiveJob, error: Exception) -> ArchiveError:
+def _no_room(job: ArchiveJob, error: Exception, argument: str) -> ArchiveError:
     where = job.target.parent
     return ArchiveError(
-        f"{where}: no room for the cube of these logs ({error}); cache= takes another directory, "
-        "load_runs needs none"
+        f"{where}: no room for the cube of these logs ({error}); {argument}= takes another "
+        "directory, load_runs needs none"
     )
 
 
-def _opened(path: Path, lease: Lease, policy: Policy) -> xr.Dataset:
+def _opened(path: Path, lease: Lease, policy: Policy, argument: str) -> xr.Dataset:
     """Return the cube of a generation with lazy values, which prefer the blocks of ``auto``."""
-    open_file = partial(_open_generation, lease=lease)
+    open_file = partial(_open_generation, lease=lease, argument=argument)
     ds = read_file(path, messages=policy.messages, open_file=open_file)
     with NETCDF_LOCK, opened(path) as file:
         chunk: Any = file.variables["curve"].chunking()
@@ -259,7 +284,7 @@ def _opened(path: Path, lease: Lease, policy: Policy) -> xr.Dataset:
 
 
 def _open_generation(
-    path: str, identity: tuple[int, ...], mode: Literal["r"], *, lease: Lease
+    path: str, identity: tuple[int, ...], mode: Literal["r"], *, lease: Lease, argument: str
 ) -> netCDF4.Dataset:
     """Open a file that holds the values of a cube, and must be there as long as that.
 
@@ -275,8 +300,8 @@ def _open_generation(
     except FileNotFoundError:
         raise ArchiveError(
             f"{path}: this process cannot open the archive in which open_runs keeps the values: on "
-            "workers of other machines pass cache= a directory that all of them can read; if it "
-            "was removed since, open the logs again"
+            f"workers of other machines pass {argument}= a directory that all of them can read; if "
+            "it was removed since, open the logs again"
         ) from None
 
 
@@ -310,6 +335,34 @@ def block_shape(shape: Sequence[int], chunk: Sequence[int], cells: int) -> tuple
     return tuple(block)
 
 
+def _check_chunks(chunks: Any) -> None:
+    """Raise what can be told of ``chunks`` before any log is read: its kind, and its sizes."""
+    is_auto = isinstance(chunks, str) and chunks == "auto"
+    if not (chunks is None or is_auto or _is_whole(chunks) or isinstance(chunks, Mapping)):
+        raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
+    for size in chunks.values() if isinstance(chunks, Mapping) else [chunks]:
+        if not _is_size(size):
+            raise PlanError(f"chunks={chunks!r}: {size!r} is no size; -1 is the whole dim")
+
+
+def _is_size(size: Any) -> bool:
+    """Return whether dask takes it as the size of blocks, or as the sizes of each."""
+    if isinstance(size, str):
+        from dask.utils import parse_bytes
+
+        try:
+            return size == "auto" or parse_bytes(size) > 0
+        except ValueError:
+            return False
+    if isinstance(size, list | tuple):
+        return all(_is_whole(part) and part >= 0 for part in size)
+    return size is None or (_is_whole(size) and (size >= 1 or size == -1))
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
 def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
     """Return ``curve`` and ``logged`` as dask arrays, whose names change as soon as a log does."""
     blocks = dict(ds["curve"].encoding["preferred_chunks"])
@@ -318,13 +371,8 @@ def _in_blocks(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
         if odd:
             raise UnknownNameError(f"chunks: no dim {odd[0]!r}; there are {[*blocks]}")
         blocks |= chunks
-    elif isinstance(chunks, int | np.integer) and not isinstance(chunks, bool):
-        blocks = dict.fromkeys(blocks, int(chunks))
     elif chunks != "auto":
-        raise PlanError(f"chunks={chunks!r}: expected 'auto', a number, a mapping or None")
-    small = [n for n in blocks.values() if isinstance(n, int | np.integer) and n < 1 and n != -1]
-    if small:
-        raise PlanError(f"chunks={chunks!r}: {small[0]} is no size; -1 is the whole dim")
+        blocks = dict.fromkeys(blocks, int(chunks))
     token = _digest(Path(ds["curve"].encoding["source"]).name, blocks)
     parts = {
         name: ds[name].variable.chunk(blocks, name=f"runcube-{name}-{token}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import warnings
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -14,10 +16,11 @@ from runcube.core import ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # What a file system without locks says.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+# Seconds of waiting for another process after which it is said.
+PATIENCE = 5.0
 # Bytes of a disk that are too few for what HDF5 writes at once.
 _NO_ROOM = 1 << 20
 # HDF5, and the classic forms of netCDF.
@@ -39,13 +42,18 @@ def locked(path: Path, *, own: bool = False) -> Iterator[None]:
     ------
     ArchiveError
         If another process is writing it, or its directory cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If it takes long to wait.
     """
     if not own:
         check_target(path)
     beside = path.with_name(f".{path.name}.lock")
     lock = FileLock(beside)
     try:
-        lock.acquire(timeout=-1 if own else 0)
+        _acquire(lock, path, is_patient=own)
     except Timeout:
         raise ArchiveError(
             f"{path}: another process is writing it (lock file {beside.name}); try again later"
@@ -63,6 +71,28 @@ def locked(path: Path, *, own: bool = False) -> Iterator[None]:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         lock.release()
+
+
+def _acquire(lock: FileLock, path: Path, *, is_patient: bool) -> None:
+    """Acquire a lock at once, or after whatever time, of which a long one is said.
+
+    Raises
+    ------
+    Timeout
+        If another process has it, and this one is not patient.
+    """
+    try:
+        lock.acquire(timeout=PATIENCE if is_patient else 0)
+    except Timeout:
+        if not is_patient:
+            raise
+        warnings.warn(
+            f"{path}: waiting for another process or thread that is writing this file (lock file "
+            f"{Path(lock.lock_file).name})",
+            # At the call of ``open_runs``, the only one that waits.
+            stacklevel=7,
+        )
+        lock.acquire()
 
 
 @contextmanager

@@ -229,7 +229,8 @@ def decode(
     schema : mapping
         The JSON of the attr ``runcube_archive``.
     texts : mapping of str to sequence of bytes, (cells,)
-        Exact text of each cell, packed, in C order, by name of the variable in the file.
+        Exact text of each cell, packed, in C order, by name of the variable in the file. Those of
+        ``messages``, which is none, become a coordinate.
     """
     names = schema.get("names", {})
     if names:
@@ -256,7 +257,20 @@ def decode(
     data_vars = {n: v for n, v in made.items() if n in data}
     native = {name: value for name, value in ds.attrs.items() if name != "runcube_archive"}
     coords = {n: v for n, v in made.items() if n not in data}
+    if "messages" in texts and "messages" not in coords:
+        coords = _with_messages(coords, texts["messages"])
     return xr.Dataset(data_vars, coords, _join_attrs(native, schema["attrs"]))
+
+
+def _with_messages(
+    coords: Mapping[str, xr.Variable], texts: Sequence[bytes]
+) -> dict[str, xr.Variable]:
+    """Return coordinates with the text lines of the runs, where a cube that is loaded has them."""
+    cells = np.array([*(clean_text(unpack_text(text)) for text in texts), ""], dtype=object)[:-1]
+    status = coords["status"]
+    messages = {"messages": xr.Variable(status.dims, cells.reshape(status.shape))}
+    at = [*coords].index("split")
+    return dict([*coords.items()][:at]) | messages | dict([*coords.items()][at:])
 
 
 def _decode_values(

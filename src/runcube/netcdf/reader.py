@@ -17,10 +17,9 @@ from runcube.core import (
     ArchiveError,
     RuncubeError,
     UnknownNameError,
-    clean_text,
 )
 from runcube.files import is_netcdf
-from runcube.netcdf.encoding import CUBE, FORMAT, decode, unpack_text
+from runcube.netcdf.encoding import CUBE, FORMAT, decode
 from runcube.netcdf.lock import NETCDF_LOCK
 
 if TYPE_CHECKING:
@@ -176,11 +175,6 @@ def _cube_of(
             f"{path}: archive format {schema['format']}, this runcube reads {FORMAT}: upgrade it"
         )
     made = decode(ds, schema, texts)
-    if "messages" in texts and "messages" not in made.coords:
-        lines = [unpack_text(text) for text in texts["messages"]]
-        cells = np.array([*map(clean_text, lines), ""], dtype=object)[:-1]
-        status = made["status"]
-        made = made.assign_coords(messages=(status.dims, cells.reshape(status.shape)))
     for variable in made.variables.values():
         # Not by drop_encoding, which reads lazy values in older versions of xarray.
         variable.encoding = dict(LONG_TEXT_ENCODING) if variable.dtype.kind == "O" else {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import (
+    LogError,
     NoRunsError,
     Problem,
     RunHeader,
@@ -28,10 +29,10 @@ from runcube.files import (
     read_ends,
 )
 from runcube.pipeline.foreign_logs import aside_problems, foreign_logger, foreign_problems
-from runcube.pipeline.jobs import Job, needs_whole_logs, of_logger, read_headers
+from runcube.pipeline.jobs import Job, find_sources, needs_whole_logs, of_logger, read_headers
 from runcube.pipeline.second_records import second_records
 from runcube.plan import keys_from_paths
-from runcube.readers import reader_fingerprint, resolve_reader
+from runcube.readers import broken_entry_points, reader_fingerprint, resolve_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -156,6 +157,8 @@ def discover(
         If that is since no log has the ``x`` of the reader.
     PlanError
         If a glob matches no file.
+    LogError
+        If a reader cannot find its logs, though they were found before.
     """
     readers = resolve_reader(reader)
     fingerprints = [*map(reader_fingerprint, readers)]
@@ -171,13 +174,15 @@ def discover(
         taken.append((job, [sharing.slim(header) for header in headers], None))
     if taken or files:
         tree.settle()
+    broken = dict(broken_entry_points()) if reader == "auto" else {}
     for candidate, fingerprint in zip(readers, fingerprints, strict=True):
-        for source in candidate.find(tree):
-            tree.claim(source.files)
+        for source in find_sources(candidate, tree, broken):
             job = Job(candidate, source, fingerprint)
             # At once, while the head of the file is in memory.
             headers, problem = ([], None) if needs_whole_logs(candidate) else read_headers(job)
             taken.append((job, [sharing.slim(h, candidate) for h in headers], problem))
+    if again and broken:
+        raise LogError("; ".join(broken)) from next(iter(broken.values()))
     second, named = second_records([(job.reader, job.source) for job, _, _ in taken])
     taken = [item for item in taken if item[0].source.path not in second]
     taken.sort(key=lambda item: natural_key(item[0].source.path))
@@ -186,12 +191,13 @@ def discover(
         tree.root,
         [job for job, _, _ in taken],
         [header for _, slim, _ in taken for header in slim],
-        skipped=_skipped(tree, [*named, *unread]),
+        skipped=_skipped(tree, [*(Problem("reader_error", b) for b in broken), *named, *unread]),
         template=path_keys,
     )
     if not found.headers and not found.unread:
         _raise_unknown_x(readers, tree)
-        raise NoRunsError(_nothing(path, tree, found.skipped, readers))
+        cause = next(iter(broken.values()), None)
+        raise NoRunsError(_nothing(path, tree, found.skipped, readers)) from cause
     return replace(
         found,
         path_keys=keys_from_paths([h.source.path for h in found.headers], found.template),
@@ -307,11 +313,12 @@ def _nothing(path: Roots, tree: Tree, skipped: Sequence[Problem], readers: Seque
     if not tree.files and not tree.unreadable:
         return f"{place}: the directory is empty; pass the directory that holds the logs"
     kinds = ", ".join(sorted({p.kind for p in skipped})) or "no file that looks like a log"
+    broken = "".join(f"{p.message}; " for p in skipped if not p.path)
     names = ", ".join(reader.name for reader in readers)
     return (
         f"{place}: no training logs among {len(tree.files)} files ({kinds}); "
-        f"readers asked: {names}; pass the directory of the logs, or reader=JsonlReader(...), "
-        "of tables CsvReader(...)"
+        f"{broken}readers asked: {names}; "
+        "pass the directory of the logs, or reader=JsonlReader(...), of tables CsvReader(...)"
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from runcube.core import Problem, RunHeader, RunLog, Source
+from runcube.core import Problem, RuncubeError, RunHeader, RunLog, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from runcube.core import Request
+    from runcube.files import Tree
     from runcube.readers import Reader
 
 T = TypeVar("T")
@@ -42,6 +43,32 @@ class Job:
 def needs_whole_logs(reader: Reader) -> bool:
     """Return whether the headers of a reader are those of what it reads, and nothing cheaper."""
     return bool(getattr(reader, "whole_headers", False))
+
+
+def find_sources(reader: Reader, tree: Tree, broken: dict[str, Exception]) -> Iterator[Source]:
+    """Yield the logs that a reader finds, each claimed.
+
+    Parameters
+    ----------
+    reader : Reader
+    tree : Tree
+    broken : dict of str to Exception
+        Takes what the reader raises, by what is told of it.
+
+    Raises
+    ------
+    RuncubeError
+        What a reader raises on purpose, as of its own arguments.
+    """
+    try:
+        for source in reader.find(tree):
+            tree.claim(source.files)
+            yield source
+    except RuncubeError:
+        raise
+    except Exception as error:  # a reader's bug must cost what it had to find, not the sweep
+        told = f"find of the reader {reader.name!r} raised {type(error).__name__}: {error}"
+        broken[told] = error
 
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,9 +41,18 @@ class Progress(Protocol):
 def progress_callback(
     progress: bool | Progress, doing: str = "reading logs"
 ) -> Iterator[Progress | None]:
-    """Yield the callable that a ``progress=`` argument stands for; a bar goes away at the end."""
+    """Yield the callable that a ``progress=`` argument stands for; a bar goes away at the end.
+
+    That of a user is called in a context of its own: another load that it may do must not take the
+    place of this one.
+    """
     if callable(progress):
-        yield progress
+        context = copy_context()
+
+        def apart(done: int, total: int, files: int) -> None:
+            context.run(progress, done, total, files)
+
+        yield apart
     elif not isinstance(progress, bool | np.bool_):
         raise PlanError(f"progress={progress!r}: expected True, False or a function")
     elif not progress:

@@ -93,7 +93,7 @@ def raise_first(skipped: Sequence[Problem], sweep: Sweep, selection: Selection) 
     own = [p for kept_run in selection.kept_runs for p in kept_run.attempt.problems]
     for problem in (*skipped, *(p for _, p in sweep.problems), *own):
         if problem.kind != "not_a_log":
-            raise LogError(f"{problem.path}: {problem}")
+            raise LogError(f"{problem.path}: {problem}" if problem.path else str(problem))
 
 
 def load_attrs(

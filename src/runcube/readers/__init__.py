@@ -1,19 +1,21 @@
 """Readers: the files of one layout on disk to runs, behind one protocol.
 
 This is the public place for authors of readers: the protocol `Reader`, the terms in which it
-speaks (`Source`, `Request`, `RunHeader`, `Curves`, `RunLog`, `Problem`, `Status`, `Resume`), the
-files under a root as a reader sees them (`Tree`, `LogFile`), bytes from this machine or a URL
-(`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout is a module or a
-folder of its own; ``lines``, ``table``, ``database``, ``json_file``, ``last_words``, ``protobuf``,
-``leveldb_log`` and ``config_files`` are what several of them share. Start in ``base``, then
-``jobs``, the shortest reader. May import ``core`` and ``files``.
+speaks (`Source`, `Request`, `Roles`, `RunHeader`, `Names`, `Curves`, `RunLog`, `Problem`, `Status`,
+`Remarks`, `Resume`), the files under a root as a reader sees them (`Tree`, `LogFile`), bytes from
+this machine or a URL (`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout
+is a module or a folder of its own; ``lines``, ``table``, ``database``, ``json_file``,
+``last_words``, ``protobuf``, ``leveldb_log`` and ``config_files`` are what several of them share.
+Start in ``base``, then ``jobs``, the shortest reader. May import ``core`` and ``files``.
 """
 
 from runcube.core import (
     Curves,
     Limits,
     LogFile,
+    Names,
     Problem,
+    Remarks,
     Request,
     Resume,
     Roles,
@@ -23,7 +25,13 @@ from runcube.core import (
     Status,
 )
 from runcube.files import Tree, read_bytes
-from runcube.readers.base import Reader, register_reader, registered_readers, resolve_reader
+from runcube.readers.base import (
+    Reader,
+    broken_entry_points,
+    register_reader,
+    registered_readers,
+    resolve_reader,
+)
 from runcube.readers.csv import CsvReader
 from runcube.readers.fingerprint import known_fingerprint, reader_fingerprint
 from runcube.readers.hf_trainer import TrainerReader
@@ -68,10 +76,12 @@ __all__ = [
     "Limits",
     "LogFile",
     "MlflowReader",
+    "Names",
     "NativeReader",
     "Problem",
     "RayReader",
     "Reader",
+    "Remarks",
     "Request",
     "Resume",
     "Roles",
@@ -81,6 +91,7 @@ __all__ = [
     "Status",
     "Tree",
     "WandbReader",
+    "broken_entry_points",
     "known_fingerprint",
     "read_bytes",
     "reader_fingerprint",

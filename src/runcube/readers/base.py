@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from threading import RLock
 from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 from runcube.core import PlanError
@@ -24,7 +25,8 @@ class Reader(Protocol):
     changes: with ``parallel=`` several threads use it at the same time, or it is pickled and used
     in other processes. It does not raise on what a file
     holds: what is wrong becomes a ``Problem`` of the run. If ``headers`` or ``read`` raises all the
-    same, that costs the file (a problem of kind ``reader_error``), not the load. Archives and the
+    same, that costs the file (a problem of kind ``reader_error``), not the load; of ``find`` what
+    it would have found from there on. Archives and the
     cache use what they keep of a log only for a reader of the same class, code and options.
 
     Attributes
@@ -171,7 +173,10 @@ class Reader(Protocol):
 
 
 _registered: dict[str, Reader] = {}
-_entry_points_loaded = False
+# What entry points raised that cannot be loaded, by what is told of it; None: none was loaded yet.
+_broken: dict[str, Exception] | None = None
+# A module of an entry point may itself ask for the readers that are known by then.
+_LOADING = RLock()
 
 
 def is_reader(reader: object) -> TypeGuard[Reader]:
@@ -184,7 +189,8 @@ def register_reader(reader: Reader) -> None:
 
     Readers registered later are asked earlier, so that a special layout goes before a general one.
     A package needs no call: an entry point in the group ``runcube.readers`` that names a reader
-    object is registered at the first load.
+    object is registered at the first load. One that cannot be is a problem of kind
+    ``reader_error``.
 
     Parameters
     ----------
@@ -217,12 +223,26 @@ def registered_readers() -> list[Reader]:
 
     The first call also registers the readers that installed packages name as entry points.
     """
-    global _entry_points_loaded
-    if not _entry_points_loaded:
-        _entry_points_loaded = True
-        for entry in entry_points(group=ENTRY_POINT_GROUP):
-            register_reader(entry.load())
+    broken_entry_points()
     return list(reversed(_registered.values()))
+
+
+def broken_entry_points() -> dict[str, Exception]:
+    """Return what entry points raised that cannot be loaded, by what a user is told of it.
+
+    The first call registers the readers of all others, and other threads wait for it.
+    """
+    global _broken
+    with _LOADING:
+        if _broken is None:
+            _broken = {}
+            for entry in entry_points(group=ENTRY_POINT_GROUP):
+                try:
+                    register_reader(entry.load())
+                except Exception as error:  # a package is of anybody's making
+                    where = f"the entry point {entry.name!r} of {ENTRY_POINT_GROUP}"
+                    _broken[f"{where} cannot be loaded: {type(error).__name__}: {error}"] = error
+        return _broken
 
 
 def resolve_reader(reader: str | Reader) -> list[Reader]:
@@ -254,4 +274,5 @@ def resolve_reader(reader: str | Reader) -> list[Reader]:
         if isinstance(reader, str) and candidate.name == reader:
             return [candidate]
     names = ", ".join(repr(c.name) for c in known)
-    raise PlanError(f"reader={reader!r}: no such reader; known: 'auto', {names}")
+    lost = "".join(f"; {told}" for told in broken_entry_points())
+    raise PlanError(f"reader={reader!r}: no such reader; known: 'auto', {names}{lost}")
