@@ -54,7 +54,7 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_BYTES = 1024
 
 
-@dataclass
+@dataclass(frozen=True)
 class Discovery:
     """All that the listing of a path and the headers of its logs tell, before any metric is parsed.
 

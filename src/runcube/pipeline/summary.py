@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from runcube.core import Problem, RunLog
     from runcube.curves import Selection
-    from runcube.pipeline.discover import Discovery
     from runcube.pipeline.parse import Parsed
     from runcube.pipeline.policy import Policy
     from runcube.plan import Sweep
@@ -96,19 +95,18 @@ def raise_first(skipped: Sequence[Problem], sweep: Sweep, selection: Selection) 
             raise LogError(f"{problem.path}: {problem}")
 
 
-def load_attrs(
-    discovery: Discovery, sweep: Sweep, skipped: Sequence[Problem], policy: Policy
-) -> dict[str, Any]:
+def load_attrs(parsed: Parsed, skipped: Sequence[Problem], policy: Policy) -> dict[str, Any]:
     """Return the attrs of a cube, its provenance and policies: text and numbers only."""
     named = [
         {"path": clean_text(p.path), "kind": p.kind, "message": clean_text(p.message)}
         for p in skipped
     ]
-    here = attrs_of_now(discovery.root)
+    root, sweep = parsed.discovery.root, parsed.sweep
+    here = attrs_of_now(root)
     return {
         "Conventions": "runcube-1",
         "runcube_version": here.pop("runcube_version"),
-        "source": clean_text(display_root(discovery.root)),
+        "source": clean_text(display_root(root)),
         "created": here.pop("created"),
         "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
         "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
@@ -162,13 +160,14 @@ class LoadSummary:
 
     @classmethod
     def of(
-        cls, source: str, sweep: Sweep, selection: Selection, skipped: Sequence[Problem]
+        cls, source: str, parsed: Parsed, selection: Selection, skipped: Sequence[Problem]
     ) -> LoadSummary:
         """Return the summary of a load: its problems by kind, the notes of plan and selection."""
         counts = Counter(p.kind for p in skipped)
         counts.update(p.kind for kept_run in selection.kept_runs for p in kept_run.attempt.problems)
-        counts.update(p.kind for _, p in sweep.problems)
-        return cls(source, len(selection.kept_runs), dict(counts), (*sweep.notes, *selection.notes))
+        counts.update(p.kind for _, p in parsed.sweep.problems)
+        notes = (*parsed.sweep.notes, *selection.notes)
+        return cls(source, len(selection.kept_runs), dict(counts), notes, parsed.read_here)
 
     def kept(self) -> dict[str, Any]:
         """Return what an archive keeps of this, by field."""
@@ -214,42 +213,30 @@ class FinishedLoad:
     summary: LoadSummary
 
 
-def finish_load(
-    discovery: Discovery, parsed: Parsed, policy: Policy, selection: Selection | None = None
-) -> FinishedLoad:
-    """Select the runs that stay in the cells, and collect attrs, problems and notes.
+def finish_load(parsed: Parsed, policy: Policy, selection: Selection) -> FinishedLoad:
+    """Collect labels, attrs, problems and notes of a load.
 
     Parameters
     ----------
-    discovery : Discovery
     parsed : Parsed
     policy : Policy
-    selection : Selection, optional
-        What ``selected_runs`` returned, where that is known already.
+    selection : Selection
+        What ``selected_runs`` returned.
 
     Raises
     ------
-    UnknownNameError
-        If a policy names a split, metric or axis that no log has.
-    PlanError
-        With ``on_duplicate="raise"``, if two runs share a cell.
     LogError
         With ``errors="raise"``.
     """
-    if selection is None:
-        selection = selected_runs(parsed, policy)
     skipped = [*parsed.sweep.skipped, *parsed.failures, *selection.superseded]
     if policy.errors == "raise":
         raise_first(skipped, parsed.sweep, selection)
-    attrs = load_attrs(discovery, parsed.sweep, skipped, policy)
-    summary = LoadSummary.of(attrs["source"], parsed.sweep, selection, skipped)
-    summary = replace(summary, read_here=parsed.read_here)
+    attrs = load_attrs(parsed, skipped, policy)
+    summary = LoadSummary.of(attrs["source"], parsed, selection, skipped)
     return FinishedLoad(selection, inner_labels(selection, policy), attrs, summary)
 
 
-def finish_tree(
-    discovery: Discovery, parsed: Parsed, policy: Policy
-) -> tuple[FinishedLoad, dict[str, Selection]]:
+def finish_tree(parsed: Parsed, policy: Policy) -> tuple[FinishedLoad, dict[str, Selection]]:
     """Do what ``finish_load`` does for a tree: its problems are those of all its nodes, once each.
 
     Returns
@@ -262,7 +249,7 @@ def finish_tree(
     Raises
     ------
     UnknownNameError, PlanError, LogError
-        As ``finish_load``.
+        As ``selected_runs`` and ``finish_load``.
     """
     main = selected_runs(parsed, policy)
     nodes = dict(tree_selections(parsed.logs, main, parsed.sweep))
@@ -273,7 +260,7 @@ def finish_tree(
     for number, kept_run in enumerate(main.kept_runs):
         own = [node.kept_runs[number].attempt.problems for node in nodes.values()]
         kept_run.attempt.problems = [*dict.fromkeys(p for problems in own for p in problems)]
-    return finish_load(discovery, parsed, policy, main), nodes
+    return finish_load(parsed, policy, main), nodes
 
 
 def selected_runs(parsed: Parsed, policy: Policy) -> Selection:
