@@ -81,7 +81,7 @@ def _store(root: str, process: int, options: str) -> RemoteStore:
 
 
 class RemoteStore:
-    """A URL as a directory (see ``access.Store``).
+    """A URL as a directory, with the methods of ``LocalStore``, and those that read ahead.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ class RemoteStore:
         return data
 
     def expect(self, files: Iterable[LogFile]) -> None:
-        """Fetch ahead the files that this load will read whole (see ``access.Store``)."""
+        """Fetch ahead the files that this load will read whole, in about this order."""
         self._ahead = ReadAhead(self._pool, self._get, files)
 
     def release(self, paths: Iterable[str]) -> None:

@@ -342,15 +342,10 @@ def _spelt(config: Any) -> str | bytes:
 
 
 def _digest(source: Source) -> str | None:
+    digest = hashlib.blake2b(digest_size=16)
     try:
-        parts = (read_bytes(source.root, file.path)[0] for file in source.files)
-        return _hash(parts)
+        for file in source.files:
+            digest.update(read_bytes(source.root, file.path)[0])
     except OSError:
         return None
-
-
-def _hash(parts: Iterable[bytes]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part)
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Problem, Request
+from runcube.pipeline.foreign_logs import count_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -299,7 +300,7 @@ def _not_read(said: dict[tuple[str, str, str], list[str]]) -> Iterator[Problem]:
         what = "other quantities" if reason == _OTHER else "second records"
         why = "" if reason == _OTHER else f"; those of {other!r} {reason}"
         message = (
-            f"{what} beside the log of a run are not read: {_count(paths)}{why}; "
+            f"{what} beside the log of a run are not read: {count_files(paths)}{why}; "
             f"reader={reader!r} reads them"
         )
         yield Problem("not_read", message, paths[0])
@@ -309,9 +310,5 @@ def _only_there(only: dict[tuple[str, tuple[str, ...]], list[str]]) -> Iterator[
     for (reader, names), paths in only.items():
         shown = ", ".join(map(repr, names[:_MOST_NAMES]))
         shown += f", … {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
-        message = f"{shown}: only in second records that are not read: {_count(paths)}"
+        message = f"{shown}: only in second records that are not read: {count_files(paths)}"
         yield Problem("left_out", f"{message}; reader={reader!r} reads them", paths[0])
-
-
-def _count(paths: Sequence[str]) -> str:
-    return "1 file" if len(paths) == 1 else f"{len(paths):,} files, this is the first"

@@ -253,11 +253,6 @@ def _differ(keys: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
     return any(token(keys[k]) != token(other[k]) for k in keys.keys() & other.keys())
 
 
-def run_id(log: RunLog) -> tuple[str, str]:
-    """Return what identifies the run of a log: its path and key."""
-    return log.header.source.path, log.header.key
-
-
 def reconfigured(logs: Sequence[RunLog]) -> dict[int, RunHeader]:
     """Return the headers, as runs of their own, of attempts with another configuration.
 
@@ -268,13 +263,13 @@ def reconfigured(logs: Sequence[RunLog]) -> dict[int, RunHeader]:
     dict of int to RunHeader
         By the position in ``logs``.
     """
-    times = Counter(map(run_id, logs))
+    times = Counter(log.header.id for log in logs)
     settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
     found: dict[int, RunHeader] = {}
     for i, log in enumerate(logs):
-        if times[run_id(log)] == 1:
+        if times[log.header.id] == 1:
             continue
-        known = settings[run_id(log)]
+        known = settings[log.header.id]
         same = (k for k, config in known.items() if _same_setting(config, log.header.config))
         suffix = next(same, f"@{log.attempt + 1}" if known else "")
         known.setdefault(suffix, log.header.config)
