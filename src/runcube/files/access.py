@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from io import FileIO
 
     from runcube.core import Limits, LogFile, Source
-    from runcube.files.remote import RemoteStore
-    from runcube.files.remote_system import RemoteFile
+    from runcube.files.remote import RemoteFile, RemoteStore
 
 HEAD_BYTES = 1 << 13
 TAIL_BYTES = 1 << 9

@@ -25,7 +25,7 @@ from runcube.files.paths import (
     split_query,
 )
 from runcube.files.prefetch import HEAD_MOST, HeadCache, ReadAhead
-from runcube.files.remote_system import RemoteFile, file_system, pool_of
+from runcube.files.remote_system import file_system, pool_of
 from runcube.files.retry import Retrier
 from runcube.files.timestamps import modified_ns
 
@@ -205,9 +205,7 @@ class RemoteStore:
 
     def open(self, path: str) -> RemoteFile:
         """Open a file; the first read makes the first request."""
-        return RemoteFile(
-            partial(self.size, path), partial(self.whole, path), partial(self.span, path)
-        )
+        return RemoteFile(self, path)
 
     def look(self, path: str) -> LogFile:
         """Return the size and time of a file now."""
@@ -343,3 +341,40 @@ class RemoteStore:
         if self._is_web:
             return self._base + quote(below, safe="/", errors="surrogateescape") + self._query
         return self._base + below
+
+
+class RemoteFile:
+    """A file of a store as the part of a raw stream that ``access`` needs.
+
+    Parameters
+    ----------
+    store : RemoteStore
+    path : str
+    """
+
+    def __init__(self, store: RemoteStore, path: str) -> None:
+        self._store = store
+        self._path = path
+        self._at = 0
+
+    def __enter__(self) -> RemoteFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: connections belong to the store."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next ``size`` bytes, or all that is left."""
+        if size < 0 and not self._at:
+            data = self._store.whole(self._path)
+        else:
+            end = self._store.size(self._path)
+            stop = end if size < 0 else self._at + size
+            data = self._store.span(self._path, self._at, stop)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to an offset from the beginning or the end and return the new position."""
+        self._at = offset + (self._store.size(self._path) if whence == os.SEEK_END else 0)
+        return self._at
