@@ -146,9 +146,8 @@ def show(logs: Logs, **asked: Any) -> None:
     wanted = {**asked["where"], **asked["at"]}
     wanted |= {name: asked[name] for name in ("split", "metric") if asked[name]}
     ds = select.where(logs.load(), wanted)
-    if not asked["all_runs"]:
-        ds, left_out = select.only_complete(ds)
-        remark_left_out(left_out)
+    ds, left_out = select.counted_runs(ds, all_runs=asked["all_runs"])
+    remark_left_out(left_out)
     frame = select.values_table(ds, last=asked["final"], over=asked["over"])
     for name in ("mean", "se"):  # NaN here means too few values, not a logged NaN
         if name in frame.columns:
@@ -222,14 +221,13 @@ _ARCHIVE = click.argument("archive_path", metavar="ARCHIVE")
 _LOGS = click.argument(
     "logs", metavar="[LOGS]...", nargs=-1, callback=lambda _ctx, _argument, given: [*given] or None
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
 
 
 @main.command(epilog=example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
 @_ARCHIVE
 @_LOGS
 @options.PARALLEL
-@_JSON
+@options.JSON
 def update(archive_path: str, logs: list[str] | None, parallel: Any, as_json: bool) -> None:
     """Bring an archive up to date, reading only logs that are new or have changed."""
     with render.warnings_on_stderr():
@@ -241,7 +239,7 @@ def update(archive_path: str, logs: list[str] | None, parallel: Any, as_json: bo
 @main.command(epilog=example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
 @_ARCHIVE
 @_LOGS
-@_JSON
+@options.JSON
 def verify(archive_path: str, logs: list[str] | None, as_json: bool) -> None:
     """Check an archive against itself and, with LOGS, against the logs.
 

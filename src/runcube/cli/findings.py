@@ -132,7 +132,7 @@ def _runs_by_status(found: xr.Dataset, ds: xr.Dataset) -> list[dict[str, int]]:
 
     The winner is the first, then those that may be the best too, the best means first.
     """
-    sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
+    sizes = found["mean"].sizes
     counts = {"n": found["n"], "diverged": found["n_nonfinite"]}
     over = [dim for dim in ds["status"].dims if dim not in sizes]
     for kind in (Status.INCOMPLETE.value, Status.FAILED.value):
@@ -151,7 +151,7 @@ def _order(found: xr.Dataset) -> list[int]:
 
 def _may_be_best(found: xr.Dataset, ds: xr.Dataset) -> list[dict[str, Any]]:
     """Return the other configurations that may be the best, the best means first."""
-    sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
+    sizes = found["mean"].sizes
     named = [str(n) for n, c in found.coords.items() if c.dims and {*c.dims} <= {*sizes}]
     columns = {name: laid_out(found[name].variable, sizes).ravel() for name in [*named, "mean"]}
     frame = pd.DataFrame(columns).iloc[_order(found)[1:]]
@@ -191,7 +191,7 @@ def agreement(found: Sequence[xr.Dataset], asked: str) -> str:
 
 def _choices(found: xr.Dataset) -> pd.DataFrame:
     """Return the labels of all configurations, and whether each won or may be the best."""
-    sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
+    sizes = found["mean"].sizes
     named = [str(n) for n, c in found.coords.items() if "hparam" in c.attrs and n != "seed"]
     columns = {n: laid_out(found[n].variable, sizes).ravel() for n in (*named, *_CHOICE)}
     return pd.DataFrame(columns)

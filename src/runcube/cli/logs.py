@@ -116,8 +116,7 @@ def on_logs(*, load: bool = True) -> Callable[[Command], Command]:
             if found:
                 click.get_current_context().exit(1)
 
-        offered = [*options.PLAN.values(), *loading.values()]
-        offered.append(click.option("--json", "as_json", is_flag=True, help="Write JSON lines."))
+        offered = [*options.PLAN.values(), *loading.values(), options.JSON]
         decorated: Command = command
         for option in reversed(offered):
             decorated = option(decorated)

@@ -47,19 +47,15 @@ _ENDS = click.Choice(["max", "min"])
 @click.option("--mode", type=_ENDS, required=True, help="Which end of it is better.")
 @click.option("--split", default="val", show_default=True, help="Split that chooses.")
 @click.option("--report", help="Split that is reported; default: test, else eval.")
-@click.option(
+@options.one_of(
     "--epoch",
-    type=click.Choice(["best", "last", "each"]),
-    default="best",
-    show_default=True,
-    help="x at which the mean over seeds is best, the last of each run, or the best of each run.",
+    ["best", "last", "each"],
+    "x at which the mean over seeds is best, the last of each run, or the best of each run.",
 )
-@click.option(
+@options.one_of(
     "--diverged",
-    type=click.Choice(["worst", "exclude", "fail"]),
-    default="worst",
-    show_default=True,
-    help="A run that logged NaN counts as the worst value, not, or rules its configuration out.",
+    ["worst", "exclude", "fail"],
+    "A run that logged NaN counts as the worst value, not, or rules its configuration out.",
 )
 @options.WHERE
 @click.option(
@@ -118,24 +114,20 @@ def best(logs: Logs, where: Any, form: str | None, within: str | None, **asked: 
 @options.AT_BEST
 @click.option("--mode", type=_ENDS, help="For --at-best: which end is better.")
 @options.AT
-@click.option(
+@options.one_of(
     "--test",
-    type=click.Choice(["t", "permutation", "brunner-munzel"]),
-    default="t",
-    show_default=True,
-    help="Welch's t, or Student's over pairs; exact permutation; P(a > b), from 10 seeds on.",
+    ["t", "permutation", "brunner-munzel"],
+    "Welch's t, or Student's over pairs; exact permutation; P(a > b), from 10 seeds on.",
 )
 @click.option(
     "--paired/--unpaired",
     default=None,
     help="Whether seeds are pairs; default: where both sides share labels that were set.",
 )
-@click.option(
+@options.one_of(
     "--adjust",
-    type=click.Choice(["holm", "bh", "dunnett", "games-howell", "max-t"]),
-    default="holm",
-    show_default=True,
-    help="What the verdict goes by: dunnett needs --baseline, max-t --test permutation.",
+    ["holm", "bh", "dunnett", "games-howell", "max-t"],
+    "What the verdict goes by: dunnett needs --baseline, max-t --test permutation.",
 )
 @options.WITHIN
 @options.ALL_RUNS
@@ -161,7 +153,7 @@ def compare(logs: Logs, over: str, baseline: str | None, within: str | None, **a
         raise PlanError(f"--over {over}: is no dim of the configurations")
     modes = dict.fromkeys(asked["at_best"], asked["mode"]) if asked["mode"] else {}
     values, words = select.one_value(ds, at=asked["at"], at_best=asked["at_best"], modes=modes)
-    values, left_out = (values, 0) if asked["all_runs"] else select.complete_values(values)
+    values, left_out = select.counted_runs(values, all_runs=asked["all_runs"])
     values = values.sel(named)
     found = compare_all(
         values,
@@ -267,7 +259,7 @@ def _tables(
         values, words = select.one_value(
             part, at=asked["at"], at_best=asked["at_best"], modes=modes
         )
-        values, out = (values, 0) if asked["all_runs"] else select.complete_values(values)
+        values, out = select.counted_runs(values, all_runs=asked["all_runs"])
         left_out += out
         table = table_of(
             values.sel(wanted), mode=modes, ci=asked["ci"], names=asked["names"], keys=asked["keys"]
