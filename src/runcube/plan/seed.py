@@ -147,7 +147,7 @@ def _judge(
     sharing = largest_group(group(keys, n_runs))
     decides = any(np.array_equal(c.codes, column.codes) for c in others)
     is_labels = size <= max(2 * sharing, n_runs / 10)
-    is_rare = 2 * int((column.codes == column.absent_code).sum()) > n_runs
+    is_rare = 2 * int(column.present.sum()) < n_runs
     return _Judged(column, is_labels, sharing, decides, is_rare)
 
 
