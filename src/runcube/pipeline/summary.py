@@ -37,18 +37,6 @@ if TYPE_CHECKING:
     from runcube.plan import Sweep
 
 
-def check_names(logs: Sequence[RunLog], policy: Policy) -> None:
-    """Raise if no log has a split or metric that was asked for.
-
-    Raises
-    ------
-    UnknownNameError
-        The message has the nearest names.
-    """
-    _check_known("splits", policy.splits, dict.fromkeys(s for log in logs for s in log.splits))
-    _check_known("metrics", policy.metrics, dict.fromkeys(m for log in logs for m in log.metrics))
-
-
 def inner_labels(selection: Selection, policy: Policy) -> InnerLabels:
     """Return the splits and metrics of the runs that stay, by first appearance or as asked for."""
     logs = [kept_run.attempt.log for kept_run in selection.kept_runs]
@@ -74,12 +62,6 @@ def _held(logs: Sequence[RunLog]) -> tuple[set[str], set[str]]:
             if logged.any():
                 splits.add(curves.split)
     return splits, metrics
-
-
-def _check_known(what: str, asked: tuple[str, ...] | None, known: Mapping[str, None]) -> None:
-    for name in asked or ():
-        if name not in known:
-            raise UnknownNameError(f"{what}={name!r}: not in the logs{nearest(name, known)}")
 
 
 def raise_first(skipped: Sequence[Problem], sweep: Sweep, selection: Selection) -> None:
@@ -273,5 +255,9 @@ def selected_runs(parsed: Parsed, policy: Policy) -> Selection:
     PlanError
         With ``on_duplicate="raise"``, if two runs share a cell.
     """
-    check_names(parsed.logs, policy)
+    for what, asked in (("splits", policy.splits), ("metrics", policy.metrics)):
+        known = dict.fromkeys(name for log in parsed.logs for name in getattr(log, what))
+        for name in asked or ():
+            if name not in known:
+                raise UnknownNameError(f"{what}={name!r}: not in the logs{nearest(name, known)}")
     return select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
