@@ -15,9 +15,9 @@ import click
 from runcube.archive import archive_runs, open_archive, update_archive, verify_archive
 from runcube.cli import launch, options, page, render, select, statistics
 from runcube.cli.errors import Commands, Failure
-from runcube.cli.logs import Logs, count, example, on_logs, remark_left_out, show_table
+from runcube.cli.logs import Logs, example, on_logs, remark_left_out, show_table
 from runcube.cli.watch import STATUSES, best, counts
-from runcube.core import NoRunsError, SweepWarning
+from runcube.core import NoRunsError, SweepWarning, counted
 from runcube.cube import problems as list_problems
 from runcube.cube import report
 
@@ -61,7 +61,7 @@ def table(logs: Logs, where: Any) -> None:
     """List the configurations with their numbers of runs by status."""
     ds = select.where(logs.load(), where)
     frame = report.table(ds)
-    show_table(logs, frame, count(len(frame), "configuration"), "no configuration", ds)
+    show_table(logs, frame, counted(len(frame), "configuration", ","), "no configuration", ds)
 
 
 @main.command(epilog=example("runcube problems logs/", "runcube problems logs/ --all --exit-code"))
@@ -77,7 +77,7 @@ def problems(logs: Logs, each: bool, exit_code: bool) -> bool:
     ds = logs.load()
     found = list_problems(ds)
     frame = found if each or logs.as_json else list_problems(ds, full=False)
-    show_table(logs, frame, count(len(found), "problem"), "no problems")
+    show_table(logs, frame, counted(len(found), "problem", ","), "no problems")
     return exit_code and len(found) > 0
 
 
@@ -117,7 +117,9 @@ def missing(
         launch.write(found, form, ds)
     else:
         found = report.missing(ds, all_combinations=all_combinations)
-        show_table(logs, found, f"missing: {count(len(found), 'run')}", "no run is missing", ds)
+        show_table(
+            logs, found, f"missing: {counted(len(found), 'run', ',')}", "no run is missing", ds
+        )
     return exit_code and len(found) > 0
 
 
@@ -209,7 +211,7 @@ def _wrote(target: Path, as_json: bool) -> None:
         runs = sum(found.values())
         render.write_json([{"path": str(target), "runs": runs, **found, "bytes": size}])
     else:
-        shown = count(sum(found.values()), "run")
+        shown = counted(sum(found.values()), "run", ",")
         render.show_remark(f"wrote {target}: {shown} ({_shown(found)}), {size / 1e6:.1f} MB")
 
 
@@ -249,7 +251,9 @@ def verify(archive_path: str, logs: list[str] | None, as_json: bool) -> None:
     if as_json:
         render.write_frame_json(frame)
     else:
-        render.show_frame(frame, count(len(frame), "finding"), empty=f"{archive_path}: all is well")
+        render.show_frame(
+            frame, counted(len(frame), "finding", ","), empty=f"{archive_path}: all is well"
+        )
     if len(frame):
         click.get_current_context().exit(1)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from runcube.core import Status, value_text
+from runcube.core import Status, counted, value_text
 from runcube.cube import laid_out, x_dim
 from runcube.tables import decimals_of, shown
 
@@ -85,8 +85,7 @@ def best_text(found: xr.Dataset, ds: xr.Dataset) -> str:
             f" (t over {told['n_folds']} seeds)",
             "  cross-fitted: all seeds but one choose, that one reports; this is what to report",
         ]
-    n = told["plain_n"]
-    runs = f"{n} run{'' if n == 1 else 's'}"
+    runs = counted(told["plain_n"], "run")
     lines += [
         f"  {plain}: mean of the winner over {runs}, flattered, as they had a say in its choice",
         f"  {chosen}: its mean on {split}, which chose{_too_good(told['optimism'])}",
@@ -123,7 +122,7 @@ def _labels(labels: Mapping[str, Any]) -> str:
 def _odd_runs(runs: Mapping[str, int]) -> str:
     """Return how many runs diverged or did not end, where any did."""
     words = [f"{count} {name}" for name, count in runs.items() if count and name != "n"]
-    over = f"mean over {runs['n']} run{'s' * (runs['n'] != 1)}"
+    over = f"mean over {counted(runs['n'], 'run')}"
     return f" ({over}; {', '.join(words)})" if words else ""
 
 

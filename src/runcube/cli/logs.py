@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from runcube.archive import open_archive
 from runcube.cli import options, render, select
 from runcube.cli.errors import Failure, no_such_path
+from runcube.core import counted
 from runcube.files import is_netcdf, is_url
 from runcube.pipeline import load_runs, scan
 
@@ -130,16 +131,11 @@ def example(*lines: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def count(number: int, what: str) -> str:
-    """Return a number with a noun, in the plural unless it is one."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def remark_left_out(number: int) -> None:
     """Say on stderr how many runs were left out as not complete, if there are any."""
     if number:
         render.show_remark(
-            f"left out, as not complete: {count(number, 'run')}; --all-runs counts them"
+            f"left out, as not complete: {counted(number, 'run', ',')}; --all-runs counts them"
         )
 
 

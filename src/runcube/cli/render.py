@@ -57,10 +57,10 @@ def show_frame(frame: pd.DataFrame, title: str, *, empty: str, follow: Sequence[
     if not console.is_terminal:
         _write_plain(cells, right)
         return
-    if follow and not _fits(cells, console, folded=True):
+    if follow and not _fits(cells, console):
         cells = {name: texts for name, texts in cells.items() if name not in follow}
         title = f"{title} (without {_some(follow)}, determined by the other columns)"
-    if _fits(cells, console, folded=True):
+    if _fits(cells, console):
         console.print(Text(title, style="bold"), _rich_table(cells, right), sep="\n")
     else:
         console.print(Text(title, style="bold"), soft_wrap=True)
@@ -73,11 +73,10 @@ def _is_number_column(column: pd.Series[Any]) -> bool:
     return bool(pd.api.types.is_numeric_dtype(held.infer_objects())) and held.dtype.kind != "b"
 
 
-def _fits(cells: Mapping[str, list[str]], console: Console, *, folded: bool = False) -> bool:
+def _fits(cells: Mapping[str, list[str]], console: Console) -> bool:
     """Return whether a terminal is wide enough, if need be with the last column folded to 20."""
     *widths, last = _widths(cells).values()
-    last = min(last, 20) if folded else last
-    return sum(widths) + last + 3 * len(widths) + 4 <= console.width
+    return sum(widths) + min(last, 20) + 3 * len(widths) + 4 <= console.width
 
 
 def _widths(cells: Mapping[str, list[str]]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, Status, UnknownNameError, close_names, value_text
+from runcube.core import PlanError, Status, UnknownNameError, close_names, listed, value_text
 from runcube.cube import at_best as choose_at_best
 from runcube.cube import (
     check_cube,
@@ -163,8 +163,7 @@ def _nearest(asked: str, names: Iterable[str], hidden: Iterable[str] = ()) -> st
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f", … ({len(names) - _SHOWN} more)" if len(names) > _SHOWN else ""
-    return "known: " + ", ".join(names[:_SHOWN]) + more
+    return "known: " + listed(names, _SHOWN, ", … ({} more)")
 
 
 def counted_runs(data: _Data, *, all_runs: bool) -> tuple[_Data, int]:

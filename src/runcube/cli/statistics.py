@@ -15,8 +15,8 @@ import yaml
 
 from runcube.cli import comparisons, findings, launch, options, render, select
 from runcube.cli.errors import Failure
-from runcube.cli.logs import Logs, count, example, on_logs, remark_left_out
-from runcube.core import PlanError, UnknownNameError, printable, value_text
+from runcube.cli.logs import Logs, example, on_logs, remark_left_out
+from runcube.core import PlanError, UnknownNameError, counted, printable, value_text
 from runcube.cube import diverged, full_key, hyperparameters, to_grid
 from runcube.files import is_netcdf
 from runcube.stats import compare_all
@@ -222,12 +222,12 @@ def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
     value of a hyperparameter, such as the dataset, has a table of its own.
     """
     ds = select.where(logs.load(), asked["where"])
-    wanted = {name: [*asked[name]] for name in ("metric", "split") if asked[name]}
+    wanted = {name: [*dict.fromkeys(asked[name])] for name in ("metric", "split") if asked[name]}
     if not select.where(ds, wanted)["logged"].any():
         raise Failure("nothing was logged of this metric and split")
     metrics = [*asked["metric"]] or ds["metric"].values.tolist()
     modes = _modes(asked["mode"], metrics, ds["metric"].values.tolist())
-    made, left_out = _tables(ds, modes, asked)
+    made, left_out = _tables(ds, modes, wanted, asked)
     remark_left_out(left_out)
     _remark_on_diverged(select.where(ds, wanted))
     if asked["within"] is None:
@@ -246,14 +246,13 @@ def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
         raise Failure(f"{target}: is {'a directory' if target.is_dir() else 'an archive'}")
     target.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
     rows = sum(len(table.rows) for table, _ in made)
-    render.show_remark(f"wrote {target}: {count(rows, 'row')}")
+    render.show_remark(f"wrote {target}: {counted(rows, 'row', ',')}")
 
 
 def _tables(
-    ds: xr.Dataset, modes: dict[str, Any], asked: Mapping[str, Any]
+    ds: xr.Dataset, modes: dict[str, Any], wanted: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> tuple[list[tuple[Table, dict[str, str]]], int]:
     """Return a table of each part with what it is of, and how many runs were left out."""
-    wanted = {name: [*dict.fromkeys(asked[name])] for name in ("metric", "split") if asked[name]}
     made, left_out = [], 0
     for value, part in select.parts(ds, asked["within"]):
         values, words = select.one_value(
@@ -365,6 +364,6 @@ def _remark_on_diverged(ds: xr.Dataset) -> None:
     lost = int(diverged(ds).any(["split", "metric"]).sum())
     if lost:
         render.show_remark(
-            f"logged NaN or an infinity: {count(lost, 'run')}; "
+            f"logged NaN or an infinity: {counted(lost, 'run', ',')}; "
             "what is not finite is left out of means and of n"
         )

@@ -132,6 +132,30 @@ def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
 
 
+def counted(count: int, noun: str, form: str = "") -> str:
+    """Return a number of things in words, formatted as Python does.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2000, "row"), counted(2000, "row", ",")
+    ('1 row', '2000 rows', '2,000 rows')
+    """
+    return f"{count:{form}} {noun}{'s' * (count != 1)}"
+
+
+def listed(names: Iterable[str], most: int, more: str = " and {} more") -> str:
+    """Return the first names as one text, and how many more there are.
+
+    Examples
+    --------
+    >>> listed("abc", 3), listed("abcde", 3), listed("abcde", 3, ", … {} more")
+    ('a, b, c', 'a, b, c and 2 more', 'a, b, c, … 2 more')
+    """
+    every = [*names]
+    left = len(every) - most
+    return ", ".join(every[:most]) + (more.format(left) if left > 0 else "")
+
+
 _DIGITS = re.compile(r"(\d+)")
 
 

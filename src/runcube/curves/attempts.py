@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem, as_whole
+from runcube.core import Problem, as_whole, counted
 from runcube.curves.carry import Carrier
 from runcube.curves.course import Course
 from runcube.curves.history import History
 from runcube.curves.resumes import left_branches, rows_by_line
-from runcube.curves.tracks import Track, counted, named_lines, named_values, raw_tracks
+from runcube.curves.tracks import Track, named_lines, named_values, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_choice import outer_counter
 from runcube.curves.x_values import Anchors, shown, x_values

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from runcube.core import Problem, Status, check_choice
+from runcube.core import Problem, Status, check_choice, counted
 from runcube.curves.attempts import Attempt, AttemptResolver
 from runcube.curves.elapsed import ELAPSED, add_elapsed
 from runcube.curves.late_start import name_late_starts
 from runcube.curves.own_x import choose_for_runs, numbered_note
 from runcube.curves.status import RANK, Candidate, OnDuplicate, outright, statuses, winner
-from runcube.curves.tracks import along_x, counted, named_lines
+from runcube.curves.tracks import along_x, named_lines
 from runcube.curves.units import curves_in_another_unit
 from runcube.curves.x_axis import Align, align_x
 from runcube.curves.x_choice import LOSES

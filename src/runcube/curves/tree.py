@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.core import Problem, is_time_like
+from runcube.core import Problem, counted, is_time_like
 from runcube.curves.attempts import Attempt, attempts_of, dropped_records
 from runcube.curves.own_x import Choice
 from runcube.curves.selection import KeptRun, Selection, taken_names
-from runcube.curves.tracks import counted, named_curves, named_lines, raw_tracks
+from runcube.curves.tracks import named_curves, named_lines, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_axis import align_x, identifier
 from runcube.curves.x_choice import axis_names, inner_counters, separable_curves

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem, Request
+from runcube.core import Problem, Request, listed
 from runcube.pipeline.foreign_logs import count_files
 
 if TYPE_CHECKING:
@@ -34,13 +34,7 @@ _FULLER = 1.25
 _SAME = 0.5
 _FEWEST = 3
 _MOST_NAMES = 50
-_EXACT, _CONFIG, _MORE, _FIRST = (
-    "are more exact",
-    "have a configuration",
-    "hold more values",
-    "hold as much",
-)
-_OTHER = "hold other quantities"
+_FIRST, _OTHER = "hold as much", "hold other quantities"
 
 
 @dataclass
@@ -223,12 +217,12 @@ def _reason(record: _Record, other: _Record, *, is_first: bool) -> str | None:
     if not _are_alike(record, other):
         return None
     if record.values > _FULLER * other.values:
-        return _MORE
+        return "hold more values"
     if other.values > _FULLER * record.values:
         return None
     if bool(record.keys) != bool(other.keys):
-        return _CONFIG if record.keys else None
-    return _EXACT if record.is_exact and not other.is_exact else None
+        return "have a configuration" if record.keys else None
+    return "are more exact" if record.is_exact and not other.is_exact else None
 
 
 def _look(record: _Record) -> None:
@@ -308,7 +302,6 @@ def _not_read(said: dict[tuple[str, str, str], list[str]]) -> Iterator[Problem]:
 
 def _only_there(only: dict[tuple[str, tuple[str, ...]], list[str]]) -> Iterator[Problem]:
     for (reader, names), paths in only.items():
-        shown = ", ".join(map(repr, names[:_MOST_NAMES]))
-        shown += f", … {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
+        shown = listed(map(repr, names), _MOST_NAMES, ", … {} more")
         message = f"{shown}: only in second records that are not read: {count_files(paths)}"
         yield Problem("left_out", f"{message}; reader={reader!r} reads them", paths[0])
