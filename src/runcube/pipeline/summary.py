@@ -6,8 +6,6 @@ import json
 import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from runcube.core import (
     SweepWarning,
     UnknownNameError,
     clean_text,
+    counted,
     nearest,
     printable,
 )
@@ -24,11 +23,10 @@ from runcube.cube import InnerLabels
 from runcube.curves import select_runs, tree_selections, unseparated_curves
 from runcube.files import display_root
 from runcube.pipeline.policy import policy_attr
-from runcube.pipeline.provenance import provenance
+from runcube.pipeline.provenance import attrs_of_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from runcube.core import Problem, RunLog
     from runcube.curves import Selection
@@ -106,15 +104,6 @@ def _of_values(sweep: Sweep) -> dict[str, str]:
     return {"values": clean_text("; ".join(said))} if said else {}
 
 
-def attrs_of_now(root: str | Path) -> dict[str, str]:
-    """Return the attrs that depend on the moment, the process and the commit, not on the logs."""
-    about = {
-        "runcube_version": version("runcube"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    return about | {name: clean_text(text) for name, text in provenance(root).items()}
-
-
 @dataclass(frozen=True)
 class LoadSummary:
     """What a load reports at its end, in one warning.
@@ -168,7 +157,7 @@ class LoadSummary:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
             lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
         if lines:
-            head = f"{self.source}: {self.runs} run{'s' * (self.runs != 1)} loaded"
+            head = f"{self.source}: {counted(self.runs, 'run')} loaded"
             text = printable("\n".join([head, *lines]))
             warnings.warn(text, SweepWarning, stacklevel=stacklevel + 1)
 
