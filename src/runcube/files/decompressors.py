@@ -64,7 +64,6 @@ def _zstd_library() -> Any | None:
     return None
 
 
-@lru_cache(maxsize=1)
 def errors() -> tuple[type[Exception], ...]:
     """Return what the libraries raise of damaged data."""
     library = _zstd_library()
