@@ -238,7 +238,7 @@ class RemoteStore:
         data = self._ahead.take(path)
         if data is not None:
             return self._kept(path, data)
-        last = self._ahead.last
+        last = self._ahead.of_thread.last
         if last is not None and last[0] == path:
             return last[1]
         if known is not None and known.size <= HEAD_MOST:
@@ -251,7 +251,7 @@ class RemoteStore:
         stop = min(stop, size)
         if start >= stop:
             return b""
-        last = self._ahead.last
+        last = self._ahead.of_thread.last
         if last is not None and last[0] == path:
             return last[1][start:stop]
         ends = self._heads.peek(path)
@@ -288,7 +288,7 @@ class RemoteStore:
 
     def _kept(self, path: str, data: bytes) -> bytes:
         """Keep a whole file, unless it is too large, and return it."""
-        self._ahead.last = (path, data) if len(data) <= _LAST else None
+        self._ahead.of_thread.last = (path, data) if len(data) <= _LAST else None
         return data
 
     # Requests
