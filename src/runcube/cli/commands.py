@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from contextlib import suppress
@@ -189,7 +188,7 @@ def archive(
             f"{target}: exists; --force replaces it, `runcube update` brings it up to date"
         )
     logs.check_logs()
-    with render.progress_on(sys.stderr) as step:
+    with render.progress_on_stderr() as step:
         archive_runs(
             logs.path,
             target,
@@ -233,7 +232,7 @@ _LOGS = click.argument(
 def update(archive_path: str, logs: list[str] | None, parallel: Any, as_json: bool) -> None:
     """Bring an archive up to date, reading only logs that are new or have changed."""
     with render.warnings_on_stderr():
-        with render.progress_on(sys.stderr) as step:
+        with render.progress_on_stderr() as step:
             update_archive(archive_path, logs, progress=step, parallel=parallel)
         _wrote(Path(archive_path), as_json)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,19 +57,19 @@ class Logs:
     def scan(self) -> Sweep:
         """Return the plan of the logs, from their headers."""
         self.check_logs()
-        with render.progress_on(sys.stderr):
+        with render.progress_on_stderr():
             return scan(self.path, **self.plan)
 
-    def load(self, **more: Any) -> xr.Dataset:
+    def load(self) -> xr.Dataset:
         """Return the cube of the logs, or of the archive that was given in place of them."""
         self._check_paths()
         if self._archives():
             if len(self.paths) > 1:
                 raise Failure(f"{self._archives()[0]}: is an archive; pass it alone")
             self._check_unused()
-            return open_archive(self.paths[0], **more)
-        with render.progress_on(sys.stderr) as step:
-            return load_runs(self.path, **self.plan, **self.loading, **more, progress=step)
+            return open_archive(self.paths[0])
+        with render.progress_on_stderr() as step:
+            return load_runs(self.path, **self.plan, **self.loading, progress=step)
 
     def check_logs(self, *, may_come: bool = False) -> None:
         """Raise if a path is an archive, where logs are needed, or is not there and may not be."""

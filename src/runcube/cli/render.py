@@ -12,7 +12,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -297,20 +297,15 @@ def warnings_on_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def progress_on(stream: TextIO) -> Iterator[bool | Progress]:
-    """Draw a bar while logs are read, if the stream is a terminal.
-
-    Parameters
-    ----------
-    stream : text stream
-        Where the bar is shown.
+def progress_on_stderr() -> Iterator[bool | Progress]:
+    """Draw a bar on stderr while logs are read, if that is a terminal.
 
     Yields
     ------
     callable or False
         For ``load_runs(progress=)``.
     """
-    if not stream.isatty():
+    if not sys.stderr.isatty():
         yield False
         return
     with progress_bar("reading logs", at_first="finding logs") as step:
