@@ -55,10 +55,10 @@ def n_groups(groups: NDArray[np.int64]) -> int:
     return int(groups.max()) + 1 if len(groups) else 0
 
 
-def determine(columns: Sequence[NDArray[np.int64]], target: NDArray[np.int64], n_runs: int) -> bool:
+def determine(columns: Sequence[NDArray[np.int64]], target: NDArray[np.int64]) -> bool:
     """Return whether runs that agree on all of some columns agree on another."""
-    together = n_groups(group([*columns, target], n_runs))
-    return together == n_groups(group(columns, n_runs))
+    together = n_groups(group([*columns, target], len(target)))
+    return together == n_groups(group(columns, len(target)))
 
 
 def largest_group(groups: NDArray[np.int64]) -> int:

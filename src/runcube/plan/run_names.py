@@ -44,7 +44,7 @@ def run_names(
         Full key to reason.
     """
     texts = [c for c in columns if c.key not in kept and c.key not in seeds and _is_text(c)]
-    found = {c.key: reason for c in texts if (reason := _composed(c, columns, n_runs))}
+    found = {c.key: reason for c in texts if (reason := _composed(c, columns))}
     own = [c for c in texts if c.key not in found and _differs_in_most_runs(c)]
     names = {*found, *(c.key for c in own)}
     others = [c for c in columns if c.key not in names]
@@ -103,13 +103,13 @@ def _differs_in_most_runs(column: Column) -> bool:
     return values > runs / 2 if values > FEW else values == runs > 1
 
 
-def _composed(column: Column, columns: Sequence[Column], n_runs: int) -> str | None:
+def _composed(column: Column, columns: Sequence[Column]) -> str | None:
     """Return why a text is composed of the values of other keys; None where it is not."""
     parts = [c for c in columns if c is not column and _is_written_in(c, column)]
     codes = [part.codes for part in parts]
-    if not parts or not determine(codes, column.codes, n_runs):
+    if not parts or not determine(codes, column.codes):
         return None
-    alone = [part for part in parts if determine([part.codes], column.codes, n_runs)]
+    alone = [part for part in parts if determine([part.codes], column.codes)]
     if alone and not any(_calls(column, part) for part in alone):
         return None
     return f"composed of {', '.join(part.key for part in alone or parts)}"
