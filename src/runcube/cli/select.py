@@ -325,10 +325,10 @@ def one_value(
 def _summary(
     values: xr.DataArray, logged: xr.DataArray, over: Sequence[str]
 ) -> dict[str, xr.DataArray]:
+    """Return mean, standard error, number of values and number of NaNs over dims."""
     values = values.astype(float)
     count = values.count(over)
     mean = values.mean(over)
-    """Return mean, standard error, number of values and number of NaNs over dims."""
     # The standard error of infinities is NaN, which is meant.
     with np.errstate(invalid="ignore"):
         squares = ((values - mean) ** 2).sum(over)

@@ -61,9 +61,8 @@ def _commit_at(path: str) -> str | None:
     for folder in (here, *here.parents):
         git = folder / ".git"
         try:
-            if (
-                git.is_file()
-            ):  # a work tree or a submodule: a file with the path of its git directory
+            # A work tree or a submodule: a file with the path of its git directory.
+            if git.is_file():
                 git = folder / git.read_text().removeprefix("gitdir:").strip()
             if git.is_dir():
                 return _commit_of(git)
