@@ -20,7 +20,7 @@ from runcube.core import (
     printable,
 )
 from runcube.cube import InnerLabels
-from runcube.curves import select_runs, tree_selections, unseparated_curves
+from runcube.curves import select_runs, tree_selections
 from runcube.files import display_root
 from runcube.pipeline.policy import policy_attr
 from runcube.pipeline.provenance import attrs_of_now
@@ -223,10 +223,10 @@ def finish_tree(parsed: Parsed, policy: Policy) -> tuple[FinishedLoad, dict[str,
         As ``selected_runs`` and ``finish_load``.
     """
     main = selected_runs(parsed, policy)
-    nodes = dict(tree_selections(parsed.logs, main, parsed.sweep))
+    nodes, lost = tree_selections(parsed.logs, main, parsed.sweep)
     main.notes = [note for note in main.notes if "load_tree()" not in note]
     main.notes += [f"{name!r}: {note}" for name, node in nodes.items() for note in node.notes]
-    if lost := unseparated_curves(parsed.logs, main):
+    if lost:
         main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
     for number, kept_run in enumerate(main.kept_runs):
         own = [node.kept_runs[number].attempt.problems for node in nodes.values()]
