@@ -88,12 +88,7 @@ def problems(logs: Logs, each: bool, exit_code: bool) -> bool:
     )
 )
 @click.option("--all-combinations", is_flag=True, help="Also list configurations without any run.")
-@click.option(
-    "--format",
-    "form",
-    metavar="FORM",
-    help="yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.",
-)
+@options.form("yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.")
 @options.WHERE
 @options.EXIT_CODE
 @on_logs()

@@ -129,6 +129,11 @@ def one_of(name: str, choices: Sequence[str], text: str) -> Option:
     )
 
 
+def form(text: str) -> Option:
+    """Return the option of the form in which configurations are written."""
+    return click.option("--format", "form", metavar="FORM", help=text)
+
+
 def _parallel(_ctx: click.Context, _option: click.Parameter, given: str) -> str | bool:
     return False if given == "off" else given
 

@@ -58,12 +58,7 @@ _ENDS = click.Choice(["max", "min"])
     "A run that logged NaN counts as the worst value, not, or rules its configuration out.",
 )
 @options.WHERE
-@click.option(
-    "--format",
-    "form",
-    metavar="FORM",
-    help="The winner's configuration alone: yaml, json, or 'python train.py lr={lr}'.",
-)
+@options.form("The winner's configuration alone: yaml, json, or 'python train.py lr={lr}'.")
 @options.WITHIN
 @options.CI
 @options.RNG
