@@ -17,7 +17,7 @@ from runcube.core import Problem, Request, listed
 from runcube.pipeline.foreign_logs import count_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -134,12 +134,13 @@ def second_records(claims: Sequence[Claim]) -> tuple[set[str], list[Problem]]:
     return left, [*_not_read(said), *_only_there(only)]
 
 
-def _contests(claims: Iterable[Claim]) -> Iterator[tuple[list[_Record], bool]]:
+def _contests(claims: Sequence[Claim]) -> Iterator[tuple[list[_Record], bool]]:
     """Yield the records of what may be one run, and whether one is in a folder below."""
     folders: dict[str, dict[str, _Record]] = defaultdict(dict)
     for reader, source in claims:
         own = folders[_folder(source)].setdefault(reader.name, _Record([]))
         own.claims.append((reader, source))
+    order = {source.path: number for number, (_, source) in enumerate(claims)}
     below: dict[str, list[_Record]] = defaultdict(list)
     for folder, by_reader in folders.items():
         if len(by_reader) > 1:
@@ -151,7 +152,7 @@ def _contests(claims: Iterable[Claim]) -> Iterator[tuple[list[_Record], bool]]:
         # More of them are runs of their own.
         is_one = len(outer) == len(inside) == len(outer[0].claims) == len(inside[0].claims) == 1
         if is_one and outer[0].reader != inside[0].reader:
-            yield _in_order([outer[0], inside[0]], claims), True
+            yield sorted([outer[0], inside[0]], key=lambda r: order[r.claims[0][1].path]), True
 
 
 def _folder(source: Source) -> str:
@@ -171,18 +172,13 @@ def _above(folder: str, folders: dict[str, Any]) -> str | None:
     return None
 
 
-def _in_order(records: list[_Record], claims: Iterable[Claim]) -> list[_Record]:
-    order = {source.path: number for number, (_, source) in enumerate(claims)}
-    return sorted(records, key=lambda record: order[record.claims[0][1].path])
-
-
 def _best(records: list[_Record], is_below: bool) -> tuple[_Record, list[str | None]]:
     """Return the record that is read, and of each why it is not; None if nothing keeps it out."""
     for record in records:
         _look(record)
     best = records[0]
     for record in records[1:]:
-        best = record if _reason(record, best, is_first=False) is not None else best
+        best = record if _reason(record, best) is not None else best
     # Where a folder holds several runs, only values show that two records are of one.
     is_shared = any(len(record.claims) > 1 for record in records)
 
@@ -193,7 +189,7 @@ def _best(records: list[_Record], is_below: bool) -> tuple[_Record, list[str | N
         if not _are_alike(record, best):
             return _OTHER
         if is_same or not is_shared or _is_unknown(record, best):
-            return _reason(best, record, is_first=True) or _FIRST
+            return _reason(best, record) or _FIRST
         return None
 
     return best, [why_not(record) for record in records]
@@ -210,11 +206,9 @@ def _are_alike(one: _Record, other: _Record) -> bool:
     return _is_unknown(one, other) or is_named_alike or one.is_of_run_of(other)
 
 
-def _reason(record: _Record, other: _Record, *, is_first: bool) -> str | None:
+def _reason(record: _Record, other: _Record) -> str | None:
     """Return why a record goes before another one; None if it does not."""
-    if not (record.is_known and other.is_known):
-        return _FIRST if is_first else None
-    if not _are_alike(record, other):
+    if not (record.is_known and other.is_known and _are_alike(record, other)):
         return None
     if record.values > _FULLER * other.values:
         return "hold more values"
