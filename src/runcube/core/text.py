@@ -1,4 +1,4 @@
-"""Text: the order of paths, the nearest of several names, what netCDF and a terminal can take."""
+"""Text: order of paths, nearest names, counts, what netCDF and a terminal can take."""
 
 from __future__ import annotations
 
