@@ -9,7 +9,7 @@ from jsonl_logs import write
 from sweeps import product_configs, write_sweep
 
 from runcube.cube import build_cube
-from runcube.pipeline import finish_load, load_policy, parse_logs
+from runcube.pipeline import finish_load, load_policy, parse_logs, selected_runs
 from runcube.pipeline.discover import discover
 from runcube.pipeline.parse import scan_sweep
 
@@ -64,7 +64,7 @@ def test_a_selection_can_be_built_twice(tmp_path, align):
     policy = load_policy(align=align)
     found = discover(logs, **policy.finding)
     parsed = parse_logs(found, policy)
-    finished = finish_load(found, parsed, policy)
+    finished = finish_load(parsed, policy, selected_runs(parsed, policy))
     one, other = (build_cube(parsed.sweep, finished.selection, finished.labels) for _ in range(2))
     assert one["logged"].values.any()
     xr.testing.assert_identical(one, other)

@@ -140,7 +140,7 @@ def _through(
     sources = ArchiveSources(staging, existing)
     keeping = existing if mirrored is None else None
     parsed, selection = _parsed(discovery, archive_job, sources, keeping)
-    finished = finish_load(parsed.discovery, parsed, archive_job.policy, selection)
+    finished = finish_load(parsed, archive_job.policy, selection)
     finished.attrs["source"] = source
     summary = replace(finished.summary, source=source)
     failed = {problem.path for problem in parsed.failures}

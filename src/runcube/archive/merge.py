@@ -162,10 +162,10 @@ def _merge(
         name_lost(kept_run)
     labels = inner_labels(selection, policy)
     skipped = [*parsed.sweep.skipped, *selection.superseded]
-    attrs = load_attrs(discovery, parsed.sweep, skipped, policy)
+    attrs = load_attrs(parsed, skipped, policy)
     attrs.pop("git_commit", None)  # of no directory of logs
     attrs["source"] = json.dumps([existing.attr("source") for existing in existing_archives])
-    summary = LoadSummary.of(str(target), parsed.sweep, selection, skipped)
+    summary = LoadSummary.of(str(target), parsed, selection, skipped)
     writer = Writer(parsed.sweep, selection, labels, store.homes)
     writer.frame.attrs = attrs | writer.frame.attrs
     storage = Storage(**existing_archives[0].facts["storage"])

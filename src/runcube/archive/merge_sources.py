@@ -73,10 +73,10 @@ class MergedSources:
                 why = f"{count} of its runs or attempts hold no cell in {existing.path}"
                 discovery.skipped.append(Problem("duplicate_run", why, name))
             discovery.jobs.append(job)
-            discovery.headers += headers
-            discovery.path_keys += [keys[name]] * len(headers)
+            discovery.headers.extend(headers)
+            discovery.path_keys.extend([keys[name]] * len(headers))
             digest = record.digest if len(headers) == 1 else None
-            discovery.digests += [digest] * len(headers)
+            discovery.digests.extend([digest] * len(headers))
         return discovery
 
     def _at_home(self, job: Job) -> Job:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from contextlib import suppress
@@ -15,9 +14,9 @@ import click
 from runcube.archive import archive_runs, open_archive, update_archive, verify_archive
 from runcube.cli import launch, options, page, render, select, statistics
 from runcube.cli.errors import Commands, Failure
-from runcube.cli.logs import Logs, count, example, on_logs, remark_left_out, show_table
+from runcube.cli.logs import Logs, example, on_logs, remark_left_out, show_table
 from runcube.cli.watch import STATUSES, best, counts
-from runcube.core import NoRunsError, SweepWarning
+from runcube.core import NoRunsError, SweepWarning, counted
 from runcube.cube import problems as list_problems
 from runcube.cube import report
 
@@ -61,7 +60,7 @@ def table(logs: Logs, where: Any) -> None:
     """List the configurations with their numbers of runs by status."""
     ds = select.where(logs.load(), where)
     frame = report.table(ds)
-    show_table(logs, frame, count(len(frame), "configuration"), "no configuration", ds)
+    show_table(logs, frame, counted(len(frame), "configuration", ","), "no configuration", ds)
 
 
 @main.command(epilog=example("runcube problems logs/", "runcube problems logs/ --all --exit-code"))
@@ -77,7 +76,7 @@ def problems(logs: Logs, each: bool, exit_code: bool) -> bool:
     ds = logs.load()
     found = list_problems(ds)
     frame = found if each or logs.as_json else list_problems(ds, full=False)
-    show_table(logs, frame, count(len(found), "problem"), "no problems")
+    show_table(logs, frame, counted(len(found), "problem", ","), "no problems")
     return exit_code and len(found) > 0
 
 
@@ -89,12 +88,7 @@ def problems(logs: Logs, each: bool, exit_code: bool) -> bool:
     )
 )
 @click.option("--all-combinations", is_flag=True, help="Also list configurations without any run.")
-@click.option(
-    "--format",
-    "form",
-    metavar="FORM",
-    help="yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.",
-)
+@options.form("yaml, json, or a line for each run: 'python train.py lr={lr} seed={seed}'.")
 @options.WHERE
 @options.EXIT_CODE
 @on_logs()
@@ -117,7 +111,9 @@ def missing(
         launch.write(found, form, ds)
     else:
         found = report.missing(ds, all_combinations=all_combinations)
-        show_table(logs, found, f"missing: {count(len(found), 'run')}", "no run is missing", ds)
+        show_table(
+            logs, found, f"missing: {counted(len(found), 'run', ',')}", "no run is missing", ds
+        )
     return exit_code and len(found) > 0
 
 
@@ -146,9 +142,8 @@ def show(logs: Logs, **asked: Any) -> None:
     wanted = {**asked["where"], **asked["at"]}
     wanted |= {name: asked[name] for name in ("split", "metric") if asked[name]}
     ds = select.where(logs.load(), wanted)
-    if not asked["all_runs"]:
-        ds, left_out = select.only_complete(ds)
-        remark_left_out(left_out)
+    ds, left_out = select.counted_runs(ds, all_runs=asked["all_runs"])
+    remark_left_out(left_out)
     frame = select.values_table(ds, last=asked["final"], over=asked["over"])
     for name in ("mean", "se"):  # NaN here means too few values, not a logged NaN
         if name in frame.columns:
@@ -188,7 +183,7 @@ def archive(
             f"{target}: exists; --force replaces it, `runcube update` brings it up to date"
         )
     logs.check_logs()
-    with render.progress_on(sys.stderr) as step:
+    with render.progress_on_stderr() as step:
         archive_runs(
             logs.path,
             target,
@@ -210,7 +205,7 @@ def _wrote(target: Path, as_json: bool) -> None:
         runs = sum(found.values())
         render.write_json([{"path": str(target), "runs": runs, **found, "bytes": size}])
     else:
-        shown = count(sum(found.values()), "run")
+        shown = counted(sum(found.values()), "run", ",")
         render.show_remark(f"wrote {target}: {shown} ({_shown(found)}), {size / 1e6:.1f} MB")
 
 
@@ -222,18 +217,17 @@ _ARCHIVE = click.argument("archive_path", metavar="ARCHIVE")
 _LOGS = click.argument(
     "logs", metavar="[LOGS]...", nargs=-1, callback=lambda _ctx, _argument, given: [*given] or None
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
 
 
 @main.command(epilog=example("runcube update sweep.nc", "runcube update sweep.nc logs/"))
 @_ARCHIVE
 @_LOGS
 @options.PARALLEL
-@_JSON
+@options.JSON
 def update(archive_path: str, logs: list[str] | None, parallel: Any, as_json: bool) -> None:
     """Bring an archive up to date, reading only logs that are new or have changed."""
     with render.warnings_on_stderr():
-        with render.progress_on(sys.stderr) as step:
+        with render.progress_on_stderr() as step:
             update_archive(archive_path, logs, progress=step, parallel=parallel)
         _wrote(Path(archive_path), as_json)
 
@@ -241,7 +235,7 @@ def update(archive_path: str, logs: list[str] | None, parallel: Any, as_json: bo
 @main.command(epilog=example("runcube verify sweep.nc", "runcube verify sweep.nc logs/"))
 @_ARCHIVE
 @_LOGS
-@_JSON
+@options.JSON
 def verify(archive_path: str, logs: list[str] | None, as_json: bool) -> None:
     """Check an archive against itself and, with LOGS, against the logs.
 
@@ -251,7 +245,9 @@ def verify(archive_path: str, logs: list[str] | None, as_json: bool) -> None:
     if as_json:
         render.write_frame_json(frame)
     else:
-        render.show_frame(frame, count(len(frame), "finding"), empty=f"{archive_path}: all is well")
+        render.show_frame(
+            frame, counted(len(frame), "finding", ","), empty=f"{archive_path}: all is well"
+        )
     if len(frame):
         click.get_current_context().exit(1)
 

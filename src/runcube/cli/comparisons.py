@@ -118,12 +118,11 @@ def within(found: xr.Dataset, own: xr.DataArray) -> pd.Series[Any]:
     PlanError
         If settings that are compared, or runs of one, differ in it.
     """
-    sizes = {str(dim): size for dim, size in found["p"].sizes.items()}
     try:
         own = _as_in(found, own)
     except UnknownNameError:
         raise PlanError(f"--within {own.name}: what is compared differs in it") from None
-    column = pd.Series(laid_out(own.variable, sizes).ravel())
+    column = pd.Series(laid_out(own.variable, found["p"].sizes).ravel())
     return column[_is_shown(found)].reset_index(drop=True)
 
 

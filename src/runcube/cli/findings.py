@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from runcube.core import Status, value_text
+from runcube.core import Status, counted, value_text
 from runcube.cube import laid_out, x_dim
 from runcube.tables import decimals_of, shown
 
@@ -85,8 +85,7 @@ def best_text(found: xr.Dataset, ds: xr.Dataset) -> str:
             f" (t over {told['n_folds']} seeds)",
             "  cross-fitted: all seeds but one choose, that one reports; this is what to report",
         ]
-    n = told["plain_n"]
-    runs = f"{n} run{'' if n == 1 else 's'}"
+    runs = counted(told["plain_n"], "run")
     lines += [
         f"  {plain}: mean of the winner over {runs}, flattered, as they had a say in its choice",
         f"  {chosen}: its mean on {split}, which chose{_too_good(told['optimism'])}",
@@ -123,7 +122,7 @@ def _labels(labels: Mapping[str, Any]) -> str:
 def _odd_runs(runs: Mapping[str, int]) -> str:
     """Return how many runs diverged or did not end, where any did."""
     words = [f"{count} {name}" for name, count in runs.items() if count and name != "n"]
-    over = f"mean over {runs['n']} run{'s' * (runs['n'] != 1)}"
+    over = f"mean over {counted(runs['n'], 'run')}"
     return f" ({over}; {', '.join(words)})" if words else ""
 
 
@@ -132,7 +131,7 @@ def _runs_by_status(found: xr.Dataset, ds: xr.Dataset) -> list[dict[str, int]]:
 
     The winner is the first, then those that may be the best too, the best means first.
     """
-    sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
+    sizes = found["mean"].sizes
     counts = {"n": found["n"], "diverged": found["n_nonfinite"]}
     over = [dim for dim in ds["status"].dims if dim not in sizes]
     for kind in (Status.INCOMPLETE.value, Status.FAILED.value):
@@ -151,7 +150,7 @@ def _order(found: xr.Dataset) -> list[int]:
 
 def _may_be_best(found: xr.Dataset, ds: xr.Dataset) -> list[dict[str, Any]]:
     """Return the other configurations that may be the best, the best means first."""
-    sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
+    sizes = found["mean"].sizes
     named = [str(n) for n, c in found.coords.items() if c.dims and {*c.dims} <= {*sizes}]
     columns = {name: laid_out(found[name].variable, sizes).ravel() for name in [*named, "mean"]}
     frame = pd.DataFrame(columns).iloc[_order(found)[1:]]
@@ -191,7 +190,7 @@ def agreement(found: Sequence[xr.Dataset], asked: str) -> str:
 
 def _choices(found: xr.Dataset) -> pd.DataFrame:
     """Return the labels of all configurations, and whether each won or may be the best."""
-    sizes = {str(dim): size for dim, size in found["mean"].sizes.items()}
+    sizes = found["mean"].sizes
     named = [str(n) for n, c in found.coords.items() if "hparam" in c.attrs and n != "seed"]
     columns = {n: laid_out(found[n].variable, sizes).ravel() for n in (*named, *_CHOICE)}
     return pd.DataFrame(columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from click.core import ParameterSource
 from runcube.archive import open_archive
 from runcube.cli import options, render, select
 from runcube.cli.errors import Failure, no_such_path
+from runcube.core import counted
 from runcube.files import is_netcdf, is_url
 from runcube.pipeline import load_runs, scan
 
@@ -57,19 +57,19 @@ class Logs:
     def scan(self) -> Sweep:
         """Return the plan of the logs, from their headers."""
         self.check_logs()
-        with render.progress_on(sys.stderr):
+        with render.progress_on_stderr():
             return scan(self.path, **self.plan)
 
-    def load(self, **more: Any) -> xr.Dataset:
+    def load(self) -> xr.Dataset:
         """Return the cube of the logs, or of the archive that was given in place of them."""
         self._check_paths()
         if self._archives():
             if len(self.paths) > 1:
                 raise Failure(f"{self._archives()[0]}: is an archive; pass it alone")
             self._check_unused()
-            return open_archive(self.paths[0], **more)
-        with render.progress_on(sys.stderr) as step:
-            return load_runs(self.path, **self.plan, **self.loading, **more, progress=step)
+            return open_archive(self.paths[0])
+        with render.progress_on_stderr() as step:
+            return load_runs(self.path, **self.plan, **self.loading, progress=step)
 
     def check_logs(self, *, may_come: bool = False) -> None:
         """Raise if a path is an archive, where logs are needed, or is not there and may not be."""
@@ -116,8 +116,7 @@ def on_logs(*, load: bool = True) -> Callable[[Command], Command]:
             if found:
                 click.get_current_context().exit(1)
 
-        offered = [*options.PLAN.values(), *loading.values()]
-        offered.append(click.option("--json", "as_json", is_flag=True, help="Write JSON lines."))
+        offered = [*options.PLAN.values(), *loading.values(), options.JSON]
         decorated: Command = command
         for option in reversed(offered):
             decorated = option(decorated)
@@ -131,16 +130,11 @@ def example(*lines: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def count(number: int, what: str) -> str:
-    """Return a number with a noun, in the plural unless it is one."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def remark_left_out(number: int) -> None:
     """Say on stderr how many runs were left out as not complete, if there are any."""
     if number:
         render.show_remark(
-            f"left out, as not complete: {count(number, 'run')}; --all-runs counts them"
+            f"left out, as not complete: {counted(number, 'run', ',')}; --all-runs counts them"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -24,6 +24,15 @@ def _globs(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) 
     return list(given)  # a glob may hold a comma
 
 
+def _named(given: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the value of each ``NAME=VALUE``."""
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not (name and sign):
+            raise click.BadParameter(f"expected NAME=VALUE, got {text!r}")
+        yield name, value
+
+
 def pairs_of(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
     """Return the value of each name; the callback of options ``NAME=VALUE``.
 
@@ -33,10 +42,7 @@ def pairs_of(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]
         If one is no pair, or a name is given twice.
     """
     pairs: dict[str, str] = {}
-    for text in given:
-        name, sign, value = text.partition("=")
-        if not (name and sign):
-            raise click.BadParameter(f"expected NAME=VALUE, got {text!r}")
+    for name, value in _named(given):
         if name in pairs:
             raise click.BadParameter(f"{name} is given twice")
         pairs[name] = value
@@ -64,10 +70,7 @@ def choices_of(_ctx: click.Context, _option: click.Parameter, given: Sequence[st
         If a text has another form.
     """
     chosen: dict[str, list[str]] = {}
-    for text in given:
-        name, sign, value = text.partition("=")
-        if not (name and sign):
-            raise click.BadParameter(f"expected NAME=VALUE, got {text!r}")
+    for name, value in _named(given):
         chosen.setdefault(name, []).append(value)
     return chosen
 
@@ -119,10 +122,16 @@ def many(name: str, callback: Callable[..., Any], metavar: str, text: str) -> Op
     return click.option(name, multiple=True, callback=callback, metavar=metavar, help=text)
 
 
-def _one_of(name: str, choices: Sequence[str], text: str) -> Option:
+def one_of(name: str, choices: Sequence[str], text: str) -> Option:
+    """Return an option that is one of several words, the first by default."""
     return click.option(
         name, type=click.Choice(choices), default=choices[0], show_default=True, help=text
     )
+
+
+def form(text: str) -> Option:
+    """Return the option of the form in which configurations are written."""
+    return click.option("--format", "form", metavar="FORM", help=text)
 
 
 def _parallel(_ctx: click.Context, _option: click.Parameter, given: str) -> str | bool:
@@ -168,14 +177,14 @@ PLAN: dict[str, Option] = {
         callback=_or_none,
         help="Key of the seed, or auto, replicate or none.",
     ),
-    "layout": _one_of("--layout", ["auto", "grid", "configs"], "Layout of the cube."),
+    "layout": one_of("--layout", ["auto", "grid", "configs"], "Layout of the cube."),
 }
 LOADING: dict[str, Option] = {
     "x": click.option("--x", help="Axis of the curves: epoch, step, …"),
-    "align": _one_of(
+    "align": one_of(
         "--align", ["auto", "union", "order"], "How runs with different x share an axis."
     ),
-    "missing_x": _one_of(
+    "missing_x": one_of(
         "--missing-x", ["carry", "drop"], "Whether records without x stand at that before them."
     ),
     "splits": many("--splits", listed, "A,B", "Load only these splits."),
@@ -183,12 +192,12 @@ LOADING: dict[str, Option] = {
     "expected": click.option(
         "--expected", type=float, help="Length of a complete run, in units of x."
     ),
-    "on_duplicate": _one_of(
+    "on_duplicate": one_of(
         "--on-duplicate",
         ["prefer_complete", "first", "last", "raise"],
         "Which run to keep where two share a cell.",
     ),
-    "errors": _one_of("--errors", ["warn", "raise"], "'raise' stops at the first problem."),
+    "errors": one_of("--errors", ["warn", "raise"], "'raise' stops at the first problem."),
     "parallel": PARALLEL,
 }
 WHERE: Option = many(
@@ -217,6 +226,7 @@ CI: Option = click.option(
 RNG: Option = click.option(
     "--rng", type=int, default=0, show_default=True, help="Seed of what is simulated or drawn."
 )
+JSON: Option = click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
 EXIT_CODE: Option = click.option(
     "--exit-code", is_flag=True, help="Exit with 1 if anything is listed."
 )

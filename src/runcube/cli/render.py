@@ -12,7 +12,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -57,10 +57,10 @@ def show_frame(frame: pd.DataFrame, title: str, *, empty: str, follow: Sequence[
     if not console.is_terminal:
         _write_plain(cells, right)
         return
-    if follow and not _fits(cells, console, folded=True):
+    if follow and not _fits(cells, console):
         cells = {name: texts for name, texts in cells.items() if name not in follow}
         title = f"{title} (without {_some(follow)}, determined by the other columns)"
-    if _fits(cells, console, folded=True):
+    if _fits(cells, console):
         console.print(Text(title, style="bold"), _rich_table(cells, right), sep="\n")
     else:
         console.print(Text(title, style="bold"), soft_wrap=True)
@@ -73,11 +73,10 @@ def _is_number_column(column: pd.Series[Any]) -> bool:
     return bool(pd.api.types.is_numeric_dtype(held.infer_objects())) and held.dtype.kind != "b"
 
 
-def _fits(cells: Mapping[str, list[str]], console: Console, *, folded: bool = False) -> bool:
+def _fits(cells: Mapping[str, list[str]], console: Console) -> bool:
     """Return whether a terminal is wide enough, if need be with the last column folded to 20."""
     *widths, last = _widths(cells).values()
-    last = min(last, 20) if folded else last
-    return sum(widths) + last + 3 * len(widths) + 4 <= console.width
+    return sum(widths) + min(last, 20) + 3 * len(widths) + 4 <= console.width
 
 
 def _widths(cells: Mapping[str, list[str]]) -> dict[str, int]:
@@ -298,20 +297,15 @@ def warnings_on_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def progress_on(stream: TextIO) -> Iterator[bool | Progress]:
-    """Draw a bar while logs are read, if the stream is a terminal.
-
-    Parameters
-    ----------
-    stream : text stream
-        Where the bar is shown.
+def progress_on_stderr() -> Iterator[bool | Progress]:
+    """Draw a bar on stderr while logs are read, if that is a terminal.
 
     Yields
     ------
     callable or False
         For ``load_runs(progress=)``.
     """
-    if not stream.isatty():
+    if not sys.stderr.isatty():
         yield False
         return
     with progress_bar("reading logs", at_first="finding logs") as step:

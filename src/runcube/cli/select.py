@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import xarray as xr
 
-from runcube.core import PlanError, Status, UnknownNameError, close_names, value_text
+from runcube.core import PlanError, Status, UnknownNameError, close_names, listed, value_text
 from runcube.cube import at_best as choose_at_best
 from runcube.cube import (
     check_cube,
@@ -19,6 +19,7 @@ from runcube.cube import (
     laid_out,
     of_status,
     table,
+    which_tell_apart,
     x_dim,
 )
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+_Data = TypeVar("_Data", xr.Dataset, xr.DataArray)
 Mode = Literal["max", "min"]
 
 _BOOLS = {"true": True, "1": True, "false": False, "0": False}
@@ -161,43 +163,22 @@ def _nearest(asked: str, names: Iterable[str], hidden: Iterable[str] = ()) -> st
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f", … ({len(names) - _SHOWN} more)" if len(names) > _SHOWN else ""
-    return "known: " + ", ".join(names[:_SHOWN]) + more
+    return "known: " + listed(names, _SHOWN, ", … ({} more)")
 
 
-def only_complete(ds: xr.Dataset) -> tuple[xr.Dataset, int]:
-    """Return a cube with the complete runs only, and how many runs were left out.
-
-    Parameters
-    ----------
-    ds : Dataset
-        A cube, in either layout, whole or selected.
-
-    Returns
-    -------
-    ds : Dataset
-        The cube with NaN and False in place of runs that are not complete.
-    left_out : int
-        Number of incomplete and failed runs.
-    """
-    complete = ds["status"] == Status.COMPLETE.value
-    out = int((~complete & (ds["status"] != Status.ABSENT.value)).sum())
-    if not out:
-        return ds, 0
-    return of_status(ds, "complete"), out
-
-
-def complete_values(values: xr.DataArray) -> tuple[xr.DataArray, int]:
-    """Return the values of the complete runs only, and how many runs were left out.
+def counted_runs(data: _Data, *, all_runs: bool) -> tuple[_Data, int]:
+    """Return the values of the runs that count, and how many runs were left out as not complete.
 
     Parameters
     ----------
-    values : DataArray
-        One value of each run, with its status.
+    data : Dataset or DataArray
+        A cube, in either layout, whole or selected, or values of each run with its status.
+    all_runs : bool
+        Whether runs that are not complete count as well; else NaN and False are in their place.
     """
-    status = values["status"]
-    out = int((~status.isin([Status.COMPLETE.value, Status.ABSENT.value])).sum())
-    return of_status(values, "complete"), out
+    ended_well = data["status"].isin([Status.COMPLETE.value, Status.ABSENT.value])
+    out = 0 if all_runs else int((~ended_well).sum())
+    return (of_status(data, "complete"), out) if out else (data, 0)
 
 
 def parts(ds: xr.Dataset, asked: str | None) -> list[tuple[dict[str, str], xr.Dataset]]:
@@ -218,7 +199,7 @@ def parts(ds: xr.Dataset, asked: str | None) -> list[tuple[dict[str, str], xr.Da
     if asked is None:
         return [({}, ds)]
     name = coordinate(ds, asked)
-    held = laid_out(ds[name].variable, {str(d): n for d, n in ds["status"].sizes.items()})
+    held = laid_out(ds[name].variable, ds["status"].sizes)
     held = held[(ds["status"] != Status.ABSENT.value).values]
     labels = [label for label in _distinct(ds[name].values) if label in held]
     return [({asked: value_text(o)}, where(ds, {name: [str(o)]})) for o in labels]
@@ -273,9 +254,8 @@ def values_table(ds: xr.Dataset, *, last: bool = False, over: Sequence[str] = ()
     results = _summary(values, logged, over) if over else {"value": values}
     kept = logged.any(over) if over else logged
     rows = kept.values.reshape(-1)
-    sizes = {str(dim): size for dim, size in kept.sizes.items()}
     columns = {
-        name: laid_out(ds[name].variable, sizes).reshape(-1)[rows]
+        name: laid_out(ds[name].variable, kept.sizes).reshape(-1)[rows]
         for name in _label_columns(ds, kept, over)
     }
     columns |= {name: array.values.reshape(-1)[rows] for name, array in results.items()}
@@ -345,10 +325,10 @@ def one_value(
 def _summary(
     values: xr.DataArray, logged: xr.DataArray, over: Sequence[str]
 ) -> dict[str, xr.DataArray]:
+    """Return mean, standard error, number of values and number of NaNs over dims."""
     values = values.astype(float)
     count = values.count(over)
     mean = values.mean(over)
-    """Return mean, standard error, number of values and number of NaNs over dims."""
     # The standard error of infinities is NaN, which is meant.
     with np.errstate(invalid="ignore"):
         squares = ((values - mean) ** 2).sum(over)
@@ -372,12 +352,6 @@ def _label_columns(ds: xr.Dataset, kept: xr.DataArray, over: Sequence[str]) -> l
 def followers(ds: xr.Dataset) -> list[str]:
     """Return the hyperparameters that tell no more configurations apart than those before them."""
     frame = table(ds)
-    kept: list[str] = []
-    following: list[str] = []
-    groups = 1
-    for name in hyperparameters(ds):
-        if name in frame.columns:
-            more = len(frame[[*kept, name]].drop_duplicates())
-            (kept if more > groups else following).append(name)
-            groups = max(groups, more)
-    return following
+    names = [name for name in hyperparameters(ds) if name in frame.columns]
+    kept = which_tell_apart([frame[name].to_numpy() for name in names])
+    return [name for place, name in enumerate(names) if place not in kept]

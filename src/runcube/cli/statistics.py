@@ -15,8 +15,8 @@ import yaml
 
 from runcube.cli import comparisons, findings, launch, options, render, select
 from runcube.cli.errors import Failure
-from runcube.cli.logs import Logs, count, example, on_logs, remark_left_out
-from runcube.core import PlanError, UnknownNameError, printable, value_text
+from runcube.cli.logs import Logs, example, on_logs, remark_left_out
+from runcube.core import PlanError, UnknownNameError, counted, printable, value_text
 from runcube.cube import diverged, full_key, hyperparameters, to_grid
 from runcube.files import is_netcdf
 from runcube.stats import compare_all
@@ -47,27 +47,18 @@ _ENDS = click.Choice(["max", "min"])
 @click.option("--mode", type=_ENDS, required=True, help="Which end of it is better.")
 @click.option("--split", default="val", show_default=True, help="Split that chooses.")
 @click.option("--report", help="Split that is reported; default: test, else eval.")
-@click.option(
+@options.one_of(
     "--epoch",
-    type=click.Choice(["best", "last", "each"]),
-    default="best",
-    show_default=True,
-    help="x at which the mean over seeds is best, the last of each run, or the best of each run.",
+    ["best", "last", "each"],
+    "x at which the mean over seeds is best, the last of each run, or the best of each run.",
 )
-@click.option(
+@options.one_of(
     "--diverged",
-    type=click.Choice(["worst", "exclude", "fail"]),
-    default="worst",
-    show_default=True,
-    help="A run that logged NaN counts as the worst value, not, or rules its configuration out.",
+    ["worst", "exclude", "fail"],
+    "A run that logged NaN counts as the worst value, not, or rules its configuration out.",
 )
 @options.WHERE
-@click.option(
-    "--format",
-    "form",
-    metavar="FORM",
-    help="The winner's configuration alone: yaml, json, or 'python train.py lr={lr}'.",
-)
+@options.form("The winner's configuration alone: yaml, json, or 'python train.py lr={lr}'.")
 @options.WITHIN
 @options.CI
 @options.RNG
@@ -118,24 +109,20 @@ def best(logs: Logs, where: Any, form: str | None, within: str | None, **asked: 
 @options.AT_BEST
 @click.option("--mode", type=_ENDS, help="For --at-best: which end is better.")
 @options.AT
-@click.option(
+@options.one_of(
     "--test",
-    type=click.Choice(["t", "permutation", "brunner-munzel"]),
-    default="t",
-    show_default=True,
-    help="Welch's t, or Student's over pairs; exact permutation; P(a > b), from 10 seeds on.",
+    ["t", "permutation", "brunner-munzel"],
+    "Welch's t, or Student's over pairs; exact permutation; P(a > b), from 10 seeds on.",
 )
 @click.option(
     "--paired/--unpaired",
     default=None,
     help="Whether seeds are pairs; default: where both sides share labels that were set.",
 )
-@click.option(
+@options.one_of(
     "--adjust",
-    type=click.Choice(["holm", "bh", "dunnett", "games-howell", "max-t"]),
-    default="holm",
-    show_default=True,
-    help="What the verdict goes by: dunnett needs --baseline, max-t --test permutation.",
+    ["holm", "bh", "dunnett", "games-howell", "max-t"],
+    "What the verdict goes by: dunnett needs --baseline, max-t --test permutation.",
 )
 @options.WITHIN
 @options.ALL_RUNS
@@ -161,7 +148,7 @@ def compare(logs: Logs, over: str, baseline: str | None, within: str | None, **a
         raise PlanError(f"--over {over}: is no dim of the configurations")
     modes = dict.fromkeys(asked["at_best"], asked["mode"]) if asked["mode"] else {}
     values, words = select.one_value(ds, at=asked["at"], at_best=asked["at_best"], modes=modes)
-    values, left_out = (values, 0) if asked["all_runs"] else select.complete_values(values)
+    values, left_out = select.counted_runs(values, all_runs=asked["all_runs"])
     values = values.sel(named)
     found = compare_all(
         values,
@@ -230,12 +217,12 @@ def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
     value of a hyperparameter, such as the dataset, has a table of its own.
     """
     ds = select.where(logs.load(), asked["where"])
-    wanted = {name: [*asked[name]] for name in ("metric", "split") if asked[name]}
+    wanted = {name: [*dict.fromkeys(asked[name])] for name in ("metric", "split") if asked[name]}
     if not select.where(ds, wanted)["logged"].any():
         raise Failure("nothing was logged of this metric and split")
     metrics = [*asked["metric"]] or ds["metric"].values.tolist()
     modes = _modes(asked["mode"], metrics, ds["metric"].values.tolist())
-    made, left_out = _tables(ds, modes, asked)
+    made, left_out = _tables(ds, modes, wanted, asked)
     remark_left_out(left_out)
     _remark_on_diverged(select.where(ds, wanted))
     if asked["within"] is None:
@@ -254,20 +241,19 @@ def results(logs: Logs, form: str, output: str | None, **asked: Any) -> None:
         raise Failure(f"{target}: is {'a directory' if target.is_dir() else 'an archive'}")
     target.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
     rows = sum(len(table.rows) for table, _ in made)
-    render.show_remark(f"wrote {target}: {count(rows, 'row')}")
+    render.show_remark(f"wrote {target}: {counted(rows, 'row', ',')}")
 
 
 def _tables(
-    ds: xr.Dataset, modes: dict[str, Any], asked: Mapping[str, Any]
+    ds: xr.Dataset, modes: dict[str, Any], wanted: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> tuple[list[tuple[Table, dict[str, str]]], int]:
     """Return a table of each part with what it is of, and how many runs were left out."""
-    wanted = {name: [*dict.fromkeys(asked[name])] for name in ("metric", "split") if asked[name]}
     made, left_out = [], 0
     for value, part in select.parts(ds, asked["within"]):
         values, words = select.one_value(
             part, at=asked["at"], at_best=asked["at_best"], modes=modes
         )
-        values, out = (values, 0) if asked["all_runs"] else select.complete_values(values)
+        values, out = select.counted_runs(values, all_runs=asked["all_runs"])
         left_out += out
         table = table_of(
             values.sel(wanted), mode=modes, ci=asked["ci"], names=asked["names"], keys=asked["keys"]
@@ -373,6 +359,6 @@ def _remark_on_diverged(ds: xr.Dataset) -> None:
     lost = int(diverged(ds).any(["split", "metric"]).sum())
     if lost:
         render.show_remark(
-            f"logged NaN or an infinity: {count(lost, 'run')}; "
+            f"logged NaN or an infinity: {counted(lost, 'run', ',')}; "
             "what is not finite is left out of means and of n"
         )

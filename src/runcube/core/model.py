@@ -160,6 +160,11 @@ class RunHeader:
     reading: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
+    def id(self) -> tuple[str, str]:
+        """What identifies the run: the path of its log, and its key in it."""
+        return self.source.path, self.key
+
+    @property
     def logger(self) -> str:
         """Name of the reader that knew the log; ``""`` if that is not known."""
         return next((text for topic, text in self.reading if topic == "logger"), "")

@@ -1,4 +1,4 @@
-"""Text: the order of paths, the nearest of several names, what netCDF and a terminal can take."""
+"""Text: order of paths, nearest names, counts, what netCDF and a terminal can take."""
 
 from __future__ import annotations
 
@@ -130,6 +130,30 @@ def _quoted(text: str) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
+
+
+def counted(count: int, noun: str, form: str = "") -> str:
+    """Return a number of things in words, formatted as Python does.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2000, "row"), counted(2000, "row", ",")
+    ('1 row', '2000 rows', '2,000 rows')
+    """
+    return f"{count:{form}} {noun}{'s' * (count != 1)}"
+
+
+def listed(names: Iterable[str], most: int, more: str = " and {} more") -> str:
+    """Return the first names as one text, and how many more there are.
+
+    Examples
+    --------
+    >>> listed("abc", 3), listed("abcde", 3), listed("abcde", 3, ", … {} more")
+    ('a, b, c', 'a, b, c and 2 more', 'a, b, c, … 2 more')
+    """
+    every = [*names]
+    left = len(every) - most
+    return ", ".join(every[:most]) + (more.format(left) if left > 0 else "")
 
 
 _DIGITS = re.compile(r"(\d+)")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from runcube.core import PlanError, Status
+from runcube.cube.names import hyperparameter_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,16 +48,8 @@ def hyperparameters(ds: xr.Dataset) -> list[str]:
     ['weights', 'lr', 'weight_decay']
     """
     dims = [str(d) for d in ds["status"].dims if d not in ("seed", "config")]
-    own = {n for n in ds.coords if "hparam" in ds[n].attrs} - {"seed", "seed_value"}
-    # The numbers of a text label have its key.
-    values = {
-        n
-        for n in own
-        if str(n).endswith("_value") and str(n).removesuffix("_value") in own
-        if full_key(ds, str(n)) == full_key(ds, str(n).removesuffix("_value"))
-    }
-    others = [str(n) for n in ds.coords if n in own - values and n not in dims]
-    return dims + others
+    others = hyperparameter_keys(ds, map(str, ds.coords))
+    return dims + [name for name in others if name not in (*dims, "seed", "seed_value")]
 
 
 def x_dim(ds: xr.Dataset) -> str | None:
@@ -98,7 +91,7 @@ def display_name(ds: xr.Dataset, name: str) -> str:
     return str(ds[name].attrs.get("long_name", name))
 
 
-def laid_out(variable: xr.Variable, sizes: Mapping[str, int]) -> NDArray[Any]:
+def laid_out(variable: xr.Variable, sizes: Mapping[Any, int]) -> NDArray[Any]:
     """Return the values of a variable broadcast to the dims of ``sizes``, in their order.
 
     Parameters
@@ -162,7 +155,8 @@ class CellRows:
 
     def column(self, ds: xr.Dataset, name: str) -> NDArray[Any]:
         """Return a coordinate as an array (configurations, seeds)."""
-        return self._table(ds[name].variable)
+        sizes = dict(zip(self.dims, self.sizes, strict=True))
+        return self._rows(laid_out(ds[name].variable, sizes))
 
     def known(self, ds: xr.Dataset, name: str) -> NDArray[np.bool_]:
         """Return whether any run determines the value of a coordinate in each cell.
@@ -177,9 +171,6 @@ class CellRows:
         held = self.held.reshape(self.sizes)
         others = tuple(i for i, dim in enumerate(self.dims) if dim not in on)
         return self._rows(np.broadcast_to(held.any(axis=others, keepdims=True), self.sizes))
-
-    def _table(self, variable: xr.Variable) -> NDArray[Any]:
-        return self._rows(laid_out(variable, dict(zip(self.dims, self.sizes, strict=True))))
 
     def _rows(self, values: NDArray[Any]) -> NDArray[Any]:
         return values.reshape(math.prod(self.sizes[:-1]), self.sizes[-1])

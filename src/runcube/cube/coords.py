@@ -58,15 +58,26 @@ class CellIndex:
     def of(cls, sweep: Sweep, kept_runs: Sequence[KeptRun]) -> CellIndex:
         """Return the cells of the kept runs, in the layout of the plan."""
         runs = np.array([kept_run.run for kept_run in kept_runs], dtype=np.intp)
-        seeds = len(sweep.seed_axis.labels)
-        if sweep.layout == "grid":
-            dims = (*(axis.name for axis in sweep.axes), "seed")
-            shape = (*(len(axis.labels) for axis in sweep.axes), seeds)
-            index = sweep.cells[runs]
-        else:
-            dims, shape = ("config", "seed"), (int(sweep.rows.max(initial=-1)) + 1, seeds)
-            index = np.stack([sweep.rows[runs], sweep.cells[runs, -1]], axis=1)
-        return cls(dims, shape, np.ravel_multi_index(tuple(index.T), shape))
+        whole = tuple(sweep.dims) if sweep.layout == "grid" else ("config", "seed")
+        dims, shape, index = _cells_on(sweep, whole)
+        return cls(dims, shape, np.ravel_multi_index(tuple(index[runs].T), shape))
+
+
+def _cells_on(
+    sweep: Sweep, dims: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[int, ...], NDArray[np.int64]]:
+    """Return some cell dims in the layout of the plan: names, sizes, each run's index (n_runs, n).
+
+    ``dims`` are those of the grid, or ``config`` and ``seed``.
+    """
+    sizes = {name: len(labels) for name, labels in sweep.dims.items()}
+    if sweep.layout == "grid" or dims in ((), ("seed",)):
+        columns = [[*sizes].index(dim) for dim in dims]
+        return dims, tuple(sizes[dim] for dim in dims), sweep.cells[:, columns]
+    if "seed" in dims:
+        index = np.stack([sweep.rows, sweep.cells[:, -1]], axis=1)
+        return ("config", "seed"), (sweep.n_configs, sizes["seed"]), index
+    return ("config",), (sweep.n_configs,), sweep.rows[:, None]
 
 
 def seed_coord(sweep: Sweep) -> dict[str, Any]:
@@ -98,13 +109,19 @@ def cell_coords(
     dict
         Name to a tuple that ``xr.Dataset`` takes: dims, values, attrs, encoding.
     """
-    coords = _axis_coords(sweep) if sweep.layout == "grid" else _row_coords(sweep)
+    coords: dict[str, Any] = {}
+    first = np.unique(sweep.rows, return_index=True)[1]
+    for number, axis in enumerate(sweep.axes):
+        is_dim = sweep.layout == "grid"
+        at = slice(None) if is_dim else sweep.cells[first, number]
+        value = None if axis.value is None else axis.value[at]
+        on = axis.name if is_dim else "config"
+        coords |= _hyperparameter(axis.name, axis.key, on, axis.labels[at], value)
     for coord in sweep.coords:
-        attrs = {"hparam": coord.key, "long_name": _display_name(coord.name, coord.key)}
-        coords[coord.name] = (*_place_coord(sweep, coord.dims, coord.values), attrs)
-        if coord.value is not None:
-            where = _place_coord(sweep, coord.dims, coord.value)
-            coords[f"{coord.name}_value"] = (*where, {"hparam": coord.key})
+        dims, values = _place_coord(sweep, coord.dims, coord.values)
+        value = coord.value
+        value = None if value is None else _place_coord(sweep, coord.dims, value)[1]
+        coords |= _hyperparameter(coord.name, coord.key, dims, values, value)
     if sweep.seed_axis.value is not None:
         runs = [kept_run.run for kept_run in kept_runs]
         drawn = scatter_values(cell_index.shape, cell_index.positions, sweep.seed_axis.value[runs])
@@ -112,27 +129,16 @@ def cell_coords(
     return coords | _run_coords(sweep, kept_runs, cell_index, messages=messages)
 
 
-def _axis_coords(sweep: Sweep) -> dict[str, Any]:
-    coords: dict[str, Any] = {}
-    for axis in sweep.axes:
-        attrs = {"hparam": axis.key, "long_name": _display_name(axis.name, axis.key)}
-        coords[axis.name] = (axis.name, axis.labels, attrs)
-        if axis.value is not None:
-            coords[f"{axis.name}_value"] = (axis.name, axis.value, {"hparam": axis.key})
-    return coords
-
-
-def _row_coords(sweep: Sweep) -> dict[str, Any]:
-    """Return the dim hyperparameters as coordinates along ``config``."""
-    _, first = np.unique(sweep.rows, return_index=True)
-    coords: dict[str, Any] = {}
-    for number, axis in enumerate(sweep.axes):
-        codes = sweep.cells[first, number]
-        attrs = {"hparam": axis.key, "long_name": _display_name(axis.name, axis.key)}
-        coords[axis.name] = ("config", axis.labels[codes], attrs)
-        if axis.value is not None:
-            coords[f"{axis.name}_value"] = ("config", axis.value[codes], {"hparam": axis.key})
-    return coords
+def _hyperparameter(
+    name: str,
+    key: str,
+    dims: str | tuple[str, ...],
+    labels: NDArray[Any],
+    value: NDArray[Any] | None,
+) -> dict[str, Any]:
+    """Return a hyperparameter as a coordinate, and its numbers where it is text that has some."""
+    coords = {name: (dims, labels, {"hparam": key, "long_name": _display_name(name, key)})}
+    return coords if value is None else coords | {f"{name}_value": (dims, value, {"hparam": key})}
 
 
 def _display_name(name: str, key: str) -> str:
@@ -145,18 +151,7 @@ def _place_coord(
     sweep: Sweep, dims: tuple[str, ...], values: NDArray[Any]
 ) -> tuple[tuple[str, ...], NDArray[Any]]:
     """Return dims and values of a coordinate from one value per run, in the layout of the plan."""
-    names = [*(axis.name for axis in sweep.axes), "seed"]
-    sizes = [*(len(axis.labels) for axis in sweep.axes), len(sweep.seed_axis.labels)]
-    columns = [names.index(dim) for dim in dims]
-    if sweep.layout == "grid" or dims in ((), ("seed",)):
-        shape = tuple(sizes[c] for c in columns)
-        index = sweep.cells[:, columns]
-    elif "seed" in dims:
-        dims, shape = ("config", "seed"), (int(sweep.rows.max()) + 1, sizes[-1])
-        index = np.stack([sweep.rows, sweep.cells[:, -1]], axis=1)
-    else:
-        dims, shape = ("config",), (int(sweep.rows.max()) + 1,)
-        index = sweep.rows[:, None]
+    dims, shape, index = _cells_on(sweep, dims)
     flat = np.ravel_multi_index(tuple(index.T), shape) if shape else np.zeros(len(values), int)
     return dims, scatter_values(shape, flat, values)
 
@@ -179,16 +174,16 @@ def _run_coords(
     paths = text_array([log.header.source.path for log in logs])
     encode = json.JSONEncoder(default=str).encode
     rest = [encode(sweep.rest[kept_run.run]) for kept_run in kept_runs]
+
+    def placed(values: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
+        return dims, scatter_values(shape, at, values)
+
     coords: dict[str, Any] = {
-        "run_id": (dims, scatter_values(shape, at, ids)),
-        "path": (dims, scatter_values(shape, at, paths)),
+        "run_id": placed(ids),
+        "path": placed(paths),
         "status": (dims, status.reshape(shape)),
-        "train_time": (
-            dims,
-            scatter_values(shape, at, time),
-            {"units": "s", "long_name": "train time"},
-        ),
-        "n_problems": (dims, scatter_values(shape, at, counts)),
+        "train_time": (*placed(time), {"units": "s", "long_name": "train time"}),
+        "n_problems": placed(counts),
         "problems": _long(
             dims, scatter_text(shape, at, map(problem_text, problems, paths.tolist()))
         ),
@@ -196,7 +191,7 @@ def _run_coords(
     }
     loggers = [log.header.logger for log in logs]
     if len({*loggers}) > 1:
-        coords["logger"] = (dims, scatter_values(shape, at, text_array(loggers)))
+        coords["logger"] = placed(text_array(loggers))
     if messages:
         texts = ("\n".join(log.messages) for log in logs)
         coords["messages"] = _long(dims, scatter_text(shape, at, texts))

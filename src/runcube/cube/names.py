@@ -47,7 +47,7 @@ def find_name(
     ('lr', 'lr', None)
     """
     known = [str(n) for n in (among if among is not None else (*data.dims, *data.coords))]
-    keys = _keys(data, known)
+    keys = hyperparameter_keys(data, known)
     asked = str(asked)
     if asked in keys or (asked in known and asked in data.dims):
         return asked
@@ -88,13 +88,13 @@ def coordinate_name(
     known = [str(n) for n in (among if among is not None else (*data.dims, *data.coords))]
     found = find_name(data, asked, known)
     if found is None:
-        keys = _keys(data, known)
+        keys = hyperparameter_keys(data, known)
         names = [*known, *(key for key in keys.values() if key not in known)]
         raise UnknownNameError(f"{argument}={asked!r}: {what}{nearest(str(asked), names)}")
     return found
 
 
-def _keys(data: xr.Dataset | xr.DataArray, known: Iterable[str]) -> dict[str, str]:
+def hyperparameter_keys(data: xr.Dataset | xr.DataArray, known: Iterable[str]) -> dict[str, str]:
     """Return the full key of each hyperparameter; the numbers of a text label have none."""
     held = {n: data.coords[n].attrs["hparam"] for n in known if "hparam" in _attrs(data, n)}
     return {

@@ -316,19 +316,11 @@ def _labels_of(coord: xr.DataArray) -> str:
 
 def _json_values(ds: xr.Dataset, name: str, cells: CellRows) -> NDArray[np.object_]:
     """Return the values of a hyperparameter as JSON has them, (configurations, seeds)."""
-    labels = cells.column(ds, name)
-    numbers = cells.column(ds, f"{name}_value") if f"{name}_value" in ds.coords else None
-    flat = [
-        json_value(label, None if numbers is None else number)
-        for label, number in zip(
-            labels.ravel().tolist(),
-            labels.ravel() if numbers is None else numbers.ravel().tolist(),
-            strict=True,
-        )
-    ]
-    values = np.empty(len(flat), dtype=object)
-    values[:] = flat
-    return values.reshape(labels.shape)
+    numbers = f"{name}_value"
+    known = cells.column(ds, numbers).astype(object) if numbers in ds.coords else None
+    labels = cells.column(ds, name).astype(object)
+    values: NDArray[np.object_] = np.frompyfunc(json_value, 2, 1)(labels, known)
+    return values
 
 
 def _seed_values(

@@ -13,7 +13,7 @@ from runcube.curves.attempts import Attempt
 from runcube.curves.selection import KeptRun, Selection, SelectionPolicy, select_runs
 from runcube.curves.status import OnDuplicate
 from runcube.curves.tracks import Track, along_x
-from runcube.curves.tree import tree_selections, unseparated_curves
+from runcube.curves.tree import tree_selections
 from runcube.curves.x_axis import Align, XAxis, identifier
 from runcube.curves.x_values import MissingX
 
@@ -31,5 +31,4 @@ __all__ = [
     "identifier",
     "select_runs",
     "tree_selections",
-    "unseparated_curves",
 ]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem, as_whole
+from runcube.core import Problem, as_whole, counted
 from runcube.curves.carry import Carrier
 from runcube.curves.course import Course
 from runcube.curves.history import History
-from runcube.curves.resumes import left_branches
-from runcube.curves.tracks import Track, counted, named_lines, named_values, raw_tracks
+from runcube.curves.resumes import left_branches, rows_by_line
+from runcube.curves.tracks import Track, named_lines, named_values, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_choice import outer_counter
 from runcube.curves.x_values import Anchors, shown, x_values
@@ -294,16 +294,12 @@ def _starts(tracks: Sequence[Track]) -> list[int]:
     is that of all curves of the attempt: a curve that begins late steps back to its own first
     value in a resume as well.
     """
-    lines = np.concatenate([track.lines for track in tracks])
-    which = np.repeat(np.arange(len(tracks)), [len(t.x) for t in tracks])
-    values = np.concatenate([t.x.astype(np.float64) for t in tracks])
     starts: list[int] = []
     start = np.inf
     last: dict[int, float] = {}
-    for i in np.lexsort((which, lines)):
-        track, value = int(which[i]), float(values[i])
+    for track, value, line in rows_by_line(tracks):
         if track in last and value < last[track] and value <= start:
-            starts.append(int(lines[i]))
+            starts.append(line)
             start = np.inf
             last.clear()
         start = min(start, value)

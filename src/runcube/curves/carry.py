@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.core import Problem, as_whole
-from runcube.curves.tracks import Track, counted, named_lines
+from runcube.core import Problem, as_whole, counted
+from runcube.curves.tracks import Track, named_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

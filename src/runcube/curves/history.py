@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.core import Problem
+from runcube.core import Problem, counted
 from runcube.curves.resumes import in_branches
-from runcube.curves.tracks import Track, counted, named_lines
+from runcube.curves.tracks import Track, named_lines
 from runcube.curves.x_values import shown
 
 if TYPE_CHECKING:

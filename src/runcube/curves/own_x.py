@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import is_time_like
+from runcube.core import counted, is_time_like, listed
 from runcube.curves.attempts import attempts_of
-from runcube.curves.tracks import counted
 from runcube.curves.x_choice import axis_names, choose_x, fewest_labels
 from runcube.curves.x_values import shown
 
@@ -180,9 +179,7 @@ def numbered_note(choice: Choice, paths: Mapping[int, str], align: str) -> list[
         what = f"{choice.reason}: the points of each run are numbered in the order of its own axis"
         remedy = "x=... makes one of them the dim, and names what that leaves out"
         return [f"x='point': {what} ({axes}), which is a coordinate; {remedy}"]
-    named = ", ".join([*paths.values()][:_MAX_PATHS])
-    if len(paths) > _MAX_PATHS:
-        named += f" and {len(paths) - _MAX_PATHS} more"
+    named = listed(paths.values(), _MAX_PATHS)
     what = f"x={shown(choice.x)!r} would lose values of {named}, numbered in the order of {axes}"
     if isinstance(choice.x, str) and align == "union":
         what += f": no {choice.x}, and incomplete; x={choice.x!r} leaves out what has none"

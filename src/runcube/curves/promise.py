@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runcube.core import Status, is_length_name, length_names
-from runcube.curves.tracks import counted
+from runcube.core import Status, counted, is_length_name, length_names
 from runcube.plan import flatten
 
 if TYPE_CHECKING:

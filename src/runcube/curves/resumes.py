@@ -42,6 +42,15 @@ def in_branches(left: Iterable[LeftBranch], track: Track) -> NDArray[np.bool_]:
     return held
 
 
+def rows_by_line(tracks: Sequence[Track]) -> list[tuple[int, float, int]]:
+    """Return the number of the track, the x and the line of each row, in order of the lines."""
+    lines = np.concatenate([track.lines for track in tracks])
+    which = np.repeat(np.arange(len(tracks)), [len(track.x) for track in tracks])
+    x = np.concatenate([track.x.astype(np.float64) for track in tracks])
+    order = np.lexsort((which, lines))
+    return [*zip(which[order].tolist(), x[order].tolist(), lines[order].tolist(), strict=True)]
+
+
 def left_branches(tracks: Sequence[Track]) -> list[LeftBranch]:
     """Return the branches that an attempt left.
 
@@ -55,11 +64,7 @@ def left_branches(tracks: Sequence[Track]) -> list[LeftBranch]:
     tracks : sequence of Track
         The curves of one attempt, with their rows in file order.
     """
-    lines = np.concatenate([track.lines for track in tracks])
-    which = np.repeat(np.arange(len(tracks)), [len(t.x) for t in tracks])
-    values = np.concatenate([t.x.astype(np.float64) for t in tracks])
-    order = np.lexsort((which, lines))
-    rows = [*zip(which[order].tolist(), values[order].tolist(), lines[order].tolist(), strict=True)]
+    rows = rows_by_line(tracks)
     found: list[LeftBranch] = []
     branch = _Branch(len(tracks))
     for at, (track, value, line) in enumerate(rows):

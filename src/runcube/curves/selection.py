@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from runcube.core import Problem, Status, check_choice
+from runcube.core import Problem, Status, check_choice, counted
 from runcube.curves.attempts import Attempt, AttemptResolver
 from runcube.curves.elapsed import ELAPSED, add_elapsed
 from runcube.curves.late_start import name_late_starts
 from runcube.curves.own_x import choose_for_runs, numbered_note
 from runcube.curves.status import RANK, Candidate, OnDuplicate, outright, statuses, winner
-from runcube.curves.tracks import along_x, counted, named_lines
+from runcube.curves.tracks import along_x, named_lines
 from runcube.curves.units import curves_in_another_unit
 from runcube.curves.x_axis import Align, align_x
 from runcube.curves.x_choice import LOSES
@@ -144,16 +144,15 @@ def select_runs(
         add_elapsed(logs)
     choice = choose_for_runs(logs, runs, policy.x, policy.missing_x)
     resolver = AttemptResolver(choice.x, policy.missing_x)
-    attempts = [
-        (run, attempt)
+    _, groups = np.unique(sweep.cells[:, :-1], axis=0, return_inverse=True)
+    groups_of = groups.reshape(-1).tolist()
+    candidates = [
+        Candidate(attempt, run, groups_of[run])
         for log, run in zip(logs, runs, strict=True)
         for attempt in resolver.attempts(log, choice.own.get(run))
     ]
     taken = taken_names(sweep)
-    axis = align_x([attempt for _, attempt in attempts], choice, policy.align, taken)
-    _, groups = np.unique(sweep.cells[:, :-1], axis=0, return_inverse=True)
-    groups_of = groups.reshape(-1).tolist()
-    candidates = [Candidate(attempt, run, groups_of[run]) for run, attempt in attempts]
+    axis = align_x([one.attempt for one in candidates], choice, policy.align, taken)
     cells: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for index, candidate in enumerate(candidates):
         cells[_cell(sweep, candidate.run)].append(index)
@@ -161,8 +160,8 @@ def select_runs(
     status = statuses(candidates, axis, policy.expected, notes)
     selection = _compete(candidates, cells.values(), status, sweep, policy, axis)
     selection.notes += notes
-    for (run, _), one in sorted(zip(attempts, status, strict=True), key=lambda t: RANK[t[1]]):
-        selection.statuses[run] = one
+    for one, end in sorted(zip(candidates, status, strict=True), key=lambda t: RANK[t[1]]):
+        selection.statuses[one.run] = end
     kept = [kept_run.attempt for kept_run in selection.kept_runs]
     if selection.superseded:
         selection.axis = align_x(kept, choice, axis.align, taken)

@@ -168,11 +168,6 @@ def named_values(tracks: Sequence[Track]) -> str:
     return f"{names} with {', '.join(x)}" if names and x else names
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number of things in words: ``1 row``, ``2 rows``."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
 def named_lines(log: RunLog, lines: NDArray[np.int64]) -> str:
     """Return the range of some lines of a log: ``line 7``, or ``lines 2 to 31 of val.jsonl``."""
     path, first = log.place(int(lines.min()))

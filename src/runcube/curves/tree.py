@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.core import Problem, is_time_like
+from runcube.core import Problem, counted, is_time_like
 from runcube.curves.attempts import Attempt, attempts_of, dropped_records
 from runcube.curves.own_x import Choice
 from runcube.curves.selection import KeptRun, Selection, taken_names
-from runcube.curves.tracks import counted, named_curves, named_lines, raw_tracks
+from runcube.curves.tracks import named_curves, named_lines, raw_tracks
 from runcube.curves.units import other_unit
 from runcube.curves.x_axis import align_x, identifier
 from runcube.curves.x_choice import axis_names, inner_counters, separable_curves
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 def tree_selections(
     logs: Sequence[RunLog], main: Selection, sweep: Sweep
-) -> Iterator[tuple[str, Selection]]:
-    """Yield the kept runs on each axis, with a name for it: the same runs, attempts and status.
+) -> tuple[dict[str, Selection], list[str]]:
+    """Return the kept runs on each axis, by a name for it: the same runs, attempts and status.
 
     A curve is on each axis that keeps its points apart; no record is carried, and what is on no
     axis is named once, on the first. Rows whose x is in another unit than that of most have a
@@ -44,8 +44,14 @@ def tree_selections(
     main : Selection
         The selection on the main axis, which is the first.
     sweep : Sweep
+
+    Returns
+    -------
+    nodes : dict of str to Selection
+    lost : list of str
+        The curves of the kept runs, as ``split/metric``, that no axis keeps apart.
     """
-    names: list[str] = []
+    nodes: dict[str, Selection] = {}
     kept_logs = [kept_run.attempt.log for kept_run in main.kept_runs]
     on_axes = {x: separable_curves(kept_logs, x) for x in _tree_axes(logs, main)}
     for x, kept in on_axes.items():
@@ -53,7 +59,7 @@ def tree_selections(
             continue
         for selection in _on_axis(main, x, sweep, kept):
             for kept_run, of_main in zip(
-                selection.kept_runs, main.kept_runs if not names else (), strict=False
+                selection.kept_runs, main.kept_runs if not nodes else (), strict=False
             ):
                 whole = of_main.attempt
                 late = [p for p in whole.problems if p.kind == "late_start"]
@@ -61,20 +67,18 @@ def tree_selections(
             axis = selection.axis
             first = axis.dim if axis.align == "union" else identifier(axis.name, ())
             name, number = first, 2
-            while name in names:
+            while name in nodes:
                 name, number = f"{first}_{number}", number + 1
-            names.append(name)
-            yield name, selection
+            nodes[name] = selection
+    lost = _unseparated(kept_logs, on_axes.values())
+    return nodes, [f"{split}/{metric}" for split, metric in lost]
 
 
-def unseparated_curves(logs: Sequence[RunLog], main: Selection) -> list[str]:
-    """Return the curves of the kept runs, as ``split/metric``, that no axis keeps apart."""
-    kept = [kept_run.attempt.log for kept_run in main.kept_runs]
-    return [f"{split}/{metric}" for split, metric in _unseparated(kept, _tree_axes(logs, main))]
-
-
-def _unseparated(logs: Sequence[RunLog], axes: Iterable[X]) -> list[tuple[str, str]]:
-    apart = frozenset().union(*(separable_curves(logs, x) for x in axes))
+def _unseparated(
+    logs: Sequence[RunLog], on_axes: Iterable[frozenset[tuple[str, str]]]
+) -> list[tuple[str, str]]:
+    """Return the curves of the logs that are on no axis."""
+    apart = frozenset().union(*on_axes)
     every = dict.fromkeys((c.split, m) for log in logs for c in log.curves for m in c.metrics)
     return [curve for curve in every if curve not in apart]
 
@@ -91,7 +95,7 @@ def _tree_axes(logs: Sequence[RunLog], main: Selection) -> list[X]:
     found += [name for name in axes if name not in inner]
     pairs: list[X] = [(outer, name) for name, outer in inner.items()]
     kept = [kept_run.attempt.log for kept_run in main.kept_runs]
-    if pairs and _unseparated(kept, found):
+    if pairs and _unseparated(kept, (separable_curves(kept, x) for x in found)):
         found += pairs
     return list(dict.fromkeys(found))
 

@@ -11,7 +11,7 @@ from runcube.core import UnknownNameError, is_time_like, nearest
 from runcube.curves.x_values import Anchors, shown, x_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -71,17 +71,16 @@ def _best(
     logs: Sequence[RunLog], axes: Sequence[str], inner: dict[str, str], missing_x: MissingX
 ) -> tuple[X, str]:
     """Return the best of several axes, or of pairs of an outer counter and an inner one."""
-    good = [name for name in axes if _kept_apart(logs, name) >= KEEPS_APART]
+    good = [name for name in axes if _kept(logs, name) >= KEEPS_APART]
     if good:
         return fewest_labels(logs, good), "the fewest labels for the longest run"
     pairs = [(outer, name) for name, outer in inner.items()]
     for outer, name in pairs:
-        if _kept_apart(logs, (outer, name)) >= KEEPS_APART:
+        if _kept(logs, (outer, name)) >= KEEPS_APART:
             why = f"{outer} does not keep the points apart, and {name} starts anew in each {outer}"
             return (outer, name), why
-    counted = _kept_by_carrying if missing_x == "carry" else _kept_apart
     candidates: list[X] = [*axes, *pairs]
-    shares = {x: counted(logs, x) for x in candidates}
+    shares = {x: _kept(logs, x, carrying=missing_x == "carry") for x in candidates}
     good = [name for name in axes if shares[name] >= KEEPS_APART]
     if good:
         return fewest_labels(
@@ -191,34 +190,10 @@ def _masks(curves: Curves) -> dict[bytes, NDArray[np.bool_]]:
     return {row.tobytes(): row for row in rows}
 
 
-def _kept_apart(logs: Iterable[RunLog], x: X) -> float:
-    """Return the share of the logged points that have an x of their own within their curve."""
+def _kept(logs: Iterable[RunLog], x: X, *, carrying: bool = False) -> float:
+    """Return the share of the logged points that have an x of their own within their curve.
 
-    def kept(values: NDArray[Any], _: NDArray[Any]) -> int:
-        return _apart(values[~np.isnan(values)])
-
-    return _share(logs, x, kept)
-
-
-def _kept_by_carrying(logs: Iterable[RunLog], x: X) -> float:
-    """Return the share of the points that would have an x of their own if records were carried."""
-
-    def kept(values: NDArray[Any], before: NDArray[Any]) -> int:
-        lacks = np.isnan(values)
-        own = values[~lacks]
-        carried = before[lacks & ~np.isnan(before)]
-        return _apart(own) + len(np.setdiff1d(carried, own))
-
-    return _share(logs, x, kept)
-
-
-def _share(
-    logs: Iterable[RunLog], x: X, kept_of: Callable[[NDArray[Any], NDArray[Any]], int]
-) -> float:
-    """Return the share of the points that are kept, curve by curve.
-
-    ``kept_of`` takes the x of the points of a curve, NaN where a record lacks it, and that of the
-    record at or before each of them.
+    With ``carrying`` a record without x stands at that of the record before it.
     """
     points = kept = 0
     for log in logs:
@@ -227,14 +202,18 @@ def _share(
         for curves, own in zip(log.curves, values, strict=True):
             logged = int(curves.logged.sum()) if curves.metrics else len(curves.lines)
             points += logged
-            if not np.isnan(own).any() and (own[1:] > own[:-1]).all():
+            lacks = np.isnan(own)
+            if not lacks.any() and (own[1:] > own[:-1]).all():
                 kept += logged
                 continue
-            anchors = anchors or Anchors.of(log, values)
-            at = anchors.before(curves.lines)
-            before = np.where(at < 0, np.nan, np.append(anchors.x, np.nan)[at])
             masks = _masks(curves)
-            counts = {key: kept_of(own[row], before[row]) for key, row in masks.items()}
+            counts = {key: _apart(own[row & ~lacks]) for key, row in masks.items()}
+            if carrying:
+                anchors = anchors or Anchors.of(log, values)
+                at = anchors.before(curves.lines)
+                for key, row in masks.items():
+                    carried = anchors.x[at[row & lacks & (at >= 0)]]
+                    counts[key] += len(np.setdiff1d(carried, own[row & ~lacks]))
             rows = curves.logged if curves.metrics else [*masks.values()]
             kept += sum(counts[row.tobytes()] for row in rows)
     return kept / points if points else 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from runcube.core import DEFAULT_LIMITS, Problem
 from runcube.files.contents import beginning, contents, ending
@@ -18,73 +18,29 @@ from runcube.files.one_load import count_failure, kept_for_load
 from runcube.files.paths import is_url, own_place, roots_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator
+    from io import FileIO
 
     from runcube.core import Limits, LogFile, Source
+    from runcube.files.remote import RemoteFile, RemoteStore
 
 HEAD_BYTES = 1 << 13
 TAIL_BYTES = 1 << 9
 
 
-class Stream(Protocol):
-    """A file that is open for reading: the part of a raw stream that is used here."""
+def _remote(root: str) -> RemoteStore:
+    """Return the store of a URL."""
+    from runcube.files.remote import remote_store
 
-    def read(self, size: int = -1, /) -> bytes | None:
-        """Return the next ``size`` bytes, or all that is left."""
-        ...
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move to an offset and return the new position."""
-        ...
+    return remote_store(root)
 
 
-class Store(Protocol):
-    """The files of a root: the interface that local and remote stores share."""
-
-    def open(self, path: str) -> AbstractContextManager[Stream]:
-        """Open a file for reading."""
-        ...
-
-    def whole(self, path: str, most: int) -> bytes:
-        """Return all bytes of a file; of a longer one, its first ``most`` or more."""
-        ...
-
-    def look(self, path: str) -> LogFile:
-        """Return the size and time of a file now."""
-        ...
-
-    def has(self, path: str) -> bool:
-        """Return whether a file exists; if remote, whether it is listed and no read failed."""
-        ...
-
-    def begin(self, paths: Sequence[str]) -> None:
-        """Prepare to read the beginnings of files."""
-        ...
-
-    def expect(self, files: Iterable[LogFile]) -> None:
-        """Prepare for the files that this load will read whole, in about this order."""
-        ...
-
-    def release(self, paths: Iterable[str]) -> None:
-        """Drop what ``expect`` prepared for files that have been read."""
-        ...
-
-    def rest(self) -> None:
-        """Withdraw what ``expect`` prepared."""
-        ...
-
-
-def store_of(root: str) -> Store:
+def store_of(root: str) -> LocalStore | RemoteStore:
     """Return the store of a root: a directory on this machine, or a URL."""
-    if is_url(root):
-        from runcube.files.remote import remote_store
-
-        return remote_store(root)
-    return LocalStore(root)
+    return _remote(root) if is_url(root) else LocalStore(root)
 
 
-def open_file(root: str, path: str) -> AbstractContextManager[Stream]:
+def open_file(root: str, path: str) -> FileIO | RemoteFile:
     """Open a file for reading."""
     own, below = own_place(root, path)
     return store_of(own).open(below)
@@ -113,12 +69,13 @@ def file_exists(root: str, path: str) -> bool:
 
 def settle(root: str, paths: Iterable[str]) -> None:
     """Prepare to read the beginnings of these files, and of no others."""
-    by_root: dict[str, list[str]] = {one: [] for one in roots_of(root)}
-    for path in paths:
+    by_root: dict[str, list[str]] = {one: [] for one in roots_of(root) if is_url(one)}
+    for path in paths if by_root else ():
         own, below = own_place(root, path)
-        by_root[own].append(below)
+        if own in by_root:
+            by_root[own].append(below)
     for own, below_it in by_root.items():
-        store_of(own).begin(below_it)
+        _remote(own).begin(below_it)
 
 
 @contextmanager
@@ -139,7 +96,7 @@ def prefetching(sources: Iterable[Source]) -> Iterator[None]:
             expected.setdefault(own, []).extend(files)
     with ExitStack() as stack:
         for own, files in expected.items():
-            store = store_of(own)
+            store = _remote(own)
             store.expect(files)
             stack.callback(store.rest)
         yield
@@ -155,7 +112,7 @@ def release_sources(sources: Iterable[Source]) -> None:
     for source in sources:
         if is_remote(source):
             own, files = _own_files(source)
-            store_of(own).release([file.path for file in files])
+            _remote(own).release([file.path for file in files])
 
 
 def _own_files(source: Source) -> tuple[str, list[LogFile]]:
@@ -171,7 +128,7 @@ def _count(error: OSError, root: str) -> None:
 
 
 @contextmanager
-def _reading(root: str, path: str) -> Iterator[Stream]:
+def _reading(root: str, path: str) -> Iterator[FileIO | RemoteFile]:
     """Open a file for reading, and count failures."""
     own, below = own_place(root, path)
     try:
@@ -205,7 +162,7 @@ def read_ends(root: str, file: LogFile) -> tuple[bytes, bytes]:
         return head, ending(stream.read(TAIL_BYTES) or b"", start, stored)
 
 
-def _head(stream: Stream, size: int) -> tuple[bytes, bytes]:
+def _head(stream: FileIO | RemoteFile, size: int) -> tuple[bytes, bytes]:
     """Return the first bytes of an open file, as ``read_head``, and those that they came from."""
     stored = stream.read(size) or b""
     while (head := beginning(stored, size)) is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import warnings
@@ -106,7 +107,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     ArchiveError
         If the file could not be written or replaced; the old one is unchanged.
     """
-    for litter in path.parent.glob(f".{_glob(path.name)}.*.tmp"):
+    for litter in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         litter.unlink(missing_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -146,11 +147,6 @@ def is_netcdf(path: Path) -> bool:
     """Return whether a file begins like a netCDF file."""
     with path.open("rb") as stream:
         return stream.read(8).startswith(_NETCDF_HEADS)
-
-
-def _glob(name: str) -> str:
-    """Return a glob pattern that matches just this name."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def _reason(error: Exception) -> str:

@@ -29,27 +29,6 @@ class Decompressor(Protocol):
         ...
 
 
-def _open_gzip(_: int) -> Decompressor:
-    return zlib.decompressobj(wbits=31)
-
-
-def _open_xz(memory: int) -> Decompressor:
-    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory)
-
-
-def _open_zstd(_: int) -> Decompressor:
-    library = _zstd_library()
-    if library is None:
-        message = "packed by zstd, which this Python cannot unpack: pip install runcube[zstd]"
-        raise OSError(errno.ENOSYS, message)
-    opened = library.ZstdDecompressor()
-    own: Decompressor = opened.decompressobj() if hasattr(opened, "decompressobj") else opened
-    return own
-
-
-_OPEN = {"gzip": _open_gzip, "xz": _open_xz, "zstd": _open_zstd}
-
-
 def decompressor(name: str, memory: int) -> Decompressor:
     """Return what unpacks a part of a format; only xz heeds how much memory it may take.
 
@@ -58,7 +37,17 @@ def decompressor(name: str, memory: int) -> Decompressor:
     OSError
         If the library of the format is not installed.
     """
-    return _OPEN[name](memory)
+    if name == "gzip":
+        return zlib.decompressobj(wbits=31)
+    if name == "xz":
+        return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory)
+    library = _zstd_library()
+    if library is None:
+        message = "packed by zstd, which this Python cannot unpack: pip install runcube[zstd]"
+        raise OSError(errno.ENOSYS, message)
+    opened = library.ZstdDecompressor()
+    own: Decompressor = opened.decompressobj() if hasattr(opened, "decompressobj") else opened
+    return own
 
 
 def has_zstd() -> bool:
@@ -75,7 +64,6 @@ def _zstd_library() -> Any | None:
     return None
 
 
-@lru_cache(maxsize=1)
 def errors() -> tuple[type[Exception], ...]:
     """Return what the libraries raise of damaged data."""
     library = _zstd_library()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from runcube.core import PlanError, nearest
@@ -19,7 +18,6 @@ _WORDS = re.compile(r"\*\*/|/\*\*$|\*\*|\*|\?|\[!?\]?[^\]/]*\]|.", re.DOTALL)
 _MEANS = {"**/": "(?:[^/]+/)*", "/**": "/.+", "**": "[^/]*", "*": "[^/]*", "?": "[^/]"}
 
 
-@lru_cache(maxsize=256)
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """Return what matches the posix paths that a glob means, relative to the root.
 

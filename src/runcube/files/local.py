@@ -12,7 +12,6 @@ from runcube.files.listing import Listing
 from runcube.files.paths import as_root, display_root, is_url, missing_path_hint, roots_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from io import FileIO
 
 # A listing that descends into these finds JSON of other tools, never a training log.
@@ -39,7 +38,7 @@ def archive_path(path: str | Path) -> Path:
 
 
 class LocalStore:
-    """A directory on this machine (see ``access.Store``).
+    """A directory on this machine (see ``RemoteStore``): it reads ahead by itself.
 
     Parameters
     ----------
@@ -76,18 +75,6 @@ class LocalStore:
     def has(self, path: str) -> bool:
         """Return whether a file exists."""
         return os.path.exists(f"{self.root}/{path}")
-
-    def expect(self, files: Iterable[LogFile]) -> None:
-        """Do nothing: the system reads ahead."""
-
-    def release(self, paths: Iterable[str]) -> None:
-        """Do nothing: nothing was fetched."""
-
-    def begin(self, paths: Sequence[str]) -> None:
-        """Do nothing: the system reads ahead."""
-
-    def rest(self) -> None:
-        """Do nothing: nothing was begun."""
 
 
 def list_local(path: str, seen: set[tuple[int, int]]) -> Listing:

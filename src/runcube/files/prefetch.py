@@ -72,22 +72,21 @@ class HeadCache:
         self._bytes = 0
         self._lock = Lock()
         self._turn = Lock()
-        # Files of each kind, and the position of each file among them.
-        self._kinds: dict[str, list[str]] = {}
-        self._positions: dict[str, int] = {}
+        # Of each file those of its kind, and its position among them.
+        self._places: dict[str, tuple[list[str], int]] = {}
 
     def clear(self, paths: Sequence[str]) -> None:
         """Forget every file, and expect reads of these paths."""
         kinds: dict[str, list[str]] = {}
-        positions: dict[str, int] = {}
+        places: dict[str, tuple[list[str], int]] = {}
         for path in paths:
             kind = kinds.setdefault(_kind(path), [])
-            positions[path] = len(kind)
+            places[path] = kind, len(kind)
             kind.append(path)
         with self._lock:
             self._held.clear()
             self._bytes = 0
-            self._kinds, self._positions = kinds, positions
+            self._places = places
 
     def get(self, path: str, stop: int) -> Ends:
         """Return the first bytes of a file, up to ``stop`` or more, and its last few.
@@ -132,8 +131,8 @@ class HeadCache:
 
     def _window(self, path: str) -> Sequence[str]:
         """Return the files of the same kind that come next."""
-        kinds, position = self._kinds, self._positions.get(path)
-        return () if position is None else kinds[_kind(path)][position + 1 :][: _TOGETHER - 1]
+        kind, position = self._places.get(path, ([], 0))
+        return kind[position + 1 :][: _TOGETHER - 1]
 
     def _made(self, path: str, stop: int) -> Ends:
         """Return the ends of a file, fetched as needed; an error in them costs no other file."""
@@ -179,6 +178,12 @@ _FILES = 16
 _BYTES = 1 << 25
 
 
+class _OfThread(local):
+    """What each thread has for itself: the last file that it read whole, after its path."""
+
+    last: tuple[str, bytes] | None = None
+
+
 class ReadAhead:
     """Fetches files in about the order in which a load requests them, in one thread or several.
 
@@ -207,17 +212,7 @@ class ReadAhead:
         self._begun: dict[str, tuple[Future[bytes], int]] = {}
         self._bytes = 0
         self._lock = Lock()
-        self._own = local()
-
-    @property
-    def last(self) -> tuple[str, bytes] | None:
-        """The last file that this thread read whole, after its path."""
-        last: tuple[str, bytes] | None = getattr(self._own, "last", None)
-        return last
-
-    @last.setter
-    def last(self, last: tuple[str, bytes] | None) -> None:
-        self._own.last = last
+        self.of_thread = _OfThread()
 
     def take(self, path: str) -> bytes | None:
         """Return a file that was announced, once; None for any other file.

@@ -25,7 +25,7 @@ from runcube.files.paths import (
     split_query,
 )
 from runcube.files.prefetch import HEAD_MOST, HeadCache, ReadAhead
-from runcube.files.remote_system import RemoteFile, file_system, pool_of
+from runcube.files.remote_system import file_system, pool_of
 from runcube.files.retry import Retrier
 from runcube.files.timestamps import modified_ns
 
@@ -81,7 +81,7 @@ def _store(root: str, process: int, options: str) -> RemoteStore:
 
 
 class RemoteStore:
-    """A URL as a directory (see ``access.Store``).
+    """A URL as a directory, with the methods of ``LocalStore``, and those that read ahead.
 
     Parameters
     ----------
@@ -205,9 +205,7 @@ class RemoteStore:
 
     def open(self, path: str) -> RemoteFile:
         """Open a file; the first read makes the first request."""
-        return RemoteFile(
-            partial(self.size, path), partial(self.whole, path), partial(self.span, path)
-        )
+        return RemoteFile(self, path)
 
     def look(self, path: str) -> LogFile:
         """Return the size and time of a file now."""
@@ -240,7 +238,7 @@ class RemoteStore:
         data = self._ahead.take(path)
         if data is not None:
             return self._kept(path, data)
-        last = self._ahead.last
+        last = self._ahead.of_thread.last
         if last is not None and last[0] == path:
             return last[1]
         if known is not None and known.size <= HEAD_MOST:
@@ -253,7 +251,7 @@ class RemoteStore:
         stop = min(stop, size)
         if start >= stop:
             return b""
-        last = self._ahead.last
+        last = self._ahead.of_thread.last
         if last is not None and last[0] == path:
             return last[1][start:stop]
         ends = self._heads.peek(path)
@@ -267,7 +265,7 @@ class RemoteStore:
         return data
 
     def expect(self, files: Iterable[LogFile]) -> None:
-        """Fetch ahead the files that this load will read whole (see ``access.Store``)."""
+        """Fetch ahead the files that this load will read whole, in about this order."""
         self._ahead = ReadAhead(self._pool, self._get, files)
 
     def release(self, paths: Iterable[str]) -> None:
@@ -290,7 +288,7 @@ class RemoteStore:
 
     def _kept(self, path: str, data: bytes) -> bytes:
         """Keep a whole file, unless it is too large, and return it."""
-        self._ahead.last = (path, data) if len(data) <= _LAST else None
+        self._ahead.of_thread.last = (path, data) if len(data) <= _LAST else None
         return data
 
     # Requests
@@ -343,3 +341,40 @@ class RemoteStore:
         if self._is_web:
             return self._base + quote(below, safe="/", errors="surrogateescape") + self._query
         return self._base + below
+
+
+class RemoteFile:
+    """A file of a store as the part of a raw stream that ``access`` needs.
+
+    Parameters
+    ----------
+    store : RemoteStore
+    path : str
+    """
+
+    def __init__(self, store: RemoteStore, path: str) -> None:
+        self._store = store
+        self._path = path
+        self._at = 0
+
+    def __enter__(self) -> RemoteFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: connections belong to the store."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next ``size`` bytes, or all that is left."""
+        if size < 0 and not self._at:
+            data = self._store.whole(self._path)
+        else:
+            end = self._store.size(self._path)
+            stop = end if size < 0 else self._at + size
+            data = self._store.span(self._path, self._at, stop)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to an offset from the beginning or the end and return the new position."""
+        self._at = offset + (self._store.size(self._path) if whence == os.SEEK_END else 0)
+        return self._at

@@ -16,7 +16,7 @@ from runcube.pipeline.load import load_runs, scan
 from runcube.pipeline.parse import Parsed, parse_logs
 from runcube.pipeline.policy import Errors, Policy, policy_attr, policy_facts, policy_key, policy_of
 from runcube.pipeline.progress import Progress, progress_bar, progress_callback
-from runcube.pipeline.provenance import git_commit, library_versions
+from runcube.pipeline.provenance import attrs_of_now, git_commit, library_versions
 from runcube.pipeline.record_key import RecordKey
 from runcube.pipeline.records import (
     RECORD_FORM,
@@ -39,7 +39,6 @@ from runcube.pipeline.stored import (
 )
 from runcube.pipeline.summary import (
     LoadSummary,
-    attrs_of_now,
     finish_load,
     inner_labels,
     load_attrs,

@@ -55,7 +55,7 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_BYTES = 1024
 
 
-@dataclass
+@dataclass(frozen=True)
 class Discovery:
     """All that the listing of a path and the headers of its logs tell, before any metric is parsed.
 
@@ -349,15 +349,10 @@ def _spelt(config: Any) -> str | bytes:
 
 
 def _digest(source: Source) -> str | None:
+    digest = hashlib.blake2b(digest_size=16)
     try:
-        parts = (read_bytes(source.root, file.path)[0] for file in source.files)
-        return _hash(parts)
+        for file in source.files:
+            digest.update(read_bytes(source.root, file.path)[0])
     except OSError:
         return None
-
-
-def _hash(parts: Iterable[bytes]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part)
     return digest.hexdigest()

@@ -11,11 +11,12 @@ from runcube.core import Problem
 from runcube.files import PACKED_ENDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from runcube.core import LogFile
 
 _SQLITE = b"SQLite format 3\0"
+_MLFLOW = re.compile(rb"CREATE TABLE [\"'\[`]?latest_metrics\b")
 _ONE_PAGE = b"\0\0\0\1"
 _RECORDS = 'write what you need of it as JSON lines, {"step": 1, "train/loss": 0.5}'
 _NO_TABLES = "tables are missing: damaged, or the -wal file was not copied along"
@@ -55,19 +56,6 @@ class _Logger:
     advice: str
 
 
-def _has(*words: bytes) -> Callable[[bytes], bool]:
-    """Return whether the first bytes hold all of some words."""
-    return lambda head: all(word in head for word in words)
-
-
-def _is_database(*tables: bytes) -> Callable[[bytes], bool]:
-    """Return whether the first bytes are those of an SQLite database that has the tables."""
-    return lambda head: (
-        head.startswith(_SQLITE)
-        and all(re.search(rb"CREATE TABLE [\"'\[`]?%s\b" % table, head) for table in tables)
-    )
-
-
 def _header(head: bytes) -> list[str]:
     """Return the names of the columns of a CSV file; none if it holds no numbers."""
     if b"\0" in head:
@@ -100,8 +88,8 @@ _LOGGERS = (
     _Logger(
         "W&B tables",
         re.compile(r"(^|/)files/media/.*\.table\.json$"),
-        _has(b'"columns"'),
-        f"{_RECORDS}",
+        lambda head: b'"columns"' in head,
+        _RECORDS,
     ),
     _Logger(
         "W&B summaries",
@@ -118,7 +106,7 @@ _LOGGERS = (
     _Logger(
         "MLflow databases",
         re.compile(r"\.(db|sqlite3?)$"),
-        _is_database(b"latest_metrics"),
+        lambda head: head.startswith(_SQLITE) and _MLFLOW.search(head) is not None,
         _NO_TABLES,
     ),
     _Logger(
@@ -233,7 +221,7 @@ def foreign_problems(
     return [
         Problem(
             "not_read",
-            f"{name} are recognised but not read: {_count(paths)}; {advice[name]}",
+            f"{name} are recognised but not read: {count_files(paths)}; {advice[name]}",
             paths[0],
         )
         for name, paths in found.items()
@@ -243,7 +231,7 @@ def foreign_problems(
 def aside_problems(aside: Mapping[str, list[str]]) -> list[Problem]:
     """Return one problem, of kind ``not_read``, for each kind of files that readers set aside."""
     return [
-        Problem("not_read", f"{what} are not read: {_count(paths)}", paths[0])
+        Problem("not_read", f"{what} are not read: {count_files(paths)}", paths[0])
         for what, paths in aside.items()
     ]
 
@@ -255,5 +243,6 @@ def _named_like(path: str) -> Iterator[_Logger]:
     return (logger for logger in _LOGGERS if logger.path.search(path))
 
 
-def _count(paths: list[str]) -> str:
+def count_files(paths: Sequence[str]) -> str:
+    """Return how many files there are, as the problem of the first of them says it."""
     return "1 file" if len(paths) == 1 else f"{len(paths):,} files, this is the first"

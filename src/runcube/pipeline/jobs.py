@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from runcube.core import Problem, RuncubeError, RunHeader, RunLog, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runcube.core import Request
     from runcube.files import Tree
@@ -73,22 +73,21 @@ def find_sources(reader: Reader, tree: Tree, broken: dict[str, Exception]) -> It
 
 def read_headers(job: Job) -> tuple[Sequence[RunHeader], Problem | None]:
     """Return the headers of one source, or the problem that kept them from being read."""
-    try:
-        return _only(RunHeader, job.reader.headers(job.source)), None
-    except OSError as error:
-        return [], Problem("unreadable", error.strerror or str(error), job.source.path)
-    except Exception as error:  # a reader's bug must cost its file, not the sweep
-        return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
+    return _tried(job, lambda: _only(RunHeader, job.reader.headers(job.source)))
 
 
 def read_logs(task: tuple[Job, Request]) -> tuple[Sequence[RunLog], Problem | None]:
     """Return the parsed logs of one source, or the problem that kept it from being read."""
     job, request = task
+    return _tried(job, lambda: _checked_logs(job.reader, job.reader.read(job.source, request)))
+
+
+def _tried(job: Job, read: Callable[[], Sequence[T]]) -> tuple[Sequence[T], Problem | None]:
     try:
-        return _checked_logs(job.reader, job.reader.read(job.source, request)), None
+        return read(), None
     except OSError as error:
         return [], Problem("unreadable", error.strerror or str(error), job.source.path)
-    except Exception as error:  # as above
+    except Exception as error:  # a reader's bug must cost its file, not the sweep
         return [], Problem("reader_error", f"{type(error).__name__}: {error}", job.source.path)
 
 

@@ -10,7 +10,7 @@ from runcube.cube import build_cube
 from runcube.pipeline.arguments import load_policy
 from runcube.pipeline.discover import discover
 from runcube.pipeline.parse import parse_logs, read_statuses, scan_sweep
-from runcube.pipeline.summary import finish_load
+from runcube.pipeline.summary import finish_load, selected_runs
 from runcube.pipeline.tasks import check_parallel
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def load_runs(
     with gc_paused():
         discovery = discover(path, **policy.finding)
         parsed = parse_logs(discovery, policy, progress, parallel)
-        finished = finish_load(discovery, parsed, policy)
+        finished = finish_load(parsed, policy, selected_runs(parsed, policy))
         sweep = parsed.sweep
         del parsed  # the logs that were superseded make room for the cube
         ds = build_cube(sweep, finished.selection, finished.labels, messages=messages)

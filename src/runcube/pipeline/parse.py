@@ -21,7 +21,6 @@ from runcube.plan import (
     plan,
     plan_configs,
     reconfigured,
-    run_id,
 )
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class NoLogStore:
     hashes = False
 
     def __init__(self, headers: Sequence[RunHeader]) -> None:
-        self._headers = {(header.source.path, header.key): header for header in headers}
+        self._headers = {header.id: header for header in headers}
 
     def get(self, job: Job, request: Request) -> None:
         """Return None: nothing is kept."""
@@ -185,7 +184,7 @@ class NoLogStore:
         """Return the logs, with the configurations of the known headers where they are equal."""
         del job, request
         for log in logs:
-            known = self._headers.get(run_id(log))
+            known = self._headers.get(log.header.id)
             if known is not None and known.config == log.header.config:
                 log.header = replace(log.header, config=known.config)
         return logs
@@ -250,12 +249,12 @@ def parse_logs(
     for i in stale:
         for log in by_job[i]:
             _name_other_roles(log, final)
-    index = {(h.source.path, h.key): i for i, h in enumerate(sweep.headers)}
-    logs = [log for log in logs if run_id(log) in index]
+    index = {h.id: i for i, h in enumerate(sweep.headers)}
+    logs = [log for log in logs if log.header.id in index]
     if not logs:
         why = failures[0] if failures else ""
         raise NoRunsError(f"{display_root(discovery.root)}: no log could be read: {why}")
-    runs = [index[run_id(log)] for log in logs]
+    runs = [index[log.header.id] for log in logs]
     return Parsed(discovery, sweep, logs, runs, failures, final, notes)
 
 
@@ -282,8 +281,8 @@ def _planned(
     logs = [log for read in by_job for log in read]
     anew = reconfigured(logs)
     headers = [anew.get(i, log.header) for i, log in enumerate(logs)]
-    known = {(header.source.path, header.key) for header in discovery.headers}
-    new = {(h.source.path, h.key): h for h in headers if (h.source.path, h.key) not in known}
+    known = {header.id for header in discovery.headers}
+    new = {h.id: h for h in headers if h.id not in known}
     if new:
         discovery = discovery.with_headers(new.values())
     elif before is not None:
@@ -373,6 +372,6 @@ def read_statuses(
     """Return the status of each run of a plan; this reads the logs."""
     parsed = parse_logs(discovery, policy, parallel=parallel)
     selection = select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)
-    ids = [(h.source.path, h.key) for h in parsed.sweep.headers]
+    ids = [h.id for h in parsed.sweep.headers]
     by_id = {ids[run]: status for run, status in selection.statuses.items()}
-    return [by_id.get((h.source.path, h.key), Status.FAILED) for h in sweep.headers]
+    return [by_id.get(h.id, Status.FAILED) for h in sweep.headers]

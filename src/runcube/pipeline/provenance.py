@@ -1,4 +1,4 @@
-"""Provenance of a cube: the versions, the command, and the commit of the logs' directory."""
+"""Provenance of a cube: versions, moment, command, and the commit of the logs' directory."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ import json
 import platform
 import shlex
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from runcube.core import clean_text
 from runcube.files import is_url, roots_of, without_secrets
 
 _LIBRARIES = ("numpy", "xarray", "netCDF4", "msgspec")
 _MAX_COMMAND = 1000
 
 
-def provenance(root: str | Path) -> dict[str, str]:
-    """Return the attrs ``versions`` (JSON), ``command`` and, under git, ``git_commit`` of the logs.
+def attrs_of_now(root: str | Path) -> dict[str, str]:
+    """Return the attrs that depend on the moment, the process and the commit, not on the logs.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> sorted(provenance(Path("/")))
-    ['command', 'versions']
+    >>> sorted(attrs_of_now(Path("/")))
+    ['command', 'created', 'runcube_version', 'versions']
     """
-    attrs = {"versions": library_versions(), "command": _command()}
-    commit = git_commit(root)
-    return attrs | ({"git_commit": commit} if commit else {})
+    attrs = {
+        "runcube_version": version("runcube"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": library_versions(),
+        "command": _command(),
+        "git_commit": git_commit(root),
+    }
+    return {name: clean_text(text) for name, text in attrs.items() if text is not None}
 
 
 def library_versions() -> str:
@@ -54,9 +61,8 @@ def _commit_at(path: str) -> str | None:
     for folder in (here, *here.parents):
         git = folder / ".git"
         try:
-            if (
-                git.is_file()
-            ):  # a work tree or a submodule: a file with the path of its git directory
+            # A work tree or a submodule: a file with the path of its git directory.
+            if git.is_file():
                 git = folder / git.read_text().removeprefix("gitdir:").strip()
             if git.is_dir():
                 return _commit_of(git)

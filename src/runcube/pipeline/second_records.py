@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import Problem, Request
+from runcube.core import Problem, Request, listed
+from runcube.pipeline.foreign_logs import count_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,13 +34,7 @@ _FULLER = 1.25
 _SAME = 0.5
 _FEWEST = 3
 _MOST_NAMES = 50
-_EXACT, _CONFIG, _MORE, _FIRST = (
-    "are more exact",
-    "have a configuration",
-    "hold more values",
-    "hold as much",
-)
-_OTHER = "hold other quantities"
+_FIRST, _OTHER = "hold as much", "hold other quantities"
 
 
 @dataclass
@@ -139,12 +134,13 @@ def second_records(claims: Sequence[Claim]) -> tuple[set[str], list[Problem]]:
     return left, [*_not_read(said), *_only_there(only)]
 
 
-def _contests(claims: Iterable[Claim]) -> Iterator[tuple[list[_Record], bool]]:
+def _contests(claims: Sequence[Claim]) -> Iterator[tuple[list[_Record], bool]]:
     """Yield the records of what may be one run, and whether one is in a folder below."""
     folders: dict[str, dict[str, _Record]] = defaultdict(dict)
     for reader, source in claims:
         own = folders[_folder(source)].setdefault(reader.name, _Record([]))
         own.claims.append((reader, source))
+    order = {source.path: number for number, (_, source) in enumerate(claims)}
     below: dict[str, list[_Record]] = defaultdict(list)
     for folder, by_reader in folders.items():
         if len(by_reader) > 1:
@@ -156,7 +152,7 @@ def _contests(claims: Iterable[Claim]) -> Iterator[tuple[list[_Record], bool]]:
         # More of them are runs of their own.
         is_one = len(outer) == len(inside) == len(outer[0].claims) == len(inside[0].claims) == 1
         if is_one and outer[0].reader != inside[0].reader:
-            yield _in_order([outer[0], inside[0]], claims), True
+            yield sorted([outer[0], inside[0]], key=lambda r: order[r.claims[0][1].path]), True
 
 
 def _folder(source: Source) -> str:
@@ -176,18 +172,13 @@ def _above(folder: str, folders: dict[str, Any]) -> str | None:
     return None
 
 
-def _in_order(records: list[_Record], claims: Iterable[Claim]) -> list[_Record]:
-    order = {source.path: number for number, (_, source) in enumerate(claims)}
-    return sorted(records, key=lambda record: order[record.claims[0][1].path])
-
-
 def _best(records: list[_Record], is_below: bool) -> tuple[_Record, list[str | None]]:
     """Return the record that is read, and of each why it is not; None if nothing keeps it out."""
     for record in records:
         _look(record)
     best = records[0]
     for record in records[1:]:
-        best = record if _reason(record, best, is_first=False) is not None else best
+        best = record if _reason(record, best) is not None else best
     # Where a folder holds several runs, only values show that two records are of one.
     is_shared = any(len(record.claims) > 1 for record in records)
 
@@ -198,7 +189,7 @@ def _best(records: list[_Record], is_below: bool) -> tuple[_Record, list[str | N
         if not _are_alike(record, best):
             return _OTHER
         if is_same or not is_shared or _is_unknown(record, best):
-            return _reason(best, record, is_first=True) or _FIRST
+            return _reason(best, record) or _FIRST
         return None
 
     return best, [why_not(record) for record in records]
@@ -215,19 +206,17 @@ def _are_alike(one: _Record, other: _Record) -> bool:
     return _is_unknown(one, other) or is_named_alike or one.is_of_run_of(other)
 
 
-def _reason(record: _Record, other: _Record, *, is_first: bool) -> str | None:
+def _reason(record: _Record, other: _Record) -> str | None:
     """Return why a record goes before another one; None if it does not."""
-    if not (record.is_known and other.is_known):
-        return _FIRST if is_first else None
-    if not _are_alike(record, other):
+    if not (record.is_known and other.is_known and _are_alike(record, other)):
         return None
     if record.values > _FULLER * other.values:
-        return _MORE
+        return "hold more values"
     if other.values > _FULLER * record.values:
         return None
     if bool(record.keys) != bool(other.keys):
-        return _CONFIG if record.keys else None
-    return _EXACT if record.is_exact and not other.is_exact else None
+        return "have a configuration" if record.keys else None
+    return "are more exact" if record.is_exact and not other.is_exact else None
 
 
 def _look(record: _Record) -> None:
@@ -299,7 +288,7 @@ def _not_read(said: dict[tuple[str, str, str], list[str]]) -> Iterator[Problem]:
         what = "other quantities" if reason == _OTHER else "second records"
         why = "" if reason == _OTHER else f"; those of {other!r} {reason}"
         message = (
-            f"{what} beside the log of a run are not read: {_count(paths)}{why}; "
+            f"{what} beside the log of a run are not read: {count_files(paths)}{why}; "
             f"reader={reader!r} reads them"
         )
         yield Problem("not_read", message, paths[0])
@@ -307,11 +296,6 @@ def _not_read(said: dict[tuple[str, str, str], list[str]]) -> Iterator[Problem]:
 
 def _only_there(only: dict[tuple[str, tuple[str, ...]], list[str]]) -> Iterator[Problem]:
     for (reader, names), paths in only.items():
-        shown = ", ".join(map(repr, names[:_MOST_NAMES]))
-        shown += f", … {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
-        message = f"{shown}: only in second records that are not read: {_count(paths)}"
+        shown = listed(map(repr, names), _MOST_NAMES, ", … {} more")
+        message = f"{shown}: only in second records that are not read: {count_files(paths)}"
         yield Problem("left_out", f"{message}; reader={reader!r} reads them", paths[0])
-
-
-def _count(paths: Sequence[str]) -> str:
-    return "1 file" if len(paths) == 1 else f"{len(paths):,} files, this is the first"

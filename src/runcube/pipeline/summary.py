@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,37 +15,24 @@ from runcube.core import (
     SweepWarning,
     UnknownNameError,
     clean_text,
+    counted,
     nearest,
     printable,
 )
 from runcube.cube import InnerLabels
-from runcube.curves import select_runs, tree_selections, unseparated_curves
+from runcube.curves import select_runs, tree_selections
 from runcube.files import display_root
 from runcube.pipeline.policy import policy_attr
-from runcube.pipeline.provenance import provenance
+from runcube.pipeline.provenance import attrs_of_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from runcube.core import Problem, RunLog
     from runcube.curves import Selection
-    from runcube.pipeline.discover import Discovery
     from runcube.pipeline.parse import Parsed
     from runcube.pipeline.policy import Policy
     from runcube.plan import Sweep
-
-
-def check_names(logs: Sequence[RunLog], policy: Policy) -> None:
-    """Raise if no log has a split or metric that was asked for.
-
-    Raises
-    ------
-    UnknownNameError
-        The message has the nearest names.
-    """
-    _check_known("splits", policy.splits, dict.fromkeys(s for log in logs for s in log.splits))
-    _check_known("metrics", policy.metrics, dict.fromkeys(m for log in logs for m in log.metrics))
 
 
 def inner_labels(selection: Selection, policy: Policy) -> InnerLabels:
@@ -77,12 +62,6 @@ def _held(logs: Sequence[RunLog]) -> tuple[set[str], set[str]]:
     return splits, metrics
 
 
-def _check_known(what: str, asked: tuple[str, ...] | None, known: Mapping[str, None]) -> None:
-    for name in asked or ():
-        if name not in known:
-            raise UnknownNameError(f"{what}={name!r}: not in the logs{nearest(name, known)}")
-
-
 def raise_first(skipped: Sequence[Problem], sweep: Sweep, selection: Selection) -> None:
     """Raise the first problem; a file that is no log does not count.
 
@@ -96,19 +75,18 @@ def raise_first(skipped: Sequence[Problem], sweep: Sweep, selection: Selection) 
             raise LogError(f"{problem.path}: {problem}" if problem.path else str(problem))
 
 
-def load_attrs(
-    discovery: Discovery, sweep: Sweep, skipped: Sequence[Problem], policy: Policy
-) -> dict[str, Any]:
+def load_attrs(parsed: Parsed, skipped: Sequence[Problem], policy: Policy) -> dict[str, Any]:
     """Return the attrs of a cube, its provenance and policies: text and numbers only."""
     named = [
         {"path": clean_text(p.path), "kind": p.kind, "message": clean_text(p.message)}
         for p in skipped
     ]
-    here = attrs_of_now(discovery.root)
+    root, sweep = parsed.discovery.root, parsed.sweep
+    here = attrs_of_now(root)
     return {
         "Conventions": "runcube-1",
         "runcube_version": here.pop("runcube_version"),
-        "source": clean_text(display_root(discovery.root)),
+        "source": clean_text(display_root(root)),
         "created": here.pop("created"),
         "constant_hparams": clean_text(json.dumps(sweep.constant, default=str)),
         "excluded_hparams": clean_text(json.dumps(sweep.excluded)),
@@ -124,15 +102,6 @@ def _of_values(sweep: Sweep) -> dict[str, str]:
     """Return what the readers say of the values as such: that they are float32, or medians."""
     said = {text: None for h in sweep.headers for topic, text in h.reading if topic == "values"}
     return {"values": clean_text("; ".join(said))} if said else {}
-
-
-def attrs_of_now(root: str | Path) -> dict[str, str]:
-    """Return the attrs that depend on the moment, the process and the commit, not on the logs."""
-    about = {
-        "runcube_version": version("runcube"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    return about | {name: clean_text(text) for name, text in provenance(root).items()}
 
 
 @dataclass(frozen=True)
@@ -162,13 +131,14 @@ class LoadSummary:
 
     @classmethod
     def of(
-        cls, source: str, sweep: Sweep, selection: Selection, skipped: Sequence[Problem]
+        cls, source: str, parsed: Parsed, selection: Selection, skipped: Sequence[Problem]
     ) -> LoadSummary:
         """Return the summary of a load: its problems by kind, the notes of plan and selection."""
         counts = Counter(p.kind for p in skipped)
         counts.update(p.kind for kept_run in selection.kept_runs for p in kept_run.attempt.problems)
-        counts.update(p.kind for _, p in sweep.problems)
-        return cls(source, len(selection.kept_runs), dict(counts), (*sweep.notes, *selection.notes))
+        counts.update(p.kind for _, p in parsed.sweep.problems)
+        notes = (*parsed.sweep.notes, *selection.notes)
+        return cls(source, len(selection.kept_runs), dict(counts), notes, parsed.read_here)
 
     def kept(self) -> dict[str, Any]:
         """Return what an archive keeps of this, by field."""
@@ -187,7 +157,7 @@ class LoadSummary:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
             lines.insert(0, f"  problems: {kinds}; rc.problems(ds) lists them")
         if lines:
-            head = f"{self.source}: {self.runs} run{'s' * (self.runs != 1)} loaded"
+            head = f"{self.source}: {counted(self.runs, 'run')} loaded"
             text = printable("\n".join([head, *lines]))
             warnings.warn(text, SweepWarning, stacklevel=stacklevel + 1)
 
@@ -214,42 +184,30 @@ class FinishedLoad:
     summary: LoadSummary
 
 
-def finish_load(
-    discovery: Discovery, parsed: Parsed, policy: Policy, selection: Selection | None = None
-) -> FinishedLoad:
-    """Select the runs that stay in the cells, and collect attrs, problems and notes.
+def finish_load(parsed: Parsed, policy: Policy, selection: Selection) -> FinishedLoad:
+    """Collect labels, attrs, problems and notes of a load.
 
     Parameters
     ----------
-    discovery : Discovery
     parsed : Parsed
     policy : Policy
-    selection : Selection, optional
-        What ``selected_runs`` returned, where that is known already.
+    selection : Selection
+        What ``selected_runs`` returned.
 
     Raises
     ------
-    UnknownNameError
-        If a policy names a split, metric or axis that no log has.
-    PlanError
-        With ``on_duplicate="raise"``, if two runs share a cell.
     LogError
         With ``errors="raise"``.
     """
-    if selection is None:
-        selection = selected_runs(parsed, policy)
     skipped = [*parsed.sweep.skipped, *parsed.failures, *selection.superseded]
     if policy.errors == "raise":
         raise_first(skipped, parsed.sweep, selection)
-    attrs = load_attrs(discovery, parsed.sweep, skipped, policy)
-    summary = LoadSummary.of(attrs["source"], parsed.sweep, selection, skipped)
-    summary = replace(summary, read_here=parsed.read_here)
+    attrs = load_attrs(parsed, skipped, policy)
+    summary = LoadSummary.of(attrs["source"], parsed, selection, skipped)
     return FinishedLoad(selection, inner_labels(selection, policy), attrs, summary)
 
 
-def finish_tree(
-    discovery: Discovery, parsed: Parsed, policy: Policy
-) -> tuple[FinishedLoad, dict[str, Selection]]:
+def finish_tree(parsed: Parsed, policy: Policy) -> tuple[FinishedLoad, dict[str, Selection]]:
     """Do what ``finish_load`` does for a tree: its problems are those of all its nodes, once each.
 
     Returns
@@ -262,18 +220,18 @@ def finish_tree(
     Raises
     ------
     UnknownNameError, PlanError, LogError
-        As ``finish_load``.
+        As ``selected_runs`` and ``finish_load``.
     """
     main = selected_runs(parsed, policy)
-    nodes = dict(tree_selections(parsed.logs, main, parsed.sweep))
+    nodes, lost = tree_selections(parsed.logs, main, parsed.sweep)
     main.notes = [note for note in main.notes if "load_tree()" not in note]
     main.notes += [f"{name!r}: {note}" for name, node in nodes.items() for note in node.notes]
-    if lost := unseparated_curves(parsed.logs, main):
+    if lost:
         main.notes.append(f"in no node, since no axis keeps their points apart: {', '.join(lost)}")
     for number, kept_run in enumerate(main.kept_runs):
         own = [node.kept_runs[number].attempt.problems for node in nodes.values()]
         kept_run.attempt.problems = [*dict.fromkeys(p for problems in own for p in problems)]
-    return finish_load(discovery, parsed, policy, main), nodes
+    return finish_load(parsed, policy, main), nodes
 
 
 def selected_runs(parsed: Parsed, policy: Policy) -> Selection:
@@ -286,5 +244,9 @@ def selected_runs(parsed: Parsed, policy: Policy) -> Selection:
     PlanError
         With ``on_duplicate="raise"``, if two runs share a cell.
     """
-    check_names(parsed.logs, policy)
+    for what, asked in (("splits", policy.splits), ("metrics", policy.metrics)):
+        known = dict.fromkeys(name for log in parsed.logs for name in getattr(log, what))
+        for name in asked or ():
+            if name not in known:
+                raise UnknownNameError(f"{what}={name!r}: not in the logs{nearest(name, known)}")
     return select_runs(parsed.logs, parsed.runs, parsed.sweep, policy.selection)

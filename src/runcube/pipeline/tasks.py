@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from weakref import WeakSet
 
-from runcube.core import ExecutorError, PlanError, usable_cpus
+from runcube.core import ExecutorError, PlanError, listed, usable_cpus
 from runcube.files import (
     begin_load,
     display_root,
@@ -224,12 +224,9 @@ class _Place:
         lost = [b for b, f in begun if f and (not f.done() or f.cancelled() or f.exception())]
         lost = lost[: self.workers if died else 1]
         paths = [job.source.path for batch in lost for job, _ in batch.tasks]
-        named = ", ".join(paths[:_SHOWN])
-        if len(paths) > _SHOWN:
-            named += f" and {len(paths) - _SHOWN} more"
         return ExecutorError(
-            f"parallel={self._parallel!r}: {error!r}; under way: {named}; parallel=False reads the "
-            "logs in this process"
+            f"parallel={self._parallel!r}: {error!r}; under way: {listed(paths, _SHOWN)}; "
+            "parallel=False reads the logs in this process"
         )
 
 

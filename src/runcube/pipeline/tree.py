@@ -134,7 +134,7 @@ def load_tree(
     policy = load_policy(locals(), missing_x="drop")
     discovery = discover(path, **policy.finding)
     parsed = parse_logs(discovery, policy, progress, parallel)
-    finished, selections = finish_tree(discovery, parsed, policy)
+    finished, selections = finish_tree(parsed, policy)
     nodes = {}
     for name in [*selections]:
         # What is in a cube makes room for the next one.

@@ -22,7 +22,6 @@ from runcube.plan.headers import (
     flatten_headers,
     name_reconfigured,
     reconfigured,
-    run_id,
 )
 from runcube.plan.model import PlanPolicy
 from runcube.plan.path_keys import keys_from_paths
@@ -46,6 +45,5 @@ __all__ = [
     "plan",
     "plan_configs",
     "reconfigured",
-    "run_id",
     "show_labels",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass
 from itertools import accumulate, chain, combinations
 from operator import or_
 from typing import TYPE_CHECKING
@@ -41,24 +41,7 @@ def choose_dims(columns: Sequence[Column], seed: Column | None) -> list[int]:
     """
     if not columns:
         return []
-    search = _Search(columns, seed)
-    return sorted(search.fewest_labels())
-
-
-@dataclass(frozen=True)
-class _Result:
-    """What one elimination keeps.
-
-    Parameters
-    ----------
-    dims : frozenset of int
-        Positions of the columns kept as dims.
-    labels : int
-        Total of their labels.
-    """
-
-    dims: frozenset[int]
-    labels: int
+    return sorted(_Search(columns, seed).fewest_labels())
 
 
 class _Search:
@@ -109,7 +92,7 @@ class _Search:
         self.presence = dict(zip(presence, self.parts.bits[n:], strict=False))
         self.seed = self.parts.bits[-1] if seed is not None else 0
         self.labels = [c.n_labels for c in columns]
-        self.free = frozenset(i for i in range(n) if not self._is_seed_twin(i))
+        self.free = frozenset(i for i in range(n) if not self.seed or self.bits[i] != self.seed)
         has_seed = self.parts.bits[-2] if seed is not None else 0
         of_seed = [
             i
@@ -141,8 +124,7 @@ class _Search:
         for i in self.free & self.presence.keys():
             members.setdefault(self.presence[i], []).append(i)
         n_present = {
-            pattern: int((c.codes != c.absent_code).sum())
-            for pattern, c in ((p, self.columns[m[0]]) for p, m in members.items())
+            pattern: int(self.columns[own[0]].present.sum()) for pattern, own in members.items()
         }
         waiting = sorted(members, key=lambda p: (-n_present[p], min(members[p])))
         counted = self._counted(self.seed, self.free)
@@ -158,37 +140,37 @@ class _Search:
         is_length = is_length_name(key)
         return (-self.labels[i], not is_length, not self.columns[i].numeric, -len(key), -i)
 
-    def _is_seed_twin(self, i: int) -> bool:
-        return bool(self.seed) and self.bits[i] == self.seed
+    def _n_labels(self, dims: Iterable[int]) -> int:
+        return sum(self.labels[i] for i in dims)
 
     def fewest_labels(self) -> frozenset[int]:
         """Return the positions of the dims: eliminate, then protect keys while labels fall."""
-        best = self.eliminate(self.of_seed, None)
+        best = self.eliminate(self.of_seed, math.inf)
         assert best is not None
         protected = self.of_seed
-        while True:
-            better = self._improve(protected, best)
-            if better is None:
-                return best.dims
+        while better := self._improve(protected, best):
             key, best = better
             protected |= {key}
+        return best
 
-    def _improve(self, protected: frozenset[int], best: _Result) -> tuple[int, _Result] | None:
+    def _improve(
+        self, protected: frozenset[int], best: frozenset[int]
+    ) -> tuple[int, frozenset[int]] | None:
         """Return the dropped key whose protection leaves the fewest labels, if fewer than now."""
-        found: tuple[int, _Result] | None = None
-        tried = {(self.bits[i], i in self.presence) for i in best.dims}
-        for i in sorted(self.free - best.dims, key=lambda i: (self.labels[i], i)):
+        found: tuple[int, frozenset[int]] | None = None
+        bound = self._n_labels(best)
+        tried = {(self.bits[i], i in self.presence) for i in best}
+        for i in sorted(self.free - best, key=lambda i: (self.labels[i], i)):
             alike = (self.bits[i], i in self.presence)
             if alike in tried:
                 continue
             tried.add(alike)
-            bound = best.labels if found is None else found[1].labels
             result = self.eliminate(protected | {i}, bound)
             if result is not None:
-                found = (i, result)
+                found, bound = (i, result), self._n_labels(result)
         return found
 
-    def eliminate(self, protected: frozenset[int], bound: int | None) -> _Result | None:
+    def eliminate(self, protected: frozenset[int], bound: float) -> frozenset[int] | None:
         """Return what stays when keys that the remaining ones determine are dropped.
 
         None once the labels kept reach ``bound``. A key may be dropped if the others tell as many
@@ -196,13 +178,13 @@ class _Search:
         next key that has to stay is found by bisection.
         """
         kept = {*protected, *self.leading}
-        labels = sum(self.labels[i] for i in kept)
+        labels = self._n_labels(kept)
         places = range(len(self.order))
         at = 0
-        while bound is None or labels < bound:
+        while labels < bound:
             at = bisect_left(places, True, lo=at, key=lambda k: self._is_needed(kept, k))
             if at == len(places):
-                return _Result(frozenset(kept), labels)
+                return frozenset(kept)
             kept.add(self.order[at])
             labels += self.labels[self.order[at]]
         return None
@@ -233,11 +215,7 @@ class _Search:
 
 def _presence(column: Column) -> NDArray[np.int64]:
     """Return codes of whether each run has a key, (n_runs,)."""
-    return recode(
-        np.not_equal(column.codes, -1 if column.absent_code is None else column.absent_code).astype(
-            np.int64
-        )
-    )
+    return recode(column.present.astype(np.int64))
 
 
 class Placement:

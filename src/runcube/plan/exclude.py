@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runcube.plan.partitions import group, n_groups
+from runcube.plan.partitions import determine, group, n_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,9 +97,9 @@ def swept_in_spite_of_names(
     for column in sorted(excluded, key=_preference):
         if is_fact(column.key) or not _has_few_values(column, n_runs):
             continue
-        if _decide(codes, column, n_runs) or _is_place_of_a_machine(column, facts, n_runs):
+        if determine(codes, column.codes) or _is_place_of_a_machine(column, facts):
             continue
-        if _is_part_of_seed(column, seed, n_runs) or _is_crossed(column, codes, seed, n_runs):
+        if _is_part_of_seed(column, seed) or _is_crossed(column, codes, seed, n_runs):
             found.append(column)
             codes.append(column.codes)
     return found
@@ -114,19 +114,14 @@ def _has_few_values(column: Column, n_runs: int) -> bool:
     return least > 1 and least >= _BALANCED * n_runs / column.n_labels
 
 
-def _decide(codes: Sequence[NDArray[np.int64]], column: Column, n_runs: int) -> bool:
-    together = n_groups(group([*codes, column.codes], n_runs))
-    return together == n_groups(group(codes, n_runs))
-
-
-def _is_place_of_a_machine(column: Column, facts: Sequence[Column], n_runs: int) -> bool:
+def _is_place_of_a_machine(column: Column, facts: Sequence[Column]) -> bool:
     """Return whether a path differs since machines do."""
     is_place = _PLACES.fullmatch(_last(column.key)) or column.key.lower().startswith(_SECTIONS)
-    return bool(is_place) and any(_decide([fact.codes], column, n_runs) for fact in facts)
+    return bool(is_place) and any(determine([fact.codes], column.codes) for fact in facts)
 
 
-def _is_part_of_seed(column: Column, seed: NDArray[np.int64] | None, n_runs: int) -> bool:
-    if seed is None or not _decide([seed], column, n_runs):
+def _is_part_of_seed(column: Column, seed: NDArray[np.int64] | None) -> bool:
+    if seed is None or not determine([seed], column.codes):
         return False
     return n_groups(seed) > column.n_labels
 

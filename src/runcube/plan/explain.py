@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import printable, value_text
+from runcube.core import counted, listed, printable, value_text
 from runcube.plan.reading import count_readings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from runcube.plan.model import Plan
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 _WIDTH = 100
 _MAX_LABELS = 8
 _MAX_KEYS = 6
+_MORE = ", … and {} more"
 _MAX_COORDS = 15
 _MAX_TEXT = 40
 _MAX_READINGS = 5
@@ -94,10 +93,11 @@ def _cell(text: str, span: int = 1) -> str:
 def _headline(sweep: Plan) -> str:
     files = len({header.source.path for header in sweep.headers})
     if sweep.layout == "configs":
-        sizes = f"{_count(sweep.n_configs, 'configuration')} × {_count(len(sweep.seed), 'seed')}"
+        seeds = counted(len(sweep.seed), "seed", ",")
+        sizes = f"{counted(sweep.n_configs, 'configuration', ',')} × {seeds}"
     else:
         sizes = " × ".join(f"{len(labels)} {name}" for name, labels in sweep.dims.items())
-    return f"{_count(len(sweep), 'run')} in {_count(files, 'file')}: {sizes}"
+    return f"{counted(len(sweep), 'run', ',')} in {counted(files, 'file', ',')}: {sizes}"
 
 
 def _sections(sweep: Plan) -> list[_Section]:
@@ -130,7 +130,7 @@ def _sections(sweep: Plan) -> list[_Section]:
 def _readings(sweep: Plan) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for topic, texts in count_readings(sweep.headers).items():
-        shown = [(_count(n, "log"), shorten(text, _MAX_READING)) for n, text in texts]
+        shown = [(counted(n, "log", ","), shorten(text, _MAX_READING)) for n, text in texts]
         more = len(shown) - _MAX_READINGS
         found = shown[:_MAX_READINGS] + ([("", f"… and {more} more")] if more > 0 else [])
         rows += [(topic if i == 0 else "", *row) for i, row in enumerate(found)]
@@ -167,20 +167,20 @@ def _excluded(sweep: Plan) -> list[tuple[str, ...]]:
     by_reason: dict[str, list[str]] = {}
     for key, reason in sweep.excluded.items():
         by_reason.setdefault(reason, []).append(key)
-    return [(reason, _some(keys)) for reason, keys in by_reason.items()]
+    return [(reason, listed(keys, _MAX_KEYS, _MORE)) for reason, keys in by_reason.items()]
 
 
 def _constant(sweep: Plan) -> list[tuple[str, ...]]:
     if not sweep.constant:
         return []
     shown = [f"{shorten(k)}={shorten(repr(v))}" for k, v in sweep.constant.items()]
-    return [(_count(len(shown), "key"), _some(shown))]
+    return [(counted(len(shown), "key", ","), listed(shown, _MAX_KEYS, _MORE))]
 
 
 def _fill(sweep: Plan) -> str:
     if sweep.layout == "configs":
-        return f"{_count(sweep.n_configs, 'row')} along config"
-    return f"{_count(sweep.n_cells, 'cell')}"
+        return f"{counted(sweep.n_configs, 'row', ',')} along config"
+    return f"{counted(sweep.n_cells, 'cell', ',')}"
 
 
 def _skipped(sweep: Plan) -> list[tuple[str, ...]]:
@@ -188,7 +188,7 @@ def _skipped(sweep: Plan) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for kind, times in kinds.items():
         paths = [problem.path for problem in sweep.skipped if problem.kind == kind]
-        rows.append((kind, str(times), _some([shorten(path, 60) for path in paths], 3)))
+        rows.append((kind, str(times), listed((shorten(path, 60) for path in paths), 3, _MORE)))
     return rows
 
 
@@ -218,12 +218,3 @@ def _distinct(values: NDArray[Any]) -> NDArray[Any]:
         return np.unique(values)
     first = np.unique(values, return_index=True)[1]
     return values[np.sort(first)]
-
-
-def _some(items: Sequence[str], most: int = _MAX_KEYS) -> str:
-    more = f", … and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

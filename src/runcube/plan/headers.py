@@ -207,7 +207,7 @@ def split_names(runs: Iterable[Names]) -> frozenset[tuple[str, str]]:
 def drop_copies(
     headers: Sequence[RunHeader],
     digests: Sequence[str | None],
-    path_keys: Sequence[Mapping[str, Any]] | None = None,
+    path_keys: Sequence[Mapping[str, Any]],
 ) -> tuple[list[int], list[Problem]]:
     """Return the runs without copies, which have the same bytes and no differing key (rule 2).
 
@@ -216,7 +216,7 @@ def drop_copies(
     headers : sequence of RunHeader
     digests : sequence of str or None
         Hash of the bytes of each run's log; None where no other log has its size.
-    path_keys : sequence of mapping, optional
+    path_keys : sequence of mapping
         Keys that the path gave for each header.
 
     Returns
@@ -227,7 +227,6 @@ def drop_copies(
     problems : list of Problem
         A ``duplicate_run`` for each copy.
     """
-    given = [{}] * len(headers) if path_keys is None else path_keys
     first: dict[tuple[str, str], list[tuple[int, dict[tuple[str, str], Any]]]] = {}
     dropped: set[int] = set()
     problems: list[Problem] = []
@@ -237,7 +236,7 @@ def drop_copies(
             continue
         # Prefixed, so that a path key is not compared with a configuration key of its name.
         keys = {("config", k): v for k, v in flatten(headers[i].config).items()}
-        keys |= {("path", k): v for k, v in given[i].items()}
+        keys |= {("path", k): v for k, v in path_keys[i].items()}
         alike = first.setdefault((digest, headers[i].key), [])
         original = next((j for j, other in alike if not _differ(keys, other)), None)
         if original is None or headers[original].source == headers[i].source:
@@ -253,11 +252,6 @@ def _differ(keys: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
     return any(token(keys[k]) != token(other[k]) for k in keys.keys() & other.keys())
 
 
-def run_id(log: RunLog) -> tuple[str, str]:
-    """Return what identifies the run of a log: its path and key."""
-    return log.header.source.path, log.header.key
-
-
 def reconfigured(logs: Sequence[RunLog]) -> dict[int, RunHeader]:
     """Return the headers, as runs of their own, of attempts with another configuration.
 
@@ -268,13 +262,13 @@ def reconfigured(logs: Sequence[RunLog]) -> dict[int, RunHeader]:
     dict of int to RunHeader
         By the position in ``logs``.
     """
-    times = Counter(map(run_id, logs))
+    times = Counter(log.header.id for log in logs)
     settings: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
     found: dict[int, RunHeader] = {}
     for i, log in enumerate(logs):
-        if times[run_id(log)] == 1:
+        if times[log.header.id] == 1:
             continue
-        known = settings[run_id(log)]
+        known = settings[log.header.id]
         same = (k for k, config in known.items() if _same_setting(config, log.header.config))
         suffix = next(same, f"@{log.attempt + 1}" if known else "")
         known.setdefault(suffix, log.header.config)

@@ -159,11 +159,8 @@ def _check_targets(targets: Mapping[str, Sequence[str]], names: Mapping[str, str
     for new, keys in targets.items():
         reason = invalid_reason(new)
         if reason is not None and new != "seed":
-            raise PlanError(
-                f"rename: {keys[0]!r} cannot be called {new!r}, which {reason}; try {new + '_'!r}"
-                if new.isidentifier()
-                else f"rename: {keys[0]!r} cannot be called {new!r}, which {reason}"
-            )
+            hint = f"; try {new + '_'!r}" if new.isidentifier() else ""
+            raise PlanError(f"rename: {keys[0]!r} cannot be called {new!r}, which {reason}{hint}")
         if new in owners:
             raise PlanError(
                 f"rename: {keys[0]!r} cannot be called {new!r}, which is the name of"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from runcube.core import counted
 from runcube.plan.partitions import group, n_groups, occurrence, recode
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _choose(
 ) -> tuple[Literal["grid", "configs"], str, bool]:
     n_runs = len(cells)
     if shared and seed_kind == "none":
-        return "configs", f"{_runs(shared)} that nothing tells from an earlier one", False
+        return "configs", f"{counted(shared, 'run')} that nothing tells from an earlier one", False
     if rivals > MAX_SHARED * n_runs:
         return "configs", f"{rivals} of {n_runs} runs share a cell with an earlier one", False
     if cells.shape[1] == 1:
@@ -171,7 +172,3 @@ def _rows(cells: NDArray[np.int64], repeat: NDArray[np.int64] | None) -> NDArray
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return rank[recode(groups)].astype(np.int64)
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"

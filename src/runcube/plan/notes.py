@@ -96,7 +96,7 @@ def _with_seed(sweep: Sweep, columns: Sequence[Column]) -> list[str]:
     varies: list[str] = []
     lacking: list[str] = []
     seed = column.get(sweep.seed_axis.key or "")
-    has_seed = np.ones(len(sweep), dtype=bool) if seed is None else seed.codes != seed.absent_code
+    has_seed = np.ones(len(sweep), dtype=bool) if seed is None else seed.present
     for coord in sweep.coords:
         only = len(coord.dims) == 1
         values = column[coord.key]

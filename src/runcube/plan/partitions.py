@@ -33,14 +33,6 @@ def zobrist(codes: NDArray[np.int64], which: int) -> NDArray[np.uint64]:
     return mixed
 
 
-def row_hash(columns: Sequence[NDArray[np.int64]], n_runs: int) -> NDArray[np.uint64]:
-    """Return one number per run, (n_runs,), equal where all columns agree."""
-    total = np.zeros(n_runs, dtype=np.uint64)
-    for which, codes in enumerate(columns):
-        total += zobrist(codes, which)
-    return total
-
-
 def recode(values: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.int64]:
     """Return codes from 0 of the distinct values, numbered by first appearance."""
     if len(values) < _FEW:
@@ -52,12 +44,21 @@ def recode(values: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.int64]:
 
 def group(columns: Sequence[NDArray[np.int64]], n_runs: int) -> NDArray[np.int64]:
     """Return codes (n_runs,) of the combinations of several columns, by first appearance."""
-    return recode(row_hash(columns, n_runs))
+    total = np.zeros(n_runs, dtype=np.uint64)  # equal where all columns agree
+    for which, codes in enumerate(columns):
+        total += zobrist(codes, which)
+    return recode(total)
 
 
 def n_groups(groups: NDArray[np.int64]) -> int:
     """Return the number of groups of a coding by first appearance."""
     return int(groups.max()) + 1 if len(groups) else 0
+
+
+def determine(columns: Sequence[NDArray[np.int64]], target: NDArray[np.int64]) -> bool:
+    """Return whether runs that agree on all of some columns agree on another."""
+    together = n_groups(group([*columns, target], len(target)))
+    return together == n_groups(group(columns, len(target)))
 
 
 def largest_group(groups: NDArray[np.int64]) -> int:

@@ -80,12 +80,11 @@ def assign_roles(table: KeyTable, policy: PlanPolicy) -> KeyRoles:
     both = sorted(out & kept)
     if both:
         raise PlanError(f"exclude: {', '.join(both)} is asked for by dims or seed as well")
-    left_out = _left_out(table, wanted, out, kept, asked)
-    excluded, seed = left_out.excluded, left_out.seed
+    seed, excluded, called, swept = _left_out(table, wanted, out, kept, asked)
     live = [c for c in table.varying if c.key not in excluded and c.key != seed.key]
     if asked is None:
         labels = table.columns[seed.key] if seed.key and seed.kind == "labels" else None
-        eligible = [c for c in live if c.key not in left_out.run_names]
+        eligible = [c for c in live if c.key not in called]
         axes = [eligible[i].key for i in choose_dims(eligible, labels)]
     else:
         axes = [key for key in asked if key != seed.key]
@@ -94,7 +93,7 @@ def assign_roles(table: KeyTable, policy: PlanPolicy) -> KeyRoles:
     if seed.key is not None:
         names[seed.key] = "seed"
     keys = [c.key for c in live]
-    return KeyRoles(axes, keys, seed, excluded, names, left_out.run_names, left_out.swept)
+    return KeyRoles(axes, keys, seed, excluded, names, called, swept)
 
 
 def _asked_dims(table: KeyTable, policy: PlanPolicy) -> list[str] | None:
@@ -118,24 +117,14 @@ def _wanted_seed(table: KeyTable, policy: PlanPolicy) -> WantedSeed:
     return wanted
 
 
-@dataclass(frozen=True)
-class _LeftOut:
-    """The seed, and what is no dim by rules 3 to 5; fields as in ``KeyRoles``."""
-
-    seed: SeedChoice
-    excluded: dict[str, str]
-    run_names: dict[str, str]
-    swept: list[str]
-
-
 def _left_out(
     table: KeyTable,
     wanted: WantedSeed,
     out: Collection[str],
     kept: Collection[str],
     asked: Collection[str] | None,
-) -> _LeftOut:
-    """Return the seed and what is no dim (rules 3 to 5).
+) -> tuple[SeedChoice, dict[str, str], dict[str, str], list[str]]:
+    """Return the seed, and what is excluded, names a run, or was swept, as ``KeyRoles`` has them.
 
     Of the keys that the user names, ``out`` are to be excluded, ``kept`` are to stay, and
     ``asked`` are to be dims.
@@ -167,7 +156,7 @@ def _left_out(
         choice = choose_seed(candidates, [*others, *swept], table.n_runs, wanted)
     keys = [c.key for c in swept]
     excluded = {key: why for key, why in excluded.items() if key not in keys}
-    return _LeftOut(choice, excluded | dict(choice.excluded), called, keys)
+    return choice, excluded | dict(choice.excluded), called, keys
 
 
 def _is_excluded(column: Column, table: KeyTable) -> bool:

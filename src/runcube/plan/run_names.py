@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from runcube.plan.partitions import group, n_groups
+from runcube.plan.partitions import determine, group, n_groups
 from runcube.plan.values import ABSENT
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run_names(
         Full key to reason.
     """
     texts = [c for c in columns if c.key not in kept and c.key not in seeds and _is_text(c)]
-    found = {c.key: reason for c in texts if (reason := _composed(c, columns, n_runs))}
+    found = {c.key: reason for c in texts if (reason := _composed(c, columns))}
     own = [c for c in texts if c.key not in found and _differs_in_most_runs(c)]
     names = {*found, *(c.key for c in own)}
     others = [c for c in columns if c.key not in names]
@@ -85,9 +85,7 @@ def measured_in_runs(
 
 def n_values(column: Column) -> tuple[int, int]:
     """Return the number of values of a key, and of the runs that have it."""
-    absent = column.absent_code
-    lacking = 0 if absent is None else int((column.codes == absent).sum())
-    return column.n_labels - (absent is not None), len(column.codes) - lacking
+    return column.n_labels - (column.absent_code is not None), int(column.present.sum())
 
 
 def is_of_each_run(column: Column) -> bool:
@@ -97,8 +95,7 @@ def is_of_each_run(column: Column) -> bool:
 
 
 def _is_text(column: Column) -> bool:
-    values = column.n_labels - (column.absent_code is not None)
-    return sum(type(value) is str for value in column.values) > values / 2
+    return sum(type(value) is str for value in column.values) > n_values(column)[0] / 2
 
 
 def _differs_in_most_runs(column: Column) -> bool:
@@ -106,21 +103,16 @@ def _differs_in_most_runs(column: Column) -> bool:
     return values > runs / 2 if values > FEW else values == runs > 1
 
 
-def _composed(column: Column, columns: Sequence[Column], n_runs: int) -> str | None:
+def _composed(column: Column, columns: Sequence[Column]) -> str | None:
     """Return why a text is composed of the values of other keys; None where it is not."""
     parts = [c for c in columns if c is not column and _is_written_in(c, column)]
     codes = [part.codes for part in parts]
-    if not parts or not _determine(codes, column, n_runs):
+    if not parts or not determine(codes, column.codes):
         return None
-    alone = [part for part in parts if _determine([part.codes], column, n_runs)]
+    alone = [part for part in parts if determine([part.codes], column.codes)]
     if alone and not any(_calls(column, part) for part in alone):
         return None
     return f"composed of {', '.join(part.key for part in alone or parts)}"
-
-
-def _determine(codes: Sequence[Any], column: Column, n_runs: int) -> bool:
-    together = n_groups(group([*codes, column.codes], n_runs))
-    return together == n_groups(group(codes, n_runs))
 
 
 def _calls(column: Column, part: Column) -> bool:

@@ -147,7 +147,7 @@ def _judge(
     sharing = largest_group(group(keys, n_runs))
     decides = any(np.array_equal(c.codes, column.codes) for c in others)
     is_labels = size <= max(2 * sharing, n_runs / 10)
-    is_rare = 2 * int((column.codes == column.absent_code).sum()) > n_runs
+    is_rare = 2 * int(column.present.sum()) < n_runs
     return _Judged(column, is_labels, sharing, decides, is_rare)
 
 
@@ -178,31 +178,28 @@ def seed_axis(
     axis : SeedAxis
     index : (n_runs,) int64
     """
-    n_runs = len(configs)
-    if column is None:
-        index = occurrence(configs) if choice.kind == "replicate" else np.zeros_like(configs)
-        labels = np.arange(index.max(initial=0) + 1)
-        reason = {
-            "replicate": "runs of a configuration numbered in path order, as asked",
-            "none": "no seed key",
-        }[choice.kind]
-        return SeedAxis(None, choice.kind, labels, None, reason), index
-    typed = make_labels(column)
-    if choice.kind == "labels":
+    value = None
+    if column is not None and choice.kind == "labels":
+        typed = make_labels(column)
         reason = f"the values of {column.key}; up to {choice.sharing} runs share a configuration"
         if column.n_labels == 1:
             reason = f"{column.key} is the same in all runs"
-        return SeedAxis(column.key, "labels", _as_seeds(typed.labels), None, reason), typed.index[
-            column.codes
-        ]
-    index = _replicates(configs, column.codes)
-    reason = (
-        f"{column.key} was drawn per run ({column.n_labels} values in {n_runs} runs): replicates"
-        " are numbered in path order, seed_value holds the drawn seed"
-    )
+        axis = SeedAxis(column.key, "labels", _as_seeds(typed.labels), None, reason)
+        return axis, typed.index[column.codes]
+    if column is not None:
+        index = _replicates(configs, column.codes)
+        value = _as_seeds(make_labels(column).of(column.codes))
+        reason = (
+            f"{column.key} was drawn per run ({column.n_labels} values in {len(configs)} runs):"
+            " replicates are numbered in path order, seed_value holds the drawn seed"
+        )
+    elif choice.kind == "replicate":
+        index = occurrence(configs)
+        reason = "runs of a configuration numbered in path order, as asked"
+    else:
+        index, reason = np.zeros_like(configs), "no seed key"
     labels = np.arange(index.max(initial=0) + 1)
-    value = _as_seeds(typed.of(column.codes))
-    return SeedAxis(column.key, "drawn", labels, value, reason), index
+    return SeedAxis(choice.key, choice.kind, labels, value, reason), index
 
 
 def _replicates(configs: NDArray[np.int64], seeds: NDArray[np.int64]) -> NDArray[np.int64]:

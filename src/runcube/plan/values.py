@@ -235,6 +235,12 @@ class Column:
         return next(i for i, value in enumerate(self.values) if value is ABSENT)
 
     @property
+    def present(self) -> NDArray[np.bool_]:
+        """Whether each run has the key, (n_runs,)."""
+        absent = self.absent_code
+        return np.not_equal(self.codes, -1 if absent is None else absent)
+
+    @property
     def numeric(self) -> bool:
         """Whether every run that has the key, and has it not null, has a number there."""
         return self.kinds <= _NUMERIC and not self.kinds.isdisjoint({int, float})
