@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.files import PACKED_ENDINGS, damage_problem, kept_for_load, read_bytes, stat_file
+from runcube.files import PACKED_ENDINGS, kept_for_load, stat_file
+from runcube.readers.reading import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -282,9 +283,7 @@ def _copied(
             before = [stat_file(root, file.path) for file in files]
             for file in files:
                 ending = "" if file.path == main else _ending(file)
-                data, damage = read_bytes(root, file.path, limits=limits, binary=True)
-                problems += [damage_problem(damage, file.path)] if damage else []
-                held[ending] = data
+                held[ending] = content_of(root, file.path, limits, problems, binary=True)
             is_one = before == [stat_file(root, file.path) for file in files]
         except FileNotFoundError:
             if len(files) == 1:

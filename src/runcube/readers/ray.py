@@ -20,7 +20,6 @@ from runcube.core import (
     Status,
     natural_key,
 )
-from runcube.files import damage_problem, read_bytes
 from runcube.readers.config_files import (
     find_sidecars,
     is_sidecar_name,
@@ -28,9 +27,10 @@ from runcube.readers.config_files import (
     merge,
     shown_keys,
 )
-from runcube.readers.jsonl import Options, differing_keys, read_headers, read_log
+from runcube.readers.jsonl import Options, differing_keys, read_log
 from runcube.readers.last_words import strongest
 from runcube.readers.lines import BadLine, decode_line
+from runcube.readers.reading import HeadersByReading, text_if_any
 from runcube.readers.table import NUMBER, TEXT
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ _OPTIONS = Options(
 
 
 @dataclass(frozen=True)
-class RayReader:
+class RayReader(HeadersByReading):
     """Reads Ray Tune trials. A trial that only has ``params.json`` is a run without metrics.
 
     Parameters
@@ -94,27 +94,21 @@ class RayReader:
                 found.append(_source(tree, folder, None))
         yield from sorted(found, key=lambda source: natural_key(source.path))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run of a trial, from its first results and ``params.json``."""
-        params, _ = self._params(source)
-        if not _has_result(source):
-            return [_lone(source, params)]
-        headers = read_headers(_log_only(source), self._options)
-        return [_merged(header, params, source) for header in headers]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a trial; ``error.txt`` or ``done`` is the marker of its end."""
-        params, problems = self._params(source)
+        files = [f for f in source.files if is_sidecar_name(f.path)]
+        params, problems = load_sidecars(source, files, self.limits)
         error = _beside(source, ERROR)
-        texts, damage = ([], []) if error is None else _error_lines(source, error, self.limits)
-        problems = [*problems, *damage]
+        said = None if error is None else text_if_any(source.root, error, self.limits, problems)
+        texts = (said or "").splitlines()
         if not _has_result(source):
             marker = None if error is None else Status.FAILED
             lone = RunLog(_lone(source, params), marker=marker, problems=problems)
             lone.roles = Roles()
             lone.messages = texts if request.messages else []
             return [lone]
-        log, runs = read_log(_log_only(source), self._options, request)
+        log_alone = replace(source, files=source.files[:1])
+        log, runs = read_log(log_alone, replace(_OPTIONS, limits=self.limits), request)
         for run in runs:
             conflict = _conflict(params, run.header.config)
             if conflict:
@@ -125,14 +119,6 @@ class RayReader:
             run.marker = strongest(run.marker, _done(log) if error is None else Status.FAILED)
             run.messages += texts if request.messages else []
         return runs
-
-    @property
-    def _options(self) -> Options:
-        return replace(_OPTIONS, limits=self.limits)
-
-    def _params(self, source: Source) -> tuple[dict[str, Any], list[Problem]]:
-        files = [f for f in source.files if is_sidecar_name(f.path)]
-        return load_sidecars(source, files, self.limits)
 
 
 def _is_result(tree: Tree, file: LogFile) -> bool:
@@ -178,20 +164,6 @@ def _beside(source: Source, name: str) -> str | None:
 
 def _has_result(source: Source) -> bool:
     return source.path.rpartition("/")[2] == RESULT
-
-
-def _log_only(source: Source) -> Source:
-    return replace(source, files=source.files[:1])
-
-
-def _error_lines(source: Source, path: str, limits: Limits) -> tuple[list[str], list[Problem]]:
-    """Return the lines of ``error.txt``, and what is wrong with the file."""
-    try:
-        data, damage = read_bytes(source.root, path, limits=limits)
-    except OSError as error:
-        return [], [Problem("unreadable", error.strerror or str(error), path)]
-    problems = [damage_problem(damage, path)] if damage else []
-    return data.decode("utf-8", "backslashreplace").splitlines(), problems
 
 
 def _left_out(log: Log, run: RunLog) -> Iterator[Problem]:

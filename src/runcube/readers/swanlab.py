@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source, Status
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status
+from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
 from runcube.readers.jsonl import Options, open_log, runs_of_log
 from runcube.readers.leveldb_log import damages, is_framed, read_framed
@@ -26,12 +26,13 @@ from runcube.readers.protobuf import (
     text_of,
     values,
 )
+from runcube.readers.reading import HeadersByReading, content_of
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
 
 # ":SWL", the number 0xE1D6, and the version, which has been 2 since records are protobuf.
@@ -68,7 +69,7 @@ _OPTIONS = Options(
 
 
 @dataclass(frozen=True)
-class SwanLabReader:
+class SwanLabReader(HeadersByReading):
     """Reads the files ``run-*.swanlab`` of SwanLab, with the configuration beside them.
 
     Directories of one id in the same folder are one run, which was resumed. ``step`` is the x-axis.
@@ -103,18 +104,14 @@ class SwanLabReader:
             logs.sort(key=lambda file: file.path)  # the time is in the name of the folder
             yield Source(tree.root, logs[0].path, (*logs, *_beside(tree, logs)))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run, from its configuration and all of its rows."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
         logs = [f for f in source.files if _LOG.fullmatch(f.path.rpartition("/")[2])]
         records = _Records()
-        parts, problems = [], []
+        parts: list[Part] = []
+        problems: list[Problem] = []
         for file in logs:
-            data, damage = read_bytes(source.root, file.path, limits=self.limits, binary=True)
-            problems += [damage_problem(damage, file.path)] if damage else []
+            data = content_of(source.root, file.path, self.limits, problems, binary=True)
             parts.append(Part(file.path, records.read(file.path, data)))
         sidecars = [file for file in source.files if is_sidecar_name(file.path)]
         config, named = load_sidecars(source, sidecars, self.limits)

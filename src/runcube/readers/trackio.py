@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source
-from runcube.files import damage_problem, read_bytes
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source
 from runcube.readers.database import database_files, open_database, tables_in
 from runcube.readers.jsonl import Options, open_log, runs_of_log
 from runcube.readers.lines import BadLine, decode_line
+from runcube.readers.reading import HeadersByReading, content_of
 from runcube.readers.table import STEP, WALL, Part, column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
     from runcube.readers.database import Database
 
@@ -42,7 +42,7 @@ _OPTIONS = Options(
 
 
 @dataclass(frozen=True)
-class TrackioReader:
+class TrackioReader(HeadersByReading):
     """Reads the databases of trackio, and the fragments in their inbox.
 
     A run is known by its ``run_id``: names are used again. ``step`` is the x-axis. The line of a
@@ -78,10 +78,6 @@ class TrackioReader:
                 yield Source(tree.root, file.path, (*database_files(tree, file), *own))
         for files in waiting.values():
             yield Source(tree.root, files[0].path, tuple(files))
-
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the headers of all runs of a project, which is read for them."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the runs of a project, in the order in which they first logged anything."""
@@ -210,8 +206,7 @@ class _Project:
         self._system += sum(1 for _ in database.rows("system_metrics", "run_name"))
 
     def _read_fragment(self, root: str, path: str, limits: Limits) -> None:
-        data, damage = read_bytes(root, path, limits=limits)
-        self.problems += [damage_problem(damage, path)] if damage else []
+        data = content_of(root, path, limits, self.problems)
         for number, line in enumerate(data.splitlines(), start=1):
             record = _decoded(line, limits)
             kind = record.get("kind") if isinstance(record, dict) else None

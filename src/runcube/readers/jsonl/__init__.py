@@ -20,7 +20,6 @@ from runcube.readers.jsonl.source import (
     differing_keys,
     log_of_points,
     open_log,
-    read_headers,
     read_log,
     runs_of_log,
 )
@@ -39,7 +38,6 @@ __all__ = [
     "log_of_points",
     "meaning",
     "open_log",
-    "read_headers",
     "read_log",
     "runs_of_log",
     "split_and_metric",

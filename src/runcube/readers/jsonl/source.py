@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runcube.core import Problem, Request, RunHeader, RunLog, is_count_like
-from runcube.files import damage_problem, read_bytes
+from runcube.core import Problem, RunLog, is_count_like
 from runcube.readers.config_files import is_sidecar_name, is_unresolved, load_sidecars
 from runcube.readers.jsonl.configuration import known_configuration, run_header
 from runcube.readers.jsonl.interleave import interleaved
@@ -19,12 +18,13 @@ from runcube.readers.jsonl.reading import how_it_was_read
 from runcube.readers.jsonl.runs import build_run
 from runcube.readers.jsonl.training_loops import correct_steps
 from runcube.readers.jsonl.x_columns import axis_of
+from runcube.readers.reading import content_of
 from runcube.readers.table import STEP, WALL, Part, first_records, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from runcube.core import Limits, LogFile, Source
+    from runcube.core import Limits, LogFile, Request, Source
     from runcube.readers.table import Objects, PointTable
 
 
@@ -48,30 +48,6 @@ class Decoded(NamedTuple):
     data: bytes
     problems: Sequence[Problem] = ()
     notes: Sequence[str] = ()
-
-
-def read_headers(source: Source, options: Options) -> list[RunHeader]:
-    """Return the headers of all runs of a source; the whole log is read for them.
-
-    Which text is constant, and how many runs there are, shows only at the end of a log.
-
-    Parameters
-    ----------
-    source : Source
-        The log, then its configuration files if it has any.
-    options : Options
-
-    Returns
-    -------
-    list of RunHeader, (runs,)
-        In order of first appearance.
-
-    Raises
-    ------
-    OSError
-        If the log cannot be read.
-    """
-    return [run.header for run in read_log(source, options, Request(metrics=frozenset()))[1]]
 
 
 def read_log(
@@ -104,12 +80,12 @@ def read_log(
     """
     logs, sidecars = files_of_log(source, options)
     beside, problems = load_sidecars(source, sidecars, options.limits)
-    parts, damages, decoded = [], [], []
+    damages: list[Problem] = []
+    parts, decoded = [], []
     for file in logs:
-        data, damage = read_bytes(source.root, file.path, limits=options.limits)
+        data = content_of(source.root, file.path, options.limits, damages)
         decoded.append(decode(data, file.path, options.limits) if decode else Decoded(data))
         parts.append(Part(file.path, decoded[-1].data))
-        damages += [damage_problem(damage, file.path)] if damage else []
     log = open_log(parts, options)
     log.table.problems += [problem for one in decoded for problem in one.problems]
     names = [file.path.rpartition("/")[2] for file in sidecars]

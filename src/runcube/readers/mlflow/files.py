@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Problem, Source
-from runcube.files import damage_problem, read_bytes, stat_file
+from runcube.files import stat_file
 from runcube.readers.config_files import load_sidecars
 from runcube.readers.mlflow.runs import PARENT, MlflowRun
+from runcube.readers.reading import content_if_any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -169,14 +170,9 @@ class _Files:
         for file in self._source.files:
             if not file.path.startswith(base):
                 continue
-            try:
-                data, damage = read_bytes(self._source.root, file.path, limits=self._limits)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                self.problems.append(Problem("unreadable", reason, file.path))
-                continue
-            self.problems += [damage_problem(damage, file.path)] if damage else []
-            yield file.path[len(base) :], file.path, data
+            data = content_if_any(self._source.root, file.path, self._limits, self.problems)
+            if data is not None:
+                yield file.path[len(base) :], file.path, data
 
     def texts(self, kind: str) -> dict[str, str]:
         """Return the texts of all files of a kind, by key."""

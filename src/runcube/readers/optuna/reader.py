@@ -7,20 +7,21 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source, clean_text
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, clean_text
+from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
 from runcube.readers.database import database_files, is_database, open_database, tables_in
 from runcube.readers.jsonl import log_of_points, runs_of_log
 from runcube.readers.optuna.journal import is_journal, read_journal
 from runcube.readers.optuna.tables import are_tables_of_optuna, read_tables
 from runcube.readers.optuna.trials import WAITING, configuration, points
+from runcube.readers.reading import HeadersByReading, content_of
 from runcube.readers.table import Part, table_of_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
     from runcube.readers.optuna.trials import Study, Trial
 
@@ -29,7 +30,7 @@ _NAMED = re.compile(r"optuna|journal|study|\.(log|jsonl?|txt|db|sqlite3?)$", re.
 
 
 @dataclass(frozen=True)
-class OptunaReader:
+class OptunaReader(HeadersByReading):
     """Reads studies of Optuna, in journal files and SQLite databases.
 
     ``step`` is the x-axis. The line of a problem is that of the journal, or, of a value of a trial,
@@ -67,10 +68,6 @@ class OptunaReader:
             beside = find_sidecars(tree, file.path.rpartition("/")[0])
             yield Source(tree.root, file.path, (*files, *beside))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the headers of all trials; the file is read for them."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse all trials of a file, study by study; those that wait have not begun."""
         sidecars = [file for file in source.files if is_sidecar_name(file.path)]
@@ -93,13 +90,14 @@ class OptunaReader:
 
     def _studies(self, source: Source) -> tuple[list[Study], list[Problem]]:
         path = source.path
-        data, damage = read_bytes(source.root, path, limits=self.limits, binary=True)
+        damages: list[Problem] = []
+        data = content_of(source.root, path, self.limits, damages, binary=True)
         if is_database(data):
             own = [file for file in source.files if not is_sidecar_name(file.path)]
             with open_database(source.root, own, self.limits) as database:
                 return read_tables(database, self.limits)
         studies, problems = read_journal(data, path, self.limits)
-        return studies, [*([damage_problem(damage, path)] if damage else []), *problems]
+        return studies, [*damages, *problems]
 
     def _run(
         self,

@@ -10,16 +10,16 @@ from runcube.core import (
     DEFAULT_LIMITS,
     Limits,
     Problem,
-    Request,
     Source,
     Status,
     elapsed_seconds,
     natural_key,
 )
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
+from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, merge
 from runcube.readers.json_file import is_damaged, read_json_file
 from runcube.readers.jsonl import Options, axis_of, open_log, runs_of_log
+from runcube.readers.reading import HeadersByReading, content_if_any, text_if_any
 from runcube.readers.sacred.plain import plain
 from runcube.readers.sacred.rows import STEP, WALL, as_lines, column_of, seconds_between
 from runcube.readers.sacred.series import Series, series_of_info, series_of_metrics
@@ -28,7 +28,7 @@ from runcube.readers.table import Part
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
 
 METRICS, RUN, INFO, PRINTED = "metrics.json", "run.json", "info.json", "cout.txt"
@@ -53,7 +53,7 @@ _SECTION = "sacred"
 
 
 @dataclass(frozen=True)
-class SacredReader:
+class SacredReader(HeadersByReading):
     """Reads the folders of Sacred's file store; ``step`` is the x-axis.
 
     The line of a problem with a point is the number of its row: of the step, counted over all
@@ -81,10 +81,6 @@ class SacredReader:
             if folder not in found and _is_of_sacred(_plain_name(name), tree, file):
                 found[folder] = _source(tree, folder)
         yield from sorted(found.values(), key=lambda source: natural_key(source.path))
-
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run; its files are read for it."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
@@ -136,12 +132,9 @@ class SacredReader:
         """Return the object that a file of the run holds; empty if there is no such file."""
         if file is None:
             return {}
-        try:
-            data, damage = read_bytes(source.root, file.path, limits=self.limits)
-        except OSError as error:
-            problems.append(Problem("unreadable", error.strerror or str(error), file.path))
+        data = content_if_any(source.root, file.path, self.limits, problems)
+        if data is None:
             return {}
-        problems += [damage_problem(damage, file.path)] if damage else []
         found, named = read_json_file(data, file.path, self.limits)
         problems += named
         return found
@@ -178,18 +171,12 @@ class SacredReader:
         problems: list[Problem],
     ) -> list[str]:
         """Return the lines that a run printed, and those of the exception that ended it."""
-        text = ""
+        text = None
         if file is not None:
-            try:
-                data, damage = read_bytes(source.root, file.path, limits=self.limits)
-            except OSError as error:
-                problems.append(Problem("unreadable", error.strerror or str(error), file.path))
-            else:
-                problems += [damage_problem(damage, file.path)] if damage else []
-                text = data.decode("utf-8", "backslashreplace")
+            text = text_if_any(source.root, file.path, self.limits, problems)
         trace = described.get("fail_trace")
         raised = [piece for piece in trace or [] if isinstance(piece, str)]
-        lines = [*text.splitlines(), *"".join(raised).splitlines()]
+        lines = [*(text or "").splitlines(), *"".join(raised).splitlines()]
         return [line for line in lines if line.strip()]
 
 

@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import (
-    DEFAULT_LIMITS,
-    Limits,
-    Problem,
-    Request,
-    RunHeader,
-    RunLog,
-    Source,
-    Status,
-    natural_key,
-)
-from runcube.files import damage_problem, read_bytes
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status, natural_key
 from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
 from runcube.readers.jsonl import differing_keys, log_of_points, runs_of_log
+from runcube.readers.reading import HeadersByReading, content_of
 from runcube.readers.tensorboard.folders import (
     below,
     folder_of,
@@ -35,7 +25,7 @@ from runcube.readers.tensorboard.text_tables import config_in_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
     from runcube.readers.tensorboard.scalars import FileEvents
 
@@ -45,7 +35,7 @@ _READING = ("values", "float32 as TensorBoard keeps them, each widened to float6
 
 
 @dataclass(frozen=True)
-class TensorBoardReader:
+class TensorBoardReader(HeadersByReading):
     """Reads TensorBoard event files: scalars, hyperparameters and text.
 
     Parameters
@@ -69,10 +59,6 @@ class TensorBoardReader:
             beside = find_sidecars(tree, folder)
             found.append(Source(tree.root, folder or _ROOT, (*files, *beside)))
         yield from sorted(found, key=lambda source: natural_key(source.path))
-
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the one run of a source; its files are read for it."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
@@ -104,8 +90,7 @@ class TensorBoardReader:
         for file in source.files:
             if not is_event_name(file.path):
                 continue
-            data, damage = read_bytes(source.root, file.path, limits=self.limits, binary=True)
-            problems += [damage_problem(damage, file.path)] if damage else []
+            data = content_of(source.root, file.path, self.limits, problems, binary=True)
             events = read_events(data, file.path, self.limits)
             path = below(folder_of(file.path), base)
             is_session = events.is_of_add_hparams

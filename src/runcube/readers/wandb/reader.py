@@ -6,18 +6,19 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source
+from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, merge
 from runcube.readers.jsonl import Options, open_log, runs_of_log
 from runcube.readers.leveldb_log import is_framed
+from runcube.readers.reading import HeadersByReading, content_of, text_if_any
 from runcube.readers.table import Part
 from runcube.readers.wandb.records import PRIVATE, RunRecords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
 
 # ":W&B", the number 0xBEE1, and the version, which has been 0 so far.
@@ -34,7 +35,7 @@ _OPTIONS = Options(run=False, x="_step", axes=frozenset({"_runtime", "_timestamp
 
 
 @dataclass(frozen=True)
-class WandbReader:
+class WandbReader(HeadersByReading):
     """Reads the files ``run-*.wandb`` of W&B, offline or synced, with what stands beside them.
 
     Directories of one id in the same ``wandb`` folder are one run, which was resumed. ``_step`` is
@@ -74,18 +75,14 @@ class WandbReader:
             logs.sort(key=lambda file: (_begun(file.path), file.path))
             yield Source(tree.root, logs[0].path, (*logs, *_beside(tree, logs)))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run, from its configuration and all of its rows."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
         logs = [file for file in source.files if _is_log(file)]
         records = RunRecords(self.limits)
-        parts, damages = [], []
+        parts: list[Part] = []
+        damages: list[Problem] = []
         for file in logs:
-            data, damage = read_bytes(source.root, file.path, limits=self.limits, binary=True)
-            damages += [damage_problem(damage, file.path)] if damage else []
+            data = content_of(source.root, file.path, self.limits, damages, binary=True)
             parts.append(Part(file.path, records.read(file.path, data)))
         # The last directory has the summary of the whole run.
         files = [f for f in source.files if f.path == _in_files(logs[-1], _SUMMARY)]
@@ -128,13 +125,8 @@ class WandbReader:
         """Return the lines that a run printed: those of ``output.log``, else of the records."""
         path = _in_files(log, _CONSOLE)
         if any(file.path == path for file in source.files):
-            try:
-                data, damage = read_bytes(source.root, path, limits=self.limits)
-            except OSError as error:
-                problems.append(Problem("unreadable", error.strerror or str(error), path))
-            else:
-                problems += [damage_problem(damage, path)] if damage else []
-                printed = data.decode("utf-8", "backslashreplace")
+            console = text_if_any(source.root, path, self.limits, problems)
+            printed = printed if console is None else console
         return [line for line in printed.splitlines() if line.strip()]
 
 
