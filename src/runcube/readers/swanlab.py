@@ -7,40 +7,27 @@ of the files, ``backup.swanlab``, has other records, which are not read.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status
-from runcube.files import PACKED_ENDINGS
-from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
+from runcube.readers.config_files import is_sidecar_name, load_sidecars
 from runcube.readers.jsonl import Options, open_log, runs_of_log
-from runcube.readers.leveldb_log import damages, is_framed, read_framed
-from runcube.readers.protobuf import (
-    BYTES,
-    NotProtobufError,
-    double_of,
-    fields,
-    inner,
-    signed,
-    text_of,
-    values,
-)
+from runcube.readers.leveldb_log import take_messages
+from runcube.readers.protobuf import double_of, inner, signed, text_of, values
 from runcube.readers.reading import HeadersByReading, content_of
+from runcube.readers.run_folders import RunFolders
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, Request, RunLog
+    from runcube.core import Request, RunLog
     from runcube.files import Tree
 
 # ":SWL", the number 0xE1D6, and the version, which has been 2 since records are protobuf.
 _MAGIC = b":SWL\xd6\xe1\x02"
-_PACKED = "|".join(map(re.escape, PACKED_ENDINGS))
-_LOG = re.compile(rf"run-(?P<id>.+)\.swanlab(?:{_PACKED})")
-_FOLDER = re.compile(r"run-(?P<time>\d{8}_\d{6})-.+")
-_BESIDE = ("config.yaml", "swanlab-metadata.json")
+_FOLDERS = RunFolders("swanlab", _MAGIC, ("config.yaml", "swanlab-metadata.json"))
 # Fields of a record, of a start, of a scalar or a medium, and of a time.
 _START, _FINISH, _COLUMN, _SCALAR, _MEDIUM, _PRINTED = 10, 11, 12, 13, 14, 16
 _FACTS = {
@@ -91,26 +78,16 @@ class SwanLabReader(HeadersByReading):
 
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each run: its files in order of time, then what stands beside them."""
-        runs: dict[tuple[str, str], list[LogFile]] = {}
-        for file in tree.unclaimed():
-            folder, _, name = file.path.rpartition("/")
-            match = _LOG.fullmatch(name)
-            # SwanLab writes in blocks: of a run that was killed early the file is empty.
-            if match and (not file.size or is_framed(tree.head(file.path), _MAGIC)):
-                above, _, own = folder.rpartition("/")
-                place = above if _FOLDER.fullmatch(own) else folder
-                runs.setdefault((place, match["id"]), []).append(file)
-        for logs in runs.values():
-            logs.sort(key=lambda file: file.path)  # the time is in the name of the folder
-            yield Source(tree.root, logs[0].path, (*logs, *_beside(tree, logs)))
+        # SwanLab writes in blocks: of a run that was killed early the file is empty.
+        for logs in _FOLDERS.runs(tree, may_be_empty=True).values():
+            yield Source(tree.root, logs[0].path, (*logs, *_FOLDERS.beside_logs(tree, logs)))
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
-        logs = [f for f in source.files if _LOG.fullmatch(f.path.rpartition("/")[2])]
         records = _Records()
         parts: list[Part] = []
         problems: list[Problem] = []
-        for file in logs:
+        for file in _FOLDERS.logs_of(source.files):
             data = content_of(source.root, file.path, self.limits, problems, binary=True)
             parts.append(Part(file.path, records.read(file.path, data)))
         sidecars = [file for file in source.files if is_sidecar_name(file.path)]
@@ -126,18 +103,6 @@ class SwanLabReader(HeadersByReading):
             run.marker = records.status
             run.messages += records.printed if request.messages else []
         return runs
-
-
-def _beside(tree: Tree, logs: Sequence[LogFile]) -> Iterator[LogFile]:
-    """Yield the files beside those of a run, the configuration of the last start first."""
-    found: dict[str, LogFile] = {}
-    for log in reversed(logs):
-        folder = log.path.rpartition("/")[0]
-        for name in _BESIDE:
-            path = "/".join(part for part in (folder, "files", name) if part)
-            found |= {path: tree.files[path]} if path in tree.files else {}
-    beside = find_sidecars(tree, logs[-1].path.rpartition("/")[0])
-    yield from (found | {file.path: file for file in beside if file.path not in found}).values()
 
 
 class _Records:
@@ -166,18 +131,7 @@ class _Records:
     def read(self, path: str, data: bytes) -> bytes:
         """Take the records of one file, and return its rows as JSON lines."""
         self._rows, self._media, self.status = [], {}, Status.INCOMPLETE
-        framed, unread = read_framed(data), 0
-        for record in framed.records:
-            try:
-                for number, kind, at, end in fields(record):
-                    if kind == BYTES:
-                        self._take(number, record[at:end])
-            except NotProtobufError:
-                unread += 1
-        self.problems += damages(framed, path)
-        if unread:
-            message = f"{unread} records are no messages: left out"
-            self.problems.append(Problem("bad_line", message, path))
+        self.problems += take_messages(data, path, self._take, "no messages")
         for name, (line, count) in self._media.items():
             what = f"{name!r}: {count} value{'s' * (count > 1)} that are no numbers, left out"
             self.problems.append(Problem("left_out", what, path, line))

@@ -182,6 +182,17 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def with_section(config: Mapping[str, Any], name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with facts in a section of their own, below what it has there itself.
+
+    Where a value has the name of the section, their keys are dotted.
+    """
+    own = config.get(name, {})
+    if isinstance(own, dict):
+        return {**config, name: merge(facts, own)}
+    return {**config, **{f"{name}.{key}": fact for key, fact in facts.items()}}
+
+
 def _lost(
     config: Mapping[str, Any], merged: Mapping[str, Any], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, ...]]:

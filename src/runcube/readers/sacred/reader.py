@@ -16,7 +16,7 @@ from runcube.core import (
     natural_key,
 )
 from runcube.files import PACKED_ENDINGS
-from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, merge
+from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, with_section
 from runcube.readers.json_file import is_damaged, read_json_file
 from runcube.readers.jsonl import Options, axis_of, open_log, runs_of_log
 from runcube.readers.reading import HeadersByReading, content_if_any, text_if_any
@@ -154,14 +154,9 @@ class SacredReader(HeadersByReading):
         }
         folder = source.path.rpartition("/")[0]
         said |= {"run_id": folder.rpartition("/")[2]} if folder else {}
-        own = config.get(_SECTION, {})
-        if isinstance(own, dict):
-            config[_SECTION] = merge(said, own)
-        else:
-            config |= {f"{_SECTION}.{name}": fact for name, fact in said.items()}
         if not (found or problems):
             problems.append(Problem("no_config", "there is no config.json", source.path))
-        return config, problems
+        return with_section(config, _SECTION, said), problems
 
     def _printed(
         self,

@@ -11,17 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem, Status
 from runcube.readers.jsonl import differing_keys
-from runcube.readers.leveldb_log import damages, read_framed
+from runcube.readers.leveldb_log import take_messages
 from runcube.readers.lines import BadLine, decode_line
-from runcube.readers.protobuf import (
-    BYTES,
-    NotProtobufError,
-    fields,
-    inner,
-    signed,
-    text_of,
-    values,
-)
+from runcube.readers.protobuf import BYTES, fields, inner, signed, text_of, values
 from runcube.readers.table import flatten
 from runcube.readers.wandb.items import NOTHING, Items, Names, remove_nested, set_nested
 
@@ -123,21 +115,9 @@ class RunRecords:
         """
         self._path, self._rows, self._printed = path, [], []
         self._exit, self._media, self._changed = None, {}, {}
-        framed = read_framed(data)
-        unread = 0
-        for record in framed.records:
-            try:
-                for number, kind, at, end in fields(record):
-                    if kind == BYTES and number in self._take:
-                        self._take[number](record[at:end])
-            except NotProtobufError:
-                unread += 1
+        unfit = f"no messages, or nested deeper than Limits(depth={self._limits.depth})"
+        self.problems += take_messages(data, path, self._take_field, unfit)
         self.console.append("".join(self._printed))
-        self.problems += damages(framed, path)
-        if unread:
-            bound = f"nested deeper than Limits(depth={self._limits.depth})"
-            message = f"{unread} records are no messages, or {bound}: left out"
-            self.problems.append(Problem("bad_line", message, path))
         self.problems += self._left_out()
         return b"".join(self._rows)
 
@@ -179,6 +159,10 @@ class RunRecords:
             return False
         last = self._decoded(name, self._last[name])
         return bool(last == value or (last != last and value != value))
+
+    def _take_field(self, number: int, message: bytes) -> None:
+        if number in self._take:
+            self._take[number](message)
 
     def _take_history(self, message: bytes) -> None:
         items: list[tuple[Names, bytes]] = []
