@@ -10,6 +10,15 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 Items = Iterable[tuple[Any, Any]]
 
 
+def value_at(nested: Any, keys: Iterable[Any], otherwise: Any = None) -> Any:
+    """Return what stands under keys, the outermost first; something else if one is missing."""
+    for key in keys:
+        if not isinstance(nested, dict) or key not in nested:
+            return otherwise
+        nested = nested[key]
+    return nested
+
+
 def _items(value: Any) -> Items | None:
     return value.items() if isinstance(value, dict) else None
 

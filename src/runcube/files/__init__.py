@@ -28,7 +28,7 @@ from runcube.files.hashing import has_hash, hash_ends, hash_more, hash_prefix
 from runcube.files.listing import Listing
 from runcube.files.local import archive_path
 from runcube.files.one_load import begin_load, failed_reads, kept_for_load
-from runcube.files.packed import PACKED_ENDINGS
+from runcube.files.packed import PACKED_ENDINGS, unpacked_path
 from runcube.files.paths import (
     Roots,
     absolute_root,
@@ -84,5 +84,6 @@ __all__ = [
     "replace_atomically",
     "roots_of",
     "stat_file",
+    "unpacked_path",
     "without_secrets",
 ]

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.files import PACKED_ENDINGS, kept_for_load, stat_file
+from runcube.files import kept_for_load, stat_file, unpacked_path
 from runcube.readers.reading import content_of
 
 if TYPE_CHECKING:
@@ -61,17 +61,11 @@ def database_files(tree: Tree, file: LogFile) -> tuple[LogFile, ...]:
     database, and so an update notices that a run has gone on. A ``-shm`` without a ``-wal`` is one
     of them as well, since it shows that one is missing.
     """
-    base = _unpacked(file.path)
+    base = unpacked_path(file.path)
     beside = {ending: tree.files.get(base + ending) for ending in (_WAL, _JOURNAL, _SHARED)}
     if beside[_WAL] is not None:
         beside[_SHARED] = None
     return (file, *(found for found in beside.values() if found is not None))
-
-
-def _unpacked(path: str) -> str:
-    for ending in filter(None, PACKED_ENDINGS):
-        path = path.removesuffix(ending)
-    return path
 
 
 def tables_in(tree: Tree, file: LogFile) -> Mapping[str, Sequence[str]]:
@@ -83,7 +77,7 @@ def tables_in(tree: Tree, file: LogFile) -> Mapping[str, Sequence[str]]:
     file : LogFile
         It is read only if its name is that of a database, and so are its first bytes.
     """
-    _, dot, ending = _unpacked(file.path).rpartition(".")
+    _, dot, ending = unpacked_path(file.path).rpartition(".")
     if not _NAMES.fullmatch(dot + ending) or not is_database(tree.head(file.path)):
         return {}
     return _tables(tree.root, database_files(tree, file))

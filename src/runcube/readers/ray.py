@@ -19,6 +19,7 @@ from runcube.core import (
     Source,
     Status,
     natural_key,
+    value_at,
 )
 from runcube.readers.config_files import (
     find_sidecars,
@@ -176,9 +177,8 @@ def _left_out(log: Log, run: RunLog) -> Iterator[Problem]:
         if column is None:
             continue
         # The last ``done`` is the status of the run; before, it says that the run goes on.
-        kept: Any = False if name == "done" else run.header.config
-        for key in dict(_FACTS).get(name, ()):
-            kept = kept.get(key) if isinstance(kept, dict) else None
+        keys = dict(_FACTS).get(name, ())
+        kept = False if name == "done" else value_at(run.header.config, keys)
         others = column.rows[~_holds(column, kept)]
         if name == "done":
             others = others[others != column.rows[-1]]

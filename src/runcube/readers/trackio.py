@@ -6,7 +6,6 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source
@@ -15,6 +14,7 @@ from runcube.readers.jsonl import Options, open_log, runs_of_log
 from runcube.readers.lines import BadLine, decode_line
 from runcube.readers.reading import HeadersByReading, content_of
 from runcube.readers.table import STEP, WALL, Part, column_of
+from runcube.readers.times import utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -197,7 +197,7 @@ class _Project:
         known = ("run_id", "run_name")
         more = ("step", "timestamp", "metrics", "log_id")
         for run_id, name, step, time, metrics, log_id in database.rows("metrics", *known, *more):
-            self._run(run_id, name).rows.append(_Row(step, _seconds(time), metrics))
+            self._run(run_id, name).rows.append(_Row(step, utc_seconds(time), metrics))
             self._known |= {log_id} if log_id is not None else set()
         for run_id, name, config in database.rows("configs", *known, "config"):
             self._run(run_id, name).config = config
@@ -221,7 +221,7 @@ class _Project:
             elif kind == _ALERT:
                 run.alerts.append(_alert(*(record.get(key) for key in ("level", "title", "text"))))
             elif record.get("log_id") is None or record["log_id"] not in self._known:
-                time = _seconds(record.get("timestamp"))
+                time = utc_seconds(record.get("timestamp"))
                 run.rows.append(_Row(record.get("step"), time, record.get("metrics")))
                 run.config = record.get("config") or run.config
 
@@ -265,15 +265,6 @@ def _plain(
         else:
             kept[key] = _NUMBERS.get(item, item) if isinstance(item, str) else item
     return kept
-
-
-def _seconds(text: Any) -> float:
-    """Return a time as seconds since 1970; NaN if it is none."""
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
 
 
 def _alert(level: Any, title: Any, text: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import Problem
+from runcube.core import Problem, value_at
 from runcube.readers.config_files.carry import shown_keys
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def job_configuration(
     chosen: dict[str, Any] = {}
     for key, text in _assigned(overrides):
         name = key.replace("/", ".")
-        if key in groups or (config is not None and not _is_value(found, name)):
+        is_value = not isinstance(value_at(found, name.split("."), {}), dict)
+        if key in groups or (config is not None and not is_value):
             below = facts.setdefault("overrides", {}) if key in _NO_HPARAMS else chosen
             below[name] = _value(text)
         elif config is None:
@@ -102,7 +103,8 @@ def contradictions(
         Of ``config.yaml``, for the problems.
     """
     own = dict(_assigned(overrides))
-    differing = [key for key, text in own.items() if _contradict(_find(config, key), _value(text))]
+    held = {key: value_at(config, key.replace("/", ".").split(".")) for key in own}
+    differing = [key for key, text in own.items() if _contradict(held[key], _value(text))]
     if differing:
         what = "another value than in overrides.yaml, config.yaml counts"
         yield Problem("config_conflict", f"{shown_keys(differing)}: {what}; {_SHARED}", path)
@@ -177,20 +179,6 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-def _find(config: Any, key: str) -> Any:
-    for part in key.replace("/", ".").split("."):
-        config = config.get(part) if isinstance(config, dict) else None
-    return config
-
-
-def _is_value(config: Any, name: str) -> bool:
-    """Return whether a configuration has a value of a dotted key, and no section."""
-    *above, last = name.split(".")
-    for part in above:
-        config = config.get(part) if isinstance(config, dict) else None
-    return isinstance(config, dict) and last in config and not isinstance(config[last], dict)
 
 
 def _contradict(one: Any, other: Any) -> bool:

@@ -6,7 +6,7 @@ from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import DEFAULT_LIMITS, Problem
+from runcube.core import DEFAULT_LIMITS, Problem, value_at
 from runcube.files import damage_problem, kept_for_load, read_bytes
 from runcube.readers.config_files import hydra
 from runcube.readers.config_files.carry import Carrier, Note, Parsed, shown_keys
@@ -78,7 +78,7 @@ def _conflicts(
     """Yield a problem for each key of a file that gives way to one of a file that counts more."""
     for number, (path, config) in enumerate(read):
         for keys in _lost(config, merged):
-            if hydra.is_unresolved(reduce(lambda inside, key: inside[key], keys, config)):
+            if hydra.is_unresolved(value_at(config, keys)):
                 continue  # the other one is what it was resolved to
             counts = next(other for other, nearer in read[:number] if _decides(nearer, keys))
             what = f"{counts} and {path} differ, {counts} counts"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status, natural_key
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status, natural_key, value_at
 from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import SIDECARS, find_sidecars, load_sidecars, merge
 from runcube.readers.hf_trainer.history import (
@@ -249,13 +249,11 @@ def _ending(state: _State) -> Status:
     """Return how a run ended: by its summary, its last step, or the word of a callback."""
     if any(map(is_summary, state.entries)):
         return Status.COMPLETE
-    control: Any = state.facts
-    for key in ("stateful_callbacks", "TrainerControl", "args", "should_training_stop"):
-        control = control.get(key) if isinstance(control, dict) else None
+    stop = ("stateful_callbacks", "TrainerControl", "args", "should_training_stop")
     reached, most = state.facts.get("global_step"), state.facts.get("max_steps")
     numbers = isinstance(reached, int | float) and isinstance(most, int | float)
     is_whole = numbers and 0 < most <= reached  # type: ignore[operator]
-    return Status.COMPLETE if is_whole or control is True else Status.INCOMPLETE
+    return Status.COMPLETE if is_whole or value_at(state.facts, stop) is True else Status.INCOMPLETE
 
 
 def _train_time(state: _State) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runcube.core import Problem, RunLog, is_count_like
+from runcube.core import Problem, RunLog, is_count_like, value_at
 from runcube.readers.config_files import is_sidecar_name, is_unresolved, load_sidecars
 from runcube.readers.jsonl.configuration import known_configuration, run_header
 from runcube.readers.jsonl.interleave import interleaved
@@ -286,7 +286,9 @@ def _config_problems(
     if not run.header.has_config:
         yield Problem("no_config", "no configuration in the log or beside it", path)
     differing = [
-        key for key in differing_keys(beside, known, both=True) if not _is_unresolved(beside, key)
+        key
+        for key in differing_keys(beside, known, both=True)
+        if not is_unresolved(value_at(beside, key.split(".")))
     ]
     if differing:
         message = f"{', '.join(map(repr, differing))} differ in the log and beside it"
@@ -304,13 +306,6 @@ def _config_problems(
             what = f"changes within the run on {count} line{'s' * (count > 1)}"
             message = f"{name!r} {what}: {shown}; the first is kept"
             yield Problem("config_conflict", message, where, line)
-
-
-def _is_unresolved(config: Any, dotted: str) -> bool:
-    """Return whether a configuration has text at a key that stands for another value."""
-    for key in dotted.split("."):
-        config = config.get(key) if isinstance(config, dict) else None
-    return is_unresolved(config)
 
 
 def differing_keys(one: Any, other: Any, *, both: bool = False, prefix: str = "") -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, clean_text
-from runcube.files import PACKED_ENDINGS
+from runcube.files import unpacked_path
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
 from runcube.readers.database import database_files, is_database, open_database, tables_in
 from runcube.readers.jsonl import log_of_points, runs_of_log
@@ -53,10 +53,7 @@ class OptunaReader(HeadersByReading):
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each file with studies, then what stands beside it."""
         for file in [*tree.unclaimed()]:
-            path = file.path
-            for packed in PACKED_ENDINGS:
-                path = path.removesuffix(packed)
-            if not _NAMED.search(path.rpartition("/")[2]):
+            if not _NAMED.search(unpacked_path(file.path).rpartition("/")[2]):
                 continue
             head = tree.head(file.path)
             if is_journal(head):

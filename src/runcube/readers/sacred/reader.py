@@ -14,16 +14,18 @@ from runcube.core import (
     Status,
     elapsed_seconds,
     natural_key,
+    value_at,
 )
-from runcube.files import PACKED_ENDINGS
+from runcube.files import unpacked_path
 from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, with_section
 from runcube.readers.json_file import is_damaged, read_json_file
 from runcube.readers.jsonl import Options, axis_of, open_log, runs_of_log
 from runcube.readers.reading import HeadersByReading, content_if_any, text_if_any
 from runcube.readers.sacred.plain import plain
-from runcube.readers.sacred.rows import STEP, WALL, as_lines, column_of, seconds_between
+from runcube.readers.sacred.rows import as_lines, column_of
 from runcube.readers.sacred.series import Series, series_of_info, series_of_metrics
-from runcube.readers.table import Part
+from runcube.readers.table import STEP, WALL, Part
+from runcube.readers.times import utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,7 +107,7 @@ class SacredReader(HeadersByReading):
             run.marker = _STATUS.get(str(described.get("status")), run.marker)
             run.problems += _unfinished(described, source.path)
             stop = described.get("stop_time") or described.get("heartbeat")
-            run.train_time = seconds_between(described.get("start_time"), stop)
+            run.train_time = utc_seconds(stop) - utc_seconds(described.get("start_time"))
             if request.messages:
                 run.messages += self._printed(source, files.get(PRINTED), described, run.problems)
         return runs
@@ -146,7 +148,7 @@ class SacredReader(HeadersByReading):
         sidecars = [file for file in source.files if is_sidecar_name(file.path)]
         found, problems = load_sidecars(source, sidecars, self.limits)
         config = plain(found)
-        facts = {name: _at(described, keys) for name, keys in _FACTS.items()}
+        facts = {name: value_at(described, keys) for name, keys in _FACTS.items()}
         said = {
             name: fact
             for name, fact in facts.items()
@@ -181,10 +183,7 @@ def _is_own(file: LogFile) -> bool:
 
 def _plain_name(path: str) -> str:
     """Return the name of a file without the ending of a packed one."""
-    name = path.rpartition("/")[2]
-    for packed in PACKED_ENDINGS:
-        name = name.removesuffix(packed)
-    return name
+    return unpacked_path(path).rpartition("/")[2]
 
 
 def _is_of_sacred(name: str, tree: Tree, file: LogFile) -> bool:
@@ -234,9 +233,3 @@ def _unfinished(described: dict[str, Any], path: str) -> Iterator[Problem]:
         beat = described.get("heartbeat") or "never"
         what = f"RUNNING, last heartbeat {beat} (UTC): if that is long ago, it was killed"
         yield Problem("not_ended", what, path)
-
-
-def _at(value: Any, keys: Sequence[str]) -> Any:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value

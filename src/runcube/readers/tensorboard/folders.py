@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS
-from runcube.files import PACKED_ENDINGS
+from runcube.files import unpacked_path
 from runcube.readers.jsonl import SPLIT_WORDS, meaning, split_and_metric
 from runcube.readers.tensorboard.framing import frames
 from runcube.readers.tensorboard.scalars import FileEvents, read_events
@@ -29,9 +29,7 @@ _TIME = re.compile(r"\d{9,}\.\d+")
 
 def is_event_name(path: str) -> bool:
     """Return whether a file has the name of an event file."""
-    for packed in PACKED_ENDINGS:
-        path = path.removesuffix(packed)
-    return _NAME.search(path) is not None
+    return _NAME.search(unpacked_path(path)) is not None
 
 
 def folder_of(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status, natural_key
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status, natural_key, value_at
 from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
 from runcube.readers.jsonl import differing_keys, log_of_points, runs_of_log
 from runcube.readers.reading import HeadersByReading, content_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ENDS = {1: Status.COMPLETE, 2: Status.FAILED}
 _ROOT = "."
+_NOTHING = object()
 _READING = ("values", "float32 as TensorBoard keeps them, each widened to float64 as it is")
 
 
@@ -111,7 +112,8 @@ class TensorBoardReader(HeadersByReading):
         kept: dict[str, Any] = {}
         for key, value in own.items():
             parts = [key] if key in beside else _sections(key, own, beside)
-            if _has(beside, parts) and _is_same(_value(beside, parts), value):
+            held = value_at(beside, parts, _NOTHING)
+            if held is not _NOTHING and _is_same(held, value):
                 continue
             inside = kept
             for part in parts[:-1]:
@@ -165,26 +167,12 @@ def _seconds(files: Sequence[EventFile]) -> float:
     return total or float("nan")
 
 
-def _has(config: Any, keys: Sequence[str]) -> bool:
-    for key in keys:
-        if not isinstance(config, dict) or key not in config:
-            return False
-        config = config[key]
-    return True
-
-
 def _sections(key: str, *configs: dict[str, Any]) -> list[str]:
     """Return a key with its sections, outermost first; alone if a section is a value itself."""
     parts = key.split("/")
     above = ["/".join(parts[:size]) for size in range(1, len(parts))]
     is_value = any(not isinstance(config.get(one, {}), dict) for config in configs for one in above)
     return [key] if is_value or not all(parts) else parts
-
-
-def _value(config: Any, keys: Sequence[str]) -> Any:
-    for key in keys:
-        config = config[key]
-    return config
 
 
 def _is_same(value: Any, logged: Any) -> bool:
