@@ -137,11 +137,17 @@ class JsonlReader(HeadersByReading):
         if not claimed and (self.x or self._named):
             # Nothing looks like a log by itself: what has the names that were given is one.
             claimed, silent = self._claimed(tree, by_name=True)
+        for parts in self._joined(tree, claimed, silent):
+            yield self._source(tree, parts)
+
+    def _joined(
+        self, tree: Tree, claimed: list[LogFile], silent: list[LogFile]
+    ) -> list[list[LogFile]]:
+        """Return the files of each log among those of `_claimed`."""
         # What is called like the logs is one: of a run that wrote nothing, or nothing telling.
         names = {file.path.rpartition("/")[2] for file in claimed}
-        claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
-        for parts in group_parts(tree, claimed):
-            yield self._source(tree, parts)
+        alike = [file for file in silent if file.path.rpartition("/")[2] in names]
+        return group_parts(tree, [*claimed, *alike])
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse a source.

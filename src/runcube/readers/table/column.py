@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.kernel import Kind
+from runcube.readers.kernel import Kind, by_appearance
 from runcube.readers.lines import as_float, spelling
 
 if TYPE_CHECKING:
@@ -207,19 +207,12 @@ class GrowingColumn:
         if not self._is_sorted:
             order = np.argsort(where, kind="stable")
             where, kind, cells = where[order], kind[order], cells[order]
-            words = _by_appearance(cells, kind == TEXT, words)
-            items = _by_appearance(cells, kind == OTHER, items)
+            texts, others = kind == TEXT, kind == OTHER
+            cells[texts], words = by_appearance(cells[texts].astype(np.int64), words)
+            cells[others], items = by_appearance(cells[others].astype(np.int64), items)
         return Column(where, kind, cells, words, items)
 
     def objects(self) -> Objects:
         """Return the finished column of whole objects."""
         column = self.column()
         return Objects(column.rows, column.values.astype(np.int64), column.items)
-
-
-def _by_appearance(cells: NDArray[np.float64], at: NDArray[np.bool_], held: list[Any]) -> list[Any]:
-    """Return what some cells hold in the order of these, and count them so, in place."""
-    used, first, codes = np.unique(cells[at], return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    cells[at] = np.argsort(order)[codes]
-    return [held[int(i)] for i in used[order]]
