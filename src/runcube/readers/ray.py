@@ -35,7 +35,7 @@ from runcube.readers.reading import HeadersByReading, text_if_any
 from runcube.readers.table import NUMBER, TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -99,24 +99,28 @@ class RayReader(HeadersByReading):
         """Parse the one run of a trial; ``error.txt`` or ``done`` is the marker of its end."""
         files = [f for f in source.files if is_sidecar_name(f.path)]
         params, problems = load_sidecars(source, files, self.limits)
-        error = _beside(source, ERROR)
+        paths = (file.path for file in source.files)
+        error = next((path for path in paths if path.rpartition("/")[2] == ERROR), None)
         said = None if error is None else text_if_any(source.root, error, self.limits, problems)
         texts = (said or "").splitlines()
-        if not _has_result(source):
+        if source.path.rpartition("/")[2] != RESULT:
+            header = RunHeader(source, config=params, has_config=bool(params), has_metrics=False)
             marker = None if error is None else Status.FAILED
-            lone = RunLog(_lone(source, params), marker=marker, problems=problems)
-            lone.roles = Roles()
+            lone = RunLog(header, marker=marker, problems=problems, roles=Roles())
             lone.messages = texts if request.messages else []
             return [lone]
         log_alone = replace(source, files=source.files[:1])
         log, runs = read_log(log_alone, replace(_OPTIONS, limits=self.limits), request)
         for run in runs:
-            conflict = _conflict(params, run.header.config)
-            if conflict:
-                problems.append(Problem("config_conflict", conflict, source.path))
+            keys = differing_keys(params, run.header.config, both=True)
+            if keys:
+                what = f"{PARAMS} differs from the results' config; the results win"
+                message = f"{shown_keys(keys)}: {what}"
+                problems.append(Problem("config_conflict", message, source.path))
             run.problems = [p for p in run.problems if p.kind != "no_config" or not params]
             run.problems += [*problems, *_left_out(log, run)]
-            run.header = _merged(run.header, params, source)
+            config = merge(params, run.header.config)
+            run.header = replace(run.header, source=source, config=config, has_config=bool(config))
             run.marker = strongest(run.marker, _done(log) if error is None else Status.FAILED)
             run.messages += texts if request.messages else []
         return runs
@@ -157,16 +161,6 @@ def _source(tree: Tree, folder: str, result: LogFile | None) -> Source:
     return Source(tree.root, files[0].path, tuple(files))
 
 
-def _beside(source: Source, name: str) -> str | None:
-    """Return the path of a file of the trial by name; None if the trial has no such file."""
-    paths = (file.path for file in source.files)
-    return next((path for path in paths if path.rpartition("/")[2] == name), None)
-
-
-def _has_result(source: Source) -> bool:
-    return source.path.rpartition("/")[2] == RESULT
-
-
 def _left_out(log: Log, run: RunLog) -> Iterator[Problem]:
     """Yield a problem for each column that is no metric and has values that are kept nowhere.
 
@@ -198,23 +192,6 @@ def _holds(column: Column, value: Any) -> NDArray[np.bool_]:
         kind, cell = NUMBER, value
     held: NDArray[np.bool_] = (column.kinds == kind) & (column.values == cell)
     return held
-
-
-def _lone(source: Source, params: Mapping[str, Any]) -> RunHeader:
-    return RunHeader(source, config=params, has_config=bool(params), has_metrics=False)
-
-
-def _merged(header: RunHeader, params: Mapping[str, Any], source: Source) -> RunHeader:
-    config = merge(params, header.config)
-    return replace(header, source=source, config=config, has_config=bool(config))
-
-
-def _conflict(params: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Return a message that names the keys in which ``params.json`` and the results differ."""
-    keys = differing_keys(params, config, both=True)
-    if not keys:
-        return ""
-    return f"{shown_keys(keys)}: {PARAMS} differs from the results' config; the results win"
 
 
 def _done(log: Log) -> Status | None:

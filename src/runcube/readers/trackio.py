@@ -95,7 +95,8 @@ class TrackioReader(HeadersByReading):
             run.rows.sort(key=lambda row: row.time)
         lines, media, problems = run.as_lines(path, self.limits)
         log = open_log([Part(path, lines)], replace(_OPTIONS, limits=self.limits))
-        known = (run.configuration(self.limits), problems, ["the run's row in 'configs'"])
+        config, named = run.configuration(path, self.limits)
+        known = (config, [*problems, *named], ["the run's row in 'configs'"])
         (found,) = runs_of_log(log, source, request, *known)
         for (name, kind), count in media.items():
             values = f"{count} value{'s' * (count > 1)} of type {kind!r}"
@@ -123,16 +124,19 @@ class _Run:
     config: Any = None
     alerts: list[str] = field(default_factory=list)
 
-    def configuration(self, limits: Limits) -> dict[str, Any]:
-        """Return the configuration, with facts about the run in a section of their own."""
-        config = _decoded(self.config, limits)
-        config = dict(config) if isinstance(config, dict) else {}
+    def configuration(self, path: str, limits: Limits) -> tuple[dict[str, Any], list[Problem]]:
+        """Return the configuration, with facts about the run in a section, and what is wrong."""
+        found = _decoded(self.config, limits)
+        problems = []
+        if self.config is not None and not isinstance(found, dict):
+            problems.append(Problem("no_config", "the configuration is no object", path))
+        config = dict(found) if isinstance(found, dict) else {}
         facts: dict[str, Any] = {"run_id": self.id, "run_name": self.name}
         facts |= {new: config.pop(old, None) for old, new in _FACTS.items()}
         facts = {key: value for key, value in facts.items() if value is not None}
         if "trackio" in config:
-            return config | {f"trackio.{key}": value for key, value in facts.items()}
-        return config | {"trackio": facts}
+            return config | {f"trackio.{key}": value for key, value in facts.items()}, problems
+        return config | {"trackio": facts}, problems
 
     def as_lines(
         self, path: str, limits: Limits
@@ -149,13 +153,7 @@ class _Run:
             else:
                 lines.append("")
                 problems.append(Problem("bad_line", "no object of metrics", path, number))
-        problems += self._config_problems(path, limits)
         return "".join(line + "\n" for line in lines).encode(), media, problems
-
-    def _config_problems(self, path: str, limits: Limits) -> list[Problem]:
-        if self.config is None or isinstance(_decoded(self.config, limits), dict):
-            return []
-        return [Problem("no_config", "the configuration is no object", path)]
 
 
 class _Project:

@@ -86,7 +86,7 @@ class SacredReader(HeadersByReading):
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
-        files = {_plain_name(file.path): file for file in source.files[::-1] if _is_own(file)}
+        files = {_plain_name(file.path): file for file in source.files[::-1]}
         problems: list[Problem] = []
         described, metrics, info = (
             self._object(source, files.get(name), problems) for name in (RUN, METRICS, INFO)
@@ -175,10 +175,6 @@ class SacredReader(HeadersByReading):
         raised = [piece for piece in trace or [] if isinstance(piece, str)]
         lines = [*(text or "").splitlines(), *"".join(raised).splitlines()]
         return [line for line in lines if line.strip()]
-
-
-def _is_own(file: LogFile) -> bool:
-    return _plain_name(file.path) in _OWN
 
 
 def _plain_name(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.kernel import Kind, by_appearance
+from runcube.readers.kernel import Items, Kind, by_appearance
 from runcube.readers.lines import as_float, spelling
 
 if TYPE_CHECKING:
@@ -139,8 +139,7 @@ class GrowingColumn:
         self._pieces: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
         self._cells: tuple[list[int], list[int], list[float]] = ([], [], [])
         self._words: dict[str, int] = {}
-        self._items: dict[str, int] = {}
-        self._values: list[Any] = []
+        self._items = Items(spelling)
         self._is_sorted = True
 
     def take(self, cells: Cells, rows: NDArray[np.int64], *, whole: bool) -> None:
@@ -154,9 +153,9 @@ class GrowingColumn:
             present = (kinds > 0) & (rows >= 0)
             rows, kinds, values = rows[present], kinds[present], values[present]
         words = [self._words.setdefault(word, len(self._words)) for word in cells.words]
-        items = [self._code(item) for item in cells.items]
+        items = [*map(self._items.code, cells.items)]
         # Objects that differ in the order of their keys alone are one item.
-        if self._pieces or len(self._values) < len(items):
+        if self._pieces or len(self._items.values) < len(items):
             values = values.copy()
             for kind, codes in ((TEXT, words), (OTHER, items)):
                 at = kinds == kind
@@ -170,22 +169,11 @@ class GrowingColumn:
         elif isinstance(value, str):
             self._add(row, TEXT, self._words.setdefault(value, len(self._words)))
         else:
-            self._add(row, OTHER, self._code(value))
+            self.put_whole(row, value)
 
     def put_whole(self, row: int, value: Any) -> None:
         """Fill one row with an object, or what is there in its place."""
-        self._add(row, OTHER, self._code(value))
-
-    def _code(self, value: Any) -> int:
-        if not self._values:  # spelled once there is another one
-            self._values.append(value)
-            return 0
-        if not self._items:
-            self._items[spelling(self._values[0])] = 0
-        code = self._items.setdefault(spelling(value), len(self._values))
-        if code == len(self._values):
-            self._values.append(value)
-        return code
+        self._add(row, OTHER, self._items.code(value))
 
     def _add(self, row: int, kind: int, cell: float) -> None:
         self._is_sorted = False
@@ -203,7 +191,7 @@ class GrowingColumn:
         where, kind, cells = self._pieces[0]
         if len(self._pieces) > 1:
             where, kind, cells = map(np.concatenate, zip(*self._pieces, strict=True))
-        words, items = list(self._words), self._values
+        words, items = list(self._words), self._items.values
         if not self._is_sorted:
             order = np.argsort(where, kind="stable")
             where, kind, cells = where[order], kind[order], cells[order]
