@@ -46,13 +46,7 @@ _ENDS = {1: Status.COMPLETE, 2: Status.FAILED}
 _STEPS, _CLOCK = "step", "timestamp"
 # What keys of these names are called instead.
 _TAKEN = {name: f"scalars/{name}" for name in (_STEPS, _CLOCK)}
-_OPTIONS = Options(
-    run=False,
-    x=_STEPS,
-    axes=frozenset({_CLOCK}),
-    plain=frozenset(_TAKEN.values()),
-    in_log=False,
-)
+_OPTIONS = Options.of_logger(_STEPS, _CLOCK, plain=_TAKEN.values())
 
 
 @dataclass(frozen=True)

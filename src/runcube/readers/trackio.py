@@ -32,13 +32,7 @@ _KINDS = (_METRIC, _SYSTEM, _ALERT)
 _FACTS = {"_Username": "username", "_Created": "created", "_Group": "group"}
 _NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _MEDIA = "_type"
-_OPTIONS = Options(
-    x=STEP,
-    run=False,
-    axes=frozenset({WALL}),
-    plain=frozenset(map(column_of, (STEP, WALL))),
-    in_log=False,
-)
+_OPTIONS = Options.of_logger(STEP, WALL, plain=map(column_of, (STEP, WALL)))
 
 
 @dataclass(frozen=True)

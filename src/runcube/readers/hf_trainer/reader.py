@@ -13,7 +13,6 @@ from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import SIDECARS, find_sidecars, load_sidecars, merge
 from runcube.readers.hf_trainer.history import (
     AXES,
-    STEP,
     TRAIN_TIME,
     common_length,
     filtered,
@@ -52,13 +51,7 @@ _READING = (
     "training losses are means since the entry before; where logging_nan_inf_filter is on, as it "
     "is by default, a NaN or infinite loss is no part of a mean, in training and evaluation",
 )
-_OPTIONS = Options(
-    run=False,
-    x=STEP,
-    axes=frozenset(AXES) - {STEP},
-    split="(?P<split>[^/]+)/(?P<metric>.+)",
-    in_log=False,
-)
+_OPTIONS = Options.of_logger(*AXES, split="(?P<split>[^/]+)/(?P<metric>.+)")
 _EVENTS = "tfevents."
 
 

@@ -171,17 +171,10 @@ def log_of_points(table: PointTable, limits: Limits) -> Log:
 
     A metric that is called like an axis (``epoch``) may be one beside the step.
     """
-    axes = {name: axis_of(name) for name in table.columns if name not in (STEP, WALL)}
-    options = Options(
-        x=STEP,
-        run=False,
-        in_log=False,
-        objects=False,
-        axes=frozenset({WALL}),
-        plain=frozenset(name for name, axis in axes.items() if axis in (STEP, WALL)),
-        limits=limits,
-    )
-    log = Log(table, options)
+    own = (STEP, WALL)
+    plain = [name for name in table.columns if name not in own and axis_of(name) in own]
+    options = Options.of_logger(STEP, WALL, plain=plain, limits=limits)
+    log = Log(table, replace(options, objects=False))
     log.is_ordered = True
     return log
 

@@ -96,9 +96,13 @@ class SacredReader(HeadersByReading):
         series, rest = _series(metrics, info, paths, problems)
         end = _end(series, rest, described)
         lines, lost = as_lines(series, end, first)
-        log = open_log(
-            [Part(first, lines)], self._options([*(column_of(s.name) for s in series), *end])
-        )
+        # No metric is the step or a time of the run.
+        names = (*(column_of(one.name) for one in series), *end)
+        metrics_alone = [
+            n for n in names if axis_of(n) in (STEP, WALL) or elapsed_seconds(n) is not None
+        ]
+        options = Options.of_logger(STEP, WALL, plain=metrics_alone, limits=self.limits)
+        log = open_log([Part(first, lines)], options)
         config, named = self._configuration(source, described)
         problems += [*lost, *named]
         beside = [f.path.rpartition("/")[2] for f in source.files if is_sidecar_name(f.path)]
@@ -111,22 +115,6 @@ class SacredReader(HeadersByReading):
             if request.messages:
                 run.messages += self._printed(source, files.get(PRINTED), described, run.problems)
         return runs
-
-    def _options(self, names: Sequence[str]) -> Options:
-        """Return what is known of the columns: no metric is the step or a time of the run."""
-        plain_names = frozenset(
-            name
-            for name in names
-            if axis_of(name) in (STEP, WALL) or elapsed_seconds(name) is not None
-        )
-        return Options(
-            x=STEP,
-            run=False,
-            in_log=False,
-            axes=frozenset({WALL}),
-            plain=plain_names,
-            limits=self.limits,
-        )
 
     def _object(
         self, source: Source, file: LogFile | None, problems: list[Problem]

@@ -27,7 +27,7 @@ _BESIDE = (_CONFIG, _SUMMARY, _CONSOLE, "wandb-metadata.json")
 _FOLDERS = RunFolders("wandb", _MAGIC, _BESIDE)
 # A link to the newest run; a directory where links were followed.
 _LATEST = "latest-run"
-_OPTIONS = Options(run=False, x="_step", axes=frozenset({"_runtime", "_timestamp"}), in_log=False)
+_OPTIONS = Options.of_logger("_step", "_runtime", "_timestamp")
 
 
 @dataclass(frozen=True)
