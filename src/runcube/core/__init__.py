@@ -52,7 +52,7 @@ from runcube.core.model import (
     Source,
     Status,
 )
-from runcube.core.nested import PLAIN, leaves, value_at
+from runcube.core.nested import PLAIN, leaves, opened, value_at
 from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.roles import Names, Roles
 from runcube.core.text import (
@@ -114,6 +114,7 @@ __all__ = [
     "method_of",
     "natural_key",
     "nearest",
+    "opened",
     "printable",
     "scatter_text",
     "scatter_values",

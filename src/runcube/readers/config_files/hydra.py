@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import Problem, value_at
+from runcube.core import Problem, opened, value_at
 from runcube.readers.config_files.carry import shown_keys
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def job_configuration(
             below = facts.setdefault("overrides", {}) if key in _NO_HPARAMS else chosen
             below[name] = _value(text)
         elif config is None:
-            _set(found, name.split("."), _value(text))
+            *above, last = name.split(".")
+            opened(found, above)[last] = _value(text)
     if chosen:
         found.setdefault("overrides", chosen)
     if facts:
@@ -202,12 +203,3 @@ def _is_among(text: str, swept: str | None) -> bool:
 def _section(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     section = mapping.get(name)
     return section if isinstance(section, dict) else {}
-
-
-def _set(config: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    *above, last = keys
-    for key in above:
-        below = config.get(key)
-        config[key] = dict(below) if isinstance(below, dict) else {}
-        config = config[key]
-    config[last] = value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +67,12 @@ class Column:
             Their cells.
         """
         return _found(self.rows, rows)
+
+    def only(self, cells: NDArray[Any]) -> Column:
+        """Return some of the cells."""
+        return replace(
+            self, rows=self.rows[cells], kinds=self.kinds[cells], values=self.values[cells]
+        )
 
 
 @dataclass(slots=True)

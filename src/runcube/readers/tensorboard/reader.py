@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status, natural_key, value_at
+from runcube.core import (
+    DEFAULT_LIMITS,
+    Limits,
+    Problem,
+    Source,
+    Status,
+    natural_key,
+    opened,
+    value_at,
+)
 from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
 from runcube.readers.jsonl import differing_keys, log_of_points, runs_of_log
 from runcube.readers.reading import HeadersByReading, content_of
@@ -115,10 +124,7 @@ class TensorBoardReader(HeadersByReading):
             held = value_at(beside, parts, _NOTHING)
             if held is not _NOTHING and _is_same(held, value):
                 continue
-            inside = kept
-            for part in parts[:-1]:
-                inside = inside.setdefault(part, {})
-            inside[parts[-1]] = value
+            opened(kept, parts[:-1])[parts[-1]] = value
         if not (own and beside):
             return kept or beside, problems
         return load_sidecars(source, sidecars, self.limits, own=(source.files[0].path, kept))
