@@ -330,6 +330,11 @@ def is_number_text(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value of JSON is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def as_float(number: float) -> float | None:
     """Return a number as float64; None for a whole number beyond it."""
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import Problem, opened, value_at
+from runcube.core import Problem, leaves, opened, value_at
 from runcube.readers.config_files.carry import shown_keys
+from runcube.readers.lines import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -125,7 +126,9 @@ def unresolved(config: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """
     keys = [
         dotted
-        for dotted, text in _texts(config)
+        for dotted, value in leaves(config, ".")
+        for text in (value if isinstance(value, list) else [value])
+        if is_unresolved(text)
         if any(not _is_told(config, name.strip()) for name in _REFERENCE.findall(text))
     ]
     if keys:
@@ -136,15 +139,6 @@ def _is_told(config: Mapping[str, Any], reference: str) -> bool:
     if ":" in reference:
         return reference.startswith("hydra:")
     return reference.startswith(".") or re.split(r"[.\[]", reference)[0] in config
-
-
-def _texts(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from _texts(value, f"{prefix}{key}.")
-        for text in value if isinstance(value, list) else [value]:
-            if is_unresolved(text):
-                yield prefix + key, text
 
 
 def _facts(of_hydra: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,11 +180,7 @@ def _contradict(one: Any, other: Any) -> bool:
     """Return whether two values differ, whatever type a schema made of them."""
     if isinstance(one, str) and isinstance(other, str):
         return one.casefold() != other.casefold()
-    numbers = (int, float)
-    are_numbers = isinstance(one, numbers) and isinstance(other, numbers)
-    return (
-        are_numbers and not isinstance(one, bool) and not isinstance(other, bool) and one != other
-    )
+    return is_number(one) and is_number(other) and one != other
 
 
 def _is_among(text: str, swept: str | None) -> bool:

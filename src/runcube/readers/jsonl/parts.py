@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runcube.core import is_count_like, natural_key
 from runcube.files import read_ends
 from runcube.readers.jsonl.names import SPLIT_WORDS
-from runcube.readers.lines import object_on, split_lines
+from runcube.readers.lines import is_number, object_on, split_lines
 from runcube.readers.table import flatten
 
 if TYPE_CHECKING:
@@ -158,5 +158,5 @@ def _counts(record: dict[str, Any]) -> dict[str, float]:
     return {
         name: value
         for name, value in flatten(record).items()
-        if is_count_like(name) and isinstance(value, int | float) and not isinstance(value, bool)
+        if is_count_like(name) and is_number(value)
     }

@@ -18,6 +18,7 @@ from runcube.readers.jsonl.reading import how_it_was_read
 from runcube.readers.jsonl.runs import build_run
 from runcube.readers.jsonl.training_loops import correct_steps
 from runcube.readers.jsonl.x_columns import axis_of
+from runcube.readers.lines import is_number
 from runcube.readers.reading import content_of
 from runcube.readers.table import STEP, WALL, Part, first_records, read_table
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runcube.core import Limits, LogFile, Request, Source
-    from runcube.readers.table import Objects, PointTable
+    from runcube.readers.table import PointTable
 
 
 # Problems of a configuration file of which nothing is known.
@@ -192,16 +193,12 @@ def _open_whole(parts: Sequence[Part], options: Options, raw: frozenset[str]) ->
         moving = {
             name
             for name, objects in log.table.objects.items()
-            if _holds_numbers(objects) or (name not in wanted and _moves(log, name))
+            # A metric that is called like a configuration holds numbers as well.
+            if any(map(is_number, objects.values)) or (name not in wanted and _moves(log, name))
         }
         if not moving:
             return log
         raw -= moving
-
-
-def _holds_numbers(objects: Objects) -> bool:
-    """Return whether a key holds numbers as well: a metric that is called like a configuration."""
-    return any(map(_is_number, objects.values))
 
 
 def _moves(log: Log, name: str) -> bool:
@@ -224,7 +221,7 @@ def raw_keys(records: Sequence[Mapping[str, Any]], options: Options) -> frozense
         return (said | frozenset(options.config or ())).intersection(objects)
     found = frozenset(objects).intersection(CONFIG_KEYS) - {options.trailer}
     first = records[0] if records else {}
-    if any(is_count_like(key) and _is_number(value) for key, value in first.items()):
+    if any(is_count_like(key) and is_number(value) for key, value in first.items()):
         return found
     own = {k for k, v in first.items() if isinstance(v, dict) and k and k == k.strip()}
     own.discard(str(options.trailer))
@@ -233,10 +230,6 @@ def raw_keys(records: Sequence[Mapping[str, Any]], options: Options) -> frozense
     if len(records) > 1 and all(r.keys() == first.keys() for r in records) and beside:
         return found
     return found | (own - later)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _share_problems(log: Log, runs: Sequence[RunLog]) -> None:
