@@ -21,13 +21,7 @@ from runcube.core import (
     natural_key,
     value_at,
 )
-from runcube.readers.config_files import (
-    find_sidecars,
-    is_sidecar_name,
-    load_sidecars,
-    merge,
-    shown_keys,
-)
+from runcube.readers.config_files import find_sidecars, load_named, merge, shown_keys
 from runcube.readers.jsonl import Options, differing_keys, read_log
 from runcube.readers.last_words import strongest
 from runcube.readers.lines import BadLine, decode_line
@@ -97,8 +91,7 @@ class RayReader(HeadersByReading):
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a trial; ``error.txt`` or ``done`` is the marker of its end."""
-        files = [f for f in source.files if is_sidecar_name(f.path)]
-        params, problems = load_sidecars(source, files, self.limits)
+        params, problems, _ = load_named(source, self.limits)
         paths = (file.path for file in source.files)
         error = next((path for path in paths if path.rpartition("/")[2] == ERROR), None)
         said = None if error is None else text_if_any(source.root, error, self.limits, problems)

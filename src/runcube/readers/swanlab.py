@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status
-from runcube.readers.config_files import is_sidecar_name, load_sidecars
+from runcube.readers.config_files import load_named
 from runcube.readers.jsonl import Options, open_log, runs_of_log
 from runcube.readers.leveldb_log import take_messages
 from runcube.readers.protobuf import double_of, inner, signed, text_of, values
@@ -84,9 +84,7 @@ class SwanLabReader(HeadersByReading):
         for file in _FOLDERS.logs_of(source.files):
             data = content_of(source.root, file.path, self.limits, problems, binary=True)
             parts.append(Part(file.path, records.read(file.path, data)))
-        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
-        config, named = load_sidecars(source, sidecars, self.limits)
-        names = [file.path.rpartition("/")[2] for file in sidecars]
+        config, named, names = load_named(source, self.limits)
         if records.facts:
             key = "swanlab" if "swanlab" not in config else "swanlab.run"
             config = {**config, key: records.facts}

@@ -10,6 +10,7 @@ from runcube.core import DEFAULT_LIMITS, Problem, value_at
 from runcube.files import damage_problem, kept_for_load, read_bytes
 from runcube.readers.config_files import hydra
 from runcube.readers.config_files.carry import Carrier, Note, Parsed, shown_keys
+from runcube.readers.config_files.find import is_sidecar_name
 from runcube.readers.config_files.json_text import parse_json
 from runcube.readers.config_files.yaml_text import parse_yaml
 
@@ -70,6 +71,15 @@ def load_sidecars(
     merged: dict[str, Any] = reduce(merge, (config for _, config in reversed(read)), {})
     untold = hydra.unresolved(merged, jobs[0]) if jobs else ()
     return merged, [*problems, *untold, *_conflicts(read, merged)]
+
+
+def load_named(
+    source: Source, limits: Limits, *, own: tuple[str, dict[str, Any]] | None = None
+) -> tuple[dict[str, Any], list[Problem], list[str]]:
+    """Return what `load_sidecars` does of all that are named so in a source, and their names."""
+    files = [file for file in source.files if is_sidecar_name(file.path)]
+    config, problems = load_sidecars(source, files, limits, own=own)
+    return config, problems, [file.path.rpartition("/")[2] for file in files]
 
 
 def _conflicts(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, clean_text
 from runcube.files import unpacked_path
-from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
+from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_named
 from runcube.readers.database import database_files, is_database, open_database, tables_in
 from runcube.readers.jsonl import log_of_points, runs_of_log
 from runcube.readers.optuna.journal import is_journal, read_journal
@@ -67,7 +67,6 @@ class OptunaReader(HeadersByReading):
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse all trials of a file, study by study; those that wait have not begun."""
-        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
         studies, problems = self._studies(source)
         runs = []
         seen: Counter[str] = Counter()
@@ -75,7 +74,7 @@ class OptunaReader(HeadersByReading):
             key = f"{clean_text(study.name)}/{trial.number}"
             seen[key] += 1  # numbers that damage made the same are of two runs all the same
             key = key if seen[key] == 1 else f"{key}@{seen[key]}"
-            runs.append(self._run(source, sidecars, study, trial, key, request))
+            runs.append(self._run(source, study, trial, key, request))
         for study in studies:
             waiting = sum(trial.state == WAITING for trial in study.trials)
             if waiting:
@@ -97,20 +96,13 @@ class OptunaReader(HeadersByReading):
         return studies, [*damages, *problems]
 
     def _run(
-        self,
-        source: Source,
-        sidecars: Sequence[LogFile],
-        study: Study,
-        trial: Trial,
-        key: str,
-        request: Request,
+        self, source: Source, study: Study, trial: Trial, key: str, request: Request
     ) -> RunLog:
         own = (source.path, configuration(study, trial))
-        whole, problems = load_sidecars(source, sidecars, self.limits, own=own)
+        whole, problems, names = load_named(source, self.limits, own=own)
         values = points(study, trial)
         table = table_of_points(values, [Part(source.path, b"")], [len(values.steps)])
         log = log_of_points(table, self.limits)
-        names = [file.path.rpartition("/")[2] for file in sidecars]
         names.append("parameters and attributes of the trial")
         (run,) = runs_of_log(log, source, request, whole, problems, names)
         reading = dict(run.header.reading) | {"runs": "one a trial"}

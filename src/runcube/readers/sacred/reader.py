@@ -17,7 +17,7 @@ from runcube.core import (
     value_at,
 )
 from runcube.files import unpacked_path
-from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, with_section
+from runcube.readers.config_files import find_sidecars, load_named, with_section
 from runcube.readers.json_file import is_damaged, read_json_file
 from runcube.readers.jsonl import Options, axis_of, open_log, runs_of_log
 from runcube.readers.reading import HeadersByReading, content_if_any, text_if_any
@@ -103,9 +103,8 @@ class SacredReader(HeadersByReading):
         ]
         options = Options.of_logger(STEP, WALL, plain=metrics_alone, limits=self.limits)
         log = open_log([Part(first, lines)], options)
-        config, named = self._configuration(source, described)
+        config, named, beside = self._configuration(source, described)
         problems += [*lost, *named]
-        beside = [f.path.rpartition("/")[2] for f in source.files if is_sidecar_name(f.path)]
         runs = runs_of_log(log, source, request, config, problems, beside)
         for run in runs:
             run.marker = _STATUS.get(str(described.get("status")), run.marker)
@@ -131,10 +130,9 @@ class SacredReader(HeadersByReading):
 
     def _configuration(
         self, source: Source, described: dict[str, Any]
-    ) -> tuple[dict[str, Any], list[Problem]]:
-        """Return the configuration with what is said of the run, and what is wrong with it."""
-        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
-        found, problems = load_sidecars(source, sidecars, self.limits)
+    ) -> tuple[dict[str, Any], list[Problem], list[str]]:
+        """Return the configuration with what is said of the run, what is wrong, and its files."""
+        found, problems, names = load_named(source, self.limits)
         config = plain(found)
         facts = {name: value_at(described, keys) for name, keys in _FACTS.items()}
         said = {
@@ -146,7 +144,7 @@ class SacredReader(HeadersByReading):
         said |= {"run_id": folder.rpartition("/")[2]} if folder else {}
         if not (found or problems):
             problems.append(Problem("no_config", "there is no config.json", source.path))
-        return with_section(config, _SECTION, said), problems
+        return with_section(config, _SECTION, said), problems, names
 
     def _printed(
         self,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source
-from runcube.readers.config_files import is_sidecar_name, load_sidecars, with_section
+from runcube.readers.config_files import load_named, load_sidecars, with_section
 from runcube.readers.jsonl import Options, open_log, runs_of_log
 from runcube.readers.reading import HeadersByReading, content_of, text_if_any
 from runcube.readers.run_folders import RunFolders, in_files
@@ -91,11 +91,9 @@ class WandbReader(HeadersByReading):
         self, source: Source, log: LogFile, records: RunRecords
     ) -> tuple[dict[str, Any], list[Problem], list[str]]:
         """Return the configuration with facts, what is wrong with it, and where it is from."""
-        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
         own = (log.path, records.config)
-        found, problems = load_sidecars(source, sidecars, self.limits, own=own)
+        found, problems, names = load_named(source, self.limits, own=own)
         config = {k: v for k, v in found.items() if k not in (PRIVATE, "wandb_version")}
-        names = [file.path.rpartition("/")[2] for file in sidecars]
         if records.facts:
             names = ["records of the run", *names]
             config = with_section(config, "wandb", records.facts)
