@@ -142,15 +142,12 @@ def _is_told(config: Mapping[str, Any], reference: str) -> bool:
 
 
 def _facts(of_hydra: Mapping[str, Any]) -> dict[str, Any]:
-    facts = {
-        section: {name: _section(of_hydra, section).get(name) for name in names}
-        for section, names in _FACTS.items()
-    }
-    return {
-        section: kept
-        for section, found in facts.items()
-        if (kept := {name: value for name, value in found.items() if value is not None})
-    }
+    facts: dict[str, Any] = {}
+    for section, names in _FACTS.items():
+        held = _section(of_hydra, section)
+        kept = {name: held[name] for name in names if held.get(name) is not None}
+        facts |= {section: kept} if kept else {}
+    return facts
 
 
 def _assigned(overrides: Sequence[Any]) -> Iterator[tuple[str, str]]:

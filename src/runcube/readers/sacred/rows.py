@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from itertools import pairwise
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -100,12 +101,8 @@ def _put(
 
 def _backs(steps: Sequence[Any]) -> frozenset[int]:
     """Return the places whose step is below the one before."""
-    are_steps = [*map(_is_step, steps)]
-    return frozenset(
-        at
-        for at in range(1, len(steps))
-        if are_steps[at] and are_steps[at - 1] and steps[at] < steps[at - 1]
-    )
+    pairs = enumerate(pairwise(steps), 1)
+    return frozenset(at for at, (a, b) in pairs if _is_step(a) and _is_step(b) and b < a)
 
 
 def _is_step(step: Any) -> bool:

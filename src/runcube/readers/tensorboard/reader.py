@@ -155,8 +155,7 @@ def _marker(files: Sequence[EventFile]) -> Status | None:
     ``add_hparams`` writes that a session ended well when it begins.
     """
     sessions = [s.event for f in files if not f.events.is_of_add_hparams for s in f.events.sessions]
-    last = next((event for event in reversed(sessions)), None)
-    return _ENDS.get(last.status) if last is not None and last.ends_session else None
+    return _ENDS.get(sessions[-1].status) if sessions and sessions[-1].ends_session else None
 
 
 def _seconds(files: Sequence[EventFile]) -> float:
