@@ -4,6 +4,7 @@ import struct
 import warnings
 
 import numpy as np
+import pytest
 from tensorboardX import SummaryWriter
 from tensorboardX.crc32c import crc32c
 from tensorboardX.proto.event_pb2 import Event
@@ -13,6 +14,8 @@ from tensorboardX.proto.tensor_pb2 import TensorProto
 from tensorboardX.proto.tensor_shape_pb2 import TensorShapeProto
 
 import runcube as rc
+from runcube.core import DEFAULT_LIMITS
+from runcube.readers.tensorboard import scalars
 
 START = 1_700_000_000.0
 
@@ -25,6 +28,13 @@ def masked(data):
 def record(data):
     length = struct.pack("<Q", len(data))
     return length + struct.pack("<I", masked(length)) + data + struct.pack("<I", masked(data))
+
+
+def one_by_one(data, path):
+    """Return what an event file holds, each of its records decoded alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scalars, "_FEW", len(data) + 1)
+        return scalars.read_events(data, path, DEFAULT_LIMITS)
 
 
 def write_events(path, events, begin=START):

@@ -284,7 +284,7 @@ def test_a_tree_of_pages_that_is_a_web_ends_soon(tmp_path):
 
 
 def test_a_writer_that_goes_on_while_it_is_copied_is_copied_again(tmp_path, monkeypatch):
-    from runcube.readers import database as module
+    from runcube.readers import reading as module
 
     written(tmp_path / "a.db", ROWS[:1])
     real, left = module.read_bytes, [ROWS[1], ROWS[2]]

@@ -19,6 +19,7 @@ from tensorboard_logs import (
     kinds,
     load,
     masked,
+    one_by_one,
     scalar,
     session_end,
     session_start,
@@ -375,8 +376,7 @@ def test_both_roads_find_what_was_written(tmp_path_factory, drawn):
     path = tmp_path_factory.mktemp("events") / NAME
     write_events(path, [scalar(t, v, s, START) for t, v, s in rows])
     data = path.read_bytes()
-    for fast in (True, False):
-        found = read_events(data, NAME, DEFAULT_LIMITS, fast=fast)
+    for found in (read_events(data, NAME, DEFAULT_LIMITS), one_by_one(data, NAME)):
         assert [found.tags[code] for code in found.codes] == [t for t, _, _ in rows]
         np.testing.assert_array_equal(found.values, [v for _, v, _ in rows])
         assert found.steps.tolist() == [s for _, _, s in rows]

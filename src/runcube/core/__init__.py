@@ -52,7 +52,7 @@ from runcube.core.model import (
     Source,
     Status,
 )
-from runcube.core.nested import PLAIN, leaves
+from runcube.core.nested import PLAIN, leaves, opened, value_at
 from runcube.core.resources import check_memory, gc_paused, usable_cpus
 from runcube.core.roles import Names, Roles
 from runcube.core.text import (
@@ -118,6 +118,7 @@ __all__ = [
     "listed",
     "natural_key",
     "nearest",
+    "opened",
     "printable",
     "scatter_text",
     "scatter_values",
@@ -125,5 +126,6 @@ __all__ = [
     "shell_words",
     "text_array",
     "usable_cpus",
+    "value_at",
     "value_text",
 ]

@@ -10,6 +10,24 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 Items = Iterable[tuple[Any, Any]]
 
 
+def value_at(nested: Any, keys: Iterable[Any], otherwise: Any = None) -> Any:
+    """Return what stands under keys, the outermost first; something else if one is missing."""
+    for key in keys:
+        if not isinstance(nested, dict) or key not in nested:
+            return otherwise
+        nested = nested[key]
+    return nested
+
+
+def opened(nested: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return the mapping under keys, a new one where there is none; those on the way are copies."""
+    for key in keys:
+        below = nested.get(key)
+        nested[key] = dict(below) if isinstance(below, dict) else {}
+        nested = nested[key]
+    return nested
+
+
 def _items(value: Any) -> Items | None:
     return value.items() if isinstance(value, dict) else None
 

@@ -28,12 +28,13 @@ from runcube.files.hashing import has_hash, hash_ends, hash_more, hash_prefix
 from runcube.files.listing import Listing
 from runcube.files.local import archive_path
 from runcube.files.one_load import begin_load, failed_reads, kept_for_load
-from runcube.files.packed import PACKED_ENDINGS
+from runcube.files.packed import PACKED_ENDINGS, unpacked_path
 from runcube.files.paths import (
     Roots,
     absolute_root,
     as_root,
     display_root,
+    folders_above,
     is_of_this_process,
     is_url,
     last_name,
@@ -61,6 +62,7 @@ __all__ = [
     "display_root",
     "failed_reads",
     "file_exists",
+    "folders_above",
     "has_hash",
     "hash_ends",
     "hash_more",
@@ -84,5 +86,6 @@ __all__ = [
     "replace_atomically",
     "roots_of",
     "stat_file",
+    "unpacked_path",
     "without_secrets",
 ]

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 # What the name of a log may end with, behind its own ending: not packed, or packed.
 PACKED_ENDINGS = ("", ".gz", ".xz", ".zst")
 
+
+def unpacked_path(path: str) -> str:
+    """Return a path without the endings of packed files."""
+    for ending in filter(None, PACKED_ENDINGS):
+        path = path.removesuffix(ending)
+    return path
+
+
 _MAGIC = {"gzip": b"\x1f\x8b\x08", "xz": b"\xfd7zXZ\0", "zstd": b"\x28\xb5\x2f\xfd"}
 _BEGINNINGS = tuple(_MAGIC.values())
 # A frame of zstd may hold what is not data but of other programs.

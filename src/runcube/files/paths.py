@@ -10,7 +10,7 @@ import errno
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,6 +30,13 @@ _WEB_QUERY = re.compile(r"(https?://[^?#\s]*)[?#]\S*")
 Roots: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 _SEVERAL = "\0"
 _HALVED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """Yield the folder of a path below a root, and those above it, ``""``, the root, last."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def is_url(root: str) -> bool:

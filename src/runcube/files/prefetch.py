@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock, local
 from typing import TYPE_CHECKING
 
-from runcube.files.packed import PACKED_ENDINGS
+from runcube.files.packed import unpacked_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -166,9 +166,7 @@ class HeadCache:
 
 def _kind(path: str) -> str:
     """Return the kind of a file, by its extension, compressed or not."""
-    name = path.rpartition("/")[2]
-    for packed in PACKED_ENDINGS:
-        name = name.removesuffix(packed)
+    name = unpacked_path(path).rpartition("/")[2]
     return name.rpartition(".")[2] if "." in name else ""
 
 

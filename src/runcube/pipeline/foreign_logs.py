@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runcube.core import Problem
-from runcube.files import PACKED_ENDINGS
+from runcube.files import unpacked_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -238,9 +238,7 @@ def aside_problems(aside: Mapping[str, list[str]]) -> list[Problem]:
 
 def _named_like(path: str) -> Iterator[_Logger]:
     """Return the loggers whose files may have such a name."""
-    for packed in PACKED_ENDINGS:
-        path = path.removesuffix(packed)
-    return (logger for logger in _LOGGERS if logger.path.search(path))
+    return (logger for logger in _LOGGERS if logger.path.search(unpacked_path(path)))
 
 
 def count_files(paths: Sequence[str]) -> str:

@@ -5,8 +5,9 @@ speaks (`Source`, `Request`, `Roles`, `RunHeader`, `Names`, `Curves`, `RunLog`, 
 `Remarks`, `Resume`), the files under a root as a reader sees them (`Tree`, `LogFile`), bytes from
 this machine or a URL (`read_bytes`), bounds (`Limits`), and `register_reader`. A reader of a layout
 is a module or a folder of its own; ``lines``, ``table``, ``database``, ``json_file``,
-``last_words``, ``protobuf``, ``leveldb_log`` and ``config_files`` are what several of them share.
-Start in ``base``, then ``jobs``, the shortest reader. May import ``core`` and ``files``.
+``last_words``, ``protobuf``, ``leveldb_log``, ``run_folders``, ``reading``, ``times`` and
+``config_files`` are what several of them share. Start in ``base``, then ``jobs``, the shortest
+reader. May import ``core`` and ``files``.
 """
 
 from runcube.core import (

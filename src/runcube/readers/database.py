@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS, Problem
-from runcube.files import PACKED_ENDINGS, damage_problem, kept_for_load, read_bytes, stat_file
+from runcube.files import kept_for_load, stat_file, unpacked_path
+from runcube.readers.reading import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -60,17 +61,11 @@ def database_files(tree: Tree, file: LogFile) -> tuple[LogFile, ...]:
     database, and so an update notices that a run has gone on. A ``-shm`` without a ``-wal`` is one
     of them as well, since it shows that one is missing.
     """
-    base = _unpacked(file.path)
+    base = unpacked_path(file.path)
     beside = {ending: tree.files.get(base + ending) for ending in (_WAL, _JOURNAL, _SHARED)}
     if beside[_WAL] is not None:
         beside[_SHARED] = None
     return (file, *(found for found in beside.values() if found is not None))
-
-
-def _unpacked(path: str) -> str:
-    for ending in filter(None, PACKED_ENDINGS):
-        path = path.removesuffix(ending)
-    return path
 
 
 def tables_in(tree: Tree, file: LogFile) -> Mapping[str, Sequence[str]]:
@@ -82,7 +77,7 @@ def tables_in(tree: Tree, file: LogFile) -> Mapping[str, Sequence[str]]:
     file : LogFile
         It is read only if its name is that of a database, and so are its first bytes.
     """
-    _, dot, ending = _unpacked(file.path).rpartition(".")
+    _, dot, ending = unpacked_path(file.path).rpartition(".")
     if not _NAMES.fullmatch(dot + ending) or not is_database(tree.head(file.path)):
         return {}
     return _tables(tree.root, database_files(tree, file))
@@ -282,9 +277,7 @@ def _copied(
             before = [stat_file(root, file.path) for file in files]
             for file in files:
                 ending = "" if file.path == main else _ending(file)
-                data, damage = read_bytes(root, file.path, limits=limits, binary=True)
-                problems += [damage_problem(damage, file.path)] if damage else []
-                held[ending] = data
+                held[ending] = content_of(root, file.path, limits, problems, binary=True)
             is_one = before == [stat_file(root, file.path) for file in files]
         except FileNotFoundError:
             if len(files) == 1:

@@ -5,25 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import (
-    DEFAULT_LIMITS,
-    Limits,
-    Problem,
-    Request,
-    RunHeader,
-    RunLog,
-    Source,
-    Status,
-)
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status
 from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
-from runcube.readers.jsonl import Options, read_headers, read_log
+from runcube.readers.jsonl import Options, read_log
 from runcube.readers.last_words import strongest
+from runcube.readers.reading import HeadersByReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runcube.core import LogFile
+    from runcube.core import LogFile, Request, RunHeader, RunLog
     from runcube.files import Tree
 
 _LOGS = tuple("metrics.jsonl" + packed for packed in PACKED_ENDINGS)
@@ -39,7 +31,7 @@ _OPTIONS = Options(run=False, in_log=False)
 
 
 @dataclass(frozen=True)
-class JobsReader:
+class JobsReader(HeadersByReading):
     """Reads runs whose configuration and status are in ``<ancestor>/jobs/<id>.json``.
 
     The directory of the log is named after the job: ``<id>`` or ``<name>_<id>``.
@@ -63,17 +55,12 @@ class JobsReader:
             if job is not None:
                 yield Source(tree.root, file.path, (file, job, *find_sidecars(tree, folder)))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the one run of a log, with the configuration of its job."""
-        job, _ = _job(source, self.limits)
-        headers = read_headers(replace(source, files=source.files[:1]), self._options)
-        return [_with_config(header, source, job) for header in headers]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a log."""
         job, problems = _job(source, self.limits)
         problems += _left_out(job, source.files[1].path)
-        _, runs = read_log(replace(source, files=source.files[:1]), self._options, request)
+        log_alone = replace(source, files=source.files[:1])
+        _, runs = read_log(log_alone, replace(_OPTIONS, limits=self.limits), request)
         for run in runs:
             run.header = _with_config(run.header, source, job)
             run.problems = [p for p in run.problems if p.kind != "no_config"] + problems
@@ -82,10 +69,6 @@ class JobsReader:
                 run.problems.append(Problem("no_config", "the job has no configuration", path))
             run.marker = strongest(run.marker, _STATUS.get(_word(job.get("status"))))
         return runs
-
-    @property
-    def _options(self) -> Options:
-        return replace(_OPTIONS, limits=self.limits)
 
 
 def _job_file(tree: Tree, folder: str) -> LogFile | None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from runcube.core import Problem
+from runcube.readers.protobuf import BYTES, NotProtobufError, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _BLOCK = 1 << 15
 # The header of the file counts as the first seven bytes of its first block.
@@ -107,7 +108,38 @@ def read_framed(data: bytes) -> Framed:
     return found
 
 
-def damages(framed: Framed, path: str) -> Iterator[Problem]:
+def take_messages(
+    data: bytes, path: str, take: Callable[[int, bytes], None], unfit: str
+) -> list[Problem]:
+    """Hand over the fields of all records that are messages, and return what is wrong with a file.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, or what there is of it so far.
+    path : str
+        Path that problems name.
+    take : callable
+        Takes the number and the bytes of a field; where it raises `NotProtobufError`, the rest of
+        the record is left out.
+    unfit : str
+        What records are that are left out.
+    """
+    framed, unread = read_framed(data), 0
+    for record in framed.records:
+        try:
+            for number, kind, at, end in fields(record):
+                if kind == BYTES:
+                    take(number, record[at:end])
+        except NotProtobufError:
+            unread += 1
+    problems = [*_damages(framed, path)]
+    if unread:
+        problems.append(Problem("bad_line", f"{unread} records are {unfit}: left out", path))
+    return problems
+
+
+def _damages(framed: Framed, path: str) -> Iterator[Problem]:
     """Yield what is wrong with the framing of a file."""
     if framed.damaged:
         first, size = framed.damaged[0]

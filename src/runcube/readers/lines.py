@@ -164,6 +164,15 @@ def _decode(line: bytes, limits: Limits) -> Any:
         raise BadLine(str(error)) from error
 
 
+def object_on(line: bytes, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Return the object that a line is; an empty one if it is none, or beyond a bound."""
+    try:
+        value = decode_line(line, limits)
+    except BadLine:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def whole_number(limits: Limits) -> Callable[[str], float]:
     """Return what makes whole numbers of their digits, and raises `BadLine` for too many."""
 
@@ -319,6 +328,11 @@ def is_number_text(text: str) -> bool:
     One with leading zeros (``"000020"``) is a name.
     """
     return _NUMBER.fullmatch(text) is not None
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value of JSON is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def as_float(number: float) -> float | None:

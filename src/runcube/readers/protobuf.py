@@ -120,9 +120,22 @@ def inner(message: bytes, number: int) -> Iterator[bytes]:
     NotProtobufError
         As `fields`.
     """
-    return (
-        message[at:end] for key, kind, at, end in fields(message) if (key, kind) == (number, BYTES)
-    )
+    return (message[at:end] for at, end in spans(message, number))
+
+
+def spans(
+    data: bytes, number: int, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """Yield where the bytes of each field of a number stand.
+
+    Raises
+    ------
+    NotProtobufError
+        As `fields`.
+    """
+    for key, kind, at, end in fields(data, start, stop):
+        if (key, kind) == (number, BYTES):
+            yield at, end
 
 
 def text_of(value: int | bytes) -> str:

@@ -19,22 +19,17 @@ from runcube.core import (
     Source,
     Status,
     natural_key,
+    value_at,
 )
-from runcube.files import damage_problem, read_bytes
-from runcube.readers.config_files import (
-    find_sidecars,
-    is_sidecar_name,
-    load_sidecars,
-    merge,
-    shown_keys,
-)
-from runcube.readers.jsonl import Options, differing_keys, read_headers, read_log
+from runcube.readers.config_files import find_sidecars, load_named, merge, shown_keys
+from runcube.readers.jsonl import Options, differing_keys, read_log
 from runcube.readers.last_words import strongest
 from runcube.readers.lines import BadLine, decode_line
+from runcube.readers.reading import HeadersByReading, text_if_any
 from runcube.readers.table import NUMBER, TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -68,7 +63,7 @@ _OPTIONS = Options(
 
 
 @dataclass(frozen=True)
-class RayReader:
+class RayReader(HeadersByReading):
     """Reads Ray Tune trials. A trial that only has ``params.json`` is a run without metrics.
 
     Parameters
@@ -94,45 +89,34 @@ class RayReader:
                 found.append(_source(tree, folder, None))
         yield from sorted(found, key=lambda source: natural_key(source.path))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run of a trial, from its first results and ``params.json``."""
-        params, _ = self._params(source)
-        if not _has_result(source):
-            return [_lone(source, params)]
-        headers = read_headers(_log_only(source), self._options)
-        return [_merged(header, params, source) for header in headers]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a trial; ``error.txt`` or ``done`` is the marker of its end."""
-        params, problems = self._params(source)
-        error = _beside(source, ERROR)
-        texts, damage = ([], []) if error is None else _error_lines(source, error, self.limits)
-        problems = [*problems, *damage]
-        if not _has_result(source):
+        params, problems, _ = load_named(source, self.limits)
+        paths = (file.path for file in source.files)
+        error = next((path for path in paths if path.rpartition("/")[2] == ERROR), None)
+        said = None if error is None else text_if_any(source.root, error, self.limits, problems)
+        texts = (said or "").splitlines()
+        if source.path.rpartition("/")[2] != RESULT:
+            header = RunHeader(source, config=params, has_config=bool(params), has_metrics=False)
             marker = None if error is None else Status.FAILED
-            lone = RunLog(_lone(source, params), marker=marker, problems=problems)
-            lone.roles = Roles()
+            lone = RunLog(header, marker=marker, problems=problems, roles=Roles())
             lone.messages = texts if request.messages else []
             return [lone]
-        log, runs = read_log(_log_only(source), self._options, request)
+        log_alone = replace(source, files=source.files[:1])
+        log, runs = read_log(log_alone, replace(_OPTIONS, limits=self.limits), request)
         for run in runs:
-            conflict = _conflict(params, run.header.config)
-            if conflict:
-                problems.append(Problem("config_conflict", conflict, source.path))
+            keys = differing_keys(params, run.header.config, both=True)
+            if keys:
+                what = f"{PARAMS} differs from the results' config; the results win"
+                message = f"{shown_keys(keys)}: {what}"
+                problems.append(Problem("config_conflict", message, source.path))
             run.problems = [p for p in run.problems if p.kind != "no_config" or not params]
             run.problems += [*problems, *_left_out(log, run)]
-            run.header = _merged(run.header, params, source)
+            config = merge(params, run.header.config)
+            run.header = replace(run.header, source=source, config=config, has_config=bool(config))
             run.marker = strongest(run.marker, _done(log) if error is None else Status.FAILED)
             run.messages += texts if request.messages else []
         return runs
-
-    @property
-    def _options(self) -> Options:
-        return replace(_OPTIONS, limits=self.limits)
-
-    def _params(self, source: Source) -> tuple[dict[str, Any], list[Problem]]:
-        files = [f for f in source.files if is_sidecar_name(f.path)]
-        return load_sidecars(source, files, self.limits)
 
 
 def _is_result(tree: Tree, file: LogFile) -> bool:
@@ -170,30 +154,6 @@ def _source(tree: Tree, folder: str, result: LogFile | None) -> Source:
     return Source(tree.root, files[0].path, tuple(files))
 
 
-def _beside(source: Source, name: str) -> str | None:
-    """Return the path of a file of the trial by name; None if the trial has no such file."""
-    paths = (file.path for file in source.files)
-    return next((path for path in paths if path.rpartition("/")[2] == name), None)
-
-
-def _has_result(source: Source) -> bool:
-    return source.path.rpartition("/")[2] == RESULT
-
-
-def _log_only(source: Source) -> Source:
-    return replace(source, files=source.files[:1])
-
-
-def _error_lines(source: Source, path: str, limits: Limits) -> tuple[list[str], list[Problem]]:
-    """Return the lines of ``error.txt``, and what is wrong with the file."""
-    try:
-        data, damage = read_bytes(source.root, path, limits=limits)
-    except OSError as error:
-        return [], [Problem("unreadable", error.strerror or str(error), path)]
-    problems = [damage_problem(damage, path)] if damage else []
-    return data.decode("utf-8", "backslashreplace").splitlines(), problems
-
-
 def _left_out(log: Log, run: RunLog) -> Iterator[Problem]:
     """Yield a problem for each column that is no metric and has values that are kept nowhere.
 
@@ -204,9 +164,8 @@ def _left_out(log: Log, run: RunLog) -> Iterator[Problem]:
         if column is None:
             continue
         # The last ``done`` is the status of the run; before, it says that the run goes on.
-        kept: Any = False if name == "done" else run.header.config
-        for key in dict(_FACTS).get(name, ()):
-            kept = kept.get(key) if isinstance(kept, dict) else None
+        keys = dict(_FACTS).get(name, ())
+        kept = False if name == "done" else value_at(run.header.config, keys)
         others = column.rows[~_holds(column, kept)]
         if name == "done":
             others = others[others != column.rows[-1]]
@@ -226,23 +185,6 @@ def _holds(column: Column, value: Any) -> NDArray[np.bool_]:
         kind, cell = NUMBER, value
     held: NDArray[np.bool_] = (column.kinds == kind) & (column.values == cell)
     return held
-
-
-def _lone(source: Source, params: Mapping[str, Any]) -> RunHeader:
-    return RunHeader(source, config=params, has_config=bool(params), has_metrics=False)
-
-
-def _merged(header: RunHeader, params: Mapping[str, Any], source: Source) -> RunHeader:
-    config = merge(params, header.config)
-    return replace(header, source=source, config=config, has_config=bool(config))
-
-
-def _conflict(params: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Return a message that names the keys in which ``params.json`` and the results differ."""
-    keys = differing_keys(params, config, both=True)
-    if not keys:
-        return ""
-    return f"{shown_keys(keys)}: {PARAMS} differs from the results' config; the results win"
 
 
 def _done(log: Log) -> Status | None:

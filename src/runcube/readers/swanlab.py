@@ -7,39 +7,27 @@ of the files, ``backup.swanlab``, has other records, which are not read.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source, Status
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
-from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status
+from runcube.readers.config_files import load_named
 from runcube.readers.jsonl import Options, open_log, runs_of_log
-from runcube.readers.leveldb_log import damages, is_framed, read_framed
-from runcube.readers.protobuf import (
-    BYTES,
-    NotProtobufError,
-    double_of,
-    fields,
-    inner,
-    signed,
-    text_of,
-    values,
-)
+from runcube.readers.leveldb_log import take_messages
+from runcube.readers.protobuf import double_of, inner, signed, text_of, values
+from runcube.readers.reading import HeadersByReading, content_of
+from runcube.readers.run_folders import RunFolders
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import Request, RunLog
     from runcube.files import Tree
 
 # ":SWL", the number 0xE1D6, and the version, which has been 2 since records are protobuf.
 _MAGIC = b":SWL\xd6\xe1\x02"
-_PACKED = "|".join(map(re.escape, PACKED_ENDINGS))
-_LOG = re.compile(rf"run-(?P<id>.+)\.swanlab(?:{_PACKED})")
-_FOLDER = re.compile(r"run-(?P<time>\d{8}_\d{6})-.+")
-_BESIDE = ("config.yaml", "swanlab-metadata.json")
+_FOLDERS = RunFolders("swanlab", _MAGIC, ("config.yaml", "swanlab-metadata.json"))
 # Fields of a record, of a start, of a scalar or a medium, and of a time.
 _START, _FINISH, _COLUMN, _SCALAR, _MEDIUM, _PRINTED = 10, 11, 12, 13, 14, 16
 _FACTS = {
@@ -58,17 +46,11 @@ _ENDS = {1: Status.COMPLETE, 2: Status.FAILED}
 _STEPS, _CLOCK = "step", "timestamp"
 # What keys of these names are called instead.
 _TAKEN = {name: f"scalars/{name}" for name in (_STEPS, _CLOCK)}
-_OPTIONS = Options(
-    run=False,
-    x=_STEPS,
-    axes=frozenset({_CLOCK}),
-    plain=frozenset(_TAKEN.values()),
-    in_log=False,
-)
+_OPTIONS = Options.of_logger(_STEPS, _CLOCK, plain=_TAKEN.values())
 
 
 @dataclass(frozen=True)
-class SwanLabReader:
+class SwanLabReader(HeadersByReading):
     """Reads the files ``run-*.swanlab`` of SwanLab, with the configuration beside them.
 
     Directories of one id in the same folder are one run, which was resumed. ``step`` is the x-axis.
@@ -90,35 +72,19 @@ class SwanLabReader:
 
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each run: its files in order of time, then what stands beside them."""
-        runs: dict[tuple[str, str], list[LogFile]] = {}
-        for file in tree.unclaimed():
-            folder, _, name = file.path.rpartition("/")
-            match = _LOG.fullmatch(name)
-            # SwanLab writes in blocks: of a run that was killed early the file is empty.
-            if match and (not file.size or is_framed(tree.head(file.path), _MAGIC)):
-                above, _, own = folder.rpartition("/")
-                place = above if _FOLDER.fullmatch(own) else folder
-                runs.setdefault((place, match["id"]), []).append(file)
-        for logs in runs.values():
-            logs.sort(key=lambda file: file.path)  # the time is in the name of the folder
-            yield Source(tree.root, logs[0].path, (*logs, *_beside(tree, logs)))
-
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run, from its configuration and all of its rows."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
+        # SwanLab writes in blocks: of a run that was killed early the file is empty.
+        for logs in _FOLDERS.runs(tree, may_be_empty=True).values():
+            yield Source(tree.root, logs[0].path, (*logs, *_FOLDERS.beside_logs(tree, logs)))
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
-        logs = [f for f in source.files if _LOG.fullmatch(f.path.rpartition("/")[2])]
         records = _Records()
-        parts, problems = [], []
-        for file in logs:
-            data, damage = read_bytes(source.root, file.path, limits=self.limits, binary=True)
-            problems += [damage_problem(damage, file.path)] if damage else []
+        parts: list[Part] = []
+        problems: list[Problem] = []
+        for file in _FOLDERS.logs_of(source.files):
+            data = content_of(source.root, file.path, self.limits, problems, binary=True)
             parts.append(Part(file.path, records.read(file.path, data)))
-        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
-        config, named = load_sidecars(source, sidecars, self.limits)
-        names = [file.path.rpartition("/")[2] for file in sidecars]
+        config, named, names = load_named(source, self.limits)
         if records.facts:
             key = "swanlab" if "swanlab" not in config else "swanlab.run"
             config = {**config, key: records.facts}
@@ -129,18 +95,6 @@ class SwanLabReader:
             run.marker = records.status
             run.messages += records.printed if request.messages else []
         return runs
-
-
-def _beside(tree: Tree, logs: Sequence[LogFile]) -> Iterator[LogFile]:
-    """Yield the files beside those of a run, the configuration of the last start first."""
-    found: dict[str, LogFile] = {}
-    for log in reversed(logs):
-        folder = log.path.rpartition("/")[0]
-        for name in _BESIDE:
-            path = "/".join(part for part in (folder, "files", name) if part)
-            found |= {path: tree.files[path]} if path in tree.files else {}
-    beside = find_sidecars(tree, logs[-1].path.rpartition("/")[0])
-    yield from (found | {file.path: file for file in beside if file.path not in found}).values()
 
 
 class _Records:
@@ -169,18 +123,7 @@ class _Records:
     def read(self, path: str, data: bytes) -> bytes:
         """Take the records of one file, and return its rows as JSON lines."""
         self._rows, self._media, self.status = [], {}, Status.INCOMPLETE
-        framed, unread = read_framed(data), 0
-        for record in framed.records:
-            try:
-                for number, kind, at, end in fields(record):
-                    if kind == BYTES:
-                        self._take(number, record[at:end])
-            except NotProtobufError:
-                unread += 1
-        self.problems += damages(framed, path)
-        if unread:
-            message = f"{unread} records are no messages: left out"
-            self.problems.append(Problem("bad_line", message, path))
+        self.problems += take_messages(data, path, self._take, "no messages")
         for name, (line, count) in self._media.items():
             what = f"{name!r}: {count} value{'s' * (count > 1)} that are no numbers, left out"
             self.problems.append(Problem("left_out", what, path, line))

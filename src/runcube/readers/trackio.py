@@ -6,20 +6,20 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source
-from runcube.files import damage_problem, read_bytes
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source
 from runcube.readers.database import database_files, open_database, tables_in
 from runcube.readers.jsonl import Options, open_log, runs_of_log
 from runcube.readers.lines import BadLine, decode_line
+from runcube.readers.reading import HeadersByReading, content_of
 from runcube.readers.table import STEP, WALL, Part, column_of
+from runcube.readers.times import utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
     from runcube.readers.database import Database
 
@@ -32,17 +32,11 @@ _KINDS = (_METRIC, _SYSTEM, _ALERT)
 _FACTS = {"_Username": "username", "_Created": "created", "_Group": "group"}
 _NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _MEDIA = "_type"
-_OPTIONS = Options(
-    x=STEP,
-    run=False,
-    axes=frozenset({WALL}),
-    plain=frozenset(map(column_of, (STEP, WALL))),
-    in_log=False,
-)
+_OPTIONS = Options.of_logger(STEP, WALL, plain=map(column_of, (STEP, WALL)))
 
 
 @dataclass(frozen=True)
-class TrackioReader:
+class TrackioReader(HeadersByReading):
     """Reads the databases of trackio, and the fragments in their inbox.
 
     A run is known by its ``run_id``: names are used again. ``step`` is the x-axis. The line of a
@@ -79,10 +73,6 @@ class TrackioReader:
         for files in waiting.values():
             yield Source(tree.root, files[0].path, tuple(files))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the headers of all runs of a project, which is read for them."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the runs of a project, in the order in which they first logged anything."""
         project = _Project(source, self.limits)
@@ -99,7 +89,8 @@ class TrackioReader:
             run.rows.sort(key=lambda row: row.time)
         lines, media, problems = run.as_lines(path, self.limits)
         log = open_log([Part(path, lines)], replace(_OPTIONS, limits=self.limits))
-        known = (run.configuration(self.limits), problems, ["the run's row in 'configs'"])
+        config, named = run.configuration(path, self.limits)
+        known = (config, [*problems, *named], ["the run's row in 'configs'"])
         (found,) = runs_of_log(log, source, request, *known)
         for (name, kind), count in media.items():
             values = f"{count} value{'s' * (count > 1)} of type {kind!r}"
@@ -127,16 +118,19 @@ class _Run:
     config: Any = None
     alerts: list[str] = field(default_factory=list)
 
-    def configuration(self, limits: Limits) -> dict[str, Any]:
-        """Return the configuration, with facts about the run in a section of their own."""
-        config = _decoded(self.config, limits)
-        config = dict(config) if isinstance(config, dict) else {}
+    def configuration(self, path: str, limits: Limits) -> tuple[dict[str, Any], list[Problem]]:
+        """Return the configuration, with facts about the run in a section, and what is wrong."""
+        found = _decoded(self.config, limits)
+        problems = []
+        if self.config is not None and not isinstance(found, dict):
+            problems.append(Problem("no_config", "the configuration is no object", path))
+        config = dict(found) if isinstance(found, dict) else {}
         facts: dict[str, Any] = {"run_id": self.id, "run_name": self.name}
         facts |= {new: config.pop(old, None) for old, new in _FACTS.items()}
         facts = {key: value for key, value in facts.items() if value is not None}
         if "trackio" in config:
-            return config | {f"trackio.{key}": value for key, value in facts.items()}
-        return config | {"trackio": facts}
+            return config | {f"trackio.{key}": value for key, value in facts.items()}, problems
+        return config | {"trackio": facts}, problems
 
     def as_lines(
         self, path: str, limits: Limits
@@ -153,13 +147,7 @@ class _Run:
             else:
                 lines.append("")
                 problems.append(Problem("bad_line", "no object of metrics", path, number))
-        problems += self._config_problems(path, limits)
         return "".join(line + "\n" for line in lines).encode(), media, problems
-
-    def _config_problems(self, path: str, limits: Limits) -> list[Problem]:
-        if self.config is None or isinstance(_decoded(self.config, limits), dict):
-            return []
-        return [Problem("no_config", "the configuration is no object", path)]
 
 
 class _Project:
@@ -201,7 +189,7 @@ class _Project:
         known = ("run_id", "run_name")
         more = ("step", "timestamp", "metrics", "log_id")
         for run_id, name, step, time, metrics, log_id in database.rows("metrics", *known, *more):
-            self._run(run_id, name).rows.append(_Row(step, _seconds(time), metrics))
+            self._run(run_id, name).rows.append(_Row(step, utc_seconds(time), metrics))
             self._known |= {log_id} if log_id is not None else set()
         for run_id, name, config in database.rows("configs", *known, "config"):
             self._run(run_id, name).config = config
@@ -210,8 +198,7 @@ class _Project:
         self._system += sum(1 for _ in database.rows("system_metrics", "run_name"))
 
     def _read_fragment(self, root: str, path: str, limits: Limits) -> None:
-        data, damage = read_bytes(root, path, limits=limits)
-        self.problems += [damage_problem(damage, path)] if damage else []
+        data = content_of(root, path, limits, self.problems)
         for number, line in enumerate(data.splitlines(), start=1):
             record = _decoded(line, limits)
             kind = record.get("kind") if isinstance(record, dict) else None
@@ -226,7 +213,7 @@ class _Project:
             elif kind == _ALERT:
                 run.alerts.append(_alert(*(record.get(key) for key in ("level", "title", "text"))))
             elif record.get("log_id") is None or record["log_id"] not in self._known:
-                time = _seconds(record.get("timestamp"))
+                time = utc_seconds(record.get("timestamp"))
                 run.rows.append(_Row(record.get("step"), time, record.get("metrics")))
                 run.config = record.get("config") or run.config
 
@@ -270,15 +257,6 @@ def _plain(
         else:
             kept[key] = _NUMBERS.get(item, item) if isinstance(item, str) else item
     return kept
-
-
-def _seconds(text: Any) -> float:
-    """Return a time as seconds since 1970; NaN if it is none."""
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
 
 
 def _alert(level: Any, title: Any, text: Any) -> str:

@@ -9,7 +9,7 @@ names the rest, ``hydra`` makes one configuration of the files that Hydra writes
 from runcube.readers.config_files.carry import shown_keys
 from runcube.readers.config_files.find import HYDRA, SIDECARS, find_sidecars, is_sidecar_name
 from runcube.readers.config_files.hydra import is_unresolved
-from runcube.readers.config_files.load import load_sidecars, merge
+from runcube.readers.config_files.load import load_named, load_sidecars, merge, with_section
 
 __all__ = [
     "HYDRA",
@@ -17,7 +17,9 @@ __all__ = [
     "find_sidecars",
     "is_sidecar_name",
     "is_unresolved",
+    "load_named",
     "load_sidecars",
     "merge",
     "shown_keys",
+    "with_section",
 ]

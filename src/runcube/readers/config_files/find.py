@@ -7,11 +7,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from runcube.files import folders_above
 from runcube.readers.config_files import hydra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runcube.core import LogFile
     from runcube.files import Tree
 
@@ -52,7 +51,7 @@ def find_sidecars(
         Nearest first; those of one folder in the order of ``names``.
     """
     found = []
-    for place in _upwards(folder):
+    for place in (folder, *folders_above(folder)):
         for below, lasts in _by_folder(names):
             inside = tree.folder(f"{place}/{below}" if place and below else place or below)
             found += [inside[last] for last in lasts if last in inside]
@@ -64,13 +63,6 @@ def _by_folder(names: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """Return names by the folder that they include, as far as they follow each other."""
     split = [(below, last) for below, _, last in (name.rpartition("/") for name in names)]
     return [(below, [last for _, last in own]) for below, own in groupby(split, itemgetter(0))]
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    while folder:
-        yield folder
-        folder = folder.rpartition("/")[0]
-    yield ""
 
 
 def is_sidecar_name(path: str) -> bool:

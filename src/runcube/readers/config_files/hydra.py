@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import Problem
+from runcube.core import Problem, leaves, opened, value_at
 from runcube.readers.config_files.carry import shown_keys
+from runcube.readers.lines import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,11 +74,13 @@ def job_configuration(
     chosen: dict[str, Any] = {}
     for key, text in _assigned(overrides):
         name = key.replace("/", ".")
-        if key in groups or (config is not None and not _is_value(found, name)):
+        is_value = not isinstance(value_at(found, name.split("."), {}), dict)
+        if key in groups or (config is not None and not is_value):
             below = facts.setdefault("overrides", {}) if key in _NO_HPARAMS else chosen
             below[name] = _value(text)
         elif config is None:
-            _set(found, name.split("."), _value(text))
+            *above, last = name.split(".")
+            opened(found, above)[last] = _value(text)
     if chosen:
         found.setdefault("overrides", chosen)
     if facts:
@@ -102,7 +105,8 @@ def contradictions(
         Of ``config.yaml``, for the problems.
     """
     own = dict(_assigned(overrides))
-    differing = [key for key, text in own.items() if _contradict(_find(config, key), _value(text))]
+    held = {key: value_at(config, key.replace("/", ".").split(".")) for key in own}
+    differing = [key for key, text in own.items() if _contradict(held[key], _value(text))]
     if differing:
         what = "another value than in overrides.yaml, config.yaml counts"
         yield Problem("config_conflict", f"{shown_keys(differing)}: {what}; {_SHARED}", path)
@@ -122,7 +126,9 @@ def unresolved(config: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """
     keys = [
         dotted
-        for dotted, text in _texts(config)
+        for dotted, value in leaves(config, ".")
+        for text in (value if isinstance(value, list) else [value])
+        if is_unresolved(text)
         if any(not _is_told(config, name.strip()) for name in _REFERENCE.findall(text))
     ]
     if keys:
@@ -135,25 +141,13 @@ def _is_told(config: Mapping[str, Any], reference: str) -> bool:
     return reference.startswith(".") or re.split(r"[.\[]", reference)[0] in config
 
 
-def _texts(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from _texts(value, f"{prefix}{key}.")
-        for text in value if isinstance(value, list) else [value]:
-            if is_unresolved(text):
-                yield prefix + key, text
-
-
 def _facts(of_hydra: Mapping[str, Any]) -> dict[str, Any]:
-    facts = {
-        section: {name: _section(of_hydra, section).get(name) for name in names}
-        for section, names in _FACTS.items()
-    }
-    return {
-        section: kept
-        for section, found in facts.items()
-        if (kept := {name: value for name, value in found.items() if value is not None})
-    }
+    facts: dict[str, Any] = {}
+    for section, names in _FACTS.items():
+        held = _section(of_hydra, section)
+        kept = {name: held[name] for name in names if held.get(name) is not None}
+        facts |= {section: kept} if kept else {}
+    return facts
 
 
 def _assigned(overrides: Sequence[Any]) -> Iterator[tuple[str, str]]:
@@ -179,29 +173,11 @@ def _value(text: str) -> Any:
     return text
 
 
-def _find(config: Any, key: str) -> Any:
-    for part in key.replace("/", ".").split("."):
-        config = config.get(part) if isinstance(config, dict) else None
-    return config
-
-
-def _is_value(config: Any, name: str) -> bool:
-    """Return whether a configuration has a value of a dotted key, and no section."""
-    *above, last = name.split(".")
-    for part in above:
-        config = config.get(part) if isinstance(config, dict) else None
-    return isinstance(config, dict) and last in config and not isinstance(config[last], dict)
-
-
 def _contradict(one: Any, other: Any) -> bool:
     """Return whether two values differ, whatever type a schema made of them."""
     if isinstance(one, str) and isinstance(other, str):
         return one.casefold() != other.casefold()
-    numbers = (int, float)
-    are_numbers = isinstance(one, numbers) and isinstance(other, numbers)
-    return (
-        are_numbers and not isinstance(one, bool) and not isinstance(other, bool) and one != other
-    )
+    return is_number(one) and is_number(other) and one != other
 
 
 def _is_among(text: str, swept: str | None) -> bool:
@@ -214,12 +190,3 @@ def _is_among(text: str, swept: str | None) -> bool:
 def _section(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     section = mapping.get(name)
     return section if isinstance(section, dict) else {}
-
-
-def _set(config: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    *above, last = keys
-    for key in above:
-        below = config.get(key)
-        config[key] = dict(below) if isinstance(below, dict) else {}
-        config = config[key]
-    config[last] = value

@@ -6,10 +6,11 @@ from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import DEFAULT_LIMITS, Problem
+from runcube.core import DEFAULT_LIMITS, Problem, value_at
 from runcube.files import damage_problem, kept_for_load, read_bytes
 from runcube.readers.config_files import hydra
 from runcube.readers.config_files.carry import Carrier, Note, Parsed, shown_keys
+from runcube.readers.config_files.find import is_sidecar_name
 from runcube.readers.config_files.json_text import parse_json
 from runcube.readers.config_files.yaml_text import parse_yaml
 
@@ -72,13 +73,22 @@ def load_sidecars(
     return merged, [*problems, *untold, *_conflicts(read, merged)]
 
 
+def load_named(
+    source: Source, limits: Limits, *, own: tuple[str, dict[str, Any]] | None = None
+) -> tuple[dict[str, Any], list[Problem], list[str]]:
+    """Return what `load_sidecars` does of all that are named so in a source, and their names."""
+    files = [file for file in source.files if is_sidecar_name(file.path)]
+    config, problems = load_sidecars(source, files, limits, own=own)
+    return config, problems, [file.path.rpartition("/")[2] for file in files]
+
+
 def _conflicts(
     read: Sequence[tuple[str, dict[str, Any]]], merged: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Yield a problem for each key of a file that gives way to one of a file that counts more."""
     for number, (path, config) in enumerate(read):
         for keys in _lost(config, merged):
-            if hydra.is_unresolved(reduce(lambda inside, key: inside[key], keys, config)):
+            if hydra.is_unresolved(value_at(config, keys)):
                 continue  # the other one is what it was resolved to
             counts = next(other for other, nearer in read[:number] if _decides(nearer, keys))
             what = f"{counts} and {path} differ, {counts} counts"
@@ -180,6 +190,17 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(old, dict) and isinstance(value, dict)
         merged[key] = merge(dict(old or {}), value) if both else value
     return merged
+
+
+def with_section(config: Mapping[str, Any], name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with facts in a section of their own, below what it has there itself.
+
+    Where a value has the name of the section, their keys are dotted.
+    """
+    own = config.get(name, {})
+    if isinstance(own, dict):
+        return {**config, name: merge(facts, own)}
+    return {**config, **{f"{name}.{key}": fact for key, fact in facts.items()}}
 
 
 def _lost(

@@ -12,13 +12,11 @@ from runcube.files import PACKED_ENDINGS, read_head
 from runcube.readers.config_files import is_sidecar_name
 from runcube.readers.csv.records import as_records
 from runcube.readers.csv.tables import Table, joined, logs_among
-from runcube.readers.jsonl import JsonlReader, group_parts, open_log, split_and_metric
+from runcube.readers.jsonl import JsonlReader, open_log, split_and_metric
 from runcube.readers.table import NUMBER, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runcube.core import Limits, LogFile, Source
+    from runcube.core import Limits, LogFile
     from runcube.files import Tree
     from runcube.readers.jsonl import Decoded, Log, Options
 
@@ -71,31 +69,16 @@ class CsvReader(JsonlReader):
 
     name: str = "csv"
 
-    def find(self, tree: Tree) -> Iterator[Source]:
-        """Yield a source for each table that looks like a log.
+    def _joined(
+        self, tree: Tree, claimed: list[LogFile], silent: list[LogFile]
+    ) -> list[list[LogFile]]:
+        """Return the tables of each log.
 
         Of tables in one folder that hold different quantities one is the log; those of one metric
         each, and those of the splits of a run, are one log together.
-
-        Parameters
-        ----------
-        tree : Tree
-            The files under the root.
-
-        Yields
-        ------
-        Source
-            The log, and its configuration file if it has one; in natural path order.
         """
-        claimed, silent = self._claimed(tree, by_name=False)
-        if not claimed and (self.x or self._named):
-            claimed, silent = self._claimed(tree, by_name=True)
         tables = [Table(file, self._metrics(tree, file)) for file in claimed]
-        claimed = logs_among(tables)
-        names = {file.path.rpartition("/")[2] for file in claimed}
-        claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
-        for parts in joined(group_parts(tree, claimed), tables):
-            yield self._source(tree, parts)
+        return joined(super()._joined(tree, logs_among(tables), silent), tables)
 
     def _metrics(self, tree: Tree, file: LogFile) -> frozenset[str]:
         log = self._beginning(file, tree.head(file.path), self._options())

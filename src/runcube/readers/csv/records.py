@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runcube.core import Problem, is_count_like
 from runcube.readers.csv.cells import has_decimal_commas, is_missing, is_nan, written_cells
 from runcube.readers.csv.rows import read_sheet
 from runcube.readers.jsonl import Decoded
-from runcube.readers.lines import BadLine, decode_line, nul_problem
+from runcube.readers.lines import nul_problem, object_on
 from runcube.readers.table import TEXT_AROUND
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def as_records(data: bytes, path: str, limits: Limits) -> Decoded:
     sheet = read_sheet(data, path, limits)
     records: dict[int, str] = {}
     for line, text in sheet.texts:
-        config = _configuration(text, limits)
-        found = {"config": config} if config else {TEXT_AROUND: text.lstrip("# ")}
+        comment = text.lstrip("# ")
+        config = object_on(comment.encode("utf-8", "surrogatepass"), limits)
+        found = {"config": config} if config else {TEXT_AROUND: comment}
         records[line] = json.dumps(found)
     problems = [*nul_problem(data, path), *sheet.problems]
     is_monitor = any('"t_start"' in record for record in records.values())
@@ -54,15 +55,6 @@ def as_records(data: bytes, path: str, limits: Limits) -> Decoded:
     lines = [records.get(line, "") for line in range(1, max(records, default=0) + 1)]
     out = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
     return Decoded(out, problems, _notes(sheet))
-
-
-def _configuration(text: str, limits: Limits) -> dict[str, Any]:
-    """Return the object that a comment is; empty if it is none."""
-    try:
-        value = decode_line(text.lstrip("# ").encode("utf-8", "surrogatepass"), limits)
-    except BadLine:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _has_commas(block: Block) -> bool:

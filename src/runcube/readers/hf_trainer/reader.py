@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source, Status, natural_key
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, Status, natural_key, value_at
+from runcube.files import PACKED_ENDINGS
 from runcube.readers.config_files import SIDECARS, find_sidecars, load_sidecars, merge
 from runcube.readers.hf_trainer.history import (
     AXES,
-    STEP,
     TRAIN_TIME,
     common_length,
     filtered,
@@ -24,12 +23,13 @@ from runcube.readers.hf_trainer.history import (
 )
 from runcube.readers.json_file import is_damaged, read_json_file
 from runcube.readers.jsonl import Options, open_log, runs_of_log
+from runcube.readers.reading import HeadersByReading, content_if_any
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
     from runcube.readers.jsonl import Log
 
@@ -51,13 +51,7 @@ _READING = (
     "training losses are means since the entry before; where logging_nan_inf_filter is on, as it "
     "is by default, a NaN or infinite loss is no part of a mean, in training and evaluation",
 )
-_OPTIONS = Options(
-    run=False,
-    x=STEP,
-    axes=frozenset(AXES) - {STEP},
-    split="(?P<split>[^/]+)/(?P<metric>.+)",
-    in_log=False,
-)
+_OPTIONS = Options.of_logger(*AXES, split="(?P<split>[^/]+)/(?P<metric>.+)")
 _EVENTS = "tfevents."
 
 
@@ -86,7 +80,7 @@ class _State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TrainerReader:
+class TrainerReader(HeadersByReading):
     """Reads the ``trainer_state.json`` of Hugging Face's Trainer; ``step`` is the x-axis.
 
     Checkpoints of one folder are one run: the longest history counts, and the others are its
@@ -126,10 +120,6 @@ class TrainerReader:
             found.append(Source(tree.root, path, (*whole,)))
         yield from sorted(found, key=lambda source: natural_key(source.path))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run; its states are read for it."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
         states = [self._state(source, file) for file in source.files if _is_state(file)]
@@ -161,12 +151,10 @@ class TrainerReader:
         return open_log([Part(path, lines.encode("utf-8", "backslashreplace"))], options)
 
     def _state(self, source: Source, file: LogFile) -> _State:
-        try:
-            data, damage = read_bytes(source.root, file.path, limits=self.limits)
-        except OSError as error:
-            gone = Problem("unreadable", error.strerror or str(error), file.path)
-            return _State(file, {}, [], [gone])
-        problems = [damage_problem(damage, file.path)] if damage else []
+        problems: list[Problem] = []
+        data = content_if_any(source.root, file.path, self.limits, problems)
+        if data is None:
+            return _State(file, {}, [], problems)
         found, named = read_json_file(data, file.path, self.limits)
         history = found.pop("log_history", None)
         entries = history if isinstance(history, list) else []
@@ -254,13 +242,11 @@ def _ending(state: _State) -> Status:
     """Return how a run ended: by its summary, its last step, or the word of a callback."""
     if any(map(is_summary, state.entries)):
         return Status.COMPLETE
-    control: Any = state.facts
-    for key in ("stateful_callbacks", "TrainerControl", "args", "should_training_stop"):
-        control = control.get(key) if isinstance(control, dict) else None
+    stop = ("stateful_callbacks", "TrainerControl", "args", "should_training_stop")
     reached, most = state.facts.get("global_step"), state.facts.get("max_steps")
     numbers = isinstance(reached, int | float) and isinstance(most, int | float)
     is_whole = numbers and 0 < most <= reached  # type: ignore[operator]
-    return Status.COMPLETE if is_whole or control is True else Status.INCOMPLETE
+    return Status.COMPLETE if is_whole or value_at(state.facts, stop) is True else Status.INCOMPLETE
 
 
 def _train_time(state: _State) -> float:

@@ -13,14 +13,13 @@ W&B's and the newer native one use ``source`` as well. May import ``core``, ``fi
 from runcube.readers.jsonl.log import Log
 from runcube.readers.jsonl.names import SPLIT_WORDS, is_seed_column, meaning, split_and_metric
 from runcube.readers.jsonl.options import Options
-from runcube.readers.jsonl.parts import group_parts, split_in_path
+from runcube.readers.jsonl.parts import split_in_path
 from runcube.readers.jsonl.reader import JsonlReader
 from runcube.readers.jsonl.source import (
     Decoded,
     differing_keys,
     log_of_points,
     open_log,
-    read_headers,
     read_log,
     runs_of_log,
 )
@@ -34,12 +33,10 @@ __all__ = [
     "Options",
     "axis_of",
     "differing_keys",
-    "group_parts",
     "is_seed_column",
     "log_of_points",
     "meaning",
     "open_log",
-    "read_headers",
     "read_log",
     "runs_of_log",
     "split_and_metric",

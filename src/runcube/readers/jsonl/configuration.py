@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.core import RunHeader, is_time_like
+from runcube.core import RunHeader, is_time_like, opened
 from runcube.readers.config_files import merge
 from runcube.readers.jsonl.names import (
     CONFIG_KEYS,
@@ -182,13 +182,8 @@ def _only_in(log: Log, run: int, name: str, head: list[int]) -> bool:
 
 def _set(config: dict[str, Any], name: str, value: Any) -> None:
     """Set a flattened key of a nested configuration."""
-    inside = config
     *above, last = name.split("/")
-    for key in above:
-        below = inside.get(key)
-        inside[key] = dict(below) if isinstance(below, dict) else {}
-        inside = inside[key]
-    inside.setdefault(last, value)
+    opened(config, above).setdefault(last, value)
 
 
 def _add_facts(config: dict[str, Any], log: Log, run: int) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 from runcube.readers.jsonl.names import ALL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from runcube.readers.jsonl.axes import Axes
@@ -36,12 +38,32 @@ class Numbers(NamedTuple):
     values: NDArray[np.float64]
 
 
-def told_apart(found: list[Numbers], axes: Axes) -> list[Numbers]:
-    """Return numbers with full names where columns of one metric share a row, or an x."""
+def in_splits(
+    found: Iterable[Numbers], by_row: Sequence[tuple[str, NDArray[np.bool_]]]
+) -> Iterator[Numbers]:
+    """Yield numbers, those whose names tell no split once for each split that has their rows."""
+    for numbers in found:
+        if numbers.split not in (None, ALL) or not by_row:
+            yield numbers
+            continue
+        for split, rows in by_row:
+            here = rows[numbers.at]
+            if here.any():
+                at, values = numbers.at[here], numbers.values[here]
+                yield numbers._replace(split=split, at=at, values=values)
+
+
+def by_name(found: Iterable[Numbers]) -> dict[tuple[str | None, str], list[Numbers]]:
+    """Return the numbers of each split and metric."""
     groups: dict[tuple[str | None, str], list[Numbers]] = {}
     for numbers in found:
         groups.setdefault((numbers.split, numbers.metric), []).append(numbers)
-    clashing = {key for key, ones in groups.items() if len(ones) > 1 and meet(ones, axes)}
+    return groups
+
+
+def told_apart(found: list[Numbers], axes: Axes) -> list[Numbers]:
+    """Return numbers with full names where columns of one metric share a row, or an x."""
+    clashing = {key for key, ones in by_name(found).items() if len(ones) > 1 and meet(ones, axes)}
     if not clashing:
         return found
     named = []

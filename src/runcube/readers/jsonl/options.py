@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from runcube.core import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,37 @@ class Options:
     objects: bool = True
     config_file: str | None = None
     limits: Limits = DEFAULT_LIMITS
+
+    @classmethod
+    def of_logger(
+        cls,
+        x: str,
+        *clocks: str,
+        plain: Iterable[str] = (),
+        split: str | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Options:
+        """Return what is fixed where a logger says which column is x: one run, with its own config.
+
+        Parameters
+        ----------
+        x : str
+        *clocks : str
+            Columns that are axes beside it.
+        plain : iterable of str
+        split : str, optional
+        limits : Limits
+        """
+        axes = frozenset(clocks)
+        return cls(
+            run=False,
+            x=x,
+            axes=axes,
+            plain=frozenset(plain),
+            split=split,
+            in_log=False,
+            limits=limits,
+        )
 
     @property
     def known(self) -> frozenset[str]:

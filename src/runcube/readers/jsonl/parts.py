@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runcube.core import is_count_like, natural_key
 from runcube.files import read_ends
 from runcube.readers.jsonl.names import SPLIT_WORDS
-from runcube.readers.lines import BadLine, decode_line, split_lines
+from runcube.readers.lines import is_number, object_on, split_lines
 from runcube.readers.table import flatten
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _continued(tree: Tree, logs: Iterable[list[LogFile]]) -> list[list[LogFile]]
 
 
 def _is_header(line: bytes) -> bool:
-    record = _record(line)
+    record = object_on(line)
     return bool(record) and not _counts(record)
 
 
@@ -136,29 +136,19 @@ def _goes_on(tree: Tree, before: LogFile, after: LogFile) -> bool:
     except OSError:
         return False
     lines = list(split_lines(tree.head(after.path)))[1:]
-    first = next((c for line in lines if (c := _counts(_record(line.data)))), {})
+    first = next((c for line in lines if (c := _counts(object_on(line.data)))), {})
     common = last.keys() & first.keys()
     rises = [name for name in common if first[name] > last[name]]
     falls = [name for name in common if first[name] < last[name]]
-    begins = next(
-        (c for line in split_lines(tree.head(before.path)) if (c := _counts(_record(line.data)))),
-        {},
-    )
+    lines = list(split_lines(tree.head(before.path)))
+    begins = next((c for line in lines if (c := _counts(object_on(line.data)))), {})
     return bool(rises) and all(first[n] <= begins.get(n, first[n]) for n in falls)
-
-
-def _record(line: bytes) -> dict[str, Any]:
-    try:
-        value = decode_line(line)
-    except BadLine:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _last_record(tail: bytes) -> dict[str, Any]:
     """Return the last record that has an x."""
     for line in reversed(tail.splitlines()[-8:]):
-        record = _record(line.strip())
+        record = object_on(line.strip())
         if _counts(record):
             return record
     return {}
@@ -168,5 +158,5 @@ def _counts(record: dict[str, Any]) -> dict[str, float]:
     return {
         name: value
         for name, value in flatten(record).items()
-        if is_count_like(name) and isinstance(value, int | float) and not isinstance(value, bool)
+        if is_count_like(name) and is_number(value)
     }

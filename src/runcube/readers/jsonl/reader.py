@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
-from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Request, Source, nearest
+from runcube.core import DEFAULT_LIMITS, Limits, PlanError, Source, nearest
 from runcube.files import PACKED_ENDINGS, read_head
 from runcube.readers.config_files import SIDECARS, find_sidecars, is_sidecar_name
 from runcube.readers.jsonl.advice import unknown_names
@@ -23,12 +23,13 @@ from runcube.readers.jsonl.parts import group_parts, rotated_base
 from runcube.readers.jsonl.reading import arguments
 from runcube.readers.jsonl.source import Decoded, open_log, read_log
 from runcube.readers.jsonl.training_loops import smoothing
+from runcube.readers.reading import HeadersByReading
 from runcube.readers.table import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
     from runcube.readers.jsonl.log import Log
 
@@ -43,7 +44,7 @@ _SIDECAR_ENDINGS = (".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
-class JsonlReader:
+class JsonlReader(HeadersByReading):
     """Reads JSONL logs: records that are flat or nested, one or several runs per file.
 
     Every argument may be left out: then a guess is made from names and values of the columns.
@@ -136,30 +137,17 @@ class JsonlReader:
         if not claimed and (self.x or self._named):
             # Nothing looks like a log by itself: what has the names that were given is one.
             claimed, silent = self._claimed(tree, by_name=True)
-        # What is called like the logs is one: of a run that wrote nothing, or nothing telling.
-        names = {file.path.rpartition("/")[2] for file in claimed}
-        claimed += [file for file in silent if file.path.rpartition("/")[2] in names]
-        for parts in group_parts(tree, claimed):
+        for parts in self._joined(tree, claimed, silent):
             yield self._source(tree, parts)
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the headers of the runs of a source, from its first lines where they suffice.
-
-        Parameters
-        ----------
-        source : Source
-
-        Returns
-        -------
-        sequence of RunHeader, (runs,)
-            In order of first appearance.
-
-        Raises
-        ------
-        OSError
-            If the log cannot be read.
-        """
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
+    def _joined(
+        self, tree: Tree, claimed: list[LogFile], silent: list[LogFile]
+    ) -> list[list[LogFile]]:
+        """Return the files of each log among those of `_claimed`."""
+        # What is called like the logs is one: of a run that wrote nothing, or nothing telling.
+        names = {file.path.rpartition("/")[2] for file in claimed}
+        alike = [file for file in silent if file.path.rpartition("/")[2] in names]
+        return group_parts(tree, [*claimed, *alike])
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse a source.

@@ -39,28 +39,19 @@ def rising_columns(log: RunTable) -> list[frozenset[str]]:
     found = []
     for run in range(len(log.runs.keys)):
         points, kinds = _points(log, run)
-        if any(_runs_along(log, name, run, points, kinds, named) for name in named):
+        axes = [cells for name in named if (cells := log.cells(name, run)) is not None]
+        if any(_runs_along(cells, points, kinds, axes) for cells in axes):
             found.append(nothing)
             continue
-        found.append(frozenset(_but_metrics(log, run, points, kinds)))
+        held = ((name, log.cells(name, run)) for name in log.numeric)
+        metrics = {name: cells for name, cells in held if cells is not None}
+        rising = [n for n, cells in metrics.items() if _rises(n, cells, points, kinds)]
+        others = (c for n, c in metrics.items() if n not in rising)
+        # Where all that moves rises, the first one alone is an axis.
+        if rising and not any(points[cells.at].sum() > 1 for cells in others):
+            rising = rising[:1] if len(rising) > 1 else []
+        found.append(frozenset(rising))
     return found
-
-
-def _but_metrics(
-    log: RunTable, run: int, points: NDArray[np.bool_], kinds: NDArray[np.uint64]
-) -> list[str]:
-    """Return the columns that rise; where all that moves does, the first of them alone."""
-    rising = [name for name in log.numeric if _rises(log, name, run, points, kinds)]
-    others = [
-        name
-        for name in log.numeric
-        if name not in rising
-        and (cells := log.cells(name, run)) is not None
-        and int(points[cells.at].sum()) > 1
-    ]
-    if others or not rising:
-        return rising
-    return rising[:1] if len(rising) > 1 else []
 
 
 def may_be_axes(log: RunTable, run: int) -> frozenset[str]:
@@ -105,17 +96,11 @@ def _points(log: RunTable, run: int) -> tuple[NDArray[np.bool_], NDArray[np.uint
 
 
 def _runs_along(
-    log: RunTable,
-    name: str,
-    run: int,
-    points: NDArray[np.bool_],
-    kinds: NDArray[np.uint64],
-    named: Sequence[str],
+    cells: Cells, points: NDArray[np.bool_], kinds: NDArray[np.uint64], axes: Sequence[Cells]
 ) -> bool:
     """Return whether an axis by its name is one: see `rising_columns`."""
-    cells = log.cells(name, run)
     count = np.count_nonzero(points)
-    if cells is None or not count:
+    if not count:
         return False
     at = points[cells.at]
     values, mine = cells.values[at], kinds[cells.at[at]]
@@ -126,8 +111,8 @@ def _runs_along(
     if len(falls) <= _UP_AND_DOWN * len(cells.at):
         return True
     # A count that starts anew in each epoch falls where another one goes on.
-    for other in (log.cells(n, run) for n in named if n != name):
-        if other is not None and len(falls):
+    for other in axes:
+        if other is not cells and len(falls):
             ends = np.searchsorted(other.at, cells.at, side="right") - 1
             goes_on = other.values[ends[falls + 1]] > other.values[ends[falls]]
             falls = falls[~(goes_on & (ends[falls] >= 0))]
@@ -138,15 +123,8 @@ def _are_whole(cells: Cells) -> bool:
     return are_whole(cells.values[cells.kinds == NUMBER])
 
 
-def _rises(
-    log: RunTable,
-    name: str,
-    run: int,
-    points: NDArray[np.bool_],
-    kinds: NDArray[np.uint64],
-) -> bool:
-    cells = log.cells(name, run)
-    if cells is None or is_seed_column(name) or is_measure(split_and_metric(name)[1]):
+def _rises(name: str, cells: Cells, points: NDArray[np.bool_], kinds: NDArray[np.uint64]) -> bool:
+    if is_seed_column(name) or is_measure(split_and_metric(name)[1]):
         return False
     if split_in(name) is not None:
         return False

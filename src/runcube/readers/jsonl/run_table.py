@@ -164,10 +164,7 @@ def _with_counts(table: Table) -> tuple[Table, list[str]]:
             new = _unused(f"{name}_{place}", columns)
             columns[new] = replace(column, rows=column.rows[has], kinds=kinds, values=values)
             listed.append(new)
-        rest = np.flatnonzero(column.kinds != OTHER)
-        columns[name] = replace(
-            column, rows=column.rows[rest], kinds=column.kinds[rest], values=column.values[rest]
-        )
+        columns[name] = column.only(column.kinds != OTHER)
     if not listed:
         return table, []
     return replace(table, columns={n: c for n, c in columns.items() if len(c)}), listed

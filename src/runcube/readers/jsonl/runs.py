@@ -14,7 +14,7 @@ from runcube.readers.jsonl.axes import Axes
 from runcube.readers.jsonl.configuration import header_rows
 from runcube.readers.jsonl.ending import ending_of
 from runcube.readers.jsonl.names import ALL, SPLIT_WORDS
-from runcube.readers.jsonl.numbers import Numbers, told_apart
+from runcube.readers.jsonl.numbers import Numbers, in_splits, told_apart
 from runcube.readers.jsonl.splits import split_rows
 from runcube.readers.lines import is_number_text, is_short_list, spelling
 from runcube.readers.table import NUMBER, OTHER, TEXT, flatten, span
@@ -210,18 +210,8 @@ class _RunBuilder:
 
     def _parts(self, axes: Axes) -> dict[str, dict[str, list[Numbers]]]:
         """Return split → metric → numbers, by first appearance."""
-        found: list[Numbers] = []
         by_row = self._split_rows()
-        for numbers in self.numbers:
-            if numbers.split not in (None, ALL) or not by_row:
-                found.append(numbers)
-                continue
-            for split, mask in by_row:
-                here = mask[numbers.at]
-                if here.any():
-                    at, values = numbers.at[here], numbers.values[here]
-                    found.append(numbers._replace(split=split, at=at, values=values))
-        found.sort(key=lambda numbers: int(numbers.at[0]))
+        found = sorted(in_splits(self.numbers, by_row), key=lambda numbers: int(numbers.at[0]))
         parts: dict[str, dict[str, list[Numbers]]] = {}
         for numbers in told_apart(self._in_one_word(found), axes):
             part = parts.setdefault(str(numbers.split), {})

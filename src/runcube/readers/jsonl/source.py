@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from runcube.core import Problem, Request, RunHeader, RunLog, is_count_like
-from runcube.files import damage_problem, read_bytes
+from runcube.core import Problem, RunLog, is_count_like, value_at
 from runcube.readers.config_files import is_sidecar_name, is_unresolved, load_sidecars
 from runcube.readers.jsonl.configuration import known_configuration, run_header
 from runcube.readers.jsonl.interleave import interleaved
@@ -19,13 +18,15 @@ from runcube.readers.jsonl.reading import how_it_was_read
 from runcube.readers.jsonl.runs import build_run
 from runcube.readers.jsonl.training_loops import correct_steps
 from runcube.readers.jsonl.x_columns import axis_of
+from runcube.readers.lines import is_number
+from runcube.readers.reading import content_of
 from runcube.readers.table import STEP, WALL, Part, first_records, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from runcube.core import Limits, LogFile, Source
-    from runcube.readers.table import Objects, PointTable
+    from runcube.core import Limits, LogFile, Request, Source
+    from runcube.readers.table import PointTable
 
 
 # Problems of a configuration file of which nothing is known.
@@ -48,30 +49,6 @@ class Decoded(NamedTuple):
     data: bytes
     problems: Sequence[Problem] = ()
     notes: Sequence[str] = ()
-
-
-def read_headers(source: Source, options: Options) -> list[RunHeader]:
-    """Return the headers of all runs of a source; the whole log is read for them.
-
-    Which text is constant, and how many runs there are, shows only at the end of a log.
-
-    Parameters
-    ----------
-    source : Source
-        The log, then its configuration files if it has any.
-    options : Options
-
-    Returns
-    -------
-    list of RunHeader, (runs,)
-        In order of first appearance.
-
-    Raises
-    ------
-    OSError
-        If the log cannot be read.
-    """
-    return [run.header for run in read_log(source, options, Request(metrics=frozenset()))[1]]
 
 
 def read_log(
@@ -104,12 +81,12 @@ def read_log(
     """
     logs, sidecars = files_of_log(source, options)
     beside, problems = load_sidecars(source, sidecars, options.limits)
-    parts, damages, decoded = [], [], []
+    damages: list[Problem] = []
+    parts, decoded = [], []
     for file in logs:
-        data, damage = read_bytes(source.root, file.path, limits=options.limits)
+        data = content_of(source.root, file.path, options.limits, damages)
         decoded.append(decode(data, file.path, options.limits) if decode else Decoded(data))
         parts.append(Part(file.path, decoded[-1].data))
-        damages += [damage_problem(damage, file.path)] if damage else []
     log = open_log(parts, options)
     log.table.problems += [problem for one in decoded for problem in one.problems]
     names = [file.path.rpartition("/")[2] for file in sidecars]
@@ -195,17 +172,10 @@ def log_of_points(table: PointTable, limits: Limits) -> Log:
 
     A metric that is called like an axis (``epoch``) may be one beside the step.
     """
-    axes = {name: axis_of(name) for name in table.columns if name not in (STEP, WALL)}
-    options = Options(
-        x=STEP,
-        run=False,
-        in_log=False,
-        objects=False,
-        axes=frozenset({WALL}),
-        plain=frozenset(name for name, axis in axes.items() if axis in (STEP, WALL)),
-        limits=limits,
-    )
-    log = Log(table, options)
+    own = (STEP, WALL)
+    plain = [name for name in table.columns if name not in own and axis_of(name) in own]
+    options = Options.of_logger(STEP, WALL, plain=plain, limits=limits)
+    log = Log(table, replace(options, objects=False))
     log.is_ordered = True
     return log
 
@@ -223,16 +193,12 @@ def _open_whole(parts: Sequence[Part], options: Options, raw: frozenset[str]) ->
         moving = {
             name
             for name, objects in log.table.objects.items()
-            if _holds_numbers(objects) or (name not in wanted and _moves(log, name))
+            # A metric that is called like a configuration holds numbers as well.
+            if any(map(is_number, objects.values)) or (name not in wanted and _moves(log, name))
         }
         if not moving:
             return log
         raw -= moving
-
-
-def _holds_numbers(objects: Objects) -> bool:
-    """Return whether a key holds numbers as well: a metric that is called like a configuration."""
-    return any(map(_is_number, objects.values))
 
 
 def _moves(log: Log, name: str) -> bool:
@@ -255,7 +221,7 @@ def raw_keys(records: Sequence[Mapping[str, Any]], options: Options) -> frozense
         return (said | frozenset(options.config or ())).intersection(objects)
     found = frozenset(objects).intersection(CONFIG_KEYS) - {options.trailer}
     first = records[0] if records else {}
-    if any(is_count_like(key) and _is_number(value) for key, value in first.items()):
+    if any(is_count_like(key) and is_number(value) for key, value in first.items()):
         return found
     own = {k for k, v in first.items() if isinstance(v, dict) and k and k == k.strip()}
     own.discard(str(options.trailer))
@@ -264,10 +230,6 @@ def raw_keys(records: Sequence[Mapping[str, Any]], options: Options) -> frozense
     if len(records) > 1 and all(r.keys() == first.keys() for r in records) and beside:
         return found
     return found | (own - later)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _share_problems(log: Log, runs: Sequence[RunLog]) -> None:
@@ -310,7 +272,9 @@ def _config_problems(
     if not run.header.has_config:
         yield Problem("no_config", "no configuration in the log or beside it", path)
     differing = [
-        key for key in differing_keys(beside, known, both=True) if not _is_unresolved(beside, key)
+        key
+        for key in differing_keys(beside, known, both=True)
+        if not is_unresolved(value_at(beside, key.split(".")))
     ]
     if differing:
         message = f"{', '.join(map(repr, differing))} differ in the log and beside it"
@@ -328,13 +292,6 @@ def _config_problems(
             what = f"changes within the run on {count} line{'s' * (count > 1)}"
             message = f"{name!r} {what}: {shown}; the first is kept"
             yield Problem("config_conflict", message, where, line)
-
-
-def _is_unresolved(config: Any, dotted: str) -> bool:
-    """Return whether a configuration has text at a key that stands for another value."""
-    for key in dotted.split("."):
-        config = config.get(key) if isinstance(config, dict) else None
-    return is_unresolved(config)
 
 
 def differing_keys(one: Any, other: Any, *, both: bool = False, prefix: str = "") -> list[str]:

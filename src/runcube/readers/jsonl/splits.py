@@ -11,7 +11,7 @@ import numpy as np
 from runcube.core import Names
 from runcube.readers.jsonl.axes import Axes
 from runcube.readers.jsonl.names import ALL, SPLIT_WORDS, meaning
-from runcube.readers.jsonl.numbers import Numbers, meet
+from runcube.readers.jsonl.numbers import Numbers, by_name, in_splits, meet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,10 +103,9 @@ def names_of_run(log: Log, run: int) -> Names:
     present = [name for name in log.names if log.cells(name, run) is not None]
     whole = {name for name in present if "/" in name and log.names[name][1] == name}
     short = {name for name in present if log.names[name][1] != name}
-    found = [*_named_numbers(log, run, present)]
-    groups: dict[tuple[str | None, str], list[Numbers]] = {}
-    for numbers in found:
-        groups.setdefault((numbers.split, numbers.metric), []).append(numbers)
+    by_row = [(p.split, p.rows) for p in split_rows(log, run, frozenset()) if p.meant is None]
+    found = [*in_splits(_named_numbers(log, run, present), by_row)]
+    groups = by_name(found)
     alike = _alike(groups)
     meeting: set[str] = set()
     if alike or len(groups) < len(found):
@@ -129,20 +128,11 @@ def names_of_run(log: Log, run: int) -> Names:
 
 
 def _named_numbers(log: Log, run: int, names: list[str]) -> Iterator[Numbers]:
-    """Yield the numbers of some columns of a run, split by split; lists aside."""
-    by_row = [part for part in split_rows(log, run, frozenset()) if part.meant is None]
+    """Yield the numbers of some columns of a run; lists aside."""
     for name in names:
-        split, metric = log.names[name]
         cells = log.cells(name, run)
-        if cells is None:
-            continue
-        if split not in (None, ALL) or not by_row:
-            yield Numbers(split, metric, name, cells.at, cells.values)
-            continue
-        for part in by_row:
-            here = part.rows[cells.at]
-            if here.any():
-                yield Numbers(part.split, metric, name, cells.at[here], cells.values[here])
+        if cells is not None:
+            yield Numbers(*log.names[name], name, cells.at, cells.values)
 
 
 def _alike(

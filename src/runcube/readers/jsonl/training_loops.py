@@ -69,12 +69,12 @@ def correct_steps(table: Table) -> None:
         if len(own):
             _name(table, _STEP, step.rows[own], "it is the epoch")
             table.columns[_EPOCH] = _with(epoch, step, own)
-            table.columns[_STEP] = _without(step, own)
+            table.columns[_STEP] = step.only(np.delete(np.arange(len(step)), own))
     if mode is not None:
         own = _batches_called_iter(mode, inner)
         if len(own):
             _name(table, _ITER, inner.rows[own], "it is the number of batches, left out")
-            table.columns[_ITER] = _without(inner, own)
+            table.columns[_ITER] = inner.only(np.delete(np.arange(len(inner)), own))
 
 
 def _epochs_called_step(step: Column, epoch: Column, inner: Column) -> NDArray[np.intp]:
@@ -111,24 +111,15 @@ def _is_numeric(column: Column) -> bool:
     return bool((column.kinds == NUMBER).all())
 
 
-def _without(column: Column, cells: NDArray[np.intp]) -> Column:
-    return replace(
-        column,
-        rows=np.delete(column.rows, cells),
-        kinds=np.delete(column.kinds, cells),
-        values=np.delete(column.values, cells),
-    )
-
-
 def _with(column: Column, other: Column, cells: NDArray[np.intp]) -> Column:
-    rows = np.concatenate([column.rows, other.rows[cells]])
-    order = np.argsort(rows, kind="stable")
-    return replace(
+    more = other.only(cells)
+    both = replace(
         column,
-        rows=rows[order],
-        kinds=np.concatenate([column.kinds, other.kinds[cells]])[order],
-        values=np.concatenate([column.values, other.values[cells]])[order],
+        rows=np.concatenate([column.rows, more.rows]),
+        kinds=np.concatenate([column.kinds, more.kinds]),
+        values=np.concatenate([column.values, more.values]),
     )
+    return both.only(np.argsort(both.rows, kind="stable"))
 
 
 def _name(table: Table, name: str, rows: NDArray[np.int64], what: str) -> None:

@@ -9,7 +9,7 @@ other. ``RUNCUBE_KERNEL=0`` in the environment chooses the twin. May import ``co
 import os
 
 from runcube.readers.kernel import twin
-from runcube.readers.kernel.model import MAX_DEPTH, Bad, Cells, Decoded, Kind
+from runcube.readers.kernel.model import MAX_DEPTH, Bad, Cells, Decoded, Items, Kind, by_appearance
 
 KERNEL = "Python"
 decode = twin.decode
@@ -21,4 +21,14 @@ if os.environ.get("RUNCUBE_KERNEL") != "0":
     else:
         KERNEL, decode = "C", compiled.decode
 
-__all__ = ["KERNEL", "MAX_DEPTH", "Bad", "Cells", "Decoded", "Kind", "decode"]
+__all__ = [
+    "KERNEL",
+    "MAX_DEPTH",
+    "Bad",
+    "Cells",
+    "Decoded",
+    "Items",
+    "Kind",
+    "by_appearance",
+    "decode",
+]

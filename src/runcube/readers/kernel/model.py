@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -89,6 +89,24 @@ class Cells:
     items: list[Any]
     seen: int
 
+    def where(self, keep: NDArray[np.bool_]) -> Cells:
+        """Return some of the cells."""
+        kinds = self.kinds[keep]
+        return Cells(
+            self.rows[keep], kinds, self.values[keep], self.words, self.items, seen_in(kinds)
+        )
+
+    def value(self, at: int) -> Any:
+        """Return the value of a cell as it was logged."""
+        kind, value = int(self.kinds[at]), float(self.values[at])
+        if kind == Kind.STRING:
+            return self.words[int(value)]
+        if kind in (Kind.LIST, Kind.RAW):
+            return self.items[int(value)]
+        if kind in (Kind.TRUE, Kind.FALSE):
+            return kind == Kind.TRUE
+        return int(value) if kind in (Kind.INT, Kind.BIGINT) and np.isfinite(value) else value
+
 
 @dataclass(slots=True, eq=False)
 class Decoded:
@@ -121,8 +139,18 @@ class Decoded:
     left_out: dict[tuple[str, ...], int]
 
 
+def seen_in(kinds: NDArray[Any]) -> int:
+    """Return the kinds that occur, as of ``Cells.seen``."""
+    return sum(1 << kind for kind in np.flatnonzero(np.bincount(kinds)).tolist())
+
+
 class Items:
-    """Distinct values of one path; one code however a value is written, but for the order of keys.
+    """Distinct values of one path; one code however a value is written.
+
+    Parameters
+    ----------
+    spelled : callable
+        Returns one text for values that are one; by default the order of keys tells them apart.
 
     Attributes
     ----------
@@ -130,8 +158,9 @@ class Items:
         The values; a code is an index of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spelled: Callable[[Any], str] = json.dumps) -> None:
         self.values: list[Any] = []
+        self._spelled = spelled
         self._by_key: dict[Hashable, int] = {}
         self._by_text: dict[str, int] = {}
 
@@ -141,14 +170,18 @@ class Items:
 
     def add(self, key: Hashable, value: Any) -> int:
         """Return the code of a value whose writing is new."""
+        code = self._by_key[key] = self.code(value)
+        return code
+
+    def code(self, value: Any) -> int:
+        """Return the code of a value."""
         code = 0
         if self.values:
             if not self._by_text:  # one value alone need not be spelled
-                self._by_text[json.dumps(self.values[0])] = 0
-            code = self._by_text.setdefault(json.dumps(value), len(self.values))
+                self._by_text[self._spelled(self.values[0])] = 0
+            code = self._by_text.setdefault(self._spelled(value), len(self.values))
         if code == len(self.values):
             self.values.append(value)
-        self._by_key[key] = code
         return code
 
 

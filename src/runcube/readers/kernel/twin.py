@@ -20,7 +20,16 @@ import msgspec
 import numpy as np
 
 from runcube.core import DEFAULT_LIMITS
-from runcube.readers.kernel.model import MAX_DIGITS, Bad, Cells, Decoded, Items, Kind, bounds
+from runcube.readers.kernel.model import (
+    MAX_DIGITS,
+    Bad,
+    Cells,
+    Decoded,
+    Items,
+    Kind,
+    bounds,
+    seen_in,
+)
 from runcube.readers.lines import BOM, as_float, count_plain, spelling, whole_number
 
 if TYPE_CHECKING:
@@ -321,8 +330,8 @@ class _Growing:
         """Return the finished column."""
         pieces = (self._rows, self._kinds, self._values)
         rows, kinds, values = (p[0] if len(p) == 1 else np.concatenate(p) for p in pieces)
-        seen = sum(1 << kind for kind in np.flatnonzero(np.bincount(kinds)).tolist())
-        return Cells(rows, kinds, values, list(self._words), self._items.values, seen)
+        words, items = list(self._words), self._items.values
+        return Cells(rows, kinds, values, words, items, seen_in(kinds))
 
 
 def _floats(values: list[float]) -> tuple[Any, NDArray[np.float64]]:

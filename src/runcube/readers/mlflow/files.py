@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runcube.core import Problem, Source
-from runcube.files import damage_problem, read_bytes, stat_file
+from runcube.files import folders_above, stat_file
 from runcube.readers.config_files import load_sidecars
 from runcube.readers.mlflow.runs import PARENT, MlflowRun
+from runcube.readers.reading import content_if_any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from runcube.core import Limits, LogFile
     from runcube.files import Tree
@@ -41,7 +42,7 @@ def run_folders(tree: Tree) -> Iterator[Source]:
     }
     artifacts: list[LogFile] = []
     for file in list(tree.unclaimed()) if folders else ():
-        folder = _run_of(file.path, folders)
+        folder = next((above for above in folders_above(file.path) if above in folders), None)
         if folder is not None:
             kind = file.path[len(_inside(folder, "")) :].partition("/")[0]
             (folders[folder] if kind in _KINDS else artifacts).append(file)
@@ -89,15 +90,6 @@ def _above(path: str) -> str:
 def _inside(folder: str, name: str) -> str:
     """Return how the paths of what is in a folder of a run begin."""
     return "".join(f"{part}/" for part in (folder, name) if part and part != _ROOT)
-
-
-def _run_of(path: str, folders: Mapping[str, Any]) -> str | None:
-    """Return the folder of the run that a file belongs to; None if it is of no run."""
-    while path:
-        path = _above(path)
-        if path in folders:
-            return path
-    return None
 
 
 def _parent(tree: Tree, folder: str) -> str:
@@ -169,14 +161,9 @@ class _Files:
         for file in self._source.files:
             if not file.path.startswith(base):
                 continue
-            try:
-                data, damage = read_bytes(self._source.root, file.path, limits=self._limits)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                self.problems.append(Problem("unreadable", reason, file.path))
-                continue
-            self.problems += [damage_problem(damage, file.path)] if damage else []
-            yield file.path[len(base) :], file.path, data
+            data = content_if_any(self._source.root, file.path, self._limits, self.problems)
+            if data is not None:
+                yield file.path[len(base) :], file.path, data
 
     def texts(self, kind: str) -> dict[str, str]:
         """Return the texts of all files of a kind, by key."""

@@ -6,23 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runcube.core import (
-    DEFAULT_LIMITS,
-    Limits,
-    Request,
-    Source,
-    UnknownNameError,
-    natural_key,
-    nearest,
-)
+from runcube.core import DEFAULT_LIMITS, Limits, Source, UnknownNameError, natural_key, nearest
 from runcube.readers.database import database_files, tables_in
 from runcube.readers.mlflow.files import experiment_of, read_run, run_folders
 from runcube.readers.mlflow.sqlite import TABLES, experiments_in, read_runs
+from runcube.readers.reading import HeadersByReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import RunHeader, RunLog
+    from runcube.core import Request, RunLog
     from runcube.files import Tree
 
 # Where they are kept beside a database, or elsewhere than in the folder of the run.
@@ -30,7 +23,7 @@ _ARTIFACTS = re.compile(r"(?:^|/)[0-9a-f]{32}/artifacts/")
 
 
 @dataclass(frozen=True)
-class MlflowReader:
+class MlflowReader(HeadersByReading):
     """Reads runs of MLflow, from its file store (``mlruns``) or SQLite (``mlflow.db``).
 
     ``step`` is the x-axis. The line of a problem is the number of a row of the run, by steps.
@@ -78,10 +71,6 @@ class MlflowReader:
         if found:
             beside = [file for file in tree.unclaimed() if _ARTIFACTS.search(file.path)]
             tree.set_aside("artifacts of MLflow runs", beside)
-
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the headers of all runs of a source, which is read for them."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the runs of a source."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from runcube.core import Remarks
 from runcube.readers.last_words import joined_remarks, strongest
-from runcube.readers.native.epochs import epochs_by_marker, misplaced, repaired
+from runcube.readers.native.epochs import epochs_of, misplaced, repaired
 from runcube.readers.native.sections import FIRST_LINE
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def joined(before: RunLog, resume: Resume, more: Section) -> Section | None:
         values=values,
         logged=logged,
         own=own,
-        epochs={split: _epochs(own, marker_lines, markers) for split, own in lines.items()},
+        epochs={s: epochs_of(own, marker_lines, markers) for s, own in lines.items()},
         marker_lines=marker_lines,
         markers=markers,
         count=count,
@@ -91,14 +91,19 @@ def _tables(
 ) -> list[Any]:
     """Return values, logged (metrics, rows) and keys (keys, rows) of one split, old and new."""
     new = [
-        _rows(names, more.names, more.values[:, at]),
-        _logged(names, more, at),
-        _rows(extras, more.extras, more.own[:, at]),
+        _rows(names, more.names, more.values[:, at], np.nan),
+        _rows(names, more.names, more.logged[:, at], False),
+        _rows(extras, more.extras, more.own[:, at], np.nan),
     ]
     if before is None:
         return new
-    pairs = zip(_table(before, names, extras), new, strict=True)
-    return [np.concatenate(pair, axis=-1) for pair in pairs]
+    gone = np.full(len(before.lines), np.nan)
+    old = [
+        _rows(names, before.metrics, before.values, np.nan),
+        _rows(names, before.metrics, before.logged, False),
+        np.array([before.x.get(name, gone) for name in extras]).reshape(len(extras), len(gone)),
+    ]
+    return [np.concatenate(pair, axis=-1) for pair in zip(old, new, strict=True)]
 
 
 def _order(lines: Mapping[str, NDArray[np.int64]], count: int) -> list[str | None]:
@@ -110,35 +115,10 @@ def _order(lines: Mapping[str, NDArray[np.int64]], count: int) -> list[str | Non
     return order
 
 
-def _epochs(
-    lines: NDArray[np.int64], marker_lines: NDArray[np.int64], markers: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    if len(markers):
-        return epochs_by_marker(np.searchsorted(marker_lines, lines), markers)
-    return np.arange(len(lines), dtype=np.int64)
-
-
 def _rows(
-    names: tuple[str, ...], own: tuple[str, ...], values: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return values (names, rows), NaN for what has none."""
-    found = np.full((len(names), values.shape[1]), np.nan)
+    names: tuple[str, ...], own: tuple[str, ...], values: NDArray[Any], missing: float
+) -> NDArray[Any]:
+    """Return values (names, rows), with something else where a name has none."""
+    found = np.full((len(names), values.shape[1]), missing)
     found[[names.index(name) for name in own]] = values
     return found
-
-
-def _logged(names: tuple[str, ...], more: Section, at: slice) -> NDArray[np.bool_]:
-    found = np.zeros((len(names), at.stop - at.start), bool)
-    found[[names.index(name) for name in more.names]] = more.logged[:, at]
-    return found
-
-
-def _table(curves: Curves, names: tuple[str, ...], extras: tuple[str, ...]) -> list[Any]:
-    """Return values, logged (metrics, rows) and keys (keys, rows) of one split."""
-    values = _rows(names, curves.metrics, curves.values)
-    logged = np.zeros(values.shape, bool)
-    logged[[names.index(name) for name in curves.metrics]] = curves.logged
-    own = np.full((len(extras), len(curves.lines)), np.nan)
-    for i, name in enumerate(extras):
-        own[i] = curves.x.get(name, np.nan)
-    return [values, logged, own]

@@ -12,7 +12,6 @@ from runcube.core import is_x_like, leaves
 from runcube.readers.kernel import Kind
 from runcube.readers.lines import as_float, is_number_text, is_short_list
 from runcube.readers.native.bound import leave_out
-from runcube.readers.native.cells import chosen, value_of
 from runcube.readers.native.records import OWN_KEYS, beside
 from runcube.readers.native.rows import TEXT
 from runcube.readers.native.tables import LAST, Columns, Numbers, places_of
@@ -86,17 +85,17 @@ class Gathering:
         is_text = self.table.kinds == TEXT
         for number, (path, cells) in enumerate(self.table.decoded.cells.items()):
             keep = is_placed[cells.rows]
-            placed = cells if keep.all() else chosen(cells, keep)
+            placed = cells if keep.all() else cells.where(keep)
             self._number = number
             if path[0] not in ("type", "value") and placed is not cells:
-                self._note_extra("/".join(path), chosen(cells, is_text[cells.rows]))
+                self._note_extra("/".join(path), cells.where(is_text[cells.rows]))
             if path[0] == "agg_stats":
                 if len(path) > 1:
                     self._take("/".join(path[1:]), placed, beside=False)
             elif path[0] not in OWN_KEYS or path[0] == "value":
                 self._take("/".join(path), placed, beside=True)
             elif path[0] == "type" and (len(path) > 1 or cells.seen != 1 << Kind.STRING):
-                odd = chosen(placed, placed.kinds != Kind.STRING)
+                odd = placed.where(placed.kinds != Kind.STRING)
                 self._take("/".join(path), odd, beside=True)
         for key, found in self.table.beside.items():
             paths = enumerate(self.table.decoded.cells)
@@ -132,8 +131,8 @@ class Gathering:
             self.odd[part].note(kind, name, int(self.lines[rows[at]]), example(at), count)
 
     def _note_extra(self, name: str, cells: Cells) -> None:
-        valued = chosen(cells, (cells.kinds != Kind.NULL) & (cells.kinds != Kind.EMPTY))
-        self._note("extra_key", name, valued.rows, lambda at: value_of(valued, at))
+        valued = cells.where((cells.kinds != Kind.NULL) & (cells.kinds != Kind.EMPTY))
+        self._note("extra_key", name, valued.rows, valued.value)
 
     def _put(self, name: str, row: int, value: Any) -> None:
         """Take one value beside metrics."""
@@ -181,14 +180,14 @@ class Gathering:
             values = np.where(reads, np.array(known)[codes], values)
             for kind, which in (("text_number", reads), ("non_numeric", is_text & ~reads)):
                 at = np.flatnonzero(which)
-                self._note(kind, name, cells.rows[at], lambda i, at=at: value_of(cells, at[i]))  # type: ignore[misc]
+                self._note(kind, name, cells.rows[at], lambda i, at=at: cells.value(at[i]))  # type: ignore[misc]
             is_number = is_number | reads
         at = np.flatnonzero(cells.kinds == Kind.LIST)
         if len(at):
             short = np.array([is_short_list(item) for item in cells.items], bool)
             codes = cells.values[at].astype(np.intp)
             long = at[~short[codes]]
-            self._note("non_numeric", name, cells.rows[long], lambda i: value_of(cells, long[i]))
+            self._note("non_numeric", name, cells.rows[long], lambda i: cells.value(long[i]))
             at, codes = at[short[codes]], codes[short[codes]]
             if len(at):
                 self._lists.append((name, _Lists(cells.rows[at], codes, cells.items)))

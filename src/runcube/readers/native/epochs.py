@@ -70,6 +70,15 @@ def epochs_by_marker(
     return epochs
 
 
+def epochs_of(
+    places: NDArray[np.int64], marker_places: NDArray[np.int64], markers: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the epochs of one split's records: by the markers before them, else counted."""
+    if len(markers):
+        return epochs_by_marker(np.searchsorted(marker_places, places), markers)
+    return np.arange(len(places), dtype=np.int64)
+
+
 def repaired(markers: Sequence[int | None]) -> list[int | None]:
     """Return the epochs of the markers, those corrected that their neighbours contradict.
 

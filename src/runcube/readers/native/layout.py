@@ -10,7 +10,7 @@ import pandas as pd
 
 from runcube.readers.native.epochs import (
     UNREADABLE,
-    epochs_by_marker,
+    epochs_of,
     looks_misplaced,
     misplaced,
     repaired,
@@ -261,10 +261,7 @@ def _by_split(
     for number in pd.unique(found.splits[found.kept]).tolist():
         mine = order[starts[number] : starts[number + 1]]
         rows, kept = found.rows[mine], found.kept[mine]
-        if len(markers):
-            of_rows = epochs_by_marker(np.searchsorted(marker_rows, rows), markers)
-        else:
-            of_rows = np.arange(len(rows), dtype=np.int64)
+        of_rows = epochs_of(rows, marker_rows, markers)
         parts.append(rows[kept])
         epochs[names[number]] = of_rows[kept]
         at[names[number]] = slice(size, size + len(parts[-1]))

@@ -223,7 +223,13 @@ def _log(source: Source, number: int, section: Section, ended: bool, request: Re
     if section.config is None:
         message = "no configuration line in this log"
         log.problems.insert(0, Problem("no_config", message, source.path))
-    _finish(log, _curves(section, log), section.names, request)
+    log.metrics = section.names
+    for curves in _curves(section, log):
+        log.splits = (*log.splits, curves.split)
+        # A split that is not asked for keeps its x: whether a run is complete depends on each.
+        is_asked = request.splits is None or curves.split in request.splits
+        asked = request.metrics if is_asked else frozenset()
+        log.curves.append(_only(curves, section.names, asked))
     if section.times:
         log.train_time = sum(section.times)
     log.marker, log.remarks = section.marker, section.remarks
@@ -283,19 +289,6 @@ def _resume(offset: int, section: Section) -> Resume | None:
         return None  # what fills the gaps depends on the whole log
     # One line more than records: the configuration.
     return Resume(offset, 1 + section.count, section.extras, section.marker_lines, section.markers)
-
-
-def _finish(log: RunLog, found: list[Curves], names: tuple[str, ...], request: Request) -> None:
-    """Set what the log has, and keep what is asked for, in the order of the log."""
-    log.splits = tuple(curves.split for curves in found)
-    log.metrics = names
-    # A split that is not asked for keeps its x: whether a run is complete depends on every split.
-    log.curves = [
-        _only(c, names, request.metrics)
-        if request.splits is None or c.split in request.splits
-        else _only(c, names, frozenset())
-        for c in found
-    ]
 
 
 def _only(curves: Curves, order: tuple[str, ...], asked: frozenset[str] | None) -> Curves:

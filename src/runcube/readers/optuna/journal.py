@@ -18,8 +18,8 @@ from runcube.readers.optuna.trials import (
     is_number,
     is_step,
     parameter,
-    seconds,
 )
+from runcube.readers.times import utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -217,8 +217,8 @@ class _Replay:
         trial = self._add_trial(study)
         trial.state = STATES[state] if is_step(state) and 0 <= state < len(STATES) else RUNNING
         trial.attrs = dict(_mapping(operation, "user_attrs"))
-        trial.began = seconds(operation.get("datetime_start"))
-        trial.ended = seconds(operation.get("datetime_complete"))
+        trial.began = utc_seconds(operation.get("datetime_start"))
+        trial.ended = utc_seconds(operation.get("datetime_complete"))
         values = operation.get("values")
         value = operation.get("value")
         trial.values = _numbers(values if values is not None or value is None else [value])
@@ -281,10 +281,10 @@ class _Replay:
         if trial is None or state == trial.state == RUNNING:
             return
         if state == RUNNING:
-            trial.began = seconds(operation.get("datetime_start"))
+            trial.began = utc_seconds(operation.get("datetime_start"))
         trial.state = state
         if trial.is_finished:
-            trial.ended = seconds(operation.get("datetime_complete"))
+            trial.ended = utc_seconds(operation.get("datetime_complete"))
         if operation.get("values") is not None:
             trial.values = _numbers(operation["values"])
 

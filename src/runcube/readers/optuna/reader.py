@@ -7,20 +7,21 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source, clean_text
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
-from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source, clean_text
+from runcube.files import unpacked_path
+from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_named
 from runcube.readers.database import database_files, is_database, open_database, tables_in
 from runcube.readers.jsonl import log_of_points, runs_of_log
 from runcube.readers.optuna.journal import is_journal, read_journal
 from runcube.readers.optuna.tables import are_tables_of_optuna, read_tables
 from runcube.readers.optuna.trials import WAITING, configuration, points
+from runcube.readers.reading import HeadersByReading, content_of
 from runcube.readers.table import Part, table_of_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
     from runcube.readers.optuna.trials import Study, Trial
 
@@ -29,7 +30,7 @@ _NAMED = re.compile(r"optuna|journal|study|\.(log|jsonl?|txt|db|sqlite3?)$", re.
 
 
 @dataclass(frozen=True)
-class OptunaReader:
+class OptunaReader(HeadersByReading):
     """Reads studies of Optuna, in journal files and SQLite databases.
 
     ``step`` is the x-axis. The line of a problem is that of the journal, or, of a value of a trial,
@@ -52,10 +53,7 @@ class OptunaReader:
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each file with studies, then what stands beside it."""
         for file in [*tree.unclaimed()]:
-            path = file.path
-            for packed in PACKED_ENDINGS:
-                path = path.removesuffix(packed)
-            if not _NAMED.search(path.rpartition("/")[2]):
+            if not _NAMED.search(unpacked_path(file.path).rpartition("/")[2]):
                 continue
             head = tree.head(file.path)
             if is_journal(head):
@@ -67,13 +65,8 @@ class OptunaReader:
             beside = find_sidecars(tree, file.path.rpartition("/")[0])
             yield Source(tree.root, file.path, (*files, *beside))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the headers of all trials; the file is read for them."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse all trials of a file, study by study; those that wait have not begun."""
-        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
         studies, problems = self._studies(source)
         runs = []
         seen: Counter[str] = Counter()
@@ -81,7 +74,7 @@ class OptunaReader:
             key = f"{clean_text(study.name)}/{trial.number}"
             seen[key] += 1  # numbers that damage made the same are of two runs all the same
             key = key if seen[key] == 1 else f"{key}@{seen[key]}"
-            runs.append(self._run(source, sidecars, study, trial, key, request))
+            runs.append(self._run(source, study, trial, key, request))
         for study in studies:
             waiting = sum(trial.state == WAITING for trial in study.trials)
             if waiting:
@@ -93,29 +86,23 @@ class OptunaReader:
 
     def _studies(self, source: Source) -> tuple[list[Study], list[Problem]]:
         path = source.path
-        data, damage = read_bytes(source.root, path, limits=self.limits, binary=True)
+        damages: list[Problem] = []
+        data = content_of(source.root, path, self.limits, damages, binary=True)
         if is_database(data):
             own = [file for file in source.files if not is_sidecar_name(file.path)]
             with open_database(source.root, own, self.limits) as database:
                 return read_tables(database, self.limits)
         studies, problems = read_journal(data, path, self.limits)
-        return studies, [*([damage_problem(damage, path)] if damage else []), *problems]
+        return studies, [*damages, *problems]
 
     def _run(
-        self,
-        source: Source,
-        sidecars: Sequence[LogFile],
-        study: Study,
-        trial: Trial,
-        key: str,
-        request: Request,
+        self, source: Source, study: Study, trial: Trial, key: str, request: Request
     ) -> RunLog:
         own = (source.path, configuration(study, trial))
-        whole, problems = load_sidecars(source, sidecars, self.limits, own=own)
+        whole, problems, names = load_named(source, self.limits, own=own)
         values = points(study, trial)
         table = table_of_points(values, [Part(source.path, b"")], [len(values.steps)])
         log = log_of_points(table, self.limits)
-        names = [file.path.rpartition("/")[2] for file in sidecars]
         names.append("parameters and attributes of the trial")
         (run,) = runs_of_log(log, source, request, whole, problems, names)
         reading = dict(run.header.reading) | {"runs": "one a trial"}

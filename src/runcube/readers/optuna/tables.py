@@ -15,8 +15,8 @@ from runcube.readers.optuna.trials import (
     is_number,
     is_step,
     parameter,
-    seconds,
 )
+from runcube.readers.times import utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,7 +130,7 @@ class _Reading:
                 self._name("trials", "no trial of a study")
                 continue
             own = number if is_step(number) else len(study.trials)
-            trial = Trial(own, state, began=seconds(began), ended=seconds(ended))
+            trial = Trial(own, state, began=utc_seconds(began), ended=utc_seconds(ended))
             study.trials.append(trial)
             self._trials[trial_id] = trial
 

@@ -230,19 +230,6 @@ def _distribution(text: str) -> tuple[str, Mapping[str, Any]]:
     return name, attributes
 
 
-def seconds(text: Any) -> float:
-    """Return seconds since 1970 of a time in ISO format, UTC if it does not say; NaN if none is."""
-    try:
-        time = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return float("nan")
-    time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    try:
-        return time.timestamp()
-    except (OverflowError, ValueError):
-        return float("nan")
-
-
 def is_number(value: Any) -> TypeGuard[float]:
     """Return whether a value of JSON is a number that float64 holds."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -10,25 +10,27 @@ from runcube.core import (
     DEFAULT_LIMITS,
     Limits,
     Problem,
-    Request,
     Source,
     Status,
     elapsed_seconds,
     natural_key,
+    value_at,
 )
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
-from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, merge
+from runcube.files import unpacked_path
+from runcube.readers.config_files import find_sidecars, load_named, with_section
 from runcube.readers.json_file import is_damaged, read_json_file
 from runcube.readers.jsonl import Options, axis_of, open_log, runs_of_log
+from runcube.readers.reading import HeadersByReading, content_if_any, text_if_any
 from runcube.readers.sacred.plain import plain
-from runcube.readers.sacred.rows import STEP, WALL, as_lines, column_of, seconds_between
+from runcube.readers.sacred.rows import as_lines, column_of
 from runcube.readers.sacred.series import Series, series_of_info, series_of_metrics
-from runcube.readers.table import Part
+from runcube.readers.table import STEP, WALL, Part
+from runcube.readers.times import utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
 
 METRICS, RUN, INFO, PRINTED = "metrics.json", "run.json", "info.json", "cout.txt"
@@ -53,7 +55,7 @@ _SECTION = "sacred"
 
 
 @dataclass(frozen=True)
-class SacredReader:
+class SacredReader(HeadersByReading):
     """Reads the folders of Sacred's file store; ``step`` is the x-axis.
 
     The line of a problem with a point is the number of its row: of the step, counted over all
@@ -82,13 +84,9 @@ class SacredReader:
                 found[folder] = _source(tree, folder)
         yield from sorted(found.values(), key=lambda source: natural_key(source.path))
 
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run; its files are read for it."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
-
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
-        files = {_plain_name(file.path): file for file in source.files[::-1] if _is_own(file)}
+        files = {_plain_name(file.path): file for file in source.files[::-1]}
         problems: list[Problem] = []
         described, metrics, info = (
             self._object(source, files.get(name), problems) for name in (RUN, METRICS, INFO)
@@ -98,37 +96,24 @@ class SacredReader:
         series, rest = _series(metrics, info, paths, problems)
         end = _end(series, rest, described)
         lines, lost = as_lines(series, end, first)
-        log = open_log(
-            [Part(first, lines)], self._options([*(column_of(s.name) for s in series), *end])
-        )
-        config, named = self._configuration(source, described)
+        # No metric is the step or a time of the run.
+        names = (*(column_of(one.name) for one in series), *end)
+        metrics_alone = [
+            n for n in names if axis_of(n) in (STEP, WALL) or elapsed_seconds(n) is not None
+        ]
+        options = Options.of_logger(STEP, WALL, plain=metrics_alone, limits=self.limits)
+        log = open_log([Part(first, lines)], options)
+        config, named, beside = self._configuration(source, described)
         problems += [*lost, *named]
-        beside = [f.path.rpartition("/")[2] for f in source.files if is_sidecar_name(f.path)]
         runs = runs_of_log(log, source, request, config, problems, beside)
         for run in runs:
             run.marker = _STATUS.get(str(described.get("status")), run.marker)
             run.problems += _unfinished(described, source.path)
             stop = described.get("stop_time") or described.get("heartbeat")
-            run.train_time = seconds_between(described.get("start_time"), stop)
+            run.train_time = utc_seconds(stop) - utc_seconds(described.get("start_time"))
             if request.messages:
                 run.messages += self._printed(source, files.get(PRINTED), described, run.problems)
         return runs
-
-    def _options(self, names: Sequence[str]) -> Options:
-        """Return what is known of the columns: no metric is the step or a time of the run."""
-        plain_names = frozenset(
-            name
-            for name in names
-            if axis_of(name) in (STEP, WALL) or elapsed_seconds(name) is not None
-        )
-        return Options(
-            x=STEP,
-            run=False,
-            in_log=False,
-            axes=frozenset({WALL}),
-            plain=plain_names,
-            limits=self.limits,
-        )
 
     def _object(
         self, source: Source, file: LogFile | None, problems: list[Problem]
@@ -136,24 +121,20 @@ class SacredReader:
         """Return the object that a file of the run holds; empty if there is no such file."""
         if file is None:
             return {}
-        try:
-            data, damage = read_bytes(source.root, file.path, limits=self.limits)
-        except OSError as error:
-            problems.append(Problem("unreadable", error.strerror or str(error), file.path))
+        data = content_if_any(source.root, file.path, self.limits, problems)
+        if data is None:
             return {}
-        problems += [damage_problem(damage, file.path)] if damage else []
         found, named = read_json_file(data, file.path, self.limits)
         problems += named
         return found
 
     def _configuration(
         self, source: Source, described: dict[str, Any]
-    ) -> tuple[dict[str, Any], list[Problem]]:
-        """Return the configuration with what is said of the run, and what is wrong with it."""
-        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
-        found, problems = load_sidecars(source, sidecars, self.limits)
+    ) -> tuple[dict[str, Any], list[Problem], list[str]]:
+        """Return the configuration with what is said of the run, what is wrong, and its files."""
+        found, problems, names = load_named(source, self.limits)
         config = plain(found)
-        facts = {name: _at(described, keys) for name, keys in _FACTS.items()}
+        facts = {name: value_at(described, keys) for name, keys in _FACTS.items()}
         said = {
             name: fact
             for name, fact in facts.items()
@@ -161,14 +142,9 @@ class SacredReader:
         }
         folder = source.path.rpartition("/")[0]
         said |= {"run_id": folder.rpartition("/")[2]} if folder else {}
-        own = config.get(_SECTION, {})
-        if isinstance(own, dict):
-            config[_SECTION] = merge(said, own)
-        else:
-            config |= {f"{_SECTION}.{name}": fact for name, fact in said.items()}
         if not (found or problems):
             problems.append(Problem("no_config", "there is no config.json", source.path))
-        return config, problems
+        return with_section(config, _SECTION, said), problems, names
 
     def _printed(
         self,
@@ -178,31 +154,18 @@ class SacredReader:
         problems: list[Problem],
     ) -> list[str]:
         """Return the lines that a run printed, and those of the exception that ended it."""
-        text = ""
+        text = None
         if file is not None:
-            try:
-                data, damage = read_bytes(source.root, file.path, limits=self.limits)
-            except OSError as error:
-                problems.append(Problem("unreadable", error.strerror or str(error), file.path))
-            else:
-                problems += [damage_problem(damage, file.path)] if damage else []
-                text = data.decode("utf-8", "backslashreplace")
+            text = text_if_any(source.root, file.path, self.limits, problems)
         trace = described.get("fail_trace")
         raised = [piece for piece in trace or [] if isinstance(piece, str)]
-        lines = [*text.splitlines(), *"".join(raised).splitlines()]
+        lines = [*(text or "").splitlines(), *"".join(raised).splitlines()]
         return [line for line in lines if line.strip()]
-
-
-def _is_own(file: LogFile) -> bool:
-    return _plain_name(file.path) in _OWN
 
 
 def _plain_name(path: str) -> str:
     """Return the name of a file without the ending of a packed one."""
-    name = path.rpartition("/")[2]
-    for packed in PACKED_ENDINGS:
-        name = name.removesuffix(packed)
-    return name
+    return unpacked_path(path).rpartition("/")[2]
 
 
 def _is_of_sacred(name: str, tree: Tree, file: LogFile) -> bool:
@@ -252,9 +215,3 @@ def _unfinished(described: dict[str, Any], path: str) -> Iterator[Problem]:
         beat = described.get("heartbeat") or "never"
         what = f"RUNNING, last heartbeat {beat} (UTC): if that is long ago, it was killed"
         yield Problem("not_ended", what, path)
-
-
-def _at(value: Any, keys: Sequence[str]) -> Any:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value

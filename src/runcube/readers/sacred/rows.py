@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from datetime import UTC, datetime
+from itertools import pairwise
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runcube.core import Problem
 from runcube.readers.json_file import LOST
-from runcube.readers.table import flatten
+from runcube.readers.table import STEP, WALL, flatten
+from runcube.readers.times import utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from runcube.readers.sacred.series import Series
 
-STEP, WALL = "step", "wall_time"
 # Of a row: how often steps went back before it, its step, and how many rows have it before.
 _Place: TypeAlias = tuple[int, float, int]
 
@@ -38,7 +38,7 @@ def as_lines(
     path : str
         Path that problems name.
     """
-    read = [(one, [*map(_seconds, one.times)], _backs(one.steps)) for one in series]
+    read = [(one, [*map(utc_seconds, one.times)], _backs(one.steps)) for one in series]
     went_back = (times[at] for _, times, backs in read if times for at in backs)
     cuts = sorted(time for time in went_back if not isnan(time))
     rows: dict[_Place, dict[str, Any]] = {}
@@ -101,12 +101,8 @@ def _put(
 
 def _backs(steps: Sequence[Any]) -> frozenset[int]:
     """Return the places whose step is below the one before."""
-    are_steps = [*map(_is_step, steps)]
-    return frozenset(
-        at
-        for at in range(1, len(steps))
-        if are_steps[at] and are_steps[at - 1] and steps[at] < steps[at - 1]
-    )
+    pairs = enumerate(pairwise(steps), 1)
+    return frozenset(at for at, (a, b) in pairs if _is_step(a) and _is_step(b) and b < a)
 
 
 def _is_step(step: Any) -> bool:
@@ -116,16 +112,3 @@ def _is_step(step: Any) -> bool:
 def column_of(name: str) -> str:
     """Return what the column of a metric is called: those of the step and the time are taken."""
     return f"scalars/{name}" if name.strip() in (STEP, WALL) else name
-
-
-def _seconds(time: Any) -> float:
-    """Return a time as Sacred writes it, in UTC without saying so, in seconds since 1970."""
-    try:
-        return datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return nan
-
-
-def seconds_between(first: Any, last: Any) -> float:
-    """Return how many seconds lie between two times as Sacred writes them; NaN if unknown."""
-    return _seconds(last) - _seconds(first)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runcube.readers.kernel import Kind
+from runcube.readers.kernel import Items, Kind, by_appearance
 from runcube.readers.lines import as_float, spelling
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ class Column:
             Their cells.
         """
         return _found(self.rows, rows)
+
+    def only(self, cells: NDArray[Any]) -> Column:
+        """Return some of the cells."""
+        return replace(
+            self, rows=self.rows[cells], kinds=self.kinds[cells], values=self.values[cells]
+        )
 
 
 @dataclass(slots=True)
@@ -139,8 +145,7 @@ class GrowingColumn:
         self._pieces: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
         self._cells: tuple[list[int], list[int], list[float]] = ([], [], [])
         self._words: dict[str, int] = {}
-        self._items: dict[str, int] = {}
-        self._values: list[Any] = []
+        self._items = Items(spelling)
         self._is_sorted = True
 
     def take(self, cells: Cells, rows: NDArray[np.int64], *, whole: bool) -> None:
@@ -154,9 +159,9 @@ class GrowingColumn:
             present = (kinds > 0) & (rows >= 0)
             rows, kinds, values = rows[present], kinds[present], values[present]
         words = [self._words.setdefault(word, len(self._words)) for word in cells.words]
-        items = [self._code(item) for item in cells.items]
+        items = [*map(self._items.code, cells.items)]
         # Objects that differ in the order of their keys alone are one item.
-        if self._pieces or len(self._values) < len(items):
+        if self._pieces or len(self._items.values) < len(items):
             values = values.copy()
             for kind, codes in ((TEXT, words), (OTHER, items)):
                 at = kinds == kind
@@ -170,22 +175,11 @@ class GrowingColumn:
         elif isinstance(value, str):
             self._add(row, TEXT, self._words.setdefault(value, len(self._words)))
         else:
-            self._add(row, OTHER, self._code(value))
+            self.put_whole(row, value)
 
     def put_whole(self, row: int, value: Any) -> None:
         """Fill one row with an object, or what is there in its place."""
-        self._add(row, OTHER, self._code(value))
-
-    def _code(self, value: Any) -> int:
-        if not self._values:  # spelled once there is another one
-            self._values.append(value)
-            return 0
-        if not self._items:
-            self._items[spelling(self._values[0])] = 0
-        code = self._items.setdefault(spelling(value), len(self._values))
-        if code == len(self._values):
-            self._values.append(value)
-        return code
+        self._add(row, OTHER, self._items.code(value))
 
     def _add(self, row: int, kind: int, cell: float) -> None:
         self._is_sorted = False
@@ -203,23 +197,16 @@ class GrowingColumn:
         where, kind, cells = self._pieces[0]
         if len(self._pieces) > 1:
             where, kind, cells = map(np.concatenate, zip(*self._pieces, strict=True))
-        words, items = list(self._words), self._values
+        words, items = list(self._words), self._items.values
         if not self._is_sorted:
             order = np.argsort(where, kind="stable")
             where, kind, cells = where[order], kind[order], cells[order]
-            words = _by_appearance(cells, kind == TEXT, words)
-            items = _by_appearance(cells, kind == OTHER, items)
+            texts, others = kind == TEXT, kind == OTHER
+            cells[texts], words = by_appearance(cells[texts].astype(np.int64), words)
+            cells[others], items = by_appearance(cells[others].astype(np.int64), items)
         return Column(where, kind, cells, words, items)
 
     def objects(self) -> Objects:
         """Return the finished column of whole objects."""
         column = self.column()
         return Objects(column.rows, column.values.astype(np.int64), column.items)
-
-
-def _by_appearance(cells: NDArray[np.float64], at: NDArray[np.bool_], held: list[Any]) -> list[Any]:
-    """Return what some cells hold in the order of these, and count them so, in place."""
-    used, first, codes = np.unique(cells[at], return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    cells[at] = np.argsort(order)[codes]
-    return [held[int(i)] for i in used[order]]

@@ -70,8 +70,8 @@ class Table:
     objects : dict of str to Objects
         One for each key whose objects are kept whole, sorted by name.
     odd : dict of int to dict
-        Records by row that are not what their line alone decodes to: salvaged from a damaged
-        line, or several on one.
+        Records by row that the kernel did not decode, or not well: salvaged from a damaged line,
+        several on one, with keys that clash, ….
     problems : list of Problem
         What is wrong with the lines, in file order.
     starts : ndarray of int64, (rows,)
@@ -158,32 +158,27 @@ def read_table(
         file = int(np.searchsorted(decoded.ends, row, side="right"))
         start = int(decoded.offsets[row])
         record = decode_line(_line_at(parts[file].data, start), limits)
-        rest.append(_Rest(file, int(decoded.lines[row]), start, record, False))
+        rest.append(_Rest(file, int(decoded.lines[row]), record))
     rest.sort(key=lambda record: (record.file, record.line))
     places = _Places(decoded, unsure, rest)
     table = Table(parts, places.ends, places.lines, {}, {}, {}, starts=places.starts)
     for file, (several, part) in enumerate(zip(documents, parts, strict=True)):
         start = places.ends[file - 1] if file else 0
         table.lines[start : places.ends[file]] += 0 if several else part.before
-    table.odd = {
-        row: left.record
-        for row, left in zip(places.of_rest.tolist(), rest, strict=True)
-        if left.is_odd
-    }
+    records = (left.record for left in rest)
+    table.odd = dict(zip(places.of_rest.tolist(), records, strict=True))
     counted = [*splitter.texts.problems(), *splitter.printed.problems()]
     table.problems = splitter.problems + counted
-    _Filling(raw, limits, decoded, places, rest).fill(table)
+    _Filling(raw, limits, decoded, places).fill(table)
     return table
 
 
 class _Rest(NamedTuple):
-    """A record that Python decoded: on which line of which file; odd as of `Table`."""
+    """A record that Python decoded: on which line of which file."""
 
     file: int
     line: int
-    start: int
     record: dict[str, Any]
-    is_odd: bool
 
 
 def _left_to_python(
@@ -206,14 +201,12 @@ def _left_to_python(
                 splitter.learn(record)
         if documents[file]:
             records, problems = read_documents(part.data, part.path, limits)
-            rest += [_Rest(file, number, 0, record, True) for number, record in records]
+            rest += [_Rest(file, number, record) for number, record in records]
             splitter.problems += problems
         for line in bad.get(file, ()):
             data = part.data[line.start : line.stop].strip(b" \t\r\0")
             own = Line(line.line + part.before, data, line.stop < len(part.data))
-            found = splitter.split(own)
-            odd = splitter.odd
-            rest += [_Rest(file, line.line, line.start, record, odd) for record in found]
+            rest += [_Rest(file, line.line, record) for record in splitter.split(own)]
     return rest
 
 
@@ -291,10 +284,9 @@ class _Places:
         own += np.searchsorted(before, own, side="right")
         self.of_decoded = np.full(count, -1)
         self.of_decoded[kept] = own
-        self.lines, self.starts = np.empty((2, len(lines) + len(rest)), np.int64)
+        self.lines, self.starts = np.zeros((2, len(lines) + len(rest)), np.int64)
         self.lines[own], self.starts[own] = lines, decoded.offsets[kept]
         self.lines[self.of_rest] = [left.line for left in rest]
-        self.starts[self.of_rest] = [left.start for left in rest]
         more = np.bincount(np.array([left.file for left in rest], np.int64), minlength=len(ends))
         self.ends = [int(end) for end in ends + np.cumsum(more)]
 
@@ -303,15 +295,10 @@ class _Filling:
     """Columns and objects of a table, from what the kernel decoded and from the rest."""
 
     def __init__(
-        self,
-        raw: frozenset[str],
-        limits: Limits,
-        decoded: Decoded,
-        places: _Places,
-        rest: list[_Rest],
+        self, raw: frozenset[str], limits: Limits, decoded: Decoded, places: _Places
     ) -> None:
         self.raw, self.limits = raw, limits
-        self.decoded, self.places, self.rest = decoded, places, rest
+        self.decoded, self.places = decoded, places
         self.columns: dict[str, GrowingColumn] = {}
         self.objects: dict[str, GrowingColumn] = {}
         self.left_out: dict[str, int] = {}
@@ -333,8 +320,8 @@ class _Filling:
         for path, row in self.decoded.left_out.items():
             if of_decoded[row] >= 0:
                 self.left_out.setdefault(_name_of(path), int(of_decoded[row]))
-        for row, left in zip(self.places.of_rest.tolist(), self.rest, strict=True):
-            for name, value in flatten(left.record, self.raw).items():
+        for row, record in table.odd.items():
+            for name, value in flatten(record, self.raw).items():
                 self._put(name, row, value)
         done = {name: growing.column() for name, growing in self.columns.items()}
         table.columns = self._in_order(table, {k: c for k, c in done.items() if len(c)})
@@ -359,7 +346,7 @@ class _Filling:
         if self.places.is_whole and all(self.began[name] == row for name, row in first.items()):
             return columns
         ranks = {name: i for i, name in enumerate(columns)}
-        odd = {*self.places.of_rest.tolist()}
+        odd = {*table.odd}
         odd.update(row for name, row in first.items() if self.began.get(name, row) != row)
         for row in odd & {*first.values()}:
             names = enumerate(flatten(table.record(row)))

@@ -33,8 +33,6 @@ class Splitter:
         Lines of text, and of dicts as Python prints them, so far.
     problems : list of Problem
         What was wrong so far, in file order.
-    odd : bool
-        Whether the records of the last line are not what that line alone decodes to.
     """
 
     def __init__(self, path: str, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -44,7 +42,6 @@ class Splitter:
         self.texts = TextLines("text_line", what)
         self.printed = TextLines("python_line", "as Python prints a dict, read as such")
         self.problems: list[Problem] = []
-        self.odd = False
         self._known: set[str] = set()
         self._common: set[str] | None = None
 
@@ -57,7 +54,6 @@ class Splitter:
 
     def split(self, line: Line) -> list[dict[str, Any]]:
         """Return the whole records of a line, in order; problems are recorded."""
-        self.odd = False
         try:
             value = decode_line(line.data, self.limits)
         except BadLine as error:
@@ -73,21 +69,17 @@ class Splitter:
             return []
         printed = python_record(line.data)
         if printed is not None:
-            self.odd = True
             self.printed.add(self.path, line.number)
             return [printed]
         around = record_of_text(line.data, self.limits)
         if around is not None:
-            self.odd = True
             self.texts.add(self.path, line.number)
             return [around]
         several = _literal_newlines(line.data, self.limits)
         several = several or concatenated(line.data, self.limits)
         if several:
-            self.odd = True
             self._note("joined_lines", f"{len(several)} records on one line, all kept", line)
             return several
-        self.odd = True
         whole = salvage(line.data, self._is_record, self.limits)
         if whole is not None:
             self._note("bad_line", "half a record before a whole one, which is kept", line)

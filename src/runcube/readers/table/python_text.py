@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from runcube.core import DEFAULT_LIMITS
-from runcube.readers.lines import is_deep
+from runcube.readers.lines import is_deep, is_number
 
 # A longer line is no record that a program has printed.
 _MOST_BYTES = 1 << 16
@@ -55,12 +55,8 @@ def _value(node: ast.expr) -> Any:
             return [_value(item) for item in items]
         case ast.Name(id=name) if name in _NAMES:
             return _NAMES[name]
-        case ast.UnaryOp(op=ast.USub(), operand=inner) if _is_number(found := _value(inner)):
+        case ast.UnaryOp(op=ast.USub(), operand=inner) if is_number(found := _value(inner)):
             return -found
-        case ast.Call(args=[only]) if _is_number(found := _value(only)):
+        case ast.Call(args=[only]) if is_number(found := _value(only)):
             return found
     return ast.unparse(node)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

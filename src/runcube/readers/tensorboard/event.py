@@ -23,6 +23,7 @@ from runcube.readers.protobuf import (
     NotProtobufError,
     fields,
     signed,
+    spans,
     varint,
 )
 
@@ -119,11 +120,10 @@ def read_event(data: bytes, start: int, stop: int) -> Event:
         elif number == 2 and wire == VARINT:
             event.step_at, event.step = slice(at, end), signed(varint(data, at, end)[0])
         elif number == 5 and wire == BYTES:
-            for inner, kind, low, high in fields(data, at, end):
-                if inner == 1 and kind == BYTES:
-                    _read_value(event, data, low, high)
-        elif number == 6 and wire == BYTES:
-            _read_log_message(event, data, at, end)
+            for low, high in spans(data, 1, at, end):
+                _read_value(event, data, low, high)
+        elif number == 6 and wire == BYTES:  # a message of a log
+            event.texts += [("", _text(data, *own)) for own in spans(data, 2, at, end)]
         elif number in _EVENT_KINDS:
             event.left.append(_EVENT_KINDS[number])
     return event
@@ -251,12 +251,6 @@ def _listed(
     return float(value if kind == "<u8" else signed(value)), -1
 
 
-def _read_log_message(event: Event, data: bytes, start: int, stop: int) -> None:
-    for number, wire, at, end in fields(data, start, stop):
-        if number == 2 and wire == BYTES:
-            event.texts.append(("", _text(data, at, end)))
-
-
 def _read_session(event: Event, data: bytes, start: int, stop: int) -> None:
     """Add what the plugin for hyperparameters says of a session."""
     for number, wire, at, end in fields(data, start, stop):
@@ -307,9 +301,7 @@ def _json(data: bytes, start: int, stop: int, depth: int) -> Any:
         elif number == 4 and wire == VARINT:
             value = bool(varint(data, at, end)[0])
         elif number == 5 and wire == BYTES:
-            inside = [f for f in fields(data, at, end) if f[:2] == (1, BYTES)]
-            value = dict(_entry(data, low, high, depth + 1) for _, _, low, high in inside)
+            value = dict(_entry(data, *own, depth + 1) for own in spans(data, 1, at, end))
         elif number == 6 and wire == BYTES:
-            inside = [f for f in fields(data, at, end) if f[:2] == (1, BYTES)]
-            value = [_json(data, low, high, depth + 1) for _, _, low, high in inside]
+            value = [_json(data, *own, depth + 1) for own in spans(data, 1, at, end)]
     return value

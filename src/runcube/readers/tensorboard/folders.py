@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from runcube.core import DEFAULT_LIMITS
-from runcube.files import PACKED_ENDINGS
+from runcube.files import folders_above, unpacked_path
 from runcube.readers.jsonl import SPLIT_WORDS, meaning, split_and_metric
 from runcube.readers.tensorboard.framing import frames
 from runcube.readers.tensorboard.scalars import FileEvents, read_events
@@ -29,9 +29,7 @@ _TIME = re.compile(r"\d{9,}\.\d+")
 
 def is_event_name(path: str) -> bool:
     """Return whether a file has the name of an event file."""
-    for packed in PACKED_ENDINGS:
-        path = path.removesuffix(packed)
-    return _NAME.search(path) is not None
+    return _NAME.search(unpacked_path(path)) is not None
 
 
 def folder_of(path: str) -> str:
@@ -58,7 +56,7 @@ def runs_of_folders(tree: Tree) -> Iterator[tuple[str, list[LogFile]]]:
     runs: dict[str, list[LogFile]] = defaultdict(list)
     for folder, files in folders.items():
         runs[homes[folder]] += files
-    above = {other for folder in runs for other in _above(folder)}
+    above = {other for folder in runs for other in folders_above(folder)}
     for folder, files in runs.items():
         if not (
             folder in above and all(known.holds_nothing(folder_of(file.path)) for file in files)
@@ -69,13 +67,6 @@ def runs_of_folders(tree: Tree) -> Iterator[tuple[str, list[LogFile]]]:
 def _is_event_file(tree: Tree, file: LogFile) -> bool:
     """Return whether records are at the beginning of a file; of an empty one nothing else shows."""
     return not file.size or len(frames(tree.head(file.path)).starts) > 0
-
-
-def _above(folder: str) -> Iterator[str]:
-    """Yield the folders above one, the root last."""
-    while folder:
-        folder = folder_of(folder)
-        yield folder
 
 
 class _Folders:
@@ -125,7 +116,7 @@ class _Folders:
 
     def _part_of(self, folder: str) -> str | None:
         """Return the folder above that hyperparameters or a curve in a folder are of."""
-        above = next((one for one in _above(folder) if one in self._files), None)
+        above = next((one for one in folders_above(folder) if one in self._files), None)
         if above is None:
             return None
         tags = {tag for head in self._beginnings(folder) for tag in head.tags}

@@ -11,16 +11,15 @@ from runcube.core import (
     DEFAULT_LIMITS,
     Limits,
     Problem,
-    Request,
-    RunHeader,
-    RunLog,
     Source,
     Status,
     natural_key,
+    opened,
+    value_at,
 )
-from runcube.files import damage_problem, read_bytes
 from runcube.readers.config_files import find_sidecars, load_sidecars, shown_keys
 from runcube.readers.jsonl import differing_keys, log_of_points, runs_of_log
+from runcube.readers.reading import HeadersByReading, content_of
 from runcube.readers.tensorboard.folders import (
     below,
     folder_of,
@@ -35,17 +34,18 @@ from runcube.readers.tensorboard.text_tables import config_in_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
     from runcube.readers.tensorboard.scalars import FileEvents
 
 _ENDS = {1: Status.COMPLETE, 2: Status.FAILED}
 _ROOT = "."
+_NOTHING = object()
 _READING = ("values", "float32 as TensorBoard keeps them, each widened to float64 as it is")
 
 
 @dataclass(frozen=True)
-class TensorBoardReader:
+class TensorBoardReader(HeadersByReading):
     """Reads TensorBoard event files: scalars, hyperparameters and text.
 
     Parameters
@@ -69,10 +69,6 @@ class TensorBoardReader:
             beside = find_sidecars(tree, folder)
             found.append(Source(tree.root, folder or _ROOT, (*files, *beside)))
         yield from sorted(found, key=lambda source: natural_key(source.path))
-
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the one run of a source; its files are read for it."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
@@ -104,8 +100,7 @@ class TensorBoardReader:
         for file in source.files:
             if not is_event_name(file.path):
                 continue
-            data, damage = read_bytes(source.root, file.path, limits=self.limits, binary=True)
-            problems += [damage_problem(damage, file.path)] if damage else []
+            data = content_of(source.root, file.path, self.limits, problems, binary=True)
             events = read_events(data, file.path, self.limits)
             path = below(folder_of(file.path), base)
             is_session = events.is_of_add_hparams
@@ -126,12 +121,10 @@ class TensorBoardReader:
         kept: dict[str, Any] = {}
         for key, value in own.items():
             parts = [key] if key in beside else _sections(key, own, beside)
-            if _has(beside, parts) and _is_same(_value(beside, parts), value):
+            held = value_at(beside, parts, _NOTHING)
+            if held is not _NOTHING and _is_same(held, value):
                 continue
-            inside = kept
-            for part in parts[:-1]:
-                inside = inside.setdefault(part, {})
-            inside[parts[-1]] = value
+            opened(kept, parts[:-1])[parts[-1]] = value
         if not (own and beside):
             return kept or beside, problems
         return load_sidecars(source, sidecars, self.limits, own=(source.files[0].path, kept))
@@ -162,8 +155,7 @@ def _marker(files: Sequence[EventFile]) -> Status | None:
     ``add_hparams`` writes that a session ended well when it begins.
     """
     sessions = [s.event for f in files if not f.events.is_of_add_hparams for s in f.events.sessions]
-    last = next((event for event in reversed(sessions)), None)
-    return _ENDS.get(last.status) if last is not None and last.ends_session else None
+    return _ENDS.get(sessions[-1].status) if sessions and sessions[-1].ends_session else None
 
 
 def _seconds(files: Sequence[EventFile]) -> float:
@@ -180,26 +172,12 @@ def _seconds(files: Sequence[EventFile]) -> float:
     return total or float("nan")
 
 
-def _has(config: Any, keys: Sequence[str]) -> bool:
-    for key in keys:
-        if not isinstance(config, dict) or key not in config:
-            return False
-        config = config[key]
-    return True
-
-
 def _sections(key: str, *configs: dict[str, Any]) -> list[str]:
     """Return a key with its sections, outermost first; alone if a section is a value itself."""
     parts = key.split("/")
     above = ["/".join(parts[:size]) for size in range(1, len(parts))]
     is_value = any(not isinstance(config.get(one, {}), dict) for config in configs for one in above)
     return [key] if is_value or not all(parts) else parts
-
-
-def _value(config: Any, keys: Sequence[str]) -> Any:
-    for key in keys:
-        config = config[key]
-    return config
 
 
 def _is_same(value: Any, logged: Any) -> bool:

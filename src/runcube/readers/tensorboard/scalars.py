@@ -113,9 +113,7 @@ class FileEvents:
         return bool(begin) and begin[-1] + 1 in end
 
 
-def read_events(
-    data: bytes, path: str, limits: Limits, *, fast: bool = True, is_whole: bool = True
-) -> FileEvents:
+def read_events(data: bytes, path: str, limits: Limits, *, is_whole: bool = True) -> FileEvents:
     """Return what an event file holds.
 
     Parameters
@@ -125,22 +123,19 @@ def read_events(
         Path that problems name.
     limits : Limits
         Of tags beyond ``columns`` the values are left out.
-    fast : bool
-        False decodes each record alone. The result is the same.
     is_whole : bool
         Whether ``data`` is the whole file, or its beginning.
     """
-    return _FileReader(data, frames(data), path, limits, fast).read(is_whole)
+    return _FileReader(data, frames(data), path, limits).read(is_whole)
 
 
 class _FileReader:
-    def __init__(self, data: bytes, found: Frames, path: str, limits: Limits, fast: bool) -> None:
+    def __init__(self, data: bytes, found: Frames, path: str, limits: Limits) -> None:
         self.data = data
         self.raw = np.frombuffer(data, dtype=np.uint8)
         self.frames = found
         self.path = path
         self.limits = limits
-        self.fast = fast
         self.pieces: list[tuple[NDArray[Any], ...]] = []
         # Of each record that is decoded alone, its values: number, place, time, step, tag, value.
         self.alone: list[tuple[float, ...]] = []
@@ -155,7 +150,7 @@ class _FileReader:
 
     def read(self, is_whole: bool) -> FileEvents:
         for length, records in by_length(self.frames.lengths):
-            if self.fast and length <= _LONGEST and len(records) >= _FEW:
+            if length <= _LONGEST and len(records) >= _FEW:
                 for low in range(0, len(records), _CHUNK):
                     self._read_alike(length, records[low : low + _CHUNK])
             else:

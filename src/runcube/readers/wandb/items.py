@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from runcube.core import value_at
 from runcube.readers.protobuf import NotProtobufError, double_of, text_of, unzigzag, values
 
 # Fields of an item.
@@ -90,9 +91,5 @@ def set_nested(inside: dict[str, Any], names: Names, value: Any) -> Any:
 
 def remove_nested(inside: dict[str, Any], names: Names) -> bool:
     """Remove a nested key; return whether there was one."""
-    for name in names[:-1]:
-        below = inside.get(name)
-        if not isinstance(below, dict):
-            return False
-        inside = below
-    return inside.pop(names[-1], NOTHING) is not NOTHING
+    above = value_at(inside, names[:-1])
+    return isinstance(above, dict) and above.pop(names[-1], NOTHING) is not NOTHING

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runcube.core import DEFAULT_LIMITS, Limits, Problem, Request, Source
-from runcube.files import PACKED_ENDINGS, damage_problem, read_bytes
-from runcube.readers.config_files import find_sidecars, is_sidecar_name, load_sidecars, merge
+from runcube.core import DEFAULT_LIMITS, Limits, Problem, Source
+from runcube.readers.config_files import load_named, load_sidecars, with_section
 from runcube.readers.jsonl import Options, open_log, runs_of_log
-from runcube.readers.leveldb_log import is_framed
+from runcube.readers.reading import HeadersByReading, content_of, text_if_any
+from runcube.readers.run_folders import RunFolders, in_files
 from runcube.readers.table import Part
 from runcube.readers.wandb.records import PRIVATE, RunRecords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runcube.core import LogFile, RunHeader, RunLog
+    from runcube.core import LogFile, Request, RunLog
     from runcube.files import Tree
 
 # ":W&B", the number 0xBEE1, and the version, which has been 0 so far.
 _MAGIC = b":W&B\xe1\xbe"
-_PACKED = "|".join(map(re.escape, PACKED_ENDINGS))
-_LOG = re.compile(rf"run-(?P<id>.+)\.wandb(?:{_PACKED})")
-_FOLDER = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-.+")
 _CONFIG, _SUMMARY, _CONSOLE = "config.yaml", "wandb-summary.json", "output.log"
 # Machine and versions: of no use for curves, but not to be taken for a log.
 _BESIDE = (_CONFIG, _SUMMARY, _CONSOLE, "wandb-metadata.json")
+_FOLDERS = RunFolders("wandb", _MAGIC, _BESIDE)
 # A link to the newest run; a directory where links were followed.
 _LATEST = "latest-run"
-_OPTIONS = Options(run=False, x="_step", axes=frozenset({"_runtime", "_timestamp"}), in_log=False)
+_OPTIONS = Options.of_logger("_step", "_runtime", "_timestamp")
 
 
 @dataclass(frozen=True)
-class WandbReader:
+class WandbReader(HeadersByReading):
     """Reads the files ``run-*.wandb`` of W&B, offline or synced, with what stands beside them.
 
     Directories of one id in the same ``wandb`` folder are one run, which was resumed. ``_step`` is
@@ -56,39 +53,27 @@ class WandbReader:
 
     def find(self, tree: Tree) -> Iterator[Source]:
         """Yield a source for each run: its files in order of time, then what stands beside them."""
-        runs: dict[tuple[str, str], list[LogFile]] = {}
-        for file in tree.unclaimed():
-            folder, _, name = file.path.rpartition("/")
-            match = _LOG.fullmatch(name)
-            if match is not None and is_framed(tree.head(file.path), _MAGIC):
-                above, _, own = folder.rpartition("/")
-                place = above if _FOLDER.fullmatch(own) else folder
-                runs.setdefault((place, match["id"]), []).append(file)
+        runs = _FOLDERS.runs(tree)
         for (place, run_id), logs in runs.items():
             above, _, own = place.rpartition("/")
             sizes = {file.size for file in runs.get((above, run_id), ())}
+            files = (*logs, *_FOLDERS.beside_logs(tree, logs))
             if own == _LATEST and all(file.size in sizes for file in logs):
-                second = [*logs, *_beside(tree, logs)]
-                tree.set_aside(f"second names ({_LATEST}) of W&B runs", second)
-                continue
-            logs.sort(key=lambda file: (_begun(file.path), file.path))
-            yield Source(tree.root, logs[0].path, (*logs, *_beside(tree, logs)))
-
-    def headers(self, source: Source) -> Sequence[RunHeader]:
-        """Return the header of the run, from its configuration and all of its rows."""
-        return [run.header for run in self.read(source, Request(metrics=frozenset()))]
+                tree.set_aside(f"second names ({_LATEST}) of W&B runs", files)
+            else:
+                yield Source(tree.root, logs[0].path, files)
 
     def read(self, source: Source, request: Request) -> Sequence[RunLog]:
         """Parse the one run of a source."""
-        logs = [file for file in source.files if _is_log(file)]
+        logs = _FOLDERS.logs_of(source.files)
         records = RunRecords(self.limits)
-        parts, damages = [], []
+        parts: list[Part] = []
+        damages: list[Problem] = []
         for file in logs:
-            data, damage = read_bytes(source.root, file.path, limits=self.limits, binary=True)
-            damages += [damage_problem(damage, file.path)] if damage else []
+            data = content_of(source.root, file.path, self.limits, damages, binary=True)
             parts.append(Part(file.path, records.read(file.path, data)))
         # The last directory has the summary of the whole run.
-        files = [f for f in source.files if f.path == _in_files(logs[-1], _SUMMARY)]
+        files = [f for f in source.files if f.path == in_files(logs[-1], _SUMMARY)]
         summary, problems = load_sidecars(source, files, self.limits)
         last = replace(parts[-1], data=parts[-1].data + records.trailer(summary))
         log = open_log([*parts[:-1], last], replace(_OPTIONS, limits=self.limits))
@@ -106,18 +91,12 @@ class WandbReader:
         self, source: Source, log: LogFile, records: RunRecords
     ) -> tuple[dict[str, Any], list[Problem], list[str]]:
         """Return the configuration with facts, what is wrong with it, and where it is from."""
-        sidecars = [file for file in source.files if is_sidecar_name(file.path)]
         own = (log.path, records.config)
-        found, problems = load_sidecars(source, sidecars, self.limits, own=own)
+        found, problems, names = load_named(source, self.limits, own=own)
         config = {k: v for k, v in found.items() if k not in (PRIVATE, "wandb_version")}
-        names = [file.path.rpartition("/")[2] for file in sidecars]
         if records.facts:
             names = ["records of the run", *names]
-            known = config.get("wandb", {})
-            if isinstance(known, dict):
-                config["wandb"] = merge(records.facts, known)
-            else:
-                config |= {f"wandb.{name}": fact for name, fact in records.facts.items()}
+            config = with_section(config, "wandb", records.facts)
         elif not config:
             problems.append(Problem("no_config", "the file has no record of the run", log.path))
         return config, problems, names
@@ -126,40 +105,8 @@ class WandbReader:
         self, source: Source, log: LogFile, printed: str, problems: list[Problem]
     ) -> list[str]:
         """Return the lines that a run printed: those of ``output.log``, else of the records."""
-        path = _in_files(log, _CONSOLE)
+        path = in_files(log, _CONSOLE)
         if any(file.path == path for file in source.files):
-            try:
-                data, damage = read_bytes(source.root, path, limits=self.limits)
-            except OSError as error:
-                problems.append(Problem("unreadable", error.strerror or str(error), path))
-            else:
-                problems += [damage_problem(damage, path)] if damage else []
-                printed = data.decode("utf-8", "backslashreplace")
+            console = text_if_any(source.root, path, self.limits, problems)
+            printed = printed if console is None else console
         return [line for line in printed.splitlines() if line.strip()]
-
-
-def _is_log(file: LogFile) -> bool:
-    return _LOG.fullmatch(file.path.rpartition("/")[2]) is not None
-
-
-def _in_files(log: LogFile, name: str) -> str:
-    """Return the path of a file of a run's directory, as W&B arranges them."""
-    return "/".join(part for part in (log.path.rpartition("/")[0], "files", name) if part)
-
-
-def _begun(path: str) -> str:
-    """Return when a run was started, by the name of its directory; ``""`` if that is another."""
-    match = _FOLDER.fullmatch(path.rpartition("/")[0].rpartition("/")[2])
-    return match["time"] if match else ""
-
-
-def _beside(tree: Tree, logs: Sequence[LogFile]) -> Iterator[LogFile]:
-    """Yield the files beside those of a run: configurations first, the nearest before all."""
-    found: dict[str, Any] = {}
-    for log in reversed(logs):
-        for name in _BESIDE:
-            file = tree.files.get(_in_files(log, name))
-            found |= {file.path: file} if file is not None else {}
-    for file in find_sidecars(tree, logs[-1].path.rpartition("/")[0]):
-        found.setdefault(file.path, file)
-    yield from found.values()

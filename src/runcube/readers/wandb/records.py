@@ -11,17 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from runcube.core import Problem, Status
 from runcube.readers.jsonl import differing_keys
-from runcube.readers.leveldb_log import damages, read_framed
+from runcube.readers.leveldb_log import take_messages
 from runcube.readers.lines import BadLine, decode_line
-from runcube.readers.protobuf import (
-    BYTES,
-    NotProtobufError,
-    fields,
-    inner,
-    signed,
-    text_of,
-    values,
-)
+from runcube.readers.protobuf import BYTES, fields, inner, signed, text_of, values
 from runcube.readers.table import flatten
 from runcube.readers.wandb.items import NOTHING, Items, Names, remove_nested, set_nested
 
@@ -75,6 +67,8 @@ class RunRecords:
         What the run printed, by file.
     problems : list of Problem
         What is wrong with the records.
+    status : Status
+        How the run ended by its last record; without one it was killed, or is still running.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -82,6 +76,7 @@ class RunRecords:
         self.facts: dict[str, Any] = {}
         self.console: list[str] = []
         self.problems: list[Problem] = []
+        self.status = Status.INCOMPLETE
         self._limits = limits
         self._path = ""
         self._rows: list[bytes] = []
@@ -90,7 +85,6 @@ class RunRecords:
         self._summary: dict[str, Any] = {}
         # The last value of each key of the rows, undecoded.
         self._last: dict[str, bytes] = {}
-        self._exit: Status | None = None
         # What was left out: names with the type of media, the line of the first, and how many.
         self._media: dict[tuple[str, str], list[int]] = {}
         self._changed: dict[str, None] = {}
@@ -106,11 +100,6 @@ class RunRecords:
             _EXIT: self._take_exit,
         }
 
-    @property
-    def status(self) -> Status:
-        """How the run ended by its last record; without one it was killed, or is still running."""
-        return Status.INCOMPLETE if self._exit is None else self._exit
-
     def read(self, path: str, data: bytes) -> bytes:
         """Take the records of one file, and return its rows as JSON lines, one for each history.
 
@@ -122,22 +111,10 @@ class RunRecords:
             What it holds.
         """
         self._path, self._rows, self._printed = path, [], []
-        self._exit, self._media, self._changed = None, {}, {}
-        framed = read_framed(data)
-        unread = 0
-        for record in framed.records:
-            try:
-                for number, kind, at, end in fields(record):
-                    if kind == BYTES and number in self._take:
-                        self._take[number](record[at:end])
-            except NotProtobufError:
-                unread += 1
+        self.status, self._media, self._changed = Status.INCOMPLETE, {}, {}
+        unfit = f"no messages, or nested deeper than Limits(depth={self._limits.depth})"
+        self.problems += take_messages(data, path, self._take_field, unfit)
         self.console.append("".join(self._printed))
-        self.problems += damages(framed, path)
-        if unread:
-            bound = f"nested deeper than Limits(depth={self._limits.depth})"
-            message = f"{unread} records are no messages, or {bound}: left out"
-            self.problems.append(Problem("bad_line", message, path))
         self.problems += self._left_out()
         return b"".join(self._rows)
 
@@ -180,6 +157,10 @@ class RunRecords:
         last = self._decoded(name, self._last[name])
         return bool(last == value or (last != last and value != value))
 
+    def _take_field(self, number: int, message: bytes) -> None:
+        if number in self._take:
+            self._take[number](message)
+
     def _take_history(self, message: bytes) -> None:
         items: list[tuple[Names, bytes]] = []
         step = None
@@ -200,7 +181,7 @@ class RunRecords:
             row["_step"] = b'"_step":%d' % step
         line = b"{" + b",".join([row[name] for name in sorted(row)]) + b"}"
         self._rows.append(line.replace(b"\n", b" ") + b"\n")
-        self._exit = None
+        self.status = Status.INCOMPLETE
 
     def _key(self, names: Names) -> tuple[str, bytes]:
         name = "/".join(names)
@@ -269,9 +250,9 @@ class RunRecords:
         found = {number: value for number, value in values(message) if isinstance(value, int)}
         code = found.get(_EXIT_CODE, 0)
         if found.get(_NOT_COMPLETE) or code == _INTERRUPTED:
-            self._exit = Status.INCOMPLETE
+            self.status = Status.INCOMPLETE
         else:
-            self._exit = Status.FAILED if code else Status.COMPLETE
+            self.status = Status.FAILED if code else Status.COMPLETE
 
     def _decoded(self, name: str, raw: bytes) -> Any:
         """Return a value; what is no JSON is named, and None."""
