@@ -17,7 +17,7 @@ from runcube.cube import x_dim
 from runcube.netcdf import chunk_shape
 
 LONG = 3000
-WHOLE_DIGESTS = Path(__file__).parents[1] / "data" / "archives" / "whole-digests.nc"
+WHOLE_DIGESTS = Path(__file__).parent / "of_before" / "whole-digests.nc"
 
 
 def write_run(root, lr, seed, epochs, *, first=0):
