@@ -8,7 +8,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lazy_cubes import assert_same, loaded, opened, quietly
-from odd_logs import CASES, FURTHER, SWEEPS
+from odd_logs import CASES, FURTHER, SWEEPS, jsonl
 from sweeps import product_configs, write_sweep
 
 import runcube as rc
@@ -91,6 +91,19 @@ def test_what_was_opened_with_other_arguments_changes_nothing(tmp_path, name, st
                 opened(root, cache, **options)
             continue
         assert_same(opened(root, cache, **options), want)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_what_was_carried_is_no_value_where_it_is_dropped(tmp_path, step):
+    for number in range(2):
+        rows = [{"config": {"lr": number / 4}}, *({"step": i, "loss": i / 8} for i in range(5))]
+        jsonl(
+            tmp_path / "logs" / f"{number}" / "metrics.jsonl", [*rows[:3], {"acc": 0.5}, *rows[3:]]
+        )
+    for missing_x in ("carry", "drop", "carry")[::step]:
+        options = {"x": "step", "missing_x": missing_x}
+        want = loaded(tmp_path / "logs", **options)
+        assert_same(opened(tmp_path / "logs", tmp_path / "cache", **options), want)
 
 
 OTHER_ARGUMENTS = [

@@ -40,11 +40,6 @@ def ragged(tmp_path_factory):
     return root
 
 
-def chunks_written(path):
-    with h5py.File(path) as file:
-        return {name: file[name].id.get_num_chunks() for name in ("curve", "logged")}
-
-
 def values_in_chunks(path):
     with h5py.File(path) as file:
         return file["curve"].id.get_num_chunks() * np.prod(file["curve"].chunks)
@@ -59,8 +54,22 @@ def test_a_ragged_cube_is_archived_as_it_is_loaded_in_little_room(ragged, tmp_pa
     for path in (tmp_path / "runs.nc", tmp_path / "saved.nc"):
         assert values_in_chunks(path) < want.curve.size / 2
         assert len(rc.verify_archive(path)) == 0
-    assert chunks_written(tmp_path / "runs.nc") == chunks_written(tmp_path / "saved.nc")
     assert_same(opened_lazily(ragged, layout=layout, messages=True), want)
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [{"split": "val"}, {"metric": "loss"}, {"split": "train", "metric": "loss"}],
+    ids=str,
+)
+def test_a_selection_of_a_ragged_cube_is_saved(ragged, tmp_path, selected):
+    quietly(rc.archive_runs, ragged, tmp_path / "runs.nc")
+    with rc.open_archive(tmp_path / "runs.nc") as ds:
+        part = ds.sel(selected)
+        rc.save_archive(part, tmp_path / "saved.nc")
+        assert not part["logged"].variable._in_memory, "it is read block by block"
+        assert_same(rc.open_archive(tmp_path / "saved.nc").load(), part.load())
+    assert values_in_chunks(tmp_path / "saved.nc") < part.curve.size
 
 
 def test_plain_xarray_reads_what_was_not_written_as_not_logged(ragged, tmp_path):

@@ -27,6 +27,15 @@ class Lost(NativeReader):
         raise self.error("oops")
 
 
+class Own(NativeReader):
+    """Finds logs of a name that no other reader takes for one."""
+
+    def find(self, tree):
+        for file in list(tree.unclaimed()):
+            if file.path.endswith(".own"):
+                yield Source(tree.root, file.path, (file,))
+
+
 @pytest.fixture
 def logs(tmp_path):
     return write_sweep(tmp_path / "logs", product_configs(lr=[0.1, 1.0]), seeds=(0, 1))
@@ -107,16 +116,39 @@ def test_an_entry_point_that_cannot_be_loaded_is_named_and_costs_no_other(logs, 
         "module named 'no_such_module'"
     )
     ds = quietly(rc.load_runs, logs)
-    assert [problem[:2] for problem in named(ds)] == [("", "reader_error")] * 2
+    assert [problem[:2] for problem in named(ds)] == [("", "unloaded_reader")] * 2
     assert named(ds)[0][2] == gone
     assert "'kind' of runcube.readers cannot be loaded: TypeError: expected" in named(ds)[1][2]
     assert registered_readers()[0] is OURS
     assert ds.sizes["seed"] == 2
-    with pytest.raises(rc.LogError, match=r"^reader_error: the entry point 'gone'"):
+    with pytest.raises(rc.LogError, match=r"^unloaded_reader: the entry point 'gone'"):
         quietly(rc.load_runs, logs, errors="raise")
     assert named(quietly(rc.load_runs, logs, reader="native")) == []
     with pytest.raises(rc.PlanError, match=f"no such reader; known: .*; {gone}"):
         rc.load_runs(logs, reader="gone")
+
+
+def test_an_entry_point_that_cannot_be_loaded_leaves_archives_and_the_cache_as_they_are(
+    logs, installed, registry, tmp_path
+):
+    path, cache = tmp_path / "sweep.nc", tmp_path / "cache"
+    log = min(logs.rglob("*.jsonl"))
+    log.rename(log.with_suffix(".own"))
+    rc.register_reader(Own("own"))
+    quietly(rc.archive_runs, logs, path)
+    want = quietly(rc.load_runs, logs)
+    assert "own" in want.logger.values
+    base._registered.pop("own")  # its package is broken now
+    installed(own="no_such_module:READER")
+    quietly(rc.update_archive, path)
+    with rc.open_archive(path) as ds:
+        assert ds.curve.variable.compute().identical(want.curve.variable)
+        problems = rc.problems(ds).query("kind == 'deleted_log'")
+        assert "the log cannot be read (the entry point 'own'" in problems["message"].item()
+    assert set(rc.verify_archive(path, logs)["kind"]) <= {"missing_log"}
+    for _ in range(2):
+        quietly(rc.open_runs, logs, cache=cache)
+    assert len(list(cache.glob("*.nc"))) == 1
 
 
 def test_threads_see_all_readers_of_packages_or_wait(installed, monkeypatch):

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from runcube.archive.build import ArchiveJob, archive_logs
 from runcube.archive.existing import ExistingArchive
 from runcube.archive.older import check_replaced
 from runcube.core import ArchiveError, gc_paused
 from runcube.cube import check_cube, x_dim
 from runcube.files import absolute_root, archive_path, as_root, locked, replace_atomically
-from runcube.netcdf import CubeShape, Storage, encode, is_long, opened, read_file, write_file
+from runcube.netcdf import (
+    BLOCK_BYTES,
+    CubeShape,
+    Storage,
+    chunk_shape,
+    encode,
+    is_long,
+    opened,
+    read_file,
+    regions,
+    write_file,
+)
 from runcube.pipeline import check_parallel, load_policy, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -80,23 +92,28 @@ def save_archive(
     encoded = encode(ds)
     logged = ds["logged"].transpose(*ds["curve"].dims)
 
-    def blocks(regions: Iterator[Region]) -> Blocks:
-        for region in regions:
+    def blocks(boxes: Iterator[Region]) -> Blocks:
+        for region in boxes:
             yield region, ds["curve"][region].values, logged[region].values
 
+    shape = CubeShape.of(ds, encoded, _reach(logged, chunk_shape(ds), x_dim(ds)))
     with locked(target), replace_atomically(target) as beside:
-        write_file(beside, encoded, CubeShape.of(ds, encoded, _reach(ds)), blocks, storage)
+        write_file(beside, encoded, shape, blocks, storage)
 
 
-def _reach(ds: xr.Dataset) -> NDArray[np.int64] | None:
-    """Return the number of labels of x up to the last value of each run; None if x is short."""
-    x = x_dim(ds)
-    if x is None or not is_long(ds.sizes[x]):
+def _reach(logged: xr.DataArray, chunk: Sequence[int], x: str | None) -> NDArray[np.int64] | None:
+    """Return the number of labels of x up to the last value of each curve; None if x is short.
+
+    They are read block by block, so that nothing stays in memory.
+    """
+    if x is None or not is_long(logged.sizes[x]):
         return None
-    backwards = ds["logged"].any(["split", "metric"]).isel({x: slice(None, None, -1)})
-    reach = (ds.sizes[x] - backwards.argmax(x)).where(backwards.any(x), 0)
-    found: NDArray[np.int64] = reach.values.reshape(-1)
-    return found
+    axis, found = logged.get_axis_num(x), []
+    for region in regions(logged.shape, chunk, BLOCK_BYTES // 8):
+        rows = np.moveaxis(logged[region].values, axis, -1)
+        size = region[axis].stop - rows[..., ::-1].argmax(-1)
+        found.append(np.where(rows.any(-1), size, 0).reshape(-1))
+    return np.concatenate(found)
 
 
 def open_archive(path: str | Path, *, chunks: Any = None, messages: bool = False) -> xr.Dataset:

@@ -138,6 +138,8 @@ class ExistingArchive:
             filters = self.cells.curve.filters()
         return (
             all(self.facts[name] == facts[name] for name in ("axis", "storage"))
+            # What decides which values of a run are in its cell.
+            and self.facts["policy"]["contest"] == facts["policy"]["contest"]
             # Chunks of earlier versions have a checksum more.
             and not filters.get("fletcher32")
             and len(here) == len(chunk)

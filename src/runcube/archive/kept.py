@@ -25,10 +25,12 @@ _UNREAD = frozenset({"unreadable", "lfs_pointer", "reader_error"})
 def kept_logs(discovery: Discovery, existing: ExistingArchive) -> dict[str, str]:
     """Return the logs that no reader claimed and whose runs stay, each with what is wrong with it.
 
-    A file that is there, and that no reader claimed though it can be read, may be no log any more.
+    A file that is there, and that no reader claimed though it can be read, may be no log any more,
+    unless there is a reader that cannot be loaded.
     """
     claimed = {file.path for job in discovery.jobs for file in job.source.files}
     unread = {p.path: p.message for p in discovery.skipped if p.kind in _UNREAD}
+    unloaded = next((p.message for p in discovery.skipped if p.kind == "unloaded_reader"), "")
     kept = {}
     for path, record in existing.records.items():
         first = record.files[0][0]
@@ -36,6 +38,8 @@ def kept_logs(discovery: Discovery, existing: ExistingArchive) -> dict[str, str]
             continue
         if first in unread:
             kept[path] = unread[first]
+        elif unloaded and file_exists(discovery.root, first):
+            kept[path] = unloaded
         elif not file_exists(discovery.root, first):
             kept[path] = ""
     return kept

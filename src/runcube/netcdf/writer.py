@@ -139,8 +139,8 @@ def chunk_shape(ds: xr.Dataset, reach: NDArray[np.int64] | None = None) -> tuple
     ----------
     ds : Dataset
         The cube.
-    reach : (cells,) int64, optional
-        Labels of x up to the last one at which each run has a value.
+    reach : (runs,) or (curves,) int64, optional
+        Labels of x up to the last one at which each run, or curve, has a value.
 
     Examples
     --------
@@ -164,7 +164,8 @@ def chunk_shape(ds: xr.Dataset, reach: NDArray[np.int64] | None = None) -> tuple
         room //= max(1, chunk[x])
         if chunk[x] < size:
             # Updates hold all that is in the cells of a chunk.
-            room = min(room, BLOCK_BYTES // 8 // (size * ds.sizes["split"] * ds.sizes["metric"]))
+            inner = size * ds.sizes.get("split", 1) * ds.sizes.get("metric", 1)
+            room = min(room, BLOCK_BYTES // 8 // inner)
     for dim in reversed(dims):
         if dim in (x, "split", "metric"):
             continue

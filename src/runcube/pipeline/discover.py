@@ -174,7 +174,8 @@ def discover(
         taken.append((job, [sharing.slim(header) for header in headers], None))
     if taken or files:
         tree.settle()
-    broken = dict(broken_entry_points()) if reader == "auto" else {}
+    unloaded = broken_entry_points() if reader == "auto" else {}
+    broken: dict[str, Exception] = {}
     for candidate, fingerprint in zip(readers, fingerprints, strict=True):
         for source in find_sources(candidate, tree, broken):
             job = Job(candidate, source, fingerprint)
@@ -191,18 +192,24 @@ def discover(
         tree.root,
         [job for job, _, _ in taken],
         [header for _, slim, _ in taken for header in slim],
-        skipped=_skipped(tree, [*(Problem("reader_error", b) for b in broken), *named, *unread]),
+        skipped=_skipped(tree, [*_of_readers(unloaded, broken), *named, *unread]),
         template=path_keys,
     )
     if not found.headers and not found.unread:
         _raise_unknown_x(readers, tree)
-        cause = next(iter(broken.values()), None)
+        cause = next(iter({**unloaded, **broken}.values()), None)
         raise NoRunsError(_nothing(path, tree, found.skipped, readers)) from cause
     return replace(
         found,
         path_keys=keys_from_paths([h.source.path for h in found.headers], found.template),
         digests=_digests(found.headers),
     )
+
+
+def _of_readers(unloaded: Iterable[str], broken: Iterable[str]) -> Iterator[Problem]:
+    """Yield the problems of readers that cannot be loaded, and of those that could not look."""
+    yield from (Problem("unloaded_reader", told) for told in unloaded)
+    yield from (Problem("reader_error", told) for told in broken)
 
 
 def _skipped(tree: Tree, unread: Sequence[Problem]) -> list[Problem]:
