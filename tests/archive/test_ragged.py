@@ -72,6 +72,13 @@ def test_a_selection_of_a_ragged_cube_is_saved(ragged, tmp_path, selected):
     assert values_in_chunks(tmp_path / "saved.nc") < part.curve.size
 
 
+@pytest.mark.parametrize("dim", ["lr", "seed", "split", "metric", "epoch"])
+def test_a_ragged_cube_without_labels_of_a_dim_is_saved(ragged, tmp_path, dim):
+    nothing = load(ragged).isel({dim: slice(0)})
+    rc.save_archive(nothing, tmp_path / "saved.nc")
+    assert_same(opened(tmp_path / "saved.nc"), nothing)
+
+
 def test_plain_xarray_reads_what_was_not_written_as_not_logged(ragged, tmp_path):
     want = load(ragged)
     rc.save_archive(want, tmp_path / "saved.nc")

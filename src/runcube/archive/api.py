@@ -108,7 +108,7 @@ def _reach(logged: xr.DataArray, chunk: Sequence[int], x: str | None) -> NDArray
     """
     if x is None or not is_long(logged.sizes[x]):
         return None
-    axis, found = logged.get_axis_num(x), []
+    axis, found = logged.get_axis_num(x), [np.zeros(0, dtype=np.int64)]
     for region in regions(logged.shape, chunk, BLOCK_BYTES // 8):
         rows = np.moveaxis(logged[region].values, axis, -1)
         size = region[axis].stop - rows[..., ::-1].argmax(-1)

@@ -38,10 +38,10 @@ def kept_logs(discovery: Discovery, existing: ExistingArchive) -> dict[str, str]
             continue
         if first in unread:
             kept[path] = unread[first]
-        elif unloaded and file_exists(discovery.root, first):
-            kept[path] = unloaded
         elif not file_exists(discovery.root, first):
             kept[path] = ""
+        elif unloaded:
+            kept[path] = unloaded
     return kept
 
 

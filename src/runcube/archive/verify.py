@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runcube.archive.existing import ExistingArchive
+from runcube.archive.kept import kept_logs
 from runcube.archive.writer import cell_digest, whole_digest
 from runcube.core import Status
-from runcube.files import archive_path, as_root, has_hash
+from runcube.files import archive_path, as_root, file_exists, has_hash
 from runcube.netcdf import (
     BLOCK_BYTES,
     NETCDF_LOCK,
@@ -158,15 +159,24 @@ def _digests(target: Path) -> dict[tuple[str, str], str]:
         }
 
 
+def _missing(root: str, file: str, unread: str | None) -> str:
+    """Return why a log of an archive is not among those that are found now."""
+    if unread:
+        return f"the log cannot be read ({unread})"
+    is_there = file_exists(root, file)
+    return "no reader takes the file for a log any more" if is_there else "the log is gone"
+
+
 def _against(target: Path, root: str, reader: str | Reader | None) -> Iterator[Finding]:
     with NETCDF_LOCK, opened(target) as file:
         existing = ExistingArchive(target, file)
     policy = policy_of(existing.facts["policy"], reader)
     found = discover(root, **policy.finding, again=True)
     here = {job.source.path: job.source for job in found.jobs}
+    unread = kept_logs(found, existing)
     for path, record in existing.records.items():
         if path not in here:
-            yield path, "missing_log", "the log is gone"
+            yield path, "missing_log", _missing(found.root, record.files[0][0], unread.get(path))
         elif not has_hash(here[path], record.digest):
             sizes = f"{record.size:,} bytes were archived, now {here[path].size:,}"
             yield path, "changed_log", sizes

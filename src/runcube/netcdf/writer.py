@@ -165,7 +165,7 @@ def chunk_shape(ds: xr.Dataset, reach: NDArray[np.int64] | None = None) -> tuple
         if chunk[x] < size:
             # Updates hold all that is in the cells of a chunk.
             inner = size * ds.sizes.get("split", 1) * ds.sizes.get("metric", 1)
-            room = min(room, BLOCK_BYTES // 8 // inner)
+            room = min(room, BLOCK_BYTES // 8 // max(1, inner))
     for dim in reversed(dims):
         if dim in (x, "split", "metric"):
             continue
